@@ -1,0 +1,1 @@
+"""What things are: frozen dataclasses; nothing here is computed beyond counting what a thing holds."""

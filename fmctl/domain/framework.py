@@ -1,0 +1,48 @@
+"""What a training framework does by default: fusions, overlaps, buffers. Values stand in perf.frameworks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Framework:
+    """One framework profile; fractions are of the time or bytes named, in [0, 1] unless said.
+
+    memory_traffic: bytes moved by memory-bound work over the textbook minimum (1 = every operand once).
+    attention_kernel: kernel family of perf.kernels (fa2, fa3, cudnn; "best" = best of the GPU).
+    host_layer_s, host_moe_layer_s: host time to issue forward+backward of one layer / its routing, s.
+    tp_overlap, dp_overlap, fsdp_overlap, cp_overlap, ep_overlap, pp_overlap: hidden share of each communication.
+    logit_bytes: bytes alive per logit at the loss peak. gradient_bytes: per parameter. param_bytes: model weights.
+    optimizer_bytes: master weight and Adam moments per parameter.
+    allocator_overhead: reserved over allocated, minus 1. rank_order: fastest first.
+    schedules, shardings, recomputes, cp_comms: what it offers, as labels of domain.layout.
+    """
+
+    name: str
+    memory_traffic: float
+    attention_kernel: str
+    host_layer_s: float
+    host_moe_layer_s: float
+    step_overhead_s: float
+    tp_overlap: float
+    dp_overlap: float
+    fsdp_overlap: float
+    cp_overlap: float
+    ep_overlap: float
+    pp_overlap: float
+    param_bytes: float
+    gradient_bytes: float
+    optimizer_bytes: float
+    logit_bytes: float
+    allocator_overhead: float
+    rank_order: tuple[str, ...]
+    schedules: tuple[str, ...]
+    shardings: tuple[str, ...]
+    recomputes: tuple[str, ...]
+    cp_comms: tuple[str, ...]
+    precisions: tuple[str, ...]
+    sequence_parallel: bool
+    uneven_stages: bool
+    expert_tp: bool
+    source: str

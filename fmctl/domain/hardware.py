@@ -1,0 +1,105 @@
+"""Accelerators, instances, fabrics, prices: the hardware as AWS describes it, in SI units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """One GPU. `memory_bytes` is what the EC2 API reports (MiB x 2^20), not the marketing figure.
+
+    `peak_flop_per_s` maps bf16 / fp8 / fp4 to dense peaks; a missing key means that the GPU has no such units.
+    `kernel_table` names the measured kernel rates (perf.kernels) that stand for it.
+    """
+
+    name: str
+    architecture: str  # ampere, hopper, blackwell
+    memory_bytes: int
+    hbm_bytes_per_s: float
+    peak_flop_per_s: Mapping[str, float]
+    power_w: float
+    kernel_table: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One level of the network as one GPU sees it: bytes/s in one direction per GPU, and a latency per step."""
+
+    bytes_per_s: float
+    latency_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fabric:
+    """NVLink inside a domain of `domain_gpus`, EFA outside it. `kind` names the measured collective constants.
+
+    `rdma_write` False means that the plugin sends and receives through buffers (P4d, p5.4xlarge), which is slower.
+    """
+
+    kind: str
+    domain_gpus: int
+    nvlink: Link
+    network: Link
+    rdma_write: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One instance type, or one UltraServer (a unit of `member_count` instances in a single NVLink domain)."""
+
+    name: str
+    accelerator: Accelerator
+    gpus: int
+    fabric: Fabric
+    vcpu: int
+    ram_bytes: int
+    arch: str
+    efa_version: str
+    efa_interfaces: int
+    network_cards: int
+    efa_bits_per_s: float
+    card0: str
+    nvme_disks: int
+    nvme_bytes: int
+    ebs_bits_per_s: float
+    member_type: str = ""
+    member_count: int = 1
+    purchase: tuple[str, ...] = ()
+    regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    zones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    host_power_w: float = 0.0
+    launched: str = ""
+    retrieved: str = ""
+    notes: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A dated price of one instance-hour. `usd_per_h` is None where no price is known: never zero, never a guess."""
+
+    instance: str
+    region: str
+    option: str  # on-demand, capacity-block, spot, reserved-1y, reserved-3y
+    usd_per_h: float | None
+    date: str
+    source: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoragePrice:
+    """A dated price of storage, transfer or a service fee; `usd` is None where unknown."""
+
+    item: str
+    region: str
+    unit: str
+    usd: float | None
+    date: str
+    source: str
+    note: str = ""
