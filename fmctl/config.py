@@ -1,0 +1,137 @@
+"""Settings, each with where its value came from: flag, environment, project file, user file, default.
+
+The settings themselves are declared in `settings`, their files are read and changed by `settings_files`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fmctl import settings_files
+from fmctl.errors import UnknownName, UsageError
+from fmctl.settings import SETTINGS, Setting, check, find
+
+__all__ = ["SETTINGS", "Scope", "Setting", "Settings", "Value", "find", "resolve", "set_value", "unset"]
+
+Scope = Literal["user", "project"]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a setting is, and who said so: "flag", "environment FMCTL_REGION", "project /path/fmctl.toml", "default"."""
+
+    value: Any
+    origin: str
+
+
+class Settings(Mapping[str, Value]):
+    """Every setting with its value and origin; the typed readers return the bare value."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, name: str) -> Value:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def text(self, name: str) -> str | None:
+        """A text setting."""
+        found = self[name].value
+        return None if found is None else str(found)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list setting."""
+        return tuple(self[name].value)
+
+    def number(self, name: str) -> float | None:
+        """A number setting."""
+        found = self[name].value
+        return None if found is None else float(found)
+
+    def switch(self, name: str) -> bool:
+        """An on-off setting."""
+        return bool(self[name].value)
+
+
+def resolve(
+    flags: Mapping[str, object] | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Settings:
+    """Every setting, from the first source that has it.
+
+    Args:
+        flags: what the command line gave; None and names that are no settings are skipped.
+        env: the environment; that of the process by default.
+        cwd: where to look for the project file from; the working folder by default.
+
+    Raises:
+        UsageError: an unknown name or a value that does not fit, naming the source.
+        UnreadableFile: a settings file that is forbidden or not TOML.
+    """
+    values = {name: Value(setting.default, "default") for name, setting in SETTINGS.items()}
+    for label, path in (("user", settings_files.user_file()), ("project", _project(cwd))):
+        if path is not None:
+            values |= _from_file(f"{label} {path}", settings_files.load(path))
+    values |= _from_environment(os.environ if env is None else env)
+    given = {name: value for name, value in (flags or {}).items() if name in SETTINGS and value is not None}
+    return Settings(values | {name: Value(check(name, value, "flag"), "flag") for name, value in given.items()})
+
+
+def set_value(name: str, value: object, scope: Scope = "user", cwd: Path | None = None) -> Path:
+    """Write one setting into the user's or the project's file and return that file. Raises as `resolve` does."""
+    known = find(name).name
+    path = _file_of(scope, cwd)
+    settings_files.change(path, known, check(known, value, str(path)))
+    return path
+
+
+def unset(name: str, scope: Scope = "user", cwd: Path | None = None) -> bool:
+    """Remove one setting from the user's or the project's file; returns whether it stood there."""
+    return settings_files.change(_file_of(scope, cwd), find(name).name, None)
+
+
+def _from_file(origin: str, found: Mapping[str, object]) -> dict[str, Value]:
+    for name in found:
+        if name not in SETTINGS:
+            error = UnknownName("setting", name, SETTINGS, next=f"edit {origin.partition(' ')[2]}")
+            error.why = f"{origin} has it; {error.why}" if error.why else f"{origin} has it"
+            raise error
+    return {name: Value(check(name, value, origin), origin) for name, value in found.items()}
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    if env.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+        found["color"] = Value("always", "environment CLICOLOR_FORCE")
+    if env.get("NO_COLOR"):
+        found["color"] = Value("never", "environment NO_COLOR")
+    for name, setting in SETTINGS.items():
+        variable = next((key for key in setting.env if env.get(key)), None)
+        if variable is not None:
+            origin = f"environment {variable}"
+            found[name] = Value(check(name, env[variable], origin), origin)
+    return found
+
+
+def _project(cwd: Path | None) -> Path | None:
+    try:
+        return settings_files.project_file(Path.cwd() if cwd is None else cwd)
+    except FileNotFoundError:  # the working folder was removed under us
+        return None
+
+
+def _file_of(scope: Scope, cwd: Path | None) -> Path:
+    if scope == "project":
+        return _project(cwd) or (Path.cwd() if cwd is None else cwd) / settings_files.PROJECT_FILE
+    path = settings_files.user_file()
+    if path is None:
+        raise UsageError("there is no user settings file", why="no home folder is known", next="set XDG_CONFIG_HOME")
+    return path

@@ -1,0 +1,117 @@
+"""Every setting, declared once: name, type, default, what it is for. `fmctl config` and the documentation read this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from fmctl.errors import UnknownName, UsageError, shorten
+from fmctl.units import parse_list, parse_number
+
+Kind = Literal["text", "texts", "number", "switch"]
+
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its name in files and flags, its type, what holds when nobody sets it, and what it is for."""
+
+    name: str
+    type: Kind
+    default: object
+    doc: str
+    env: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+
+
+def _setting(name: str, kind: Kind, default: object, doc: str, *choices: str, also: tuple[str, ...] = ()) -> Setting:
+    return Setting(name, kind, default, doc, (f"FMCTL_{name.upper()}", *also), choices)
+
+
+SETTINGS: Mapping[str, Setting] = {
+    setting.name: setting
+    for setting in (
+        _setting(
+            "region",
+            "text",
+            "us-east-1",
+            "AWS region that prices and capacity are looked up in",
+            also=("AWS_REGION", "AWS_DEFAULT_REGION"),
+        ),
+        _setting("profile", "text", None, "AWS profile, as the AWS CLI means it", also=("AWS_PROFILE",)),
+        _setting("instances", "texts", (), "instance types that plan looks at when none are named"),
+        _setting("framework", "text", "megatron", "training framework: fusions, overlaps, buffers and defaults"),
+        _setting("precision", "text", "bf16", "arithmetic of the matrix products", "bf16", "fp8", "mxfp8", "nvfp4"),
+        _setting("output", "text", "table", "output format", "table", "json", "jsonl", "csv", "md", "yaml"),
+        _setting("color", "text", "auto", "colour on a terminal", "auto", "always", "never"),
+        _setting("read_only", "switch", False, "refuse everything that spends money or destroys"),
+        _setting("calibration", "text", None, "file of fitted constants to use instead of the shipped ones"),
+        _setting("max_hours", "number", None, "hours after which a launched cluster ends, whatever happens"),
+        _setting("objective", "text", "cost", "what plan ranks by", "cost", "time", "throughput"),
+        _setting("purchase", "texts", (), "ways of paying that plan looks at when none are named"),
+        _setting("power_usage_effectiveness", "number", 1.15, "facility power over server power, at least 1"),
+        _setting("carbon_g_per_kwh", "number", None, "grams of CO2 equivalent per kWh, in place of the region's"),
+    )
+}
+
+
+def find(name: str) -> Setting:
+    """The setting of that name, dashes and underscores alike. Raises UnknownName."""
+    setting = SETTINGS.get(name.replace("-", "_"))
+    if setting is None:
+        raise UnknownName("setting", name, SETTINGS, next="fmctl config list")
+    return setting
+
+
+def check(name: str, value: object, source: str) -> object:
+    """The value in the setting's own type, out of text or TOML.
+
+    Raises:
+        UsageError: it is of another type, or none of the choices.
+    """
+    setting = find(name)
+    try:
+        found = _READERS[setting.type](value, setting.name)
+    except UsageError as error:
+        raise UsageError(error.what, why=f"{error.why} (set by {source})", next=error.next) from None
+    if setting.choices and found not in setting.choices:
+        raise UsageError(
+            f"{name} '{shorten(str(found))}' is not one of {', '.join(setting.choices)}", why=f"set by {source}"
+        )
+    return found
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _wrong(value, name, "a text")
+    return value.strip()
+
+
+def _texts(value: object, name: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(parse_list(value, what=name))
+    if isinstance(value, list | tuple):
+        return tuple(_text(one, name) for one in value)
+    raise _wrong(value, name, "a list of texts")
+
+
+def _number(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _wrong(value, name, "a number")
+    return parse_number(str(value), what=name)
+
+
+def _switch(value: object, name: str) -> bool:
+    word = str(value).strip().lower()
+    if not isinstance(value, bool | str | int) or word not in _TRUE + _FALSE:
+        raise _wrong(value, name, "true or false")
+    return word in _TRUE
+
+
+def _wrong(value: object, name: str, accepted: str) -> UsageError:
+    return UsageError(f"{name} '{shorten(str(value))}' is not {accepted}", why="it is of another type")
+
+
+_READERS = {"text": _text, "texts": _texts, "number": _number, "switch": _switch}

@@ -1,0 +1,139 @@
+"""Where settings files are, what they hold, and how one line in them is changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fmctl.errors import FmctlError, UnreadableFile, UsageError
+from fmctl.files import read_text, write_atomic
+
+PROJECT_FILE = "fmctl.toml"
+_PYPROJECT = "pyproject.toml"
+
+
+def user_file() -> Path | None:
+    """The user's own settings file, there or not; None for somebody without a home."""
+    from platformdirs import user_config_path
+
+    try:
+        folder = user_config_path("fmctl")
+    except RuntimeError:
+        return None
+    return folder / "config.toml" if folder.is_absolute() else None  # "~" stays as it is when nobody knows the home
+
+
+def project_file(cwd: Path) -> Path | None:
+    """The nearest `fmctl.toml`, or `pyproject.toml` with a `[tool.fmctl]` table, from `cwd` upwards."""
+    for folder in (cwd, *cwd.parents):
+        if _is_there(folder / PROJECT_FILE):
+            return folder / PROJECT_FILE
+        if _has_table(folder / _PYPROJECT):
+            return folder / _PYPROJECT
+    return None
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The settings in one file, by name, unchecked; empty when the file is not there.
+
+    Raises:
+        UnreadableFile: forbidden, not text, or not TOML.
+    """
+    if not _is_there(path):
+        return {}
+    document = _parsed(read_text(path, what="settings"), path)
+    if path.name == _PYPROJECT:
+        document = document["tool"]["fmctl"]
+    return {name.replace("-", "_"): value for name, value in document.items()}
+
+
+def change(path: Path, name: str, value: object | None) -> bool:
+    """Set one setting in a file, or remove it with None; comments and the other lines stay.
+
+    Returns:
+        Whether the file changed.
+
+    Raises:
+        UsageError: the project keeps its settings in pyproject.toml, which fmctl does not rewrite.
+        UnreadableFile: the file that is there cannot be read.
+        UnwritableFile: the file cannot be written.
+    """
+    if path.name == _PYPROJECT:
+        raise UsageError(
+            f"settings of this project are in {path}",
+            why="fmctl does not rewrite a file that belongs to other tools",
+            next=f"edit {name} under [tool.fmctl] there",
+        )
+    before = load(path)
+    after = {key: kept for key, kept in before.items() if key != name} | ({} if value is None else {name: value})
+    if after == before:
+        return False
+    text = read_text(path, what="settings") if before or _is_there(path) else ""
+    edited = _edited(text, name, value)
+    whole = edited if _holds(edited, after) else "".join(map(_line, after.items()))
+    if not _holds(whole, after):
+        raise UsageError(f"cannot change {name} in {path}", why="it holds more than settings", next=f"edit {path}")
+    write_atomic(path, whole, parents=True)
+    return True
+
+
+def _edited(text: str, name: str, value: object | None) -> str:
+    line = "" if value is None else _line((name, value))
+    spelled = name.replace("_", "[-_]")
+    edited, found = re.subn(rf"^{spelled}[ \t]*=.*(?:\n|\Z)", lambda _: line, text, flags=re.MULTILINE)
+    if found:
+        return edited
+    return text + ("" if text.endswith("\n") or not text else "\n") + line
+
+
+def _holds(text: str, wanted: Mapping[str, object]) -> bool:
+    """Whether the edited text still says what it should: a value may have run over several lines."""
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    wanted = {key: list(kept) if isinstance(kept, tuple) else kept for key, kept in wanted.items()}
+    return {key.replace("-", "_"): kept for key, kept in found.items()} == wanted
+
+
+def _line(item: tuple[str, object]) -> str:
+    name, value = item
+    shown = list(value) if isinstance(value, tuple) else value
+    text = json.dumps(shown, ensure_ascii=False)  # for strings, booleans, finite numbers and lists JSON is TOML,
+    return f"{name} = {text}\n".replace("\x7f", "\\u007f")  # but for this one character
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UnreadableFile(
+            f"cannot read settings {path}", why=f"it is not TOML: {error}", next=f"edit {path}"
+        ) from error
+
+
+def _has_table(path: Path) -> bool:
+    """Whether this pyproject.toml speaks to us; a broken or forbidden one that never names us is not our business."""
+    try:
+        text = read_text(path)
+    except FmctlError:
+        return False
+    if not re.search(r"^\s*\[\s*tool\s*\.\s*fmctl\s*\]", text, flags=re.MULTILINE):
+        return False
+    return isinstance(_parsed(text, path).get("tool", {}).get("fmctl"), dict)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file; a folder we may not even enter (another user's home) counts as empty."""
+    try:
+        path.stat()
+    except PermissionError:
+        return os.access(path.parent, os.X_OK)
+    except OSError:
+        return False
+    return True
