@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from fmctl.errors import ExitCode, UnreadableFile, UnwritableFile
+from fmctl.files import read_text, write_atomic
+
+as_anybody = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+
+
+def test_writes_and_replaces_leaving_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    write_atomic(path, "one\n")
+    write_atomic(path, "zwei \u00e4\n")
+    assert read_text(path) == "zwei \u00e4\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_has_the_rights_the_umask_gives(tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        write_atomic(tmp_path / "new", "x")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+
+
+def test_an_existing_file_keeps_its_rights(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("old")
+    path.chmod(0o600)
+    write_atomic(path, "new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    write_atomic(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    write_atomic("/dev/null", "gone")
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_missing_folders_are_made_only_on_request(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "c"
+    with pytest.raises(UnwritableFile) as caught:
+        write_atomic(path, "x")
+    assert caught.value.exit_code == ExitCode.FAILED
+    assert str(path) in caught.value.what
+    assert caught.value.why == "No such file or directory"
+    write_atomic(path, "x", parents=True)
+    assert path.read_text() == "x"
+
+
+def test_when_writing_fails_the_old_file_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "plan"
+    path.write_text("old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UnwritableFile, match="cannot write"):
+        write_atomic(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@as_anybody
+def test_a_forbidden_folder_is_one_clear_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(UnwritableFile):
+        write_atomic(tmp_path / "x", "y")
+
+
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
+    with pytest.raises(UnwritableFile):
+        write_atomic(tmp_path, "x")
+    with pytest.raises(UnreadableFile):
+        read_text(tmp_path)
+
+
+def test_reading_says_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"abc\xff\xfe")
+    with pytest.raises(UnreadableFile) as caught:
+        read_text(tmp_path / "binary", what="plan")
+    assert caught.value.code == "unreadable-file"
+    assert caught.value.what.startswith("cannot read plan ")
+    assert "byte 3" in (caught.value.why or "")
+    for nowhere in (tmp_path / "none", Path("a\0b")):
+        with pytest.raises(UnreadableFile):
+            read_text(nowhere)
+
+
+def test_a_byte_order_mark_is_dropped(tmp_path: Path) -> None:
+    (tmp_path / "bom").write_bytes(b"\xef\xbb\xbf{}")
+    assert read_text(tmp_path / "bom") == "{}"
