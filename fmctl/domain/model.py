@@ -25,6 +25,8 @@ class Mixer:
     mixer it is the number of keys kept by a sparse indexer.
     `gated-delta-net`, `kda`, `mamba2`: n_heads value heads of v_head_dim, `n_key_heads` key heads (groups) with
     head_dim as key (state) size, and a causal convolution of `conv_kernel` taps.
+    `compress_ratio` c > 0 on `attention` (DeepSeek V4): beside the keys of the window a query sees one pooled key per c
+    tokens, all of them, or those that the indexer keeps (then counted in `window`).
     """
 
     type: MixerType
@@ -45,6 +47,7 @@ class Mixer:
     index_head_dim: int = 0
     n_key_heads: int = 0
     conv_kernel: int = 0
+    compress_ratio: int = 0
 
 
 @dataclass(frozen=True, slots=True)

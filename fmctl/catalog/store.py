@@ -1,0 +1,77 @@
+"""Where the catalogue's files lie, and how they are read: YAML and CSV, with errors that name the file.
+
+In a checkout the data stand at its top (`models/`, `pricing/`); in an installed wheel they are inside the package.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fmctl.errors import UnreadableFile
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@cache
+def data_dir(name: str) -> Path:
+    """The folder of the data set `name` ("models", "pricing")."""
+    checkout = PACKAGE.parent / name
+    return checkout if (PACKAGE.parent / "pyproject.toml").is_file() and checkout.is_dir() else PACKAGE / "_data" / name
+
+
+def names_in(folder: Path, suffix: str) -> list[str]:
+    """Sorted names, without the suffix, of a folder's files; nothing is opened."""
+    try:
+        entries = os.listdir(folder)  # noqa: PTH208 - Path.iterdir builds an object per file, and this is on the fast path
+    except OSError as error:
+        raise unreadable(folder, error) from None
+    return sorted(name.removesuffix(suffix) for name in entries if name.endswith(suffix))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from None
+
+
+def read_yaml(path: Path) -> Any:
+    """The document in a YAML file."""
+    return parse_yaml(read_text(path), path)
+
+
+def parse_yaml(text: str, path: Path) -> Any:
+    """The document in YAML text that came from `path`."""
+    import yaml  # a tenth of the start-up budget: only when a file is read
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return yaml.load(text, Loader=loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise UnreadableFile(f"{path} is not valid YAML", why=why, next="correct the file") from None
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file with a header line."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file, strict=True))
+    except (OSError, ValueError, csv.Error) as error:
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: Path, error: Exception) -> UnreadableFile:
+    """An error for a file that cannot be read, with the system's reason in plain words."""
+    if isinstance(error, OSError):
+        why = error.strerror or str(error)
+    elif isinstance(error, UnicodeDecodeError):
+        why = "it is not UTF-8 text"
+    else:
+        why = str(error)
+    return UnreadableFile(f"cannot read {path}", why=why, next="check the path and its permissions")
