@@ -30,6 +30,10 @@ def _closed(self: socket.socket, address: Any, *_: Any) -> None:
     raise ConnectionRefusedError(f"no local service in tests: {address!r}")
 
 
+def _unnamed(host: Any, *_: Any, **__: Any) -> None:
+    raise NetworkUsed(f"a test asked for the address of {host!r}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def closed_sockets() -> Iterator[None]:
     """Planning works on a plane: whoever connects anywhere fails the test."""
@@ -37,7 +41,7 @@ def closed_sockets() -> Iterator[None]:
         patch.setattr(socket.socket, "connect", _closed)
         patch.setattr(socket.socket, "connect_ex", _closed)
         patch.setattr(socket.socket, "sendto", _closed)
-        patch.setattr(socket, "getaddrinfo", lambda host, *_, **__: _closed(socket.socket(), host))
+        patch.setattr(socket, "getaddrinfo", _unnamed)
         yield
 
 
