@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,6 +91,8 @@ def _edited(text: str, name: str, value: object | None) -> str:
 
 def _holds(text: str, wanted: Mapping[str, object]) -> bool:
     """Whether the edited text still says what it should: a value may have run over several lines."""
+    import tomllib
+
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
@@ -102,6 +102,8 @@ def _holds(text: str, wanted: Mapping[str, object]) -> bool:
 
 
 def _line(item: tuple[str, object]) -> str:
+    import json
+
     name, value = item
     shown = list(value) if isinstance(value, tuple) else value
     text = json.dumps(shown, ensure_ascii=False)  # for strings, booleans, finite numbers and lists JSON is TOML,
@@ -109,6 +111,8 @@ def _line(item: tuple[str, object]) -> str:
 
 
 def _parsed(text: str, path: Path) -> dict[str, Any]:
+    import tomllib  # 3 ms that only those with a settings file pay
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
