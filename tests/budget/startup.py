@@ -105,6 +105,8 @@ def main() -> int:
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     cases = [case for case in CASES if usable(case)]
+    if not cases:
+        return 1
     bare_s, seen_s = measure(cases, options.rounds)
     print(f"python -c pass: {bare_s * 1e3:.1f} ms (median, {options.rounds} rounds, {shutil.which(FMCTL[0])})")
     print(f"{'command':<20} {'ms':>8} {'x bare':>8} {'goal':>6}")
