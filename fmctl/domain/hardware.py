@@ -77,6 +77,12 @@ class Instance:
     retrieved: str = ""
     notes: tuple[str, ...] = ()
     source: str = ""
+    unplannable: str = ""  # why no plan can be made for it; empty where one can
+
+    @property
+    def plannable(self) -> bool:
+        """Whether the performance model and the purchase rules allow a plan on it."""
+        return not self.unplannable
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,149 @@
+"""Instance types by name, from the tables in `fmctl/hardware`: what the EC2 API says, with null for the unknown.
+
+A record is the raw table row, complete or not; an `Instance` is only built where every number that a plan needs is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from fmctl.catalog.store import PACKAGE, read_csv, read_yaml
+from fmctl.domain.hardware import MIB, Accelerator, Fabric, Instance, Link
+from fmctl.errors import UnknownName, UsageError
+
+HARDWARE = PACKAGE / "hardware"
+GIB = 2**30
+GIGA = 1e9
+HEADER = ("retrieved", "source", "aliases")
+LIST_COMMAND = "fmctl instances list"
+
+
+@cache
+def _instances() -> Mapping[str, Any]:
+    return MappingProxyType(read_yaml(HARDWARE / "instances.yaml"))
+
+
+@cache
+def _accelerators() -> Mapping[str, Any]:
+    return MappingProxyType(read_yaml(HARDWARE / "accelerators.yaml"))
+
+
+@cache
+def _offerings() -> list[dict[str, str]]:
+    return read_csv(HARDWARE / "offerings.csv")
+
+
+def instance_names(*, plannable_only: bool = False) -> list[str]:
+    """Names of the instance types and UltraServers, in the order of the table (oldest family first)."""
+    names = [name for name in _instances() if name not in HEADER]
+    return [name for name in names if not plannable_only or _instances()[name].get("plannable", True)]
+
+
+def find_instance(name: str) -> str:
+    """The full name for `name`, which may be short (`p5`, `p6e-gb200`) or in capitals.
+
+    Raises:
+        UnknownName: no such type; the nearest ones are named.
+    """
+    wanted = name.strip().lower()
+    aliases: Mapping[str, str] = _instances()["aliases"]
+    full = aliases.get(wanted, wanted)
+    if full not in _instances() or full in HEADER:
+        raise UnknownName("instance", name, [*instance_names(), *aliases], next=LIST_COMMAND)
+    return full
+
+
+def instance_record(name: str) -> Mapping[str, Any]:
+    """The table row of a type as it stands, with its accelerator's row under `accelerator_record`; null is unknown."""
+    full = find_instance(name)
+    record = _instances()[full]
+    source = _instances()["source"]
+    extra = {"name": full, "source": source, "retrieved": _instances()["retrieved"], "zones": zones_of(full)}
+    return MappingProxyType({**record, **extra, "accelerator_record": _accelerators()[record["accelerator"]]})
+
+
+def load_instance(name: str) -> Instance:
+    """Build the instance type `name` (full name or alias).
+
+    Raises:
+        UnknownName: no such type.
+        UsageError: a number that the performance model needs is not known.
+    """
+    record = instance_record(name)
+    if record["fabric"]["kind"] is None:
+        raise UsageError(f"no plan can be made for {record['name']}", why=record["unplannable"], next=LIST_COMMAND)
+    return Instance(
+        name=record["name"],
+        accelerator=_accelerator(record["accelerator"]),
+        gpus=record["gpus"],
+        fabric=_fabric(record),
+        vcpu=record["vcpu"],
+        ram_bytes=record["ram_gib"] * GIB,
+        arch=record["arch"],
+        efa_version=record["efa_version"],
+        efa_interfaces=record["efa_interfaces"],
+        network_cards=record["network_cards"],
+        efa_bits_per_s=record["efa_gbps"] * GIGA,
+        card0=record["card0"],
+        nvme_disks=record["nvme_disks"],
+        nvme_bytes=record["nvme_disks"] * record["nvme_gb_each"] * 10**9,
+        ebs_bits_per_s=record["ebs_gbps"] * GIGA,
+        member_type=record.get("member_type", ""),
+        member_count=record.get("member_count", 1),
+        purchase=tuple(record["purchase"]),
+        regions={option: tuple(regions) for option, regions in record["regions"].items()},
+        zones=record["zones"],
+        host_power_w=float(record["host_power_w"]),
+        launched=record["launched"],
+        retrieved=record["retrieved"],
+        notes=tuple(record["notes"]),
+        source=record["source"],
+        unplannable=record.get("unplannable", ""),
+    )
+
+
+def _accelerator(name: str) -> Accelerator:
+    row = _accelerators()[name]
+    sources = _accelerators()["sources"]
+    memory = row["memory_mib"] * MIB if row["memory_mib"] else row["memory_gib_marketing"] * GIB
+    return Accelerator(
+        name=name,
+        architecture=row["architecture"],
+        memory_bytes=memory,
+        hbm_bytes_per_s=row["hbm_bytes_per_s"],
+        peak_flop_per_s=dict(row["peak_flop_per_s"]),
+        power_w=float(row["power_w"]),
+        kernel_table=row["kernel_table"],
+        source=f"memory: {sources['memory']}; rates: {sources['rates']}; power: {row['power_source']}",
+    )
+
+
+def _fabric(record: Mapping[str, Any]) -> Fabric:
+    """Links per GPU and direction. A domain of one GPU has no peers: its NVLink repeats the network's rate."""
+    fabric = record["fabric"]
+    network = Link(record["efa_gbps"] * GIGA / 8 / record["gpus"], fabric["network_latency_s"])
+    nvlink = Link(record["accelerator_record"]["nvlink_bytes_per_s"], _accelerators()["nvlink_latency_s"])
+    domain = fabric["domain_gpus"]
+    return Fabric(fabric["kind"], domain, nvlink if domain > 1 else network, network, fabric["rdma_write"])
+
+
+def zones_of(name: str) -> dict[str, tuple[str, ...]]:
+    """Availability-zone ids by region in which a type was offered on the date of the table."""
+    return {row["region"]: tuple(row["az_ids"].split()) for row in _offerings() if row["instance"] == name}
+
+
+def regions_of(instance: str, option: str) -> tuple[str, ...]:
+    """Regions where a type can be bought with a purchase option; empty where it cannot.
+
+    On-demand and Capacity Blocks have lists of their own. Spot follows the zones that offer the type, reservations the
+    on-demand list.
+    """
+    full = find_instance(instance)
+    record = _instances()[full]
+    if option not in record["purchase"]:
+        return ()
+    listed = record["regions"].get("on-demand" if option.startswith("reserved") else option)
+    return tuple(listed or zones_of(full))
