@@ -9,15 +9,21 @@ from fmctl.catalog.instances import (
     zones_of,
 )
 from fmctl.catalog.models import find_preset, load_model, model_names
+from fmctl.catalog.prices import OPTIONS, find_price, find_storage_price, prices, storage_prices
 
 __all__ = [
+    "OPTIONS",
     "find_instance",
     "find_preset",
+    "find_price",
+    "find_storage_price",
     "instance_names",
     "instance_record",
     "load_instance",
     "load_model",
     "model_names",
+    "prices",
     "regions_of",
+    "storage_prices",
     "zones_of",
 ]

@@ -1,6 +1,6 @@
 """Instance types by name, from the tables in `fmctl/hardware`: what the EC2 API says, with null for the unknown.
 
-A record is the raw table row, complete or not; an `Instance` is only built where every number that a plan needs is known.
+A record is the raw table row, complete or not; an `Instance` is only built where every number a plan needs is known.
 """
 
 from __future__ import annotations
