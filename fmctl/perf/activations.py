@@ -1,0 +1,99 @@
+"""Bytes of activations that one layer keeps for the backward pass, per micro batch and rank, by recompute mode.
+
+Components follow arXiv 2205.05198 (Korthikanti et al.) section 4, tensor by tensor, for any architecture; with
+`scores` and `dropout` on, a GPT layer gives its equations 1-4 exactly (tests hold it). Kernels of today keep neither
+the attention scores (they are recomputed inside the fused backward) nor, without dropout, any mask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fmctl.domain.layout import Recompute
+from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
+from fmctl.domain.result import FloatArray
+from fmctl.perf.shapes import Combos, expert_tokens, kv_heads_per_rank
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Bytes kept of one block: all of them, and the part that selective recomputation frees, shape [U]."""
+
+    total: FloatArray
+    selective: FloatArray
+
+
+def mixer_kept(
+    mixer: Mixer, arch: ModelArch, c: Combos, linear_bytes: FloatArray, scores: bool = False, dropout: bool = False
+) -> Kept:
+    """Norm input and output, q, k, v, attention output (and its low-precision copy), softmax statistics.
+
+    `linear_bytes`: bytes per element at which inputs of linear layers are kept (by precision), shape [U].
+    Selective recomputation frees the norm output and, where scores are kept, the attention core (5 a s^2 b / t).
+    """
+    heads = mixer.n_heads / c.tp
+    kv = kv_heads_per_rank(mixer, c) if mixer.type == "attention" else heads
+    norm_out = c.region * arch.hidden * linear_bytes
+    qkv = 2.0 * c.tokens * (heads * mixer.head_dim + kv * (mixer.head_dim + mixer.v_head_dim))
+    if mixer.type == "mla":
+        latent = mixer.q_lora_rank + mixer.kv_lora_rank + mixer.qk_rope_head_dim
+        qkv = qkv + c.region * latent * (2.0 + linear_bytes)
+    if mixer.type not in ("attention", "mla"):
+        # Recurrences keep the projections before and after their short convolution.
+        qkv = 2.0 * (2.0 * c.tokens * (heads * 2.0 * mixer.v_head_dim + 2.0 * mixer.n_key_heads * mixer.head_dim / c.tp))
+    copy = np.where(linear_bytes < 2.0, linear_bytes, 0.0)
+    out = c.tokens * heads * (mixer.v_head_dim * (2.0 + copy) + (0.0 if scores else 4.0))
+    gate = 2.0 * c.tokens * heads * mixer.v_head_dim * (1.0 if mixer.output_gate else 0.0)
+    core = 5.0 * heads * c.seq * c.tokens if scores else 0.0 * c.tokens
+    mask = c.region * arch.hidden if dropout else 0.0
+    residual = 2.0 * c.region * arch.hidden * arch.norms_per_block
+    return Kept(residual + norm_out + qkv + out + gate + core + mask, norm_out + core)
+
+
+def feed_forward_kept(
+    ff: FeedForward, arch: ModelArch, c: Combos, linear_bytes: FloatArray, dropout: bool = False
+) -> Kept:
+    """Norm input and output, first linear output, activation output, and the same per routed token-expert pair.
+
+    Selective recomputation frees the norm output and the activation output (norm and activation are run again).
+    """
+    up = 4.0 if ff.gated else 2.0
+    norm_out = c.region * arch.hidden * linear_bytes
+    width = c.tokens * (ff.ffn + ff.shared_ffn) / c.tp
+    freed = width * linear_bytes
+    kept = up * width
+    if ff.n_experts:
+        pairs = expert_tokens(ff, c)
+        expert_width = pairs * ff.expert_ffn / c.etp
+        freed = freed + expert_width * linear_bytes
+        kept = kept + up * expert_width + pairs * (ff.latent or arch.hidden) * linear_bytes
+    mask = c.region * arch.hidden if dropout else 0.0
+    residual = 2.0 * c.region * arch.hidden * arch.norms_per_block
+    return Kept(residual + norm_out + kept + freed + mask, norm_out + freed)
+
+
+def layer_kept(
+    kind: LayerKind, arch: ModelArch, c: Combos, linear_bytes: FloatArray, scores: bool = False, dropout: bool = False
+) -> Kept:
+    """What one layer of `kind` keeps without recomputation, and what selective recomputation frees."""
+    total, selective = 0.0 * c.tokens, 0.0 * c.tokens
+    if kind.mixer is not None:
+        kept = mixer_kept(kind.mixer, arch, c, linear_bytes, scores, dropout)
+        total, selective = total + kept.total, selective + kept.selective
+    if kind.feed_forward is not None:
+        kept = feed_forward_kept(kind.feed_forward, arch, c, linear_bytes, dropout)
+        total, selective = total + kept.total, selective + kept.selective
+    return Kept(total, selective)
+
+
+def layer_input_bytes(arch: ModelArch, c: Combos) -> FloatArray:
+    """What full recomputation keeps of a layer: its bf16 input, 2 h per token of the region."""
+    return 2.0 * arch.hidden * c.region
+
+
+def layer_activation_bytes(kept: Kept, input_bytes: FloatArray, recompute: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(bytes of a layer that is not fully recomputed, bytes of one that is), by recompute code, shape [U]."""
+    plain: FloatArray = np.where(recompute == Recompute.SELECTIVE, kept.total - kept.selective, kept.total)
+    return plain, input_bytes

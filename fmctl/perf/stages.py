@@ -1,0 +1,124 @@
+"""Which layers sit on which pipeline stage, reduced to the few stages that can be the slowest or the fullest.
+
+Layers are dealt to pp x vpp chunks as evenly as whole layers allow; where they do not divide, the chunks of the end
+stages are the shorter ones, because they also carry the embedding and the logits (Megatron-Core counts them as layers
+for the same reason). Models with several layer kinds keep every stage whose mix no other stage dominates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from fmctl.domain.layout import Layouts
+from fmctl.domain.model import ModelArch
+from fmctl.domain.result import FloatArray
+from fmctl.perf.columns import unique
+from fmctl.perf.counts import layer_params, parameters
+
+# First, last, and up to three undominated middle stages; a model with more is bounded by the largest of each kind.
+MIDDLE_SLOTS = 3
+FIRST, LAST = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class StageTable:
+    """Stages worth evaluating per (pp, vpp), slot axis first: slot 0 is the first stage, slot 1 the last.
+
+    layers[slot][kind], dense_params[slot], expert_params[slot], position[slot]: arrays of shape [U]. dense_params are
+    split by tensor parallelism, expert_params by expert parallelism. position is the stage index (0 = first).
+    """
+
+    layers: list[list[FloatArray]]
+    dense_params: list[FloatArray]
+    expert_params: list[FloatArray]
+    position: list[FloatArray]
+    widest_layers: FloatArray
+
+
+Slot = tuple[tuple[int, ...], float, float, int]
+
+
+def chunk_sizes(n_layers: int, chunks: int) -> list[int]:
+    """Layers per chunk: floor everywhere, the remainder dealt to middle chunks, then the first, then the last."""
+    base, extra = divmod(n_layers, chunks)
+    sizes = [base] * chunks
+    order = [*range(1, chunks - 1), 0, chunks - 1] if chunks > 1 else [0]
+    for i in order[:extra]:
+        sizes[i] += 1
+    return sizes
+
+
+def stage_kinds(arch: ModelArch, pp: int, vpp: int) -> list[list[int]]:
+    """Layers of each kind per stage, [pp][kinds]; chunk c sits on stage c mod pp (arXiv 2104.04473 section 2.2)."""
+    counts = [[0] * len(arch.kinds) for _ in range(pp)]
+    start = 0
+    for chunk, size in enumerate(chunk_sizes(arch.n_layers, pp * vpp)):
+        for kind in arch.pattern[start : start + size]:
+            counts[chunk % pp][kind] += 1
+        start += size
+    return counts
+
+
+def _undominated(stages: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    distinct = sorted(set(stages), reverse=True)
+    return [
+        s for s in distinct if not any(o != s and all(a >= b for a, b in zip(o, s, strict=True)) for o in distinct)
+    ]
+
+
+@lru_cache(maxsize=4096)
+def stage_slots(arch: ModelArch, pp: int, vpp: int) -> tuple[Slot, ...]:
+    """(layers per kind, dense parameters, expert parameters, position) of the first, last and middle stages."""
+    counts = [tuple(c) for c in stage_kinds(arch, pp, vpp)]
+    middles = _undominated(counts[1:-1])
+    if len(middles) > MIDDLE_SLOTS:
+        middles = [tuple(max(column) for column in zip(*middles, strict=True))]
+    whole = parameters(arch)
+    embedding = whole.embedding
+    head = whole.head or whole.embedding
+    mtp_kind = arch.pattern[-1]
+    last_counts = list(counts[-1])
+    last_counts[mtp_kind] += arch.mtp_layers
+    # An MTP layer is counted as a layer of the last kind; what it has beyond that is its 2h x h projection.
+    mtp_extra = 2 * arch.hidden * arch.hidden * arch.mtp_layers
+    if pp == 1:
+        only = _slot(arch, tuple(last_counts), embedding + whole.head + mtp_extra, 0)
+        return (only, only)
+    first = _slot(arch, counts[0], embedding, 0)
+    last = _slot(arch, tuple(last_counts), head + mtp_extra, pp - 1)
+    return (first, last, *(_slot(arch, m, 0, 1) for m in middles))
+
+
+def _slot(arch: ModelArch, counts: tuple[int, ...], outside: int, position: int) -> Slot:
+    layers = [layer_params(kind, arch) for kind in arch.kinds]
+    dense = sum(n * (p.total - p.routed) for n, p in zip(counts, layers, strict=True))
+    routed = sum(n * p.routed for n, p in zip(counts, layers, strict=True))
+    return counts, float(dense + outside), float(routed), position
+
+
+def stage_table(arch: ModelArch, layouts: Layouts) -> StageTable:
+    """Slots for each row of `layouts`, padded by repeating the first stage so that all have the same number."""
+    pairs = unique(layouts, ("pp", "vpp"))
+    n = len(pairs.layouts)
+    pp, vpp = (np.broadcast_to(pairs.layouts[name], (n,)) for name in ("pp", "vpp"))
+    rows = [stage_slots(arch, int(p), int(v)) for p, v in zip(pp, vpp, strict=True)]
+    slots = max(len(r) for r in rows)
+    padded = [[*r, *[r[FIRST]] * (slots - len(r))] for r in rows]
+
+    def pick(slot: int, part: int) -> FloatArray:
+        return pairs.gather(np.array([r[slot][part] for r in padded], dtype=np.float64))
+
+    def layers(slot: int, kind: int) -> FloatArray:
+        return pairs.gather(np.array([r[slot][0][kind] for r in padded], dtype=np.float64))
+
+    widest = np.array([max(sum(slot[0]) for slot in r) for r in padded], dtype=np.float64)
+    return StageTable(
+        layers=[[layers(s, k) for k in range(len(arch.kinds))] for s in range(slots)],
+        dense_params=[pick(s, 1) for s in range(slots)],
+        expert_params=[pick(s, 2) for s in range(slots)],
+        position=[pick(s, 3) for s in range(slots)],
+        widest_layers=pairs.gather(widest),
+    )

@@ -1,0 +1,1 @@
+"""Enumerate layouts, evaluate them in chunks, reject with reasons, rank."""

@@ -1,0 +1,159 @@
+"""Every reason for which a candidate layout is not a layout: one table, in the order in which they are checked.
+
+A candidate is rejected for the first reason that holds, so the counts add up. Mesh reasons depend on the degrees of
+parallelism alone; option reasons on the rest; the last ones on the evaluation and on the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fmctl.domain.framework import Framework
+from fmctl.domain.layout import Schedule, Sharding
+from fmctl.domain.model import ModelArch
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """Degrees of parallelism of one candidate; gpus = tp pp cp dp."""
+
+    tp: int
+    pp: int
+    cp: int
+    ep: int
+    etp: int
+    dp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the checks need to know besides the mesh."""
+
+    arch: ModelArch
+    framework: Framework
+    seq_len: int
+    global_batch: int
+    domain_gpus: int
+    tp_within_domain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MeshRule:
+    """A reason that depends on the mesh: `rejects(mesh, setting)`."""
+
+    key: str
+    sentence: str
+    rejects: Callable[[Mesh, Setting], bool]
+
+
+def _heads(m: Mesh, s: Setting) -> bool:
+    mixers = [k.mixer for k in s.arch.kinds if k.mixer is not None]
+    return any(x.n_heads % m.tp for x in mixers)
+
+
+def _kv_heads(m: Mesh, s: Setting) -> bool:
+    kv = [k.mixer.n_kv_heads for k in s.arch.kinds if k.mixer is not None and k.mixer.type == "attention"]
+    return any(n % m.tp and m.tp % n for n in kv)
+
+
+def _widths(m: Mesh, s: Setting) -> bool:
+    widths = [w for k in s.arch.kinds if (f := k.feed_forward) is not None for w in (f.ffn, f.shared_ffn)]
+    return any(w % m.tp for w in widths)
+
+
+def _expert_width(m: Mesh, s: Setting) -> bool:
+    widths = [k.feed_forward.expert_ffn for k in s.arch.kinds if k.feed_forward is not None]
+    return any(w % m.etp for w in widths)
+
+
+def _ulysses(m: Mesh, s: Setting) -> bool:
+    if s.framework.cp_comms != ("all-to-all",) or m.cp == 1:
+        return False
+    return any(k.mixer.n_heads % (m.tp * m.cp) for k in s.arch.kinds if k.mixer is not None)
+
+
+def _has_experts(m: Mesh, s: Setting) -> bool:
+    return (m.ep > 1 or m.etp > 1) and not s.arch.is_moe
+
+
+MESH_RULES: tuple[MeshRule, ...] = (
+    MeshRule("tp-domain", "tensor parallelism leaves the NVLink domain (ask for it with --tp)",
+             lambda m, s: s.tp_within_domain and m.tp > s.domain_gpus),
+    MeshRule("heads", "attention heads are not a multiple of tp", _heads),
+    MeshRule("kv-heads", "key/value heads neither divide tp nor are divided by it", _kv_heads),
+    MeshRule("width", "a feed-forward width is not a multiple of tp", _widths),
+    MeshRule("layers", "more pipeline stages than layers", lambda m, s: m.pp > s.arch.n_layers),
+    MeshRule("uneven", "layers do not divide over the stages and the framework wants equal ones",
+             lambda m, s: bool(s.arch.n_layers % m.pp) and not s.framework.uneven_stages),
+    MeshRule("pipeline", "the framework has no pipeline parallelism",
+             lambda m, s: m.pp > 1 and s.framework.pp_overlap == 0.0 and s.framework.name == "composer"),
+    MeshRule("tensor", "the framework has no tensor parallelism",
+             lambda m, s: m.tp > 1 and s.framework.name == "composer"),
+    MeshRule("context", "the framework has no context parallelism", lambda m, s: m.cp > 1 and not s.framework.cp_comms),
+    MeshRule("sequence", "the sequence does not divide into 2 x cp pieces", lambda m, s: m.cp > 1 and
+             bool(s.seq_len % (2 * m.cp))),
+    MeshRule("ulysses", "all-to-all context parallelism needs heads to be a multiple of tp x cp", _ulysses),
+    MeshRule("sequence-tp", "the tokens of a context rank do not divide by tp", lambda m, s: bool(
+        s.seq_len // m.cp % m.tp)),
+    MeshRule("no-experts", "expert parallelism needs a mixture of experts", _has_experts),
+    MeshRule("experts", "experts are not a multiple of ep", lambda m, s: bool(s.arch.n_experts % m.ep)),
+    MeshRule("etp", "the framework has no expert tensor parallelism",
+             lambda m, s: m.etp > 1 and not s.framework.expert_tp),
+    MeshRule("expert-width", "the expert width is not a multiple of etp", _expert_width),
+    MeshRule("expert-ranks", "ep x etp does not divide tp x cp x dp",
+             lambda m, s: bool(m.tp * m.cp * m.dp % (m.ep * m.etp))),
+    MeshRule("batch", "the global batch is not a multiple of dp", lambda m, s: bool(s.global_batch % m.dp)),
+)  # fmt: skip
+
+OPTION_REASONS: Mapping[str, str] = {
+    "micro-batch": "dp x micro batch does not divide the global batch",
+    "chunks": "more pipeline chunks than layers",
+    "interleave": "an interleaved schedule needs a multiple of pp micro batches",
+    "interleave-sends": "an interleaved schedule needs at least two stages",
+    "fsdp-pipeline": "the framework does not combine ZeRO-2/3 with pipeline stages",
+    "replicate": "replicas do not divide the data-parallel ranks",
+}
+RESULT_REASONS: Mapping[str, str] = {
+    "memory": "does not fit in device memory",
+    "deadline": "finishes after the deadline",
+    "budget": "costs more than the budget",
+    "price": "no price is known, so that it cannot be ranked by cost",
+    "slower": "fits, but another layout of the same cluster is at least as good",
+}
+SENTENCES: Mapping[str, str] = {
+    **{r.key: r.sentence for r in MESH_RULES},
+    **OPTION_REASONS,
+    **RESULT_REASONS,
+}
+
+
+def mesh_reason(mesh: Mesh, setting: Setting) -> str | None:
+    """The first reason for which `mesh` is rejected, or None."""
+    return next((rule.key for rule in MESH_RULES if rule.rejects(mesh, setting)), None)
+
+
+def option_reasons(
+    mesh: Mesh, setting: Setting, options: Mapping[str, npt.NDArray[np.int64]], micro: npt.NDArray[np.int64]
+) -> list[tuple[str, BoolArray]]:
+    """(reason, mask of shape [Q, M]) for the options [Q] of a mesh crossed with its micro batches [M]."""
+    per_rank = setting.global_batch // mesh.dp
+    counts = per_rank // micro
+    vpp, sharding, schedule = options["vpp"][:, None], options["sharding"][:, None], options["schedule"][:, None]
+    replicate = options["dp_replicate"][:, None]
+    ranks = mesh.dp * mesh.cp
+    zero23 = (sharding >= Sharding.ZERO2) & (mesh.pp > 1)
+    every = np.ones((1, len(micro)), dtype=np.bool_)
+    return [
+        ("micro-batch", (per_rank % micro != 0)[None, :] & (vpp > 0)),
+        ("chunks", (vpp * mesh.pp > setting.arch.n_layers) & every),
+        ("interleave-sends", (schedule == Schedule.INTERLEAVED) & (mesh.pp == 1) & every),
+        ("interleave", (schedule == Schedule.INTERLEAVED) & (counts % mesh.pp != 0)[None, :]),
+        ("fsdp-pipeline", zero23 & (setting.framework.name != "torchtitan") & every),
+        ("replicate", ((ranks % replicate != 0) | (replicate > ranks)) & every),
+    ]

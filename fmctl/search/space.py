@@ -1,0 +1,291 @@
+"""Candidate layouts as columns, mesh by mesh; every rejection counted by reason.
+
+A mesh is (tp, pp, cp, ep, etp, dp). For each mesh that can exist, options (schedule and vpp, recomputation, sharding,
+...) are crossed with the micro batches. The default space leaves out what cannot win in this model: sequence
+parallelism off under TP, uneven interleaving, more than eight steps of partial recomputation; `exhaustive` adds them
+all, and `rank` refines the winners over the full range of partial recomputation anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+
+from fmctl.domain.framework import Framework
+from fmctl.domain.hardware import Instance
+from fmctl.domain.layout import (
+    CODES,
+    ContextComm,
+    Dispatcher,
+    IntArray,
+    Layouts,
+    Precision,
+    Recompute,
+    Schedule,
+    Sharding,
+)
+from fmctl.domain.model import ModelArch
+from fmctl.perf.counts import parameters
+from fmctl.search.constraints import Mesh, Setting, mesh_reason, option_reasons
+
+CHUNK_ROWS = 24_000
+MESH_FIELDS = ("tp", "pp", "cp", "ep", "etp", "dp")
+OPTION_FIELDS = (
+    "vpp", "schedule", "recompute", "recompute_layers", "sharding", "dp_replicate", "sequence_parallel", "precision",
+    "cp_comm", "dispatcher", "cuda_graph",
+)  # fmt: skip
+PARTIAL_STEPS = 8
+# Sequences x tokens aimed at where no global batch is stated: 4 M tokens per step, the order of published LLM runs.
+DEFAULT_BATCH_TOKENS = 4 * 2**20
+# Bytes per parameter that must fit over the whole cluster, and the share of memory they may take.
+STATE_BYTES_PER_PARAM = 18.0
+STATE_SHARE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One search over one cluster: fixed fields (field -> allowed values) and whether everything is enumerated."""
+
+    setting: Setting
+    gpus: int
+    fixed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    exhaustive: bool = False
+
+
+def divisors(n: int) -> list[int]:
+    """All divisors of n, ascending."""
+    small = [d for d in range(1, int(n**0.5) + 1) if n % d == 0]
+    return sorted({*small, *(n // d for d in small)})
+
+
+def default_batch(seq_len: int, gpus: int) -> int:
+    """Sequences per step where none is stated: about 4 M tokens, a power of two times the odd part of the GPU count."""
+    odd = gpus
+    while odd % 2 == 0:
+        odd //= 2
+    target = max(DEFAULT_BATCH_TOKENS / seq_len / odd, 1.0)
+    return odd * int(2 ** round(np.log2(target)))
+
+
+def smallest_nodes(arch: ModelArch, instance: Instance, fixed: Mapping[str, tuple[int, ...]] | None = None) -> int:
+    """Nodes of the smallest cluster whose memory can hold weights, gradients and optimizer states; a power of two.
+
+    Where tp, pp, cp and dp are all stated, exactly the nodes that they fill.
+    """
+    fixed = fixed or {}
+    degrees = [fixed[name][0] for name in ("tp", "pp", "cp", "dp") if len(fixed.get(name, ())) == 1]
+    stated = int(np.prod(degrees)) if degrees else 1
+    if len(degrees) == 4:
+        return max(-(-stated // instance.gpus), 1)
+    room = STATE_SHARE * instance.gpus * instance.accelerator.memory_bytes
+    nodes = 1
+    while nodes * room < STATE_BYTES_PER_PARAM * parameters(arch).total or nodes * instance.gpus < stated:
+        nodes *= 2
+    return nodes
+
+
+def default_nodes(arch: ModelArch, instance: Instance) -> tuple[int, ...]:
+    """Node counts that `plan` tries where none are stated: powers of two from the smallest that can hold the model.
+
+    UltraServers (more than 8 GPUs) up to 8 units, instances up to 128 nodes, and at least four sizes.
+    """
+    first = smallest_nodes(arch, instance)
+    last = max(8 if instance.gpus > 8 else 128, first * 8)
+    counts = []
+    while first <= last:
+        counts.append(first)
+        first *= 2
+    return tuple(counts)
+
+
+def _allowed(scope: Scope, name: str, values: list[int]) -> list[int]:
+    return list(scope.fixed[name]) if name in scope.fixed else values
+
+
+def meshes(scope: Scope) -> Iterator[Mesh]:
+    """Every mesh whose degrees multiply to the GPUs, within the fixed values."""
+    gpus = scope.gpus
+    experts = divisors(scope.setting.arch.n_experts) if scope.setting.arch.is_moe else [1]
+    for tp in _allowed(scope, "tp", divisors(gpus)):
+        for pp in _allowed(scope, "pp", divisors(gpus // tp) if gpus % tp == 0 else []):
+            for cp in _allowed(scope, "cp", divisors(gpus // (tp * pp)) if gpus % (tp * pp) == 0 else []):
+                if gpus % (tp * pp * cp):
+                    continue
+                dp = gpus // (tp * pp * cp)
+                if "dp" in scope.fixed and dp not in scope.fixed["dp"]:
+                    continue
+                etps = [1, tp] if tp > 1 and scope.setting.arch.is_moe else [1]
+                for ep, etp in product(_allowed(scope, "ep", experts), _allowed(scope, "etp", etps)):
+                    yield Mesh(tp, pp, cp, ep, etp, dp)
+
+
+def _vpp(scope: Scope, mesh: Mesh) -> list[int]:
+    if "vpp" in scope.fixed:
+        return list(scope.fixed["vpp"])
+    if mesh.pp == 1 or "interleaved" not in scope.setting.framework.schedules:
+        return [1]
+    layers = scope.setting.arch.n_layers
+    values = range(1, layers // mesh.pp + 1)
+    if scope.exhaustive:
+        return list(values)
+    # Layers that divide, or that divide once the end stages give up a layer each for embedding and logits.
+    return [v for v in values if v == 1 or layers % (mesh.pp * v) == 0 or (layers + 2) % (mesh.pp * v) == 0]
+
+
+def _recompute(scope: Scope, mesh: Mesh) -> list[tuple[int, int]]:
+    codes = scope.fixed.get("recompute")
+    codes = codes or tuple(int(Recompute.parse(label)) for label in scope.setting.framework.recomputes)
+    stage = -(-scope.setting.arch.n_layers // mesh.pp)
+    step = 1 if scope.exhaustive else max(1, stage // PARTIAL_STEPS)
+    partial = list(scope.fixed.get("recompute_layers", (0, *range(step, stage, step))))
+    pairs: list[tuple[int, int]] = []
+    for code in codes:
+        pairs += [(code, n) for n in partial] if code == Recompute.FULL else [(code, 0)]
+    return pairs
+
+
+def _schedules(scope: Scope, vpp: int) -> list[int]:
+    offered = [int(Schedule.parse(label)) for label in scope.setting.framework.schedules]
+    if vpp > 1:
+        values = [int(Schedule.INTERLEAVED)]
+    else:
+        values = [s for s in offered if s != Schedule.INTERLEAVED]
+    return [v for v in _allowed(scope, "schedule", values) if v in values]
+
+
+def _sharding(scope: Scope, mesh: Mesh) -> list[tuple[int, int]]:
+    offered = [int(Sharding.parse(label)) for label in scope.setting.framework.shardings]
+    ranks = mesh.dp * mesh.cp
+    inside = max(scope.setting.domain_gpus // mesh.tp, 1)
+    replicas = [1] if ranks <= inside or ranks % inside else [1, ranks // inside]
+    pairs = []
+    for code in _allowed(scope, "sharding", offered if ranks > 1 else [min(offered)]):
+        spread = [1] if code == Sharding.NONE else _allowed(scope, "dp_replicate", replicas)
+        pairs += [(code, r) for r in spread]
+    return pairs
+
+
+def _codes(scope: Scope, name: str, default: int, every: list[int]) -> list[int]:
+    return _allowed(scope, name, every if scope.exhaustive else [default])
+
+
+def options(scope: Scope, mesh: Mesh) -> dict[str, IntArray]:
+    """Option columns [Q] of a mesh: the product of schedules, recomputation, sharding and what else is free."""
+    fw = scope.setting.framework
+    rows_schedule = [(v, s) for v in _vpp(scope, mesh) for s in _schedules(scope, v)]
+    sp = [0] if mesh.tp == 1 or not fw.sequence_parallel else _codes(scope, "sequence_parallel", 1, [0, 1])
+    comms = [int(ContextComm.parse(label)) for label in fw.cp_comms] or [0]
+    comm = [comms[0]] if mesh.cp == 1 else _codes(scope, "cp_comm", comms[0], comms)
+    dispatchers = [int(d) for d in Dispatcher]
+    dispatch = [0] if mesh.ep == 1 else _codes(scope, "dispatcher", int(Dispatcher.ALL_TO_ALL), dispatchers)
+    axes: list[list[tuple[int, ...]]] = [
+        list(rows_schedule),
+        list(_recompute(scope, mesh)),
+        list(_sharding(scope, mesh)),
+        [(x,) for x in sp],
+        [(x,) for x in _allowed(scope, "precision", [int(Precision.BF16)])],
+        [(x,) for x in comm],
+        [(x,) for x in dispatch],
+        [(x,) for x in _allowed(scope, "cuda_graph", [0])],
+    ]
+    if not all(axes):
+        return {name: np.empty(0, dtype=np.int64) for name in OPTION_FIELDS}
+    sizes = [len(a) for a in axes]
+    grid = np.indices(sizes).reshape(len(sizes), -1)
+    columns: list[IntArray] = []
+    for axis, index in zip(axes, grid, strict=True):
+        values = np.array(axis, dtype=np.int64)
+        columns += [values[index, j] for j in range(values.shape[1])]
+    return dict(zip(OPTION_FIELDS, columns, strict=True))
+
+
+@dataclass(slots=True)
+class Tally:
+    """Candidates seen so far, and rejections by reason."""
+
+    candidates: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+
+    def reject(self, reason: str, count: int) -> None:
+        """Count `count` candidates rejected for `reason`."""
+        if count:
+            self.rejected[reason] = self.rejected.get(reason, 0) + count
+
+
+def _block(scope: Scope, mesh: Mesh, tally: Tally, cache: dict[tuple[int, ...], dict[str, IntArray]]) -> Layouts | None:
+    """Valid rows of one mesh, its rejections counted."""
+    setting = scope.setting
+    key = (mesh.pp, mesh.dp * mesh.cp, mesh.tp, mesh.cp, int(mesh.ep > 1))
+    if key not in cache:
+        cache[key] = options(scope, mesh)
+    chosen = cache[key]
+    per_rank = max(setting.global_batch // mesh.dp, 1)
+    micro = np.array(_allowed(scope, "micro_batch", divisors(per_rank)), dtype=np.int64)
+    total = len(chosen["vpp"]) * len(micro)
+    tally.candidates += total
+    reason = mesh_reason(mesh, setting)
+    if reason is not None:
+        tally.reject(reason, total)
+        return None
+    valid = np.ones((len(chosen["vpp"]), len(micro)), dtype=np.bool_)
+    for name, mask in option_reasons(mesh, setting, chosen, micro):
+        before = int(np.count_nonzero(valid))
+        valid &= ~mask
+        tally.reject(name, before - int(np.count_nonzero(valid)))
+    q, m = np.nonzero(valid)
+    if not len(q):
+        return None
+    columns: dict[str, IntArray] = {name: values.take(q) for name, values in chosen.items()}
+    columns["micro_batch"] = micro.take(m)
+    for name in MESH_FIELDS:
+        columns[name] = np.full(len(q), getattr(mesh, name), dtype=np.int64)
+    return Layouts(len(q), columns)
+
+
+def candidates(scope: Scope, tally: Tally, chunk_rows: int = CHUNK_ROWS) -> Iterator[Layouts]:
+    """Chunks of about `chunk_rows` valid layouts; `tally` counts what was seen and rejected on the way."""
+    cache: dict[tuple[int, ...], dict[str, IntArray]] = {}
+    pending: list[Layouts] = []
+    rows = 0
+    for mesh in meshes(scope):
+        block = _block(scope, mesh, tally, cache)
+        if block is None:
+            continue
+        pending.append(block)
+        rows += len(block)
+        if rows >= chunk_rows:
+            yield from _split(_join(pending), chunk_rows)
+            pending, rows = [], 0
+    if pending:
+        yield from _split(_join(pending), chunk_rows)
+
+
+def _join(blocks: list[Layouts]) -> Layouts:
+    if len(blocks) == 1:
+        return blocks[0]
+    names = blocks[0].columns
+    n = sum(len(b) for b in blocks)
+    return Layouts(n, {name: np.concatenate([np.broadcast_to(b[name], (len(b),)) for b in blocks]) for name in names})
+
+
+def _split(layouts: Layouts, rows: int) -> Iterator[Layouts]:
+    if len(layouts) <= 2 * rows:
+        yield layouts
+        return
+    for start in range(0, len(layouts), rows):
+        stop = min(start + rows, len(layouts))
+        part = {name: c if c.ndim == 0 else c[start:stop] for name, c in layouts.columns.items()}
+        yield Layouts(stop - start, part)
+
+
+def setting_of(
+    arch: ModelArch, instance: Instance, framework: Framework, seq_len: int, batch: int, within: bool
+) -> Setting:
+    """The facts that the constraint table checks against."""
+    return Setting(arch, framework, seq_len, batch, instance.fabric.domain_gpus, within)
+
+
+__all__ = ["CODES", "Scope", "Tally", "candidates", "default_batch", "default_nodes", "divisors", "smallest_nodes"]
