@@ -79,6 +79,8 @@ def check(arch: ModelArch, where: str) -> ModelArch:
     """Refuse combinations that no model can have."""
     if not arch.pattern:
         raise bad(where, "pattern", "must name at least one layer")
+    for name in ("hidden", "vocab", "max_seq"):
+        _positive(arch, name, where, name)
     for kind in arch.kinds:
         _check_kind(kind, where)
     return arch
@@ -89,18 +91,33 @@ def _check_kind(kind: LayerKind, where: str) -> None:
     if mixer is None and feed_forward is None:
         raise bad(where, at, "needs a mixer, a feed_forward, or both")
     if mixer is not None:
-        if mixer.type == "attention" and mixer.n_heads % mixer.n_kv_heads:
-            raise bad(where, f"{at}.mixer.n_heads", "must be a multiple of n_kv_heads")
-        for name in NEEDED[mixer.type]:
-            if not getattr(mixer, name):
-                raise bad(where, f"{at}.mixer.{name}", f"is missing ({mixer.type} needs it)")
+        _check_mixer(mixer, where, f"{at}.mixer")
     if feed_forward is not None:
-        if not feed_forward.ffn and not feed_forward.n_experts:
-            raise bad(where, f"{at}.feed_forward", "needs ffn or n_experts")
-        if feed_forward.n_experts and not (0 < feed_forward.top_k <= feed_forward.n_experts):
-            raise bad(where, f"{at}.feed_forward.top_k", "must be between 1 and n_experts")
-        if feed_forward.n_experts and not feed_forward.expert_ffn:
-            raise bad(where, f"{at}.feed_forward.expert_ffn", "is missing")
+        _check_feed_forward(feed_forward, where, f"{at}.feed_forward")
+
+
+def _check_mixer(mixer: Mixer, where: str, at: str) -> None:
+    for name in ("n_heads", "n_kv_heads", "head_dim", "v_head_dim"):
+        _positive(mixer, name, where, f"{at}.{name}")
+    if mixer.type == "attention" and mixer.n_heads % mixer.n_kv_heads:
+        raise bad(where, f"{at}.n_heads", "must be a multiple of n_kv_heads")
+    for name in NEEDED[mixer.type]:
+        if not getattr(mixer, name):
+            raise bad(where, f"{at}.{name}", f"is missing ({mixer.type} needs it)")
+
+
+def _check_feed_forward(feed_forward: FeedForward, where: str, at: str) -> None:
+    if not feed_forward.ffn and not feed_forward.n_experts:
+        raise bad(where, at, "needs ffn or n_experts")
+    if feed_forward.n_experts and not 0 < feed_forward.top_k <= feed_forward.n_experts:
+        raise bad(where, f"{at}.top_k", "must be between 1 and n_experts")
+    if feed_forward.n_experts and not feed_forward.expert_ffn:
+        raise bad(where, f"{at}.expert_ffn", "is missing")
+
+
+def _positive(thing: ModelArch | Mixer, name: str, where: str, at: str) -> None:
+    if getattr(thing, name) < 1:
+        raise bad(where, at, "must be at least 1")
 
 
 NEEDED: dict[str, tuple[str, ...]] = {
