@@ -1,0 +1,147 @@
+"""The tree of commands. A command's module is imported when it is called, so that `--help` costs next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+EPILOG = "Results go to stdout, everything else to stderr. `fmctl COMMAND --help` says more."
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command, or a group of them: what it does in one line, and `module:function`."""
+
+    help: str
+    target: str = ""
+    children: Mapping[str, Entry] | None = None
+
+
+COMMANDS: Mapping[str, Entry] = {
+    "estimate": Entry("One layout: memory, step time, network, checkpoint, cost, energy.", "planning:estimate"),
+    "plan": Entry("Search layouts, instance types and node counts, and rank them.", "planning:plan"),
+    "explain": Entry("Where the time, the memory and the money go.", "comparing:explain"),
+    "diff": Entry("Two plans or estimates, field by field.", "comparing:diff"),
+    "models": Entry(
+        "Model architectures.",
+        children={
+            "list": Entry("All presets.", "catalogue:models_list"),
+            "show": Entry("One architecture.", "catalogue:models_show"),
+            "import": Entry("A Hugging Face config.json as a model file.", "catalogue:models_import"),
+        },
+    ),
+    "instances": Entry(
+        "Instance types and UltraServers.",
+        children={
+            "list": Entry("All types.", "catalogue:instances_list"),
+            "show": Entry("One type, with its prices.", "catalogue:instances_show"),
+        },
+    ),
+    "prices": Entry(
+        "Dated prices.",
+        children={
+            "list": Entry("Prices of instances and storage.", "catalogue:prices_list"),
+            "show": Entry("Prices of one instance type.", "catalogue:prices_show"),
+        },
+    ),
+    "config": Entry(
+        "Settings, each with where its value came from.",
+        children={
+            "list": Entry("All settings.", "settings:config_list"),
+            "get": Entry("One setting.", "settings:config_get"),
+            "set": Entry("Write a setting.", "settings:config_set"),
+            "unset": Entry("Remove a setting.", "settings:config_unset"),
+            "path": Entry("The files that settings and plans are in.", "settings:config_path"),
+        },
+    ),
+    "schema": Entry("JSON Schema of a document.", "meta:schema"),
+    "spec": Entry("The whole command line as JSON.", "meta:spec"),
+    "completion": Entry("Completion script for a shell.", "meta:completion"),
+}
+
+
+class Command(TyperCommand):
+    """A command whose options stand under the titles of their groups."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments, then each group of options, the ungrouped ones last."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(group_of(param), []).append(record)
+        for title in sorted(sections, key=lambda t: (t == "Options", t == "Output")):
+            with formatter.section(title):
+                formatter.write_dl(sections[title])
+
+
+class Group(TyperGroup):
+    """A group that knows its commands by their entries and loads one only to run it."""
+
+    def __init__(self, name: str | None, entries: Mapping[str, Entry], **attributes: Any) -> None:
+        super().__init__(name=name, rich_markup_mode=None, suggest_commands=False, **attributes)
+        self.entries = entries
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of the table."""
+        return list(self.entries)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, loaded now, or None."""
+        entry = self.entries.get(cmd_name)
+        return None if entry is None else load(cmd_name, entry)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write names and one line each without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in self.entries.items()])
+
+
+def build() -> Group:
+    """The whole command line."""
+    version = typer.core.TyperOption(
+        param_decls=["--version"], is_flag=True, default=False, is_eager=True, expose_value=False,
+        callback=_print_version, help="Show the version and exit.",
+    )  # fmt: skip
+    help_text = "Plan, price and run foundation-model training on AWS."
+    return Group("fmctl", COMMANDS, params=[version], help=help_text, epilog=EPILOG, context_settings=_SETTINGS)
+
+
+def load(name: str, entry: Entry) -> Any:
+    """The command or group behind an entry."""
+    if entry.children is not None:
+        return Group(name, entry.children, help=entry.help)
+    module, _, function = entry.target.partition(":")
+    return command_of(name, getattr(import_module(f"fmctl.cli.{module}"), function), entry.help)
+
+
+def command_of(name: str, function: Callable[..., Any], short_help: str) -> Any:
+    """A function with its option groups expanded, as a command."""
+    from fmctl.cli.expand import expand
+
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(name, cls=Command, short_help=short_help)(expand(function))
+    return get_command(app)
+
+
+def group_of(param: Any) -> str:
+    """The title that a parameter stands under."""
+    if param.param_type_name == "argument":
+        return "Arguments"
+    return str(getattr(param, "rich_help_panel", None) or "Options")
+
+
+def _print_version(ctx: Any, param: Any, value: bool) -> None:
+    if value:
+        from fmctl import __version__
+        from fmctl.cli.streams import write_stdout
+
+        write_stdout(f"fmctl {__version__}\n")
+        raise typer.Exit

@@ -1,0 +1,186 @@
+"""From options as they were typed to a `PlanRequest`: values read, checked, and defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from fmctl.cli.choices import CHOICES, FRAMEWORKS
+from fmctl.cli.options import Asked, Search
+from fmctl.cli.prices import choose_prices
+from fmctl.cli.services import Services
+from fmctl.config import Settings
+from fmctl.domain.hardware import Instance
+from fmctl.domain.layout import CODES
+from fmctl.domain.model import ModelArch
+from fmctl.domain.result import PlanRequest
+from fmctl.errors import UnknownName, UsageError, shorten
+from fmctl.units import parse_count, parse_deadline, parse_list, parse_nodes, parse_usd
+
+PLAN_INSTANCES = ("p5.48xlarge", "p5en.48xlarge", "p6-b200.48xlarge")
+ESTIMATE_INSTANCES = ("p5.48xlarge",)
+_DEFAULT_SEQ_LEN = 8192
+_LONGEST_SEQ_LEN = 2**27
+_MOST_NODES = 2**17
+_MOST_BATCH = 2**31
+_MOST_TOKENS = 10**18
+_MOST_PARALLEL = 2**20
+_MOST_ROWS = 10_000
+_COUNTED = (
+    "tp", "pp", "vpp", "cp", "ep", "etp", "dp", "dp_replicate", "micro_batch", "recompute_layers",
+)  # fmt: skip
+_SWITCHES = ("sequence_parallel", "cuda_graph")
+
+
+def plan_request(model: str, asked: Asked, aim: Search, settings: Settings, services: Services) -> PlanRequest:
+    """What `plan` searches for."""
+    arch = services.catalogue.load_model(model)
+    instances = _instances(asked, settings, settings.texts("instances") or PLAN_INSTANCES, services)
+    if asked.nodes is None:
+        counts = sorted({n for instance in instances for n in services.planner.default_nodes(arch, instance)})
+    else:
+        counts = list(node_counts(asked.nodes))
+    now, fixed = services.now(), _fixed(asked, settings, many=True)
+    return PlanRequest(
+        **_common(arch, asked, settings, services, instances),
+        node_counts=tuple(counts),
+        fixed=fixed,
+        deadline_s=None if aim.deadline is None else _deadline_s(aim.deadline, now),
+        budget_usd=None if aim.budget is None else parse_usd(aim.budget, what="--budget"),
+        objective=_one_of("objective", settings.text("objective") or "cost"),
+        top=10 if aim.top is None else at_most(parse_count(aim.top, what="--top"), _MOST_ROWS, "--top"),
+        tp_within_domain="tp" not in fixed,
+    )
+
+
+def estimate_request(model: str, asked: Asked, settings: Settings, services: Services) -> PlanRequest:
+    """What `estimate` and `explain` evaluate: one instance type, one node count, one value per field."""
+    arch = services.catalogue.load_model(model)
+    instances = _instances(asked, settings, settings.texts("instances")[:1] or ESTIMATE_INSTANCES, services)
+    _only_one("--instance", [instance.name for instance in instances])
+    fixed = _fixed(asked, settings, many=False)
+    smallest = services.planner.smallest_nodes
+    counts = node_counts(asked.nodes) if asked.nodes is not None else (smallest(arch, instances[0], fixed),)
+    _only_one("--nodes", [str(n) for n in counts])
+    return PlanRequest(
+        **_common(arch, asked, settings, services, instances),
+        node_counts=tuple(counts),
+        fixed=fixed,
+        objective=_one_of("objective", settings.text("objective") or "cost"),
+        top=1,
+        tp_within_domain="tp" not in fixed,
+    )
+
+
+def node_counts(text: str, what: str = "--nodes") -> tuple[int, ...]:
+    """`8` and `8,12,16` as they are; `8..100` as both ends and every power of two between them."""
+    found = parse_nodes(text, what=what)
+    at_most(found.highest, _MOST_NODES, what)
+    if found.listed:
+        return tuple(dict.fromkeys(found.listed))
+    powers = (2**k for k in range(_MOST_NODES.bit_length()))
+    return tuple(sorted({found.lowest, found.highest, *(p for p in powers if found.lowest < p < found.highest)}))
+
+
+def at_most(value: int, most: int, what: str) -> int:
+    """The value unless it is beyond anything that exists. Raises UsageError."""
+    if value > most:
+        raise UsageError(f"{what} {shorten(str(value))} is too large", why=f"the most is {most:,}")
+    return value
+
+
+def _common(
+    arch: ModelArch, asked: Asked, settings: Settings, services: Services, instances: Sequence[Instance]
+) -> dict[str, Any]:
+    prices, options = choose_prices(asked, settings, services, instances)
+    return {
+        "arch": arch,
+        "seq_len": _seq_len(arch, asked.seq_len),
+        "instances": tuple(instances),
+        "prices": prices,
+        "framework": _framework(asked, settings),
+        "global_batch": _count(asked.global_batch, "--global-batch", _MOST_BATCH),
+        "tokens": float(_count(asked.tokens, "--tokens", _MOST_TOKENS) or 0),
+        "options": options,
+    }
+
+
+def _seq_len(arch: ModelArch, text: str | None) -> int:
+    if text is None:
+        return min(_DEFAULT_SEQ_LEN, arch.max_seq) if arch.max_seq else _DEFAULT_SEQ_LEN
+    return at_most(parse_count(text, what="--seq-len"), _LONGEST_SEQ_LEN, "--seq-len")
+
+
+def _count(text: str | None, what: str, most: int) -> int | None:
+    return None if text is None else at_most(parse_count(text, what=what), most, what)
+
+
+def _instances(asked: Asked, settings: Settings, default: Sequence[str], services: Services) -> list[Instance]:
+    names = parse_list(asked.instances, what="--instances") if asked.instances is not None else list(default)
+    found = [services.catalogue.load_instance(name) for name in names]
+    return list({instance.name: instance for instance in found}.values())
+
+
+def _framework(asked: Asked, settings: Settings) -> str:
+    name = asked.framework or settings.text("framework") or FRAMEWORKS[0]
+    if name.lower() not in FRAMEWORKS:
+        raise UnknownName("framework", name, FRAMEWORKS, next=f"--framework {FRAMEWORKS[0]}")
+    return name.lower()
+
+
+def _fixed(asked: Asked, settings: Settings, *, many: bool) -> Mapping[str, tuple[int, ...]]:
+    """The allowed values of every layout field that was stated, here or in a settings file."""
+    found: dict[str, tuple[int, ...]] = {}
+    for name in (*_COUNTED, *CODES):
+        text = getattr(asked, name)
+        if text is None:
+            continue
+        option = "--" + name.replace("_", "-")
+        values = _codes(name, text, option) if name in CODES else _values(text, option, zero=name == "recompute_layers")
+        if not many:
+            _only_one(option, [str(v) for v in values])
+        found[name] = values
+    if "precision" not in found and settings["precision"].origin != "default":
+        found["precision"] = _codes("precision", settings.text("precision") or "", "precision")
+    found |= {name: (int(flag),) for name in _SWITCHES if (flag := getattr(asked, name)) is not None}
+    return found
+
+
+def _values(text: str, option: str, *, zero: bool) -> tuple[int, ...]:
+    if ".." in text:
+        return node_counts(text, option)
+    parts = parse_list(text, what=option)
+    return tuple(at_most(parse_count(part, what=option, zero=zero), _MOST_PARALLEL, option) for part in parts)
+
+
+def _codes(name: str, text: str, option: str) -> tuple[int, ...]:
+    return tuple(int(CODES[name].parse(_one_of(name, part, option))) for part in parse_list(text, what=option))
+
+
+def _one_of(name: str, text: str, option: str = "") -> str:
+    word = text.strip().lower()
+    if word not in CHOICES[name]:
+        raise UnknownName(
+            name.replace("_", " "), text, CHOICES[name], next=f"{option or '--' + name} {' | '.join(CHOICES[name])}"
+        )
+    return word
+
+
+def _only_one(option: str, values: Sequence[str]) -> None:
+    if len(values) != 1:
+        raise UsageError(
+            f"{option} takes one value here, not {len(values)}",
+            why="estimate and explain look at one layout on one instance type and count",
+            next="fmctl plan searches over several",
+        )
+
+
+def _deadline_s(text: str, now: datetime) -> float:
+    when = parse_deadline(text, what="--deadline")
+    if not isinstance(when, date):
+        return when
+    left_s = (datetime.combine(when, time(), tzinfo=UTC) - now).total_seconds()
+    if left_s <= 0:
+        raise UsageError(f"--deadline {text} is over", why=f"today is {now.date()}", next="--deadline 60d")
+    return left_s

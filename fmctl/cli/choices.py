@@ -1,0 +1,65 @@
+"""What options and arguments accept: fixed values, or a kind that `fmctl __complete` lists.
+
+Spelled out here because completion may not wait for numpy; a test holds the values against the domain's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+FORMATS = ("table", "json", "jsonl", "csv", "md", "yaml")
+FRAMEWORKS = ("megatron", "torchtitan", "nanotron", "deepspeed", "composer")
+PRECISIONS = ("bf16", "fp8", "mxfp8", "nvfp4")
+PURCHASES = ("on-demand", "capacity-block", "spot", "reserved-1y", "reserved-3y")
+OBJECTIVES = ("cost", "time", "throughput")
+SHELLS = ("bash", "zsh", "fish")
+SCHEMAS = (
+    "estimate", "plan", "explain", "diff", "models", "model", "instances", "instance", "prices", "config", "schemas",
+    "spec", "error",
+)  # fmt: skip
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "output": FORMATS,
+    "framework": FRAMEWORKS,
+    "precision": PRECISIONS,
+    "sharding": ("none", "zero1", "zero2", "zero3"),
+    "recompute": ("none", "selective", "full"),
+    "schedule": ("1f1b", "interleaved", "zero-bubble"),
+    "cp_comm": ("ring", "all-gather", "all-to-all"),
+    "dispatcher": ("all-to-all", "fused"),
+    "purchase": PURCHASES,
+    "objective": OBJECTIVES,
+    "shell": SHELLS,
+    "schema_name": SCHEMAS,
+    "scope": ("user", "project"),
+}
+DYNAMIC: Mapping[str, str] = {
+    "model": "models",
+    "instances": "instances",
+    "instance": "instances",
+    "fields": "fields",
+    "a": "plans",
+    "b": "plans",
+    "subject": "subjects",
+    "setting": "settings",
+    "config_file": "files",
+    "out": "files",
+}
+KINDS = ("models", "instances", "plans", "subjects", "fields", "formats", "frameworks", "settings")
+
+FIELDS: tuple[str, ...] = (
+    "rank", "pareto", "model", "framework", "instance", "nodes", "gpus", "fits",
+    "tp", "pp", "vpp", "cp", "ep", "etp", "dp", "dp_replicate", "micro_batch", "sequence_parallel", "sharding",
+    "recompute", "recompute_layers", "precision", "schedule", "cp_comm", "dispatcher", "cuda_graph",
+    "seq_len", "global_batch", "tokens_per_step", "tokens", "optimizer",
+    "step_s", "step_low_s", "step_high_s",
+    "gemm_s", "attention_s", "memory_bound_s", "recompute_s", "launch_s", "logits_s", "tp_exposed_s", "cp_exposed_s",
+    "ep_exposed_s", "pp_exposed_s", "bubble_s", "dp_exposed_s", "optimizer_s", "overhead_s", "straggler_s",
+    "tp_total_s", "cp_total_s", "ep_total_s", "pp_total_s", "dp_total_s", "nvlink_s", "network_s",
+    "weights_bytes", "gradients_bytes", "optimizer_bytes", "activations_bytes", "logits_bytes", "buffers_bytes",
+    "allocated_bytes", "reserved_bytes", "runtime_bytes", "used_bytes", "margin_bytes", "device_bytes",
+    "model_flop", "hardware_flop", "mfu", "hfu", "tokens_per_s", "tokens_per_s_per_gpu", "run_s", "run_low_s",
+    "run_high_s", "checkpoint_bytes", "checkpoint_save_s", "power_w", "wh_per_million_tokens", "run_wh",
+    "usd_per_h", "usd_per_billion_tokens", "run_usd", "price_usd_per_h", "price_region", "price_option", "price_date",
+    "measured_fraction",
+)  # fmt: skip

@@ -1,0 +1,126 @@
+"""`explain` and `diff`: look closer at an estimate, a saved plan, or two of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from fmctl.cli.asked import estimate_request
+from fmctl.cli.options import Asked, Output, Row
+from fmctl.cli.output import emit, settings_for
+from fmctl.cli.planning import no_layout, planning_settings
+from fmctl.cluster import store
+from fmctl.errors import ExitCode, UnknownName, UnreadableFile, UsageError
+from fmctl.report.view import Document
+from fmctl.units import parse_count
+
+_Subject = Annotated[
+    str, Argument(metavar="SUBJECT", help="A model, a saved plan, or a document in a JSON file.", show_default=False)
+]
+_Side = Annotated[str, Argument(help="A saved plan, or a document in a JSON file.", show_default=False)]
+_EXIT = Option("--exit-code", help="Exit 10 when there are differences.", rich_help_panel="Output")
+_ALL = Option("--all", help="Equal fields too.", rich_help_panel="Output")
+
+
+def explain(ctx: typer.Context, subject: _Subject, asked: Asked, out: Output, row: Row = None) -> None:
+    """Where the time, the memory and the money go: each part with its share, equation and source.
+
+    SUBJECT is a model with the options of `estimate`, a saved plan, or a plan or estimate document in a JSON file.
+    """
+    from fmctl.report.explains import explain_answer
+
+    settings = planning_settings(asked, out)
+    document = _saved(subject)
+    if document is not None:
+        _no_options(asked)
+        emit(explain_answer(document, _row(document, subject, row)), out, settings)
+        return
+    if row is not None:
+        raise UsageError(
+            "--row is for saved plans", why=f"{subject[:60]} is not one", next="fmctl explain NAME --row N"
+        )
+    from fmctl.report.results import estimate_document
+
+    try:
+        request = estimate_request(subject, asked, settings, ctx.obj)
+    except UnknownName as error:
+        raise _neither(error, subject, ctx) from None
+    plan = ctx.obj.planner.best(request)
+    if plan.rows or plan.nearest:
+        document = estimate_document(plan, request, ctx.obj.planner.provenance(request.framework))
+        emit(explain_answer(document, document["result"]), out, settings)
+    if not plan.rows:
+        raise no_layout(plan, request)
+
+
+def diff(  # noqa: PLR0913, D417 - the options are declared where they stand
+    ctx: typer.Context,
+    a: _Side,
+    b: _Side,
+    out: Output,
+    row: Row = None,
+    exit_code: Annotated[bool, _EXIT] = False,
+    every: Annotated[bool, _ALL] = False,
+) -> None:
+    """Two plans or estimates, field by field: what differs, by how much, relative to the first."""
+    from fmctl.report.diffs import diff_answer
+
+    settings = settings_for(out)
+    sides = [_side(name, row) for name in (a, b)]
+    answer = diff_answer((a, b), (sides[0], sides[1]), every=every)
+    emit(answer, out, settings)
+    if exit_code and answer.document["result"]["different"]:
+        raise typer.Exit(ExitCode.DIFFERENT)
+
+
+def _saved(subject: str) -> Document | None:
+    """The document of that name or file; None where `subject` can only be a model."""
+    if subject in store.plan_names():
+        return store.load(subject)
+    if not subject.endswith(".json"):
+        return None
+    found = store.parse(store.read_text(Path(subject).expanduser(), what="document"), subject)
+    if isinstance(found, dict) and str(found.get("schema", "")).startswith("fmctl."):
+        return store.read_document(Path(subject).expanduser())
+    return None  # a Hugging Face config has no schema of ours
+
+
+def _side(name: str, row: str | None) -> dict[str, Any]:
+    if name in store.plan_names():
+        document = store.load(name)
+    elif name.endswith(".json") or Path(name).is_file():
+        document = store.read_document(Path(name).expanduser())
+    else:
+        raise UnknownName("saved plan or file", name, store.plan_names(), next="fmctl plan MODEL --save NAME")
+    return {"inputs": document["inputs"], "result": _row(document, name, row)}
+
+
+def _row(document: Document, name: str, row: str | None) -> Document:
+    """The row that was asked for: the first of a plan, the only one of an estimate."""
+    result = document["result"]
+    rows = result["rows"] if document["schema"] == "fmctl.plan/1" else [result] if result else []
+    wanted = 1 if row is None else parse_count(row, what="--row")
+    if not rows:
+        raise UnreadableFile(f"{name} has no rows", why="nothing fitted", next="fmctl plan MODEL --save NAME")
+    if wanted > len(rows):
+        raise UsageError(f"{name} has no row {wanted}", why=f"it has {len(rows)}", next=f"--row {len(rows)}")
+    return dict(rows[wanted - 1])
+
+
+def _no_options(asked: Asked) -> None:
+    """A saved answer cannot be asked anew: options that would change it are refused, not ignored."""
+    given = [name for name in type(asked).__dataclass_fields__ if getattr(asked, name) is not None]
+    if given:
+        option = "--" + given[0].replace("_", "-")
+        raise UsageError(f"{option} is for models", why="a saved answer is fixed", next="fmctl explain MODEL")
+
+
+def _neither(error: UnknownName, subject: str, ctx: typer.Context) -> UnknownName:
+    """No model, and no plan either: suggestions from both lists."""
+    if error.kind != "model":
+        return error
+    names = [*store.plan_names(), *ctx.obj.catalogue.model_names()]
+    return UnknownName("model or saved plan", subject, names, next="fmctl models list")

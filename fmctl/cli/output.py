@@ -1,0 +1,92 @@
+"""From an answer to stdout or a file: format, selection, colour."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from fmctl.cli.choices import FORMATS
+from fmctl.cli.options import Output
+from fmctl.cli.streams import stdout_is_terminal, write_stderr, write_stdout
+from fmctl.config import Settings, resolve
+from fmctl.errors import UnknownName, UsageError
+from fmctl.report.view import Answer
+from fmctl.units import parse_list
+
+
+def settings_for(out: Output, flags: Mapping[str, object] | None = None) -> Settings:
+    """The settings under this command's flags; checks the output options before any work is done."""
+    format_of(out)
+    found = resolve({**(flags or {}), "output": "json" if out.json else out.output})
+    if out.query is not None and out.fields is not None:
+        raise UsageError("--query and --fields exclude each other", why="both choose what is printed")
+    return found
+
+
+def format_of(out: Output) -> str | None:
+    """The format that was asked for, None where none was. Raises UnknownName, UsageError."""
+    if out.output is not None and out.output not in FORMATS:
+        raise UnknownName("format", out.output, FORMATS, next=f"-o {' | '.join(FORMATS)}")
+    if out.json and out.output not in (None, "json"):
+        raise UsageError(f"--json and -o {out.output} exclude each other")
+    return "json" if out.json else out.output
+
+
+def emit(answer: Answer, out: Output, settings: Settings) -> None:
+    """Print the answer, or write it to the file named."""
+    form = settings.text("output") or "table"
+    text = _text(answer, out, settings, form)
+    if out.out is None:
+        write_stdout(text)
+    else:
+        from fmctl.files import write_atomic
+
+        write_atomic(out.out, text)
+    if form not in ("json", "yaml") or out.fields or out.query:
+        warn(answer.warnings, out)
+
+
+def warn(warnings: tuple[str, ...], out: Output) -> None:
+    """Say what an answer's reader should know, on stderr."""
+    if not out.quiet:
+        write_stderr("".join(f"fmctl: warning: {warning}\n" for warning in warnings))
+
+
+def _text(answer: Answer, out: Output, settings: Settings, form: str) -> str:
+    from fmctl.report import formats
+
+    if out.query is not None:
+        return formats.queried(answer.document, out.query, form)
+    if out.fields is not None:
+        return formats.picked(answer, parse_list(out.fields, what="--fields"), form)
+    if form == "table" and _on_terminal(out, settings):
+        from fmctl.report.text import terminal_text
+
+        width = shutil.get_terminal_size((80, 24)).columns
+        return terminal_text(answer.report(), max(width, 20), colour=_colour(out, settings))
+    return formats.WRITERS[form](answer)
+
+
+def _on_terminal(out: Output, settings: Settings) -> bool:
+    return out.out is None and (stdout_is_terminal() or settings.text("color") == "always")
+
+
+def _colour(out: Output, settings: Settings) -> bool:
+    if out.no_color or settings.text("color") == "never":
+        return False
+    return settings.text("color") == "always" or os.environ.get("TERM") != "dumb"
+
+
+def progress_line(out: Output) -> Any:
+    """A callback that keeps one line on stderr up to date, None where nobody looks."""
+    from fmctl.cli.streams import stderr_is_terminal
+
+    if out.quiet or not stderr_is_terminal():
+        return None
+
+    def show(done: int, total: int) -> None:
+        write_stderr(f"\r{done / max(total, 1):4.0%} of {total:,} layouts" if done < total else "\r\033[K")
+
+    return show

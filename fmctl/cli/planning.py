@@ -1,0 +1,82 @@
+"""`estimate` and `plan`."""
+
+from __future__ import annotations
+
+import typer
+
+from fmctl.cli.asked import estimate_request, plan_request
+from fmctl.cli.options import Asked, ModelName, Output, Search
+from fmctl.cli.output import emit, progress_line, settings_for
+from fmctl.cli.services import Services
+from fmctl.cli.streams import write_stderr
+from fmctl.config import Settings
+from fmctl.domain.result import Plan, PlanRequest
+from fmctl.errors import NoLayout, UsageError
+from fmctl.report.answers import estimate_answer, plan_answer
+from fmctl.report.plans import nearest_miss, saved_line, why_nothing
+from fmctl.report.results import plan_result
+from fmctl.report.view import Answer
+
+
+def estimate(ctx: typer.Context, model: ModelName, asked: Asked, out: Output) -> None:
+    """One layout on one instance type and count: memory, FLOPs, step time, network, checkpoint, cost, energy.
+
+    What is left out is chosen as `plan` would choose it, and said. Exits 3 where the layout does not fit.
+    """
+    settings = planning_settings(asked, out)
+    request = estimate_request(model, asked, settings, ctx.obj)
+    plan = ctx.obj.planner.best(request)
+    if plan.rows or plan.nearest:
+        emit(estimate_answer(plan, request, ctx.obj.planner.provenance(request.framework)), out, settings)
+    if not plan.rows:
+        raise no_layout(plan, request)
+
+
+def plan(ctx: typer.Context, model: ModelName, asked: Asked, aim: Search, out: Output) -> None:
+    """Search layouts, instance types and node counts for the best way to train a model, and rank them.
+
+    Exits 3 where nothing fits, with the reasons counted and the nearest miss.
+    """
+    settings = planning_settings(asked, out, aim)
+    if aim.save is not None:
+        _check_name(aim.save, ctx.obj)
+    request = plan_request(model, asked, aim, settings, ctx.obj)
+    found = ctx.obj.planner.search(request, progress_line(out))
+    answer = plan_answer(found, request, ctx.obj.planner.provenance(request.framework))
+    if found.rows and aim.save is not None:
+        _save(aim.save, answer, out, ctx.obj)
+    if found.rows or settings.text("output") in ("json", "yaml"):
+        emit(answer, out, settings)
+    if not found.rows:
+        raise no_layout(found, request)
+
+
+def planning_settings(asked: Asked, out: Output, aim: Search | None = None) -> Settings:
+    """The settings under the flags that planning commands share with them."""
+    return settings_for(out, {"framework": asked.framework, "objective": aim.objective if aim else None})
+
+
+def no_layout(plan: Plan, request: PlanRequest) -> NoLayout:
+    """Why nothing fits: reasons counted, nearest miss, what to try."""
+    where, nodes = ", ".join(instance.name for instance in request.instances), request.node_counts
+    span = str(nodes[0]) if len(nodes) == 1 else f"{nodes[0]} to {nodes[-1]}" if nodes else "no"
+    result = plan_result(plan)
+    why = [part for part in (why_nothing(result), nearest_miss(result)) if part]
+    advice = plan.nearest.advice if plan.nearest else "allow more nodes or other instance types"
+    return NoLayout(f"no layout of {request.arch.name} fits {span} x {where}", why=". ".join(why) or None, next=advice)
+
+
+def _check_name(name: str, services: Services) -> None:
+    from fmctl.cluster.store import check_name
+
+    check_name(name)
+    if name in services.catalogue.model_names():
+        raise UsageError(f"'{name}' cannot be the name of a plan", why="a model has it", next=f"--save {name}-plan")
+
+
+def _save(name: str, answer: Answer, out: Output, services: Services) -> None:
+    from fmctl.cluster.store import save
+
+    path = save(name, answer.document, services.now().isoformat(timespec="seconds"))
+    if not out.quiet:
+        write_stderr(f"fmctl: {saved_line(name, answer.document)} ({path})\n")

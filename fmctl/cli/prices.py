@@ -1,0 +1,66 @@
+"""Which price each instance type is planned at, when several regions or ways to pay were named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import Any
+
+from fmctl.cli.choices import PURCHASES
+from fmctl.cli.options import Asked
+from fmctl.cli.services import Services
+from fmctl.config import Settings
+from fmctl.domain.hardware import Instance, Price
+from fmctl.errors import UnknownName, UsageError
+from fmctl.units import parse_list
+
+_UNSTATED = ("on-demand", "capacity-block")  # a type that is not sold on demand is planned at its capacity block price
+
+
+def choose_prices(
+    asked: Asked, settings: Settings, services: Services, instances: Sequence[Instance]
+) -> tuple[dict[str, Price], dict[str, Any]]:
+    """The price per instance type, and what was asked for, as the inputs record it.
+
+    All else is equal between the regions and options that were named, so the cheapest known price stands for them.
+    Where no option was named it is on demand, and the capacity block price where a type is not sold on demand.
+    """
+    regions = parse_list(asked.regions, what="--regions") if asked.regions else [settings.text("region") or "us-east-1"]
+    for region in regions:
+        _check_region(region)
+    stated = _stated(asked, settings)
+    today = services.now().date()
+    find = services.catalogue.find_price
+    chosen: dict[str, Price] = {}
+    for instance in instances:
+        by_option = [
+            [find(instance.name, region, option, today) for region in regions] for option in stated or _UNSTATED
+        ]
+        if stated:
+            chosen[instance.name] = _cheapest([price for prices in by_option for price in prices])
+        else:
+            chosen[instance.name] = next(
+                (p for ps in by_option if (p := _cheapest(ps)).usd_per_h is not None), by_option[0][0]
+            )
+    return chosen, {"regions": regions, "purchase": list(stated or _UNSTATED[:1])}
+
+
+def _stated(asked: Asked, settings: Settings) -> tuple[str, ...]:
+    names = parse_list(asked.purchase, what="--purchase") if asked.purchase is not None else settings.texts("purchase")
+    for name in names:
+        if name not in PURCHASES:
+            raise UnknownName("purchase option", name, PURCHASES, next=f"--purchase {' | '.join(PURCHASES)}")
+    return tuple(names)
+
+
+def _cheapest(prices: Sequence[Price]) -> Price:
+    return min(prices, key=lambda price: inf if price.usd_per_h is None else price.usd_per_h)
+
+
+def _check_region(region: str) -> None:
+    import re
+
+    if re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d+[a-z]?(-[a-z]+-\d+[a-z]?)?", region) is None:
+        raise UsageError(
+            f"'{region[:60]}' is not a region", why="a region reads like us-east-1", next="--regions us-east-1"
+        )

@@ -1,0 +1,90 @@
+"""Run one command line; the one place where an error becomes lines on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fmctl.cli.streams import discard_stdout, write_stderr
+from fmctl.errors import ExitCode, FmctlError
+
+if TYPE_CHECKING:
+    from fmctl.cli.services import Services
+
+
+class InternalError(FmctlError):
+    """A defect of fmctl: never the user's fault, never a traceback unless asked for."""
+
+    code = "internal"
+
+
+def run(args: Sequence[str], services: Services | None = None) -> int:
+    """Run the command in `args` and return the exit code; never raises."""
+    try:
+        return int(_invoke(list(args), services))
+    except BrokenPipeError:
+        discard_stdout()
+        return ExitCode.OK
+    except KeyboardInterrupt:
+        write_stderr("\n")
+        return ExitCode.INTERRUPTED
+    except FmctlError as error:
+        return _report(error, args)
+    except MemoryError:
+        return _report(InternalError("not enough memory", next="ask for fewer nodes or fewer instance types"), args)
+    except Exception as error:
+        return _report(_internal(error), args)
+
+
+def _invoke(args: list[str], services: Services | None) -> int:
+    import typer
+
+    from fmctl.cli.app import build
+    from fmctl.cli.services import Services
+    from fmctl.cli.usage import as_usage_error
+
+    try:
+        code = build().main(args=args, prog_name="fmctl", standalone_mode=False, obj=services or Services())
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except typer.TyperException as error:
+        raise as_usage_error(error) from None
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _internal(error: Exception) -> InternalError:
+    if os.environ.get("FMCTL_TRACEBACK"):
+        import traceback
+
+        write_stderr("".join(traceback.format_exception(error)))
+    text = " ".join(str(error).split())[:200]
+    return InternalError(
+        f"internal error: {type(error).__name__}",
+        why=text or None,
+        next="run it again with FMCTL_TRACEBACK=1 and report it",
+    )
+
+
+def _report(error: FmctlError, args: Sequence[str]) -> int:
+    if wants_json(args):
+        from fmctl.report.envelope import error_document
+        from fmctl.report.formats import as_json
+
+        write_stderr(as_json(error_document(error.code, int(error.exit_code), error.what, error.why, error.next)))
+    else:
+        write_stderr("\n".join(error.lines()) + "\n")
+    return int(error.exit_code)
+
+
+def wants_json(args: Sequence[str]) -> bool:
+    """Whether the output was to be JSON; read off the raw arguments, for they may be what is wrong."""
+    for i, arg in enumerate(args):
+        if arg in ("--json", "-ojson", "--output=json", "-o=json", "-ojsonl", "--output=jsonl"):
+            return True
+        if arg in ("-o", "--output") and list(args[i + 1 : i + 2]) in (["json"], ["jsonl"]):
+            return True
+    given = any(arg.startswith(("-o", "--output")) for arg in args)
+    return not given and os.environ.get("FMCTL_OUTPUT", "") in ("json", "jsonl")

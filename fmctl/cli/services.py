@@ -1,0 +1,153 @@
+"""What the commands need from the core, as Protocols, and the real thing behind them; tests hand in their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from fmctl.domain.hardware import Instance, Price, StoragePrice
+    from fmctl.domain.model import ModelArch
+    from fmctl.domain.result import Plan, PlanRequest
+
+Progress = Callable[[int, int], None]
+Fixed = Mapping[str, tuple[int, ...]]
+
+
+class Planner(Protocol):
+    """The search and the single estimate."""
+
+    def search(self, request: PlanRequest, progress: Progress | None = None) -> Plan:
+        """The ranked plan."""
+
+    def best(self, request: PlanRequest) -> Plan:
+        """The best row of one instance type and node count."""
+
+    def default_nodes(self, arch: ModelArch, instance: Instance) -> tuple[int, ...]:
+        """Node counts worth looking at."""
+
+    def smallest_nodes(self, arch: ModelArch, instance: Instance, fixed: Fixed) -> int:
+        """The fewest nodes that can hold the model."""
+
+    def provenance(self, framework: str) -> Mapping[str, Any]:
+        """What the model of performance rests on."""
+
+
+class Catalogue(Protocol):
+    """Models, instances and prices."""
+
+    def model_names(self) -> Sequence[str]:
+        """All presets."""
+
+    def load_model(self, name: str) -> ModelArch:
+        """A preset, a YAML file or a config.json."""
+
+    def instance_names(self) -> Sequence[str]:
+        """All instance types."""
+
+    def load_instance(self, name: str) -> Instance:
+        """One instance type."""
+
+    def find_price(self, instance: str, region: str, option: str, on: date) -> Price:
+        """The price that holds on a day; unknown where nobody knows."""
+
+    def prices(self, instance: str = "", region: str = "", option: str = "") -> Sequence[Price]:
+        """Prices of instances; an empty argument matches all."""
+
+    def storage_prices(self) -> Sequence[StoragePrice]:
+        """All prices of storage, transfer and fees."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """The catalogue, the planner and the clock."""
+
+    catalogue: Catalogue = field(default_factory=lambda: RealCatalogue())
+    planner: Planner = field(default_factory=lambda: RealPlanner())
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+class RealPlanner:
+    """`fmctl.search`, imported when first asked."""
+
+    def search(self, request: PlanRequest, progress: Progress | None = None) -> Plan:
+        """See `Planner`."""
+        from fmctl.search.rank import search
+
+        return search(request, progress)
+
+    def best(self, request: PlanRequest) -> Plan:
+        """See `Planner`."""
+        from fmctl.search.rank import best
+
+        return best(request)
+
+    def default_nodes(self, arch: ModelArch, instance: Instance) -> tuple[int, ...]:
+        """See `Planner`."""
+        from fmctl.search.space import default_nodes
+
+        return default_nodes(arch, instance)
+
+    def smallest_nodes(self, arch: ModelArch, instance: Instance, fixed: Fixed) -> int:
+        """See `Planner`."""
+        from fmctl.search.space import smallest_nodes
+
+        return smallest_nodes(arch, instance, fixed)
+
+    def provenance(self, framework: str) -> Mapping[str, Any]:
+        """See `Planner`."""
+        from fmctl.perf.calibration import PRIOR
+        from fmctl.perf.frameworks import FRAMEWORKS
+
+        return {
+            "calibration": {"name": PRIOR.name, "date": PRIOR.date, "source": PRIOR.source},
+            "framework": {"name": framework, "source": FRAMEWORKS[framework].source},
+        }
+
+
+class RealCatalogue:
+    """`fmctl.catalog`, imported when first asked."""
+
+    def model_names(self) -> Sequence[str]:
+        """See `Catalogue`."""
+        from fmctl.catalog import model_names
+
+        return model_names()
+
+    def load_model(self, name: str) -> ModelArch:
+        """See `Catalogue`."""
+        from fmctl.catalog import load_model
+
+        return load_model(name)
+
+    def instance_names(self) -> Sequence[str]:
+        """See `Catalogue`."""
+        from fmctl.catalog import instance_names
+
+        return instance_names()
+
+    def load_instance(self, name: str) -> Instance:
+        """See `Catalogue`."""
+        from fmctl.catalog import load_instance
+
+        return load_instance(name)
+
+    def find_price(self, instance: str, region: str, option: str, on: date) -> Price:
+        """See `Catalogue`."""
+        from fmctl.catalog import find_price
+
+        return find_price(instance, region, option, on)
+
+    def prices(self, instance: str = "", region: str = "", option: str = "") -> Sequence[Price]:
+        """See `Catalogue`."""
+        from fmctl.catalog import prices
+
+        return prices(instance, region, option)
+
+    def storage_prices(self) -> Sequence[StoragePrice]:
+        """See `Catalogue`."""
+        from fmctl.catalog import storage_prices
+
+        return storage_prices()

@@ -1,0 +1,69 @@
+"""The command tree as plain data: for `spec`, the completion scripts, and the tests that walk every command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from fmctl.cli.app import Group, group_of
+from fmctl.cli.choices import CHOICES, DYNAMIC
+from fmctl.errors import ExitCode
+from fmctl.report.view import Document
+
+_EXITS = {
+    ExitCode.OK: "done",
+    ExitCode.FAILED: "the operation failed",
+    ExitCode.USAGE: "usage or bad input",
+    ExitCode.NO_LAYOUT: "no layout fits",
+    ExitCode.PERMISSION: "credentials, permission, wrong account",
+    ExitCode.CAPACITY: "capacity or quota not available",
+    ExitCode.STALE: "the plan is stale, or the world changed under it",
+    ExitCode.TIMEOUT: "the timeout was reached, the operation goes on",
+    ExitCode.DIFFERENT: "diff --exit-code: there are differences",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+
+def spec_of(root: Group) -> Document:
+    """The whole command line: every command with its parameters, and what exit codes mean."""
+    return {
+        "program": "fmctl",
+        "commands": list(_commands(root, typer.Context(root, info_name="fmctl"))),
+        "exit_codes": [{"code": int(code), "meaning": meaning} for code, meaning in _EXITS.items()],
+    }
+
+
+def _commands(command: Any, context: typer.Context, path: str = "") -> Iterator[Document]:
+    yield {
+        "name": path or "fmctl",
+        "help": " ".join((command.help or "").split("\n\n", 1)[0].split()),
+        "group": isinstance(command, Group),
+        "parameters": [_parameter(param) for param in command.get_params(context)],
+    }
+    if isinstance(command, Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            inner = typer.Context(child, info_name=name, parent=context)
+            yield from _commands(child, inner, f"{path} {name}".strip())
+
+
+def _parameter(param: Any) -> Document:
+    name = param.name
+    is_option = param.param_type_name == "option"
+    flag = bool(getattr(param, "is_flag", False))
+    return {
+        "name": param.name,
+        "flags": list(param.opts) if is_option else [],
+        "negative_flags": list(param.secondary_opts),
+        "type": "boolean" if flag else "text",
+        "required": bool(param.required),
+        "multiple": bool(getattr(param, "multiple", False)),
+        "default": param.default if isinstance(param.default, str | bool | int | float) else None,
+        "choices": list(CHOICES.get(name, ())),
+        "values": DYNAMIC.get(name),
+        "metavar": "" if flag else str(param.metavar or param.name.upper()),
+        "group": group_of(param),
+        "help": param.help or "",
+    }

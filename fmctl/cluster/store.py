@@ -1,0 +1,130 @@
+"""Saved plans: one JSON file each in the user's data folder, written whole, sealed with a digest.
+
+The digest covers what a launch would rely on (inputs, layouts, prices): an edited file still shows, and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fmctl.errors import UnknownName, UnreadableFile, UsageError, shorten
+from fmctl.files import read_text, write_atomic
+
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+_SUFFIX = ".json"
+
+
+def plans_folder() -> Path:
+    """Where plans are kept: `FMCTL_DATA`, else the platform's data folder.
+
+    Raises:
+        UsageError: neither is known, because there is no home folder.
+    """
+    given = os.environ.get("FMCTL_DATA")
+    if given:
+        return Path(given) / "plans"
+    from platformdirs import user_data_path
+
+    try:
+        folder = user_data_path("fmctl")
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute():
+        raise UsageError("there is no folder for saved plans", why="no home folder is known", next="set FMCTL_DATA")
+    return folder / "plans"
+
+
+def check_name(name: str) -> str:
+    """The name, if a plan may have it. Raises UsageError."""
+    if NAME.fullmatch(name) is None or ".." in name:
+        why = (
+            "a name is 1 to 64 letters, digits, dots, dashes and underscores, beginning and ending in a letter or digit"
+        )
+        raise UsageError(f"'{shorten(name)}' cannot be the name of a plan", why=why, next="--save llama-70b-p5")
+    return name
+
+
+def plan_names() -> list[str]:
+    """Names of the saved plans, sorted; none where there is no folder."""
+    try:
+        entries = os.listdir(plans_folder())  # noqa: PTH208 - no Path per file: this answers the completion
+    except (OSError, UsageError):
+        return []
+    names = (entry.removesuffix(_SUFFIX) for entry in entries if entry.endswith(_SUFFIX))
+    return sorted(name for name in names if NAME.fullmatch(name))
+
+
+def save(name: str, document: Mapping[str, Any], saved_at: str) -> Path:
+    """Keep a plan document under a name, replacing what had it.
+
+    Args:
+        name: see `check_name`.
+        document: `fmctl.plan/1`.
+        saved_at: ISO date and time.
+
+    Raises:
+        UsageError: a name that no plan may have.
+        UnwritableFile: the folder or the disk said no.
+    """
+    path = plans_folder() / f"{check_name(name)}{_SUFFIX}"
+    sealed = {**document, "saved": {"name": name, "saved_at": saved_at, "digest": digest(document)}}
+    write_atomic(path, json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n", parents=True)
+    return path
+
+
+def load(name: str) -> dict[str, Any]:
+    """A saved plan's document.
+
+    Raises:
+        UnknownName: no plan of that name.
+        UnreadableFile: it is damaged, or from a version that wrote something else.
+    """
+    known = plan_names()
+    if name not in known:
+        raise UnknownName("plan", name, known, next="fmctl plan MODEL --save NAME")
+    return read_document(plans_folder() / f"{name}{_SUFFIX}")
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A plan or estimate document from a file, checked against its schema. Raises UnreadableFile."""
+    found = parse(read_text(path, what="document"), str(path))
+    from fmctl.documents import check
+
+    return check(found, str(path))
+
+
+def parse(text: str, where: str) -> Any:
+    """JSON text as Python; `where` names it in the error. Raises UnreadableFile."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableFile(
+            f"{where} is not a document of fmctl",
+            why=f"it is not JSON: {error}",
+            next="fmctl plan MODEL -o json -O FILE",
+        ) from None
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """SHA-256 over inputs, layouts and prices in one canonical spelling."""
+    rows = document["result"]["rows"]
+    relied = {
+        "inputs": document["inputs"],
+        "prices": document["provenance"].get("prices", []),
+        "rows": [{key: row[key] for key in ("instance", "nodes", "framework", "layout", "workload")} for row in rows],
+    }
+    import hashlib
+
+    canonical = json.dumps(relied, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def intact(document: Mapping[str, Any]) -> bool:
+    """Whether a saved document still is what was saved; a document that was never saved is."""
+    sealed = document.get("saved")
+    return sealed is None or sealed.get("digest") == digest(document)

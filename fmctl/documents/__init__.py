@@ -1,0 +1,76 @@
+"""The versioned JSON documents as pydantic models: for `fmctl schema`, and for reading what was saved.
+
+Within a major version fields are only added, so a reader keeps fields it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from fmctl.documents.base import Head
+from fmctl.documents.catalogue import (
+    InstanceDocument,
+    InstancesDocument,
+    ModelDocument,
+    ModelsDocument,
+    PricesDocument,
+)
+from fmctl.documents.meta import ConfigDocument, ErrorDocument, SchemasDocument, SpecDocument
+from fmctl.documents.results import DiffDocument, EstimateDocument, ExplainDocument, PlanDocument
+from fmctl.errors import UnknownName, UnreadableFile
+
+DOCUMENTS: Mapping[str, type[Head]] = {
+    "estimate": EstimateDocument,
+    "plan": PlanDocument,
+    "explain": ExplainDocument,
+    "diff": DiffDocument,
+    "models": ModelsDocument,
+    "model": ModelDocument,
+    "instances": InstancesDocument,
+    "instance": InstanceDocument,
+    "prices": PricesDocument,
+    "config": ConfigDocument,
+    "schemas": SchemasDocument,
+    "spec": SpecDocument,
+    "error": ErrorDocument,
+}
+_READABLE = ("estimate", "plan")
+
+
+def about() -> dict[str, str]:
+    """What each document is, in one line, by name."""
+    return {name: (kind.__doc__ or "").split("\n", 1)[0].rstrip(".") for name, kind in DOCUMENTS.items()}
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of one document; `plan` and `fmctl.plan/1` both name it. Raises UnknownName."""
+    bare = name.removeprefix("fmctl.").removesuffix("/1")
+    if bare not in DOCUMENTS:
+        raise UnknownName("schema", name, DOCUMENTS, next="fmctl schema")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"fmctl.{bare}/1"}
+    return head | DOCUMENTS[bare].model_json_schema(mode="serialization")
+
+
+def check(found: Any, where: str) -> dict[str, Any]:
+    """A plan or estimate document that was read from `where`, if it is one. Raises UnreadableFile."""
+    named = found.get("schema") if isinstance(found, dict) else None
+    known = {f"fmctl.{name}/1": DOCUMENTS[name] for name in _READABLE}
+    if named not in known:
+        why = f"its schema is {named!r}" if named else "it has no schema"
+        raise UnreadableFile(
+            f"{where} is not a plan or an estimate", why=f"{why}; wanted {' or '.join(known)}", next="fmctl schema"
+        )
+    try:
+        known[named].model_validate(found)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UnreadableFile(
+            f"{where} is damaged",
+            why=f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}",
+            next=f"fmctl schema {named}",
+        ) from None
+    return dict(found)

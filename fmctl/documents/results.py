@@ -1,0 +1,272 @@
+"""Estimates, plans, explanations and differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from fmctl.documents.base import Envelope, Head, Open, Price
+from fmctl.domain.layout import CODES, FIELDS
+from fmctl.domain.result import TERMS
+
+Numbers = dict[str, float | None]
+NUMBER_OR_NULL = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+
+
+_RUN = ("run_s", "run_low_s", "run_high_s")
+
+
+def _holding(names: Iterable[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A check that these names are there: what a report reads must be in what was saved."""
+    needed = tuple(names)
+
+    def check(found: dict[str, Any]) -> dict[str, Any]:
+        missing = [name for name in needed if name not in found]
+        if missing:
+            raise ValueError(f"{', '.join(missing)} missing")
+        return found
+
+    return check
+
+
+def _terms(group: str, *more: str) -> Any:
+    """The type of one group of terms: numbers or null by name; terms computed only on request may be absent."""
+    listed = [term for term in TERMS if term.group == group]
+    needed = [term.name for term in listed if not term.detail] + list(more)
+    properties = {term.name: NUMBER_OR_NULL | {"description": f"{term.title}: {term.equation}"} for term in listed}
+    properties |= dict.fromkeys(more, NUMBER_OR_NULL)
+    return Field(json_schema_extra={"properties": properties, "required": needed})
+
+
+def _needed(group: str, *more: str) -> AfterValidator:
+    return AfterValidator(_holding([t.name for t in TERMS if t.group == group and not t.detail] + list(more)))
+
+
+_LAYOUT_SCHEMA: dict[str, Any] = {
+    "properties": {
+        name: {"enum": list(CODES[name].labels())} if name in CODES else {"type": "integer"} for name in FIELDS
+    },
+    "required": list(FIELDS),
+}
+LayoutFields = Annotated[
+    dict[str, int | str], AfterValidator(_holding(FIELDS)), Field(json_schema_extra=_LAYOUT_SCHEMA)
+]
+
+
+class Named(Open):
+    """A catalogue entry that an answer rests on."""
+
+    name: str
+    source: str
+    retrieved: str = ""
+
+
+class PlanInputs(Open):
+    """What was asked, defaults filled in."""
+
+    model: str
+    instances: list[str]
+    node_counts: list[int]
+    seq_len: int
+    global_batch: int | None
+    tokens: float | None
+    framework: str
+    objective: str
+    fixed: dict[str, list[int | str]] = Field(description="allowed values by layout field")
+    deadline_s: float | None
+    budget_usd: float | None
+    top: int
+    options: dict[str, Any] = {}
+
+
+class PlanProvenance(Open):
+    """What the numbers rest on."""
+
+    prices: list[Price]
+    model: Named
+    instances: list[Named]
+    measured_fraction: float | None = Field(description="least share of kernel time inside measured tables")
+
+
+class Workload(Open):
+    """What is trained."""
+
+    seq_len: int
+    global_batch: int
+    tokens_per_step: int
+    tokens: float | None
+    optimizer: str
+
+
+class Cost(Open):
+    """Money; null where a price is not known or no tokens were given."""
+
+    usd_per_h: float | None
+    usd_per_billion_tokens: float | None
+    run_usd: float | None
+    price_usd_per_h: float | None
+    price_region: str
+    price_option: str
+    price_date: str
+
+
+class Result(Open):
+    """One layout on one instance type and count."""
+
+    model: str
+    framework: str
+    instance: str
+    nodes: int
+    gpus: int
+    fits: Literal["ok", "tight", "OOM"]
+    layout: LayoutFields
+    workload: Workload
+    time: Annotated[Numbers, _needed("time"), _terms("time")]
+    communication: Annotated[Numbers, _needed("communication"), _terms("communication")]
+    memory: Annotated[Numbers, _needed("memory", "device_bytes"), _terms("memory", "device_bytes")]
+    flop: Annotated[Numbers, _needed("flop"), _terms("flop")]
+    run: Annotated[Numbers, _needed("run", *_RUN), _terms("run", *_RUN)]
+    checkpoint: Annotated[Numbers, _needed("checkpoint"), _terms("checkpoint")]
+    energy: Annotated[Numbers, _needed("energy", "run_wh"), _terms("energy", "run_wh")]
+    cost: Cost
+    measured_fraction: float | None
+    chosen: dict[str, str]
+    notes: list[str]
+
+
+class Ranked(Result):
+    """A row of a plan."""
+
+    rank: int
+    pareto: bool
+
+
+class Reject(Open):
+    """Why layouts were rejected, and how many."""
+
+    reason: str
+    sentence: str
+    count: int
+
+
+class NearMiss(Open):
+    """What came closest to fitting."""
+
+    short_bytes: float
+    largest_term: str
+    advice: str
+    estimate: Result
+
+
+class PlanResult(Open):
+    """A ranked search result."""
+
+    objective: str
+    rows: list[Ranked]
+    rejects: list[Reject]
+    nearest: NearMiss | None
+    candidates: int
+    evaluated: int
+    fitting: int
+    search_s: float | None
+
+
+class Saved(Open):
+    """The seal of a saved plan."""
+
+    name: str
+    saved_at: str
+    digest: str
+
+
+class EstimateDocument(Head):
+    """One layout: memory, step time, network, checkpoint, cost, energy."""
+
+    schema_: Literal["fmctl.estimate/1"] = Field(alias="schema")
+    inputs: PlanInputs
+    provenance: PlanProvenance
+    result: Result | None
+
+
+class PlanDocument(Head):
+    """A search: ranked rows, rejections, nearest miss."""
+
+    schema_: Literal["fmctl.plan/1"] = Field(alias="schema")
+    inputs: PlanInputs
+    provenance: PlanProvenance
+    result: PlanResult
+    saved: Saved | None = None
+
+
+class Part(Open):
+    """One part of a total, with its equation and source."""
+
+    name: str
+    title: str
+    value: float | None
+    unit: str
+    share: float | None
+    parent: str
+    equation: str
+    source: str
+
+
+class Total(Open):
+    """What the parts add up to."""
+
+    name: str
+    title: str
+    value: float | None
+    unit: str
+
+
+class ExplainSection(Open):
+    """Time, communication, memory, money, flop, checkpoint or energy."""
+
+    name: str
+    total: Total | None
+    parts: list[Part]
+
+
+class Explained(Open):
+    """Where time, memory and money go."""
+
+    subject: dict[str, Any]
+    sections: list[ExplainSection]
+    chosen: dict[str, str]
+
+
+class ExplainDocument(Envelope):
+    """Where time, memory and money go: each part with its share, equation and source."""
+
+    schema_: Literal["fmctl.explain/1"] = Field(alias="schema")
+    result: Explained
+
+
+class DiffField(Open):
+    """One field on both sides; `absolute` is b - a, `relative` is b / a - 1."""
+
+    field: str
+    a: Any
+    b: Any
+    absolute: float | None
+    relative: float | None
+
+
+class Diff(Open):
+    """What differs."""
+
+    a: str
+    b: str
+    different: int
+    compared: int
+    fields: list[DiffField]
+
+
+class DiffDocument(Envelope):
+    """Two plans or estimates, field by field."""
+
+    schema_: Literal["fmctl.diff/1"] = Field(alias="schema")
+    result: Diff

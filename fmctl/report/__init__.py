@@ -1,0 +1,1 @@
+"""One answer, many views: documents for programs, tables for people. Shared by the commands and the full screen."""

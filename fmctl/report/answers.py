@@ -1,0 +1,34 @@
+"""Estimates and plans as answers: document, flat rows, report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fmctl.domain.result import Plan, PlanRequest
+from fmctl.report.estimates import estimate_report
+from fmctl.report.plans import plan_report
+from fmctl.report.results import estimate_document, flat, plan_document
+from fmctl.report.view import Answer, Document
+
+
+def estimate_answer(plan: Plan, request: PlanRequest, provenance: Mapping[str, Any]) -> Answer:
+    """The best row, or the nearest miss where nothing fits."""
+    return shown_estimate(estimate_document(plan, request, provenance))
+
+
+def plan_answer(plan: Plan, request: PlanRequest, provenance: Mapping[str, Any]) -> Answer:
+    """The ranked rows."""
+    return shown_plan(plan_document(plan, request, provenance))
+
+
+def shown_estimate(document: Document) -> Answer:
+    """An estimate document, new or read from a file."""
+    rows = [flat(document["result"])] if document["result"] else []
+    return Answer(document, rows, lambda: estimate_report(document), tuple(document["warnings"]))
+
+
+def shown_plan(document: Document) -> Answer:
+    """A plan document, new or read from a file."""
+    rows = [flat(row) for row in document["result"]["rows"]]
+    return Answer(document, rows, lambda: plan_report(document), tuple(document["warnings"]))

@@ -1,0 +1,48 @@
+"""The envelope around every JSON document: what it is, who wrote it, from what, and with which doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from typing import Any
+
+from fmctl import __version__
+from fmctl.report.view import Document
+
+
+def envelope(
+    name: str,
+    result: Any,
+    *,
+    inputs: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    warnings: Iterable[str] = (),
+) -> Document:
+    """`result` as the document `fmctl.<name>/1`; numbers that JSON cannot hold become null."""
+    return {
+        "schema": f"fmctl.{name}/1",
+        "fmctl_version": __version__,
+        "inputs": plain(inputs or {}),
+        "provenance": plain(provenance or {}),
+        "result": plain(result),
+        "warnings": list(dict.fromkeys(warnings)),
+    }
+
+
+def plain(value: Any) -> Any:
+    """Plain JSON types all the way down: no tuples, no NaN, no infinity, no integer in disguise."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if isfinite(value) else None
+    return [plain(inner) for inner in value]
+
+
+def error_document(code: str, exit_code: int, what: str, why: str | None, next_step: str | None) -> Document:
+    """The document `fmctl.error/1`, the one object on stderr where the output is JSON."""
+    error = {"code": code, "exit_code": exit_code, "what": what, "why": why, "next": next_step}
+    return envelope("error", error)

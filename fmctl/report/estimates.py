@@ -1,0 +1,126 @@
+"""How a person reads an estimate: the answer first, then layout, time and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fmctl.report.view import Column, Report, Section, Table, facts
+from fmctl.report.words import FIT_WORDS, compact_layout, plural, say
+
+Result = Mapping[str, Any]
+
+
+def estimate_report(document: Mapping[str, Any]) -> Report:
+    """The whole report of a `fmctl.estimate/1` document."""
+    result = document["result"]
+    sections = (
+        Section(table=_answer(result)),
+        Section("Layout", _layout(result)),
+        Section("Step", _parts(result, "time", "step_s", "_exposed_s")),
+        Section("Memory per GPU", _parts(result, "memory", "used_bytes", "")),
+        Section("Sources", _sources(document)),
+    )
+    return Report(title_of(result), tuple(s for s in sections if s.table is not None and s.table.rows))
+
+
+def title_of(result: Result) -> str:
+    """`llama-3.1-70b on 16 x p5.48xlarge (128 GPUs), megatron`."""
+    return (
+        f"{result['model']} on {result['nodes']} x {result['instance']} ({plural(result['gpus'], 'GPU')}), "
+        f"{result['framework']}"
+    )
+
+
+def _answer(result: Result) -> Table:
+    flop, run, cost, energy = result["flop"], result["run"], result["cost"], result["energy"]
+    time, memory = result["time"], result["memory"]
+    span = f"{say('_s', time['step_low_s'])} to {say('_s', time['step_high_s'])} (80 %)" if "step_low_s" in time else ""
+    run_span = f"{say('_s', run['run_low_s'])} to {say('_s', run['run_high_s'])}" if run.get("run_low_s") else ""
+    price = f"{say('usd_per_h', cost['price_usd_per_h'])} each, {cost['price_option']}, {cost['price_region']}"
+    price += f", {cost['price_date']}" if cost["price_date"] else ""
+    return facts(
+        ("memory", result["fits"], f"{FIT_WORDS[result['fits']]}, margin {say('_bytes', memory.get('margin_bytes'))}"),
+        ("step", say("_s", time["step_s"]), span),
+        ("MFU", say("mfu", flop.get("mfu")), f"HFU {say('hfu', flop.get('hfu'))}"),
+        (
+            "tokens",
+            say("tokens_per_s", run.get("tokens_per_s")),
+            f"{say('tokens_per_s', run.get('tokens_per_s_per_gpu'))} per GPU",
+        ),
+        ("run", "" if run["run_s"] is None else say("_s", run["run_s"]), run_span),
+        ("cost", "" if run["run_s"] is None else say("_usd", cost["run_usd"]), "the run"),
+        ("", say("usd_per_billion_tokens", cost["usd_per_billion_tokens"]), "per 10⁹ tokens"),
+        ("", say("usd_per_h", cost["usd_per_h"]), price),
+        ("energy", say("_wh", energy.get("wh_per_million_tokens")), "per 10⁶ tokens" + _power(energy)),
+        ("checkpoint", say("_bytes", result["checkpoint"].get("checkpoint_bytes")), _save(result)),
+    )
+
+
+def _power(energy: Mapping[str, Any]) -> str:
+    parts = f", {say('_w', energy['power_w'])} in all" if "power_w" in energy else ""
+    return parts + (f", {say('_wh', energy['run_wh'])} the run" if energy.get("run_wh") is not None else "")
+
+
+def _save(result: Result) -> str:
+    save = result["checkpoint"].get("checkpoint_save_s")
+    return "" if save is None else f"saved in {say('_s', save)} to local disks"
+
+
+def _layout(result: Result) -> Table:
+    layout, work, chosen = result["layout"], result["workload"], result["chosen"]
+    rows = [("layout", compact_layout(layout), _chosen(chosen, *layout))]
+    rows += [
+        (name, str(layout[name]).replace("0", "no").replace("1", "yes") if name in _SWITCHES else str(layout[name]), "")
+        for name in _SPELLED
+        if layout[name] or name in chosen
+    ]
+    rows += [
+        ("sequence length", say("seq_len", work["seq_len"]), _chosen(chosen, "seq_len")),
+        ("global batch", str(work["global_batch"]), f"{say('tokens', work['tokens_per_step'])} tokens per step"),
+    ]
+    others = {k: v for k, v in chosen.items() if k not in layout and k != "seq_len"}
+    rows += [("chosen", name, why) for name, why in others.items()]
+    return facts(*rows)
+
+
+_SPELLED = ("precision", "sharding", "recompute", "schedule", "sequence_parallel")
+_SWITCHES = ("sequence_parallel",)
+
+
+def _chosen(chosen: Mapping[str, str], *names: str) -> str:
+    picked = [name for name in names if name in chosen]
+    if not picked:
+        return ""
+    reasons = dict.fromkeys(chosen[name] for name in picked)
+    return f"chosen: {', '.join(picked)}" if len(picked) > 1 else f"chosen: {next(iter(reasons))}"
+
+
+def _parts(result: Result, group: str, total: str, _mark: str) -> Table:
+    """The parts of one total, largest first, with their share of it."""
+    from fmctl.domain.result import TERM_BY_NAME
+
+    values = result[group]
+    whole = values.get(total)
+    names = [n for n in values if n in TERM_BY_NAME and TERM_BY_NAME[n].parent]
+    names.sort(key=lambda n: -(values[n] or 0))
+    shown = [n for n in names if values[n]]
+    columns = (Column(""), Column("", "right"), Column("", "right"))
+    rows = [(TERM_BY_NAME[n].title, say(n, values[n]), f"{values[n] / whole:.0%}" if whole else "") for n in shown]
+    if rows and group == "memory":
+        rows += [(TERM_BY_NAME[n].title, say(n, values[n]), "") for n in ("used_bytes", "margin_bytes") if n in values]
+        rows.append(("device memory", say("_bytes", values["device_bytes"]), ""))
+    return Table(columns, tuple(rows), header=False)
+
+
+def _sources(document: Mapping[str, Any]) -> Table:
+    provenance, result = document["provenance"], document["result"]
+    calibration = provenance.get("calibration") or {}
+    share = result["measured_fraction"]
+    measured = "" if share is None else f"{say('share', share)} of kernel time inside measured tables"
+    return facts(
+        ("kernels", measured),
+        ("calibration", ", ".join(str(v) for v in calibration.values() if isinstance(v, str))),
+        ("prices", "; ".join(dict.fromkeys(p["source"] for p in provenance["prices"] if p["source"]))),
+        ("model", provenance["model"]["source"]),
+    )

@@ -1,0 +1,137 @@
+"""Answers as text in the formats that programs and documents read: json, jsonl, csv, md, yaml."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from fmctl.errors import UnknownName, UsageError, shorten
+from fmctl.report.envelope import plain
+from fmctl.report.text import plain_text, table_of
+from fmctl.report.view import Answer, Report, Row, Section, Table
+
+FORMATS = ("table", "json", "jsonl", "csv", "md", "yaml")
+
+
+def as_json(value: Any) -> str:
+    """Two spaces deep, keys in the order they were made, characters as they are."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_yaml(value: Any) -> str:
+    """The same document as YAML."""
+    import yaml
+
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120))
+
+
+def as_jsonl(rows: Iterable[Row]) -> str:
+    """One compact object per row."""
+    return "".join(json.dumps(plain(row), ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Rows under the names of their fields, numbers bare, unknown empty."""
+    import csv
+    from io import StringIO
+
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    if names:
+        writer.writerow(names)
+    for row in rows:
+        writer.writerow(["" if row.get(name) is None else _cell(row[name]) for name in names])
+    return stream.getvalue()
+
+
+def as_markdown(report: Report) -> str:
+    """Headings and pipe tables."""
+    parts = [f"# {report.title}"] if report.title else []
+    for section in report.sections:
+        parts += [f"## {section.title}"] if section.title else []
+        parts += ["\n\n".join(section.lines)] if section.lines else []
+        parts += [_pipes(section.table)] if section.table is not None and section.table.rows else []
+    return "\n\n".join(parts) + "\n"
+
+
+WRITERS: Mapping[str, Callable[[Answer], str]] = {
+    "table": lambda answer: plain_text(answer.report()),
+    "json": lambda answer: as_json(answer.document),
+    "jsonl": lambda answer: as_jsonl(answer.rows),
+    "csv": lambda answer: as_csv(answer.rows),
+    "md": lambda answer: as_markdown(answer.report()),
+    "yaml": lambda answer: as_yaml(answer.document),
+}
+
+
+def picked(answer: Answer, names: Sequence[str], form: str) -> str:
+    """Only some fields of the rows: in JSON and YAML a bare list of objects, for that is no longer the document."""
+    known = list(dict.fromkeys(name for row in answer.rows for name in row))
+    wanted = [_known(name, known) for name in names] if known else list(names)
+    rows = [{name: row.get(name) for name in wanted} for row in answer.rows]
+    return written(rows, form)
+
+
+def queried(document: Mapping[str, Any], expression: str, form: str) -> str:
+    """What a JMESPath expression finds in the document; one text or number alone is printed bare in a table."""
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        found = jmespath.search(expression, document)
+    except JMESPathError as error:
+        why = " ".join(str(error).split("\n", 1)[0].split())
+        raise UsageError(
+            f"--query '{shorten(expression)}' is not JMESPath", why=shorten(why, 160), next="--query 'result'"
+        ) from None
+    except (RecursionError, ValueError, TypeError, OverflowError, ArithmeticError) as error:
+        raise UsageError(f"--query '{shorten(expression)}' cannot be answered", why=type(error).__name__) from None
+    return written(plain(found), form)
+
+
+def written(value: Any, form: str) -> str:
+    """Any plain value in any format."""
+    if form == "yaml":
+        return as_yaml(value)
+    if form == "json":
+        return as_json(value)
+    rows = _rows(value)
+    if form in ("csv", "jsonl"):
+        return as_csv([{k: v for k, v in row.items()} for row in rows]) if form == "csv" else as_jsonl(rows)
+    if not isinstance(value, list | dict):
+        return ("" if value is None else str(value)) + "\n"
+    if not _tabular(rows):
+        return as_json(value)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    report = Report("", (Section(table=table_of(rows, names)),) if rows else ())
+    return plain_text(report) if form == "table" else as_markdown(report)
+
+
+def _rows(value: Any) -> list[Row]:
+    items = value if isinstance(value, list) else [] if value is None else [value]
+    return [item if isinstance(item, dict) else {"value": item} for item in items]
+
+
+def _tabular(rows: Sequence[Row]) -> bool:
+    return all(not isinstance(cell, dict | list) for row in rows for cell in row.values())
+
+
+def _known(name: str, known: Sequence[str]) -> str:
+    if name not in known:
+        raise UnknownName("field", name, known, next="fmctl __complete fields")
+    return name
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(plain(value), ensure_ascii=False) if isinstance(value, dict | list | tuple) else value
+
+
+def _pipes(table: Table) -> str:
+    titles = [column.title for column in table.columns] if table.header else ["" for _ in table.columns]
+    rules = ["---:" if column.align == "right" else "---" for column in table.columns]
+    lines = [titles, rules, *([cell.replace("|", "\\|") for cell in row] for row in table.rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,122 @@
+"""How a person reads a plan: a ranked table that fits 80 columns, and when nothing fits, why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fmctl.report.estimates import title_of
+from fmctl.report.view import Column, Report, Section, Table, facts
+from fmctl.report.words import LAYOUT_LEGEND, compact_layout, half_width, plural, say, short_instance
+
+Result = Mapping[str, Any]
+
+COLUMNS = (
+    Column("#", "right"),
+    Column("instance x nodes", short=short_instance),
+    Column("layout"),
+    Column("step", "right"),
+    Column("MFU", "right"),
+    Column("", keep=1),
+    Column("time", "right"),
+    Column("cost", "right"),
+    Column("margin", "right"),
+    Column("memory"),
+    Column("GPUs", "right", keep=3),
+    Column("tokens/s", "right", keep=3),
+    Column("rate", "right", keep=4),
+    Column("schedule", keep=5),
+    Column("energy/10⁶ tok", "right", keep=6),
+    Column("best of cost and time", keep=7),
+)
+
+
+def plan_report(document: Mapping[str, Any]) -> Report:
+    """The whole report of a `fmctl.plan/1` document."""
+    result, given = document["result"], document["inputs"]
+    rows = result["rows"]
+    if not rows:
+        return Report(f"{given['model']}: no layout fits", (Section("Rejected", _rejects(result)),))
+    table = Table(COLUMNS, tuple(_row(row) for row in rows))
+    return Report(_title(given, result), (Section(table=table), Section(lines=_legend(rows, result))))
+
+
+def why_nothing(result: Result, limit: int = 3) -> str:
+    """The reasons with their counts, most frequent first, in one sentence."""
+    rejects = sorted(result["rejects"], key=lambda r: -r["count"])
+    said = [f"{r['sentence']} ({r['count']:,})" for r in rejects[:limit]]
+    left = sum(r["count"] for r in rejects[limit:])
+    said += [f"other reasons ({left:,})"] if left else []
+    return "; ".join(said)
+
+
+def nearest_miss(result: Result) -> str:
+    """What came closest, what it lacks, and what would help."""
+    miss = result["nearest"]
+    if miss is None:
+        return ""
+    row = miss["estimate"]
+    return (
+        f"nearest: {compact_layout(row['layout'])} on {row['nodes']} x {row['instance']} is short of "
+        f"{say('_bytes', miss['short_bytes'])} per GPU, most of it {miss['largest_term']}; {miss['advice']}"
+    )
+
+
+def _title(given: Mapping[str, Any], result: Result) -> str:
+    tokens = f", {say('tokens', given['tokens'])} tokens" if given["tokens"] else ""
+    return f"{given['model']}{tokens}, sequences of {given['seq_len']}, {given['framework']}: best by {result['objective']}"
+
+
+def _row(row: Result) -> tuple[str, ...]:
+    cost, run, known = row["cost"], row["run"], row["run"]["run_s"] is not None
+    return (
+        str(row["rank"]),
+        f"{row['instance']} x{row['nodes']}",
+        compact_layout(row["layout"]),
+        say("_s", row["time"]["step_s"]),
+        say("mfu", row["flop"].get("mfu")),
+        half_width(row),
+        _days(run["run_s"]) if known else f"{say('tokens', run['tokens_per_s'])}/s",
+        say("_usd", cost["run_usd"] if known else cost["usd_per_billion_tokens"]),
+        say("_bytes", row["memory"].get("margin_bytes")).replace("iB", "").replace(" ", ""),
+        row["fits"],
+        str(row["gpus"]),
+        say("tokens", run.get("tokens_per_s")),
+        say("usd_per_h", cost["usd_per_h"]),
+        row["layout"]["schedule"],
+        say("_wh", row["energy"].get("wh_per_million_tokens")),
+        "yes" if row["pareto"] else "",
+    )
+
+
+def _days(run_s: float) -> str:
+    return say("_s", run_s).replace(" ", "")
+
+
+def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:
+    known = rows[0]["run"]["run_s"] is not None
+    paid = dict.fromkeys(
+        f"{row['cost']['price_option']} in {row['cost']['price_region']} of {row['cost']['price_date'] or 'no date'}"
+        for row in rows
+    )
+    return (
+        f"{plural(result['candidates'], 'layout')} tried, {result['fitting']:,} fit; "
+        f"{plural(len(rows), 'row')} shown; searched in {say('_s', result['search_s'])}",
+        f"cost {'of the run' if known else 'per 10⁹ tokens'}, {'; '.join(paid)}; ± is the 80 % interval of the step time",
+        LAYOUT_LEGEND,
+    )
+
+
+def _rejects(result: Result) -> Table:
+    rows = sorted(result["rejects"], key=lambda r: -r["count"])
+    columns = (Column("layouts", "right"), Column("why"))
+    return Table(columns, tuple((f"{r['count']:,}", r["sentence"]) for r in rows))
+
+
+def saved_line(name: str, document: Mapping[str, Any]) -> str:
+    """What is said after a plan was saved."""
+    rows = document["result"]["rows"]
+    return f"saved plan {name}: {title_of(rows[0])}" if rows else f"saved plan {name}"
+
+
+__all__ = ["COLUMNS", "facts", "nearest_miss", "plan_report", "saved_line", "why_nothing"]

@@ -1,0 +1,68 @@
+"""The view-model: a `Report` of sections and tables, and the `Answer` that every command gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Align = Literal["left", "right"]
+Document = dict[str, Any]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: on a narrow screen the highest `keep` goes first (0 never does), after `short` spellings were tried."""
+
+    title: str
+    align: Align = "left"
+    keep: int = 0
+    short: Callable[[str], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells as they are read; the first column names the row. Without `header` it is a list of facts."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    header: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A titled part of a report: lines of text, then a table."""
+
+    title: str = ""
+    table: Table | None = None
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a person reads."""
+
+    title: str
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command answers, once: the document, the same as flat rows, and how a person reads it.
+
+    `warnings` are those of the document; in the formats that cannot carry them they go to stderr.
+    """
+
+    document: Document
+    rows: Sequence[Row]
+    report: Callable[[], Report]
+    warnings: tuple[str, ...] = field(default=())
+
+
+def facts(*rows: tuple[str, ...]) -> Table:
+    """A table without header: name, value, remark; rows without a value are left out."""
+    shown = tuple(row for row in rows if len(row) > 1 and row[1])
+    width = max((len(row) for row in shown), default=0)
+    padded = tuple(row + ("",) * (width - len(row)) for row in shown)
+    return Table(tuple(Column("") for _ in range(width)), padded, header=False)
