@@ -40,7 +40,7 @@ def is_gated(config: Config) -> bool:
         return config.traits.gated
     activation = config.get(*ACTIVATION)
     if activation not in GATED_ACTIVATIONS:
-        config.lacks(f"whether the feed-forward is gated ({ACTIVATION[0]} is {activation!r})")
+        config.lacks("hidden_act" if activation is None else f"whether '{activation}' is used with a gate")
     return True
 
 
@@ -50,7 +50,7 @@ def dense(config: Config, *, gated: bool) -> FeedForward:
     if not config.has(*names) and config.traits.ffn_multiple:
         multiple = config.number("expansion_ratio", default=config.traits.ffn_multiple)
         return FeedForward(gated, ffn=multiple * config.number("hidden_size", "n_embd", "d_model"))
-    return FeedForward(gated, ffn=config.number(*names))
+    return FeedForward(gated, ffn=config.number(*names, called="intermediate_size"))
 
 
 def experts(config: Config, *, gated: bool) -> FeedForward:

@@ -87,12 +87,12 @@ class Config:
         """Whether any of the names is there and not null."""
         return self.get(*names) is not None
 
-    def number(self, *names: str, default: int | None = None) -> int:
+    def number(self, *names: str, default: int | None = None, called: str = "") -> int:
         """A whole number under any of its names; without a default its absence is noted and 0 returned."""
         value = self.get(*names)
         if value is None:
             if default is None:
-                self.lacks(" or ".join(names))
+                self.lacks(called or names[0])
             return default or 0
         if isinstance(value, float) and value.is_integer():
             value = int(value)
