@@ -21,7 +21,9 @@ class Unique:
     index: IntArray
 
     def gather(self, values: FloatArray) -> FloatArray:
-        """Values per combination [U] -> per row [n]."""
+        """Values per combination [U] -> per row [n]; what is the same for all (shape []) stays so."""
+        if values.ndim == 0:
+            return values
         gathered: FloatArray = values.take(self.index)
         return gathered
 
@@ -61,3 +63,8 @@ def column(layouts: Layouts, name: str) -> FloatArray:
     """The column as float64 of shape [n]."""
     values: FloatArray = np.broadcast_to(layouts[name], (len(layouts),)).astype(np.float64)
     return values
+
+
+def narrow_column(layouts: Layouts, name: str) -> FloatArray:
+    """The column as float64, shape [n] or, where all rows share a value, [] (it broadcasts and costs nothing)."""
+    return layouts[name].astype(np.float64)

@@ -21,7 +21,7 @@ from fmctl.domain.workload import Workload
 from fmctl.perf import checkpoint, energy, flops
 from fmctl.perf.calibration import PRIOR, Calibration
 from fmctl.perf.collectives import fabric_rates, send_s
-from fmctl.perf.columns import Unique, column, unique
+from fmctl.perf.columns import Unique, column, narrow_column, unique
 from fmctl.perf.kernels import kernel_rates
 from fmctl.perf.layers import COMPONENTS, TOTALS, EndTable, KindTable, Model, end_table, kind_table
 from fmctl.perf.schedule import bubble_s, in_flight, sends_s
@@ -85,16 +85,16 @@ def combos(layouts: Layouts, seq_len: int) -> Combos:
 
 
 def _rows(arch: ModelArch, workload: Workload, layouts: Layouts) -> _Rows:
-    pp, dp = column(layouts, "pp"), column(layouts, "dp")
-    some = column(layouts, "recompute_layers")
+    pp, dp = narrow_column(layouts, "pp"), narrow_column(layouts, "dp")
+    some = narrow_column(layouts, "recompute_layers")
     share = np.where(some > 0, np.minimum(some * pp / arch.n_layers, 1.0), 1.0)
     return _Rows(
         pp=pp,
-        vpp=column(layouts, "vpp"),
-        tp=column(layouts, "tp"),
-        cp=column(layouts, "cp"),
+        vpp=narrow_column(layouts, "vpp"),
+        tp=narrow_column(layouts, "tp"),
+        cp=narrow_column(layouts, "cp"),
         dp=dp,
-        micro_batches=workload.global_batch / (dp * column(layouts, "micro_batch")),
+        micro_batches=workload.global_batch / (dp * narrow_column(layouts, "micro_batch")),
         recomputed=np.where(layouts["recompute"] == Recompute.FULL, share, 0.0),
     )
 
@@ -177,9 +177,9 @@ class _Evaluation:
         self.steady = r.micro_batches * self.slowest_s
         working = self.steady + self.bubble + self.sends_exposed + self.data_exposed + optimizer
         working = working + self.framework.step_overhead_s
-        nodes = r.tp * r.cp * r.pp * r.dp / self.instance.gpus
         self.gpus = r.tp * r.cp * r.pp * r.dp
-        doublings = np.log2(np.maximum(nodes, 1.0))
+        # Ranks of one node are not late for each other: doublings count from the node on.
+        doublings = np.maximum(self.by_state.gather(self.states.gpu_doublings) - np.log2(self.instance.gpus), 0.0)
         self.straggler = self.calibration.wait_per_doubling * doublings * working
         self.step = working + self.straggler
 
@@ -289,7 +289,8 @@ class _Evaluation:
 
     def terms(self) -> dict[str, FloatArray]:
         """What ranking needs."""
-        return {"step_s": self.step, "used_bytes": self.used}
+        shape = (len(self.layouts),)
+        return {"step_s": np.broadcast_to(self.step, shape), "used_bytes": np.broadcast_to(self.used, shape)}
 
     def detail(self) -> dict[str, FloatArray]:
         """Every term of `TERMS`."""

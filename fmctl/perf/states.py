@@ -34,7 +34,7 @@ class StateTable:
 
     weights/gradients/optimizer_bytes[slot]: bytes per device of each stage slot. reduce_s, gather_s: one full pass of
     gradient reduction and weight gathering on the fullest stage, s. bucket_share: share of them that cannot hide (the
-    last bucket). gathered_bytes: FSDP buffers. checkpoint is over all devices.
+    last bucket). gathered_bytes: FSDP buffers. gpu_doublings: log2 of the GPUs.
     """
 
     stages: StageTable
@@ -45,6 +45,7 @@ class StateTable:
     gather_s: FloatArray
     bucket_share: FloatArray
     optimizer_s: FloatArray
+    gpu_doublings: FloatArray
     gathered_bytes: FloatArray
 
 
@@ -126,6 +127,7 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
         gather_s=gather_d + gather_e,
         bucket_share=1.0 / buckets,
         optimizer_s=step_bytes / rates.hbm_bytes_per_s + 2e-3,
+        gpu_doublings=np.log2(ranks * tp * column(layouts, "pp")),
         gathered_bytes=gathered,
     )
 

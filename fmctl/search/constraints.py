@@ -120,6 +120,7 @@ OPTION_REASONS: Mapping[str, str] = {
     "replicate": "replicas do not divide the data-parallel ranks",
 }
 RESULT_REASONS: Mapping[str, str] = {
+    "degrees": "no mesh: tp x pp x cp x dp cannot equal the GPUs with the stated degrees",
     "memory": "does not fit in device memory",
     "deadline": "finishes after the deadline",
     "budget": "costs more than the budget",

@@ -238,10 +238,13 @@ def _block(scope: Scope, mesh: Mesh, tally: Tally, cache: dict[tuple[int, ...], 
     q, m = np.nonzero(valid)
     if not len(q):
         return None
-    columns: dict[str, IntArray] = {name: values.take(q) for name, values in chosen.items()}
-    columns["micro_batch"] = micro.take(m)
-    for name in MESH_FIELDS:
-        columns[name] = np.full(len(q), getattr(mesh, name), dtype=np.int64)
+    # What all rows of the block share stays one number: it broadcasts, and costs neither memory nor time.
+    columns: dict[str, IntArray | int] = {
+        name: int(values[0]) if values[0] == values[-1] and bool(np.all(values == values[0])) else values.take(q)
+        for name, values in chosen.items()
+    }
+    columns["micro_batch"] = int(micro[0]) if len(micro) == 1 else micro.take(m)
+    columns.update({name: getattr(mesh, name) for name in MESH_FIELDS})
     return Layouts(len(q), columns)
 
 
@@ -253,6 +256,9 @@ def candidates(scope: Scope, tally: Tally, chunk_rows: int = CHUNK_ROWS) -> Iter
     for mesh in meshes(scope):
         block = _block(scope, mesh, tally, cache)
         if block is None:
+            continue
+        if len(block) >= chunk_rows // 2:
+            yield from _split(block, chunk_rows)
             continue
         pending.append(block)
         rows += len(block)
