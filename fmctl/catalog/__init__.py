@@ -1,15 +1,23 @@
-"""The catalogue: models, instances and prices as data files, read only when asked for and only as far as asked."""
+"""The catalogue: models, instances and prices as data files, read only when asked for and only as far as asked.
 
-from fmctl.catalog.instances import (
-    find_instance,
-    instance_names,
-    instance_record,
-    load_instance,
-    regions_of,
-    zones_of,
-)
-from fmctl.catalog.models import find_preset, load_model, model_names
-from fmctl.catalog.prices import OPTIONS, find_price, find_storage_price, prices, storage_prices
+Its functions are imported on first use: a shell that completes a name must not pay for dataclasses and dates.
+"""
+
+from importlib import import_module
+
+TYPE_CHECKING = False  # the name that type checkers know; importing typing would cost more than all the names
+if TYPE_CHECKING:
+    from fmctl.catalog.instances import find_instance, instance_record, load_instance, regions_of, zones_of
+    from fmctl.catalog.models import find_preset, load_model
+    from fmctl.catalog.names import instance_names, model_names
+    from fmctl.catalog.pricing import OPTIONS, find_price, find_storage_price, prices, storage_prices
+
+_HOMES = {
+    "instances": ("find_instance", "instance_record", "load_instance", "regions_of", "zones_of"),
+    "models": ("find_preset", "load_model"),
+    "names": ("instance_names", "model_names"),
+    "pricing": ("OPTIONS", "find_price", "find_storage_price", "prices", "storage_prices"),
+}
 
 __all__ = [
     "OPTIONS",
@@ -27,3 +35,11 @@ __all__ = [
     "storage_prices",
     "zones_of",
 ]
+
+
+def __getattr__(name: str) -> object:
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{home}"), name)
+    return found

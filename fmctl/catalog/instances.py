@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from fmctl.catalog.store import PACKAGE, read_csv, read_yaml
+from fmctl.catalog.names import PACKAGE, instance_names
+from fmctl.catalog.store import read_csv, read_yaml
 from fmctl.domain.hardware import MIB, Accelerator, Fabric, Instance, Link
 from fmctl.errors import UnknownName, UsageError
 
-HARDWARE = PACKAGE / "hardware"
+HARDWARE = Path(PACKAGE) / "hardware"
 GIB = 2**30
 GIGA = 1e9
 HEADER = ("retrieved", "source", "aliases")
@@ -34,12 +36,6 @@ def _accelerators() -> Mapping[str, Any]:
 @cache
 def _offerings() -> list[dict[str, str]]:
     return read_csv(HARDWARE / "offerings.csv")
-
-
-def instance_names(*, plannable_only: bool = False) -> list[str]:
-    """Names of the instance types and UltraServers, in the order of the table (oldest family first)."""
-    names = [name for name in _instances() if name not in HEADER]
-    return [name for name in names if not plannable_only or _instances()[name].get("plannable", True)]
 
 
 def find_instance(name: str) -> str:

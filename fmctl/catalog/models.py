@@ -6,16 +6,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from fmctl.catalog.store import data_dir, names_in, read_text, read_yaml
+from fmctl.catalog.names import model_names
+from fmctl.catalog.store import data_dir, read_text, read_yaml
 from fmctl.domain.model import ModelArch
 from fmctl.errors import UnknownName
 
 LIST_COMMAND = "fmctl models list"
-
-
-def model_names() -> list[str]:
-    """Names of the presets, sorted; reads the folder and no file."""
-    return names_in(data_dir("models"), ".yaml")
 
 
 def load_model(name: str) -> ModelArch:

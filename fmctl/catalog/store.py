@@ -6,30 +6,16 @@ In a checkout the data stand at its top (`models/`, `pricing/`); in an installed
 from __future__ import annotations
 
 import csv
-import os
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fmctl.catalog.names import data_path
 from fmctl.errors import UnreadableFile
 
-PACKAGE = Path(__file__).resolve().parent.parent
 
-
-@cache
 def data_dir(name: str) -> Path:
     """The folder of the data set `name` ("models", "pricing")."""
-    checkout = PACKAGE.parent / name
-    return checkout if (PACKAGE.parent / "pyproject.toml").is_file() and checkout.is_dir() else PACKAGE / "_data" / name
-
-
-def names_in(folder: Path, suffix: str) -> list[str]:
-    """Sorted names, without the suffix, of a folder's files; nothing is opened."""
-    try:
-        entries = os.listdir(folder)  # noqa: PTH208 - Path.iterdir builds an object per file, and this is on the fast path
-    except OSError as error:
-        raise unreadable(folder, error) from None
-    return sorted(name.removesuffix(suffix) for name in entries if name.endswith(suffix))
+    return Path(data_path(name))
 
 
 def read_text(path: Path) -> str:

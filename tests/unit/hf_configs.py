@@ -1,4 +1,4 @@
-"""Small Hugging Face configurations with the fields that the real ones have, each beside the preset that it must give."""
+"""Small Hugging Face configurations with the fields that real ones have, each beside the preset that it must give."""
 
 from __future__ import annotations
 

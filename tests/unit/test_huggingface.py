@@ -76,8 +76,17 @@ def test_an_unknown_type_that_says_everything_is_read():
 
 @pytest.mark.parametrize(
     "field",
-    ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size", "hidden_act"]
-    + ["max_position_embeddings", "tie_word_embeddings", "rms_norm_eps"],
+    [
+        "hidden_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "intermediate_size",
+        "vocab_size",
+        "hidden_act",
+        "max_position_embeddings",
+        "tie_word_embeddings",
+        "rms_norm_eps",
+    ],
 )
 def test_an_unknown_type_that_lacks_a_field_is_refused_with_its_name(field):
     with pytest.raises(UsageError) as error:

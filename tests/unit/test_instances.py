@@ -1,10 +1,15 @@
 """The hardware tables: the traps that a planner must not fall into, and the unknown left unknown."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from fmctl.catalog import find_instance, instance_names, instance_record, load_instance, regions_of, zones_of
 from fmctl.errors import UnknownName, UsageError
 
+ROOT = Path(__file__).parents[2]
 PLANNABLE = [
     "p4d.24xlarge",
     "p4de.24xlarge",
@@ -115,3 +120,20 @@ def test_names_are_forgiving_and_mistakes_are_helped():
     for name in ("", "aliases", "source", "../p5", "x" * 1000):
         with pytest.raises(UnknownName):
             find_instance(name)
+
+
+def test_names_found_without_parsing_are_the_keys_of_the_table():
+    from fmctl.catalog.instances import HEADER, _instances
+
+    table = {name: row for name, row in _instances().items() if name not in HEADER}
+    assert instance_names() == list(table)
+    assert instance_names(plannable_only=True) == [name for name, row in table.items() if row.get("plannable", True)]
+
+
+def test_names_for_a_shell_cost_no_parser():
+    code = (
+        "import sys; from fmctl.catalog import instance_names, model_names; instance_names(); model_names();"
+        "print([m for m in ('yaml', 'dataclasses', 'pathlib', 're', 'datetime') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "[]\n"

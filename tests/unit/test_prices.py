@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from fmctl.catalog import find_price, find_storage_price, instance_names, prices, storage_prices
-from fmctl.catalog.prices import OPTIONS
+from fmctl.catalog.pricing import OPTIONS
 from fmctl.errors import UnknownName
 
 TODAY = date(2026, 11, 22)

@@ -10,7 +10,8 @@ from datetime import date
 from fnmatch import fnmatchcase
 from functools import cache
 
-from fmctl.catalog.instances import find_instance, instance_names
+from fmctl.catalog.instances import find_instance
+from fmctl.catalog.names import instance_names
 from fmctl.catalog.store import data_dir, read_csv
 from fmctl.domain.hardware import Price, StoragePrice
 from fmctl.errors import UnknownName
