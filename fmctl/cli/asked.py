@@ -102,8 +102,13 @@ def _common(
         "framework": _framework(asked, settings),
         "global_batch": _count(asked.global_batch, "--global-batch", _MOST_BATCH),
         "tokens": float(_count(asked.tokens, "--tokens", _MOST_TOKENS) or 0),
-        "options": options,
+        "options": options | {"defaulted": _defaulted(asked)},
     }
+
+
+def _defaulted(asked: Asked) -> list[str]:
+    """What of the hardware and the run nobody stated, so that the answer can say what was chosen."""
+    return [n for n in ("instances", "nodes", "regions", "purchase", "seq_len") if getattr(asked, n) is None]
 
 
 def _seq_len(arch: ModelArch, text: str | None) -> int:

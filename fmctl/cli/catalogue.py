@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
 
 from fmctl.cli.options import ModelName, Output
 from fmctl.cli.output import emit, settings_for
+from fmctl.cli.services import Catalogue
 from fmctl.cli.streams import write_stdout
 from fmctl.errors import UsageError, shorten
 from fmctl.files import write_atomic
-from fmctl.report.catalogue import instance_answer, instances_answer, model_answer, models_answer, prices_answer
+from fmctl.report.catalogue import model_answer, models_answer, prices_answer
+from fmctl.report.hardware import instance_answer, instance_row, instances_answer, unplannable_row
 
 _Instance = Annotated[str, Argument(metavar="INSTANCE", help="Instance type.", show_default=False)]
 _ConfigFile = Annotated[str, Argument(metavar="CONFIG.json", help="Hugging Face config.json.", show_default=False)]
@@ -61,14 +63,14 @@ def instances_list(ctx: typer.Context, out: Output) -> None:
     """All instance types and UltraServers."""
     settings = settings_for(out)
     catalogue = ctx.obj.catalogue
-    emit(instances_answer([catalogue.load_instance(name) for name in catalogue.instance_names()]), out, settings)
+    emit(instances_answer([_described(catalogue, name) for name in catalogue.instance_names()]), out, settings)
 
 
 def instances_show(ctx: typer.Context, instance: _Instance, out: Output) -> None:
     """One instance type: GPUs, NVLink, EFA, disks, regions, prices."""
     settings = settings_for(out)
-    found = ctx.obj.catalogue.load_instance(instance)
-    emit(instance_answer(found, ctx.obj.catalogue.prices(found.name)), out, settings)
+    row = _described(ctx.obj.catalogue, instance, whole=True)
+    emit(instance_answer(row, ctx.obj.catalogue.prices(row["name"])), out, settings)
 
 
 def prices_list(ctx: typer.Context, out: Output, region: _Region = None, purchase: _Option = None) -> None:
@@ -85,3 +87,11 @@ def prices_show(
     """Dated prices of one instance type."""
     settings = settings_for(out)
     emit(prices_answer(ctx.obj.catalogue.prices(instance, region or "", purchase or "")), out, settings)
+
+
+def _described(catalogue: Catalogue, name: str, *, whole: bool = False) -> dict[str, Any]:
+    """A type's row, or what little is known of one that no plan can be made for."""
+    record = catalogue.instance_record(name)
+    if record.get("plannable", True):
+        return instance_row(catalogue.load_instance(name), whole=whole)
+    return unplannable_row(record, whole=whole)

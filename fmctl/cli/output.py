@@ -87,6 +87,6 @@ def progress_line(out: Output) -> Any:
         return None
 
     def show(done: int, total: int) -> None:
-        write_stderr(f"\r{done / max(total, 1):4.0%} of {total:,} layouts" if done < total else "\r\033[K")
+        write_stderr(f"\rsearching {done / max(total, 1):4.0%}" if done < total else "\r\033[K")
 
     return show

@@ -50,6 +50,9 @@ class Catalogue(Protocol):
     def load_instance(self, name: str) -> Instance:
         """One instance type."""
 
+    def instance_record(self, name: str) -> Mapping[str, Any]:
+        """The catalogue's row of a type, also of one that no plan can be made for; null is unknown."""
+
     def find_price(self, instance: str, region: str, option: str, on: date) -> Price:
         """The price that holds on a day; unknown where nobody knows."""
 
@@ -133,6 +136,12 @@ class RealCatalogue:
         from fmctl.catalog import load_instance
 
         return load_instance(name)
+
+    def instance_record(self, name: str) -> Mapping[str, Any]:
+        """See `Catalogue`."""
+        from fmctl.catalog import instance_record
+
+        return instance_record(name)
 
     def find_price(self, instance: str, region: str, option: str, on: date) -> Price:
         """See `Catalogue`."""

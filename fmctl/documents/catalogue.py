@@ -71,43 +71,44 @@ class ModelDocument(Envelope):
 
 
 class InstanceRow(Open):
-    """An instance type or UltraServer; rates are per GPU where not said otherwise."""
+    """An instance type or UltraServer; rates are per GPU where not said otherwise, null where not known."""
 
     name: str
-    gpus: int
+    gpus: int | None
     accelerator: str
-    architecture: str
-    memory_bytes: int
-    hbm_bytes_per_s: float
+    architecture: str | None
+    memory_bytes: int | None
+    hbm_bytes_per_s: float | None
     bf16_flop_per_s: float | None
     fp8_flop_per_s: float | None
     fp4_flop_per_s: float | None
-    domain_gpus: int
-    efa_bits_per_s: float
-    vcpu: int
-    ram_bytes: int
-    nvme_bytes: int
+    domain_gpus: int | None
+    efa_bits_per_s: float | None
+    vcpu: int | None
+    ram_bytes: int | None
+    nvme_bytes: int | None
     purchase: list[str]
     retrieved: str
+    unplannable: str | None = Field(description="why no plan can be made for it")
 
 
 class InstanceResult(InstanceRow):
     """Everything known about one instance type."""
 
-    member_type: str
-    member_count: int
-    cpu_arch: str
-    efa_version: str
-    efa_interfaces: int
-    network_cards: int
-    card0: str
-    rdma_write: bool
-    nvlink_bytes_per_s: float
-    network_bytes_per_s: float
-    nvme_disks: int
-    ebs_bits_per_s: float
-    gpu_power_w: float
-    host_power_w: float
+    member_type: str | None
+    member_count: int | None
+    cpu_arch: str | None
+    efa_version: str | None
+    efa_interfaces: int | None
+    network_cards: int | None
+    card0: str | None
+    rdma_write: bool | None
+    nvlink_bytes_per_s: float | None
+    network_bytes_per_s: float | None
+    nvme_disks: int | None
+    ebs_bits_per_s: float | None
+    gpu_power_w: float | None
+    host_power_w: float | None
     regions: dict[str, list[str]]
     zones: dict[str, list[str]]
     launched: str

@@ -1,4 +1,4 @@
-"""Models, instances and prices as documents, rows and tables."""
+"""Models and prices as documents, rows and tables."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from fmctl.domain.hardware import Instance, Price, StoragePrice
+from fmctl.domain.hardware import Price, StoragePrice
 from fmctl.domain.model import LayerKind, ModelArch
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Row, Section, Table, facts
 from fmctl.report.words import label, plural, say
 
-_Columns = tuple[tuple[str, str, int], ...]
-_MODELS: _Columns = (
+Columns = tuple[tuple[str, str, int], ...]
+_MODELS: Columns = (
     ("name", "model", 0),
     ("total_params", "parameters", 0),
     ("active_params", "active", 0),
@@ -24,19 +24,7 @@ _MODELS: _Columns = (
     ("family", "family", 1),
     ("vocab", "vocabulary", 2),
 )
-_INSTANCES: _Columns = (
-    ("name", "instance", 0),
-    ("gpus", "GPUs", 0),
-    ("accelerator", "GPU", 0),
-    ("memory_bytes", "memory", 0),
-    ("bf16_flop_per_s", "bf16 of a GPU", 0),
-    ("domain_gpus", "NVLink", 0),
-    ("efa_bits_per_s", "EFA", 0),
-    ("vcpu", "vCPU", 2),
-    ("nvme_bytes", "local disks", 1),
-    ("purchase", "purchase", 3),
-)
-_PRICES: _Columns = (
+PRICES: Columns = (
     ("instance", "instance", 0),
     ("region", "region", 0),
     ("option", "option", 0),
@@ -45,7 +33,7 @@ _PRICES: _Columns = (
     ("note", "note", 2),
     ("source", "source", 1),
 )
-_STORAGE: _Columns = (
+_STORAGE: Columns = (
     ("item", "item", 0),
     ("region", "region", 0),
     ("unit", "per", 0),
@@ -59,7 +47,7 @@ def models_answer(models: Sequence[ModelArch]) -> Answer:
     """`models list`."""
     rows = [_model_row(arch) for arch in models]
     document = envelope("models", {"models": rows})
-    return Answer(document, rows, lambda: _list(plural(len(rows), "model"), rows, _MODELS))
+    return Answer(document, rows, lambda: listed(plural(len(rows), "model"), rows, _MODELS))
 
 
 def model_answer(arch: ModelArch) -> Answer:
@@ -71,21 +59,6 @@ def model_answer(arch: ModelArch) -> Answer:
     return Answer(document, [row | _model_rest(arch)], lambda: _model_report(document["result"]))
 
 
-def instances_answer(instances: Sequence[Instance]) -> Answer:
-    """`instances list`."""
-    rows = [_instance_row(instance) for instance in instances]
-    document = envelope("instances", {"instances": rows})
-    return Answer(document, rows, lambda: _list(plural(len(rows), "instance type"), rows, _INSTANCES))
-
-
-def instance_answer(instance: Instance, prices: Sequence[Price]) -> Answer:
-    """`instances show`: everything known about one type, prices included."""
-    row = _instance_row(instance) | _instance_rest(instance)
-    listed = [asdict(price) for price in prices]
-    document = envelope("instance", row | {"prices": listed})
-    return Answer(document, [row], lambda: _instance_report(row, listed))
-
-
 def prices_answer(prices: Sequence[Price], storage: Sequence[StoragePrice] = ()) -> Answer:
     """`prices list` and `prices show`: dated, with source, unknown where unknown."""
     rows, kept = [asdict(price) for price in prices], [asdict(price) for price in storage]
@@ -95,18 +68,20 @@ def prices_answer(prices: Sequence[Price], storage: Sequence[StoragePrice] = ())
     document["warnings"] = list(warnings)
 
     def report() -> Report:
-        sections = [Section(table=_table(rows, _PRICES))] if rows else []
-        sections += [Section("Storage, transfer, fees", _table(kept, _STORAGE))] if kept else []
+        sections = [Section(table=table(rows, PRICES))] if rows else []
+        sections += [Section("Storage, transfer, fees", table(kept, _STORAGE))] if kept else []
         return Report(plural(len(rows) + len(kept), "price"), tuple(sections))
 
     return Answer(document, [*rows, *kept], report, warnings)
 
 
-def _list(title: str, rows: Sequence[Row], columns: _Columns) -> Report:
-    return Report(title, (Section(table=_table(rows, columns)),))
+def listed(title: str, rows: Sequence[Row], columns: Columns) -> Report:
+    """A report that is one table."""
+    return Report(title, (Section(table=table(rows, columns)),))
 
 
-def _table(rows: Sequence[Row], columns: _Columns) -> Table:
+def table(rows: Sequence[Row], columns: Columns) -> Table:
+    """A table of these fields: (name, title, how soon it is dropped on a narrow screen)."""
     heads = tuple(Column(title, _align(rows, name), keep) for name, title, keep in columns)
     return Table(heads, tuple(tuple(_cell(name, row[name]) for name, _, _ in columns) for row in rows))
 
@@ -185,66 +160,3 @@ def _said(part: Mapping[str, Any] | None) -> str:
         for name, value in part.items()
         if value is not False
     )
-
-
-def _instance_row(instance: Instance) -> dict[str, Any]:
-    gpu = instance.accelerator
-    return {
-        "name": instance.name,
-        "gpus": instance.gpus,
-        "accelerator": gpu.name,
-        "architecture": gpu.architecture,
-        "memory_bytes": gpu.memory_bytes,
-        "hbm_bytes_per_s": gpu.hbm_bytes_per_s,
-        "bf16_flop_per_s": gpu.peak_flop_per_s.get("bf16"),
-        "fp8_flop_per_s": gpu.peak_flop_per_s.get("fp8"),
-        "fp4_flop_per_s": gpu.peak_flop_per_s.get("fp4"),
-        "domain_gpus": instance.fabric.domain_gpus,
-        "efa_bits_per_s": instance.efa_bits_per_s,
-        "vcpu": instance.vcpu,
-        "ram_bytes": instance.ram_bytes,
-        "nvme_bytes": instance.nvme_bytes,
-        "purchase": list(instance.purchase),
-        "retrieved": instance.retrieved,
-    }
-
-
-def _instance_rest(instance: Instance) -> dict[str, Any]:
-    return {
-        "member_type": instance.member_type,
-        "member_count": instance.member_count,
-        "cpu_arch": instance.arch,
-        "efa_version": instance.efa_version,
-        "efa_interfaces": instance.efa_interfaces,
-        "network_cards": instance.network_cards,
-        "card0": instance.card0,
-        "rdma_write": instance.fabric.rdma_write,
-        "nvlink_bytes_per_s": instance.fabric.nvlink.bytes_per_s,
-        "network_bytes_per_s": instance.fabric.network.bytes_per_s,
-        "nvme_disks": instance.nvme_disks,
-        "ebs_bits_per_s": instance.ebs_bits_per_s,
-        "gpu_power_w": instance.accelerator.power_w,
-        "host_power_w": instance.host_power_w,
-        "regions": {option: list(names) for option, names in instance.regions.items()},
-        "zones": {region: list(names) for region, names in instance.zones.items()},
-        "launched": instance.launched,
-        "notes": list(instance.notes),
-        "source": instance.source,
-    }
-
-
-def _instance_report(row: Mapping[str, Any], prices: Sequence[Row]) -> Report:
-    hidden = ("name", "regions", "zones", "source", "notes")
-    about = facts(*((label(name), say(name, v)) for name, v in row.items() if name not in hidden and _there(v)))
-    sections = [Section(table=about)]
-    sections += (
-        [Section("Regions", facts(*((k, ", ".join(v)) for k, v in row["regions"].items())))] if row["regions"] else []
-    )
-    sections += [Section("Prices", _table(prices, _PRICES[1:]))] if prices else []
-    sections += [Section("Notes", lines=tuple(row["notes"]))] if row["notes"] else []
-    sections += [Section("Source", lines=(row["source"],))] if row["source"] else []
-    return Report(row["name"], tuple(sections))
-
-
-def _there(value: Any) -> bool:
-    return value is not None and value not in ("", [])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fmctl.report.view import Column, Report, Section, Table, facts
-from fmctl.report.words import FIT_WORDS, compact_layout, plural, say
+from fmctl.report.words import FIT_WORDS, compact_layout, label, plural, say
 
 Result = Mapping[str, Any]
 
@@ -16,9 +16,9 @@ def estimate_report(document: Mapping[str, Any]) -> Report:
     result = document["result"]
     sections = (
         Section(table=_answer(result)),
-        Section("Layout", _layout(result)),
-        Section("Step", _parts(result, "time", "step_s", "_exposed_s")),
-        Section("Memory per GPU", _parts(result, "memory", "used_bytes", "")),
+        Section("Layout", _layout(document)),
+        Section("Step", _parts(result, "time", "step_s")),
+        Section("Memory per GPU", _parts(result, "memory", "used_bytes")),
         Section("Sources", _sources(document)),
     )
     return Report(title_of(result), tuple(s for s in sections if s.table is not None and s.table.rows))
@@ -67,36 +67,36 @@ def _save(result: Result) -> str:
     return "" if save is None else f"saved in {say('_s', save)} to local disks"
 
 
-def _layout(result: Result) -> Table:
+def _layout(document: Mapping[str, Any]) -> Table:
+    result = document["result"]
     layout, work, chosen = result["layout"], result["workload"], result["chosen"]
-    rows = [("layout", compact_layout(layout), _chosen(chosen, *layout))]
+    defaulted = document["inputs"].get("options", {}).get("defaulted", ())
+    rows = [("layout", compact_layout(layout), _stated(layout, chosen))]
+    rows += [(label(name), _switch(name, layout[name]), "") for name in _SPELLED if layout[name] or name in chosen]
     rows += [
-        (name, str(layout[name]).replace("0", "no").replace("1", "yes") if name in _SWITCHES else str(layout[name]), "")
-        for name in _SPELLED
-        if layout[name] or name in chosen
-    ]
-    rows += [
-        ("sequence length", say("seq_len", work["seq_len"]), _chosen(chosen, "seq_len")),
+        ("sequence length", str(work["seq_len"]), "chosen" if "seq_len" in defaulted else ""),
         ("global batch", str(work["global_batch"]), f"{say('tokens', work['tokens_per_step'])} tokens per step"),
     ]
-    others = {k: v for k, v in chosen.items() if k not in layout and k != "seq_len"}
-    rows += [("chosen", name, why) for name, why in others.items()]
-    return facts(*rows)
+    left_out = [label(name) for name in (*defaulted, *(n for n in chosen if n not in layout)) if name != "seq_len"]
+    return facts(*rows, ("chosen too", ", ".join(left_out), ""))
 
 
 _SPELLED = ("precision", "sharding", "recompute", "schedule", "sequence_parallel")
-_SWITCHES = ("sequence_parallel",)
 
 
-def _chosen(chosen: Mapping[str, str], *names: str) -> str:
-    picked = [name for name in names if name in chosen]
-    if not picked:
-        return ""
-    reasons = dict.fromkeys(chosen[name] for name in picked)
-    return f"chosen: {', '.join(picked)}" if len(picked) > 1 else f"chosen: {next(iter(reasons))}"
+def _switch(name: str, value: Any) -> str:
+    return ("yes" if value else "no") if name == "sequence_parallel" else str(value)
 
 
-def _parts(result: Result, group: str, total: str, _mark: str) -> Table:
+def _stated(layout: Mapping[str, Any], chosen: Mapping[str, str]) -> str:
+    """Which fields of the layout were stated and which chosen, whichever is shorter to say."""
+    stated, picked = [n for n in layout if n not in chosen], [n for n in layout if n in chosen]
+    if not stated or not picked:
+        return "" if not picked else "chosen"
+    return f"stated: {', '.join(stated)}" if len(stated) < len(picked) else f"chosen: {', '.join(picked)}"
+
+
+def _parts(result: Result, group: str, total: str) -> Table:
     """The parts of one total, largest first, with their share of it."""
     from fmctl.domain.result import TERM_BY_NAME
 

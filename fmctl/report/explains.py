@@ -21,7 +21,7 @@ _TITLES = {
     "checkpoint": "Checkpoint",
 }
 _TOTALS = {"time": "step_s", "memory": "used_bytes"}
-_UNDER = {"memory": ("reserved_bytes", "runtime_bytes")}  # these two make up used_bytes; their parts come before them
+_UNDER = {"memory": ("runtime_bytes",)}  # a part of what is in use, beside what is allocated
 _MONEY = (
     ("price_usd_per_h", "one instance", "price list", ""),
     ("usd_per_h", "all instances", "price of one x instances", "price_usd_per_h"),

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fmctl.report.estimates import title_of
-from fmctl.report.view import Column, Report, Section, Table, facts
-from fmctl.report.words import LAYOUT_LEGEND, compact_layout, half_width, plural, say, short_instance
+from fmctl.report.view import Column, Report, Section, Table
+from fmctl.report.words import (
+    LAYOUT_LEGEND,
+    brief_usd,
+    compact_layout,
+    half_width,
+    plural,
+    say,
+    short_instance,
+    short_layout,
+)
+from fmctl.units import significant
 
 Result = Mapping[str, Any]
 
 COLUMNS = (
     Column("#", "right"),
     Column("instance x nodes", short=short_instance),
-    Column("layout"),
+    Column("layout", short=short_layout),
     Column("step", "right"),
-    Column("MFU", "right"),
-    Column("", keep=1),
+    Column("MFU", "right", keep=1),
+    Column("", keep=5),
     Column("time", "right"),
     Column("cost", "right"),
-    Column("margin", "right"),
+    Column("margin", "right", keep=2),
     Column("memory"),
-    Column("GPUs", "right", keep=3),
-    Column("tokens/s", "right", keep=3),
-    Column("rate", "right", keep=4),
-    Column("schedule", keep=5),
-    Column("energy/10⁶ tok", "right", keep=6),
-    Column("best of cost and time", keep=7),
+    Column("GPUs", "right", keep=6),
+    Column("tokens/s", "right", keep=6),
+    Column("rate", "right", keep=7),
+    Column("energy/10⁶ tok", "right", keep=8),
+    Column("schedule", keep=9),
 )
 
 
@@ -37,7 +47,7 @@ def plan_report(document: Mapping[str, Any]) -> Report:
     rows = result["rows"]
     if not rows:
         return Report(f"{given['model']}: no layout fits", (Section("Rejected", _rejects(result)),))
-    table = Table(COLUMNS, tuple(_row(row) for row in rows))
+    table = Table(_columns(rows), tuple(_row(row) for row in rows))
     return Report(_title(given, result), (Section(table=table), Section(lines=_legend(rows, result))))
 
 
@@ -58,7 +68,7 @@ def nearest_miss(result: Result) -> str:
     row = miss["estimate"]
     return (
         f"nearest: {compact_layout(row['layout'])} on {row['nodes']} x {row['instance']} is short of "
-        f"{say('_bytes', miss['short_bytes'])} per GPU, most of it {miss['largest_term']}; {miss['advice']}"
+        f"{say('_bytes', miss['short_bytes'])} per GPU, most of it {term_title(miss['largest_term'])}"
     )
 
 
@@ -70,23 +80,40 @@ def _title(given: Mapping[str, Any], result: Result) -> str:
 def _row(row: Result) -> tuple[str, ...]:
     cost, run, known = row["cost"], row["run"], row["run"]["run_s"] is not None
     return (
-        str(row["rank"]),
+        f"{row['rank']}*" if row["pareto"] else str(row["rank"]),
         f"{row['instance']} x{row['nodes']}",
         compact_layout(row["layout"]),
-        say("_s", row["time"]["step_s"]),
+        _step(row["time"]["step_s"]),
         say("mfu", row["flop"].get("mfu")),
         half_width(row),
         _days(run["run_s"]) if known else f"{say('tokens', run['tokens_per_s'])}/s",
-        say("_usd", cost["run_usd"] if known else cost["usd_per_billion_tokens"]),
+        brief_usd(cost["run_usd"] if known else cost["usd_per_billion_tokens"]),
         say("_bytes", row["memory"].get("margin_bytes")).replace("iB", "").replace(" ", ""),
         row["fits"],
         str(row["gpus"]),
         say("tokens", run.get("tokens_per_s")),
         say("usd_per_h", cost["usd_per_h"]),
-        row["layout"]["schedule"],
         say("_wh", row["energy"].get("wh_per_million_tokens")),
-        "yes" if row["pareto"] else "",
+        row["layout"]["schedule"],
     )
+
+
+def _columns(rows: Sequence[Result]) -> tuple[Column, ...]:
+    """Where no tokens were given there is no time of the run: its column shows the throughput."""
+    known = rows[0]["run"]["run_s"] is not None
+    return COLUMNS if known else tuple(replace(c, title="tokens") if c.title == "time" else c for c in COLUMNS)
+
+
+def term_title(name: str) -> str:
+    """What a term is called."""
+    from fmctl.domain.result import TERM_BY_NAME
+
+    return TERM_BY_NAME[name].title if name in TERM_BY_NAME else name
+
+
+def _step(step_s: float) -> str:
+    """One unit all the way down the column: minutes would be read against seconds."""
+    return f"{significant(step_s)} s" if step_s >= 1 else say("_s", step_s)
 
 
 def _days(run_s: float) -> str:
@@ -103,7 +130,7 @@ def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:
         f"{plural(result['candidates'], 'layout')} tried, {result['fitting']:,} fit; "
         f"{plural(len(rows), 'row')} shown; searched in {say('_s', result['search_s'])}",
         f"cost {'of the run' if known else 'per 10⁹ tokens'}, {'; '.join(paid)}; ± is the 80 % interval of the step time",
-        LAYOUT_LEGEND,
+        f"{LAYOUT_LEGEND}; * no other row is both cheaper and faster",
     )
 
 
@@ -117,6 +144,3 @@ def saved_line(name: str, document: Mapping[str, Any]) -> str:
     """What is said after a plan was saved."""
     rows = document["result"]["rows"]
     return f"saved plan {name}: {title_of(rows[0])}" if rows else f"saved plan {name}"
-
-
-__all__ = ["COLUMNS", "facts", "nearest_miss", "plan_report", "saved_line", "why_nothing"]

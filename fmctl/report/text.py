@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import StringIO
+from dataclasses import replace
 from textwrap import wrap
 
 from fmctl.report.view import Column, Report, Row, Section, Table
 
-_GAP = "  "
-_STYLES = {"ok": "green", "tight": "yellow", "OOM": "red", "unknown": "dim"}
+LUXURY = 5
+"""Columns with `keep` from here on are shown only where there is plenty of room."""
+
+_BOLD, _HEADING, _DIM = "1", "1;36", "2"
+_STYLES = {"ok": "32", "tight": "33", "OOM": "31", "unknown": _DIM}
+_NARROWEST_REMARK = 16
 
 
 def plain_text(report: Report) -> str:
@@ -20,37 +24,37 @@ def plain_text(report: Report) -> str:
 
 def terminal_text(report: Report, width: int, *, colour: bool) -> str:
     """The report for a terminal of so many columns; the least dear columns go first where it is narrow."""
-    from rich.console import Console
-    from rich.text import Text
-
-    stream = StringIO()
-    console = Console(
-        file=stream, width=width, force_terminal=True, color_system="standard" if colour else None, highlight=False
-    )
-    console.print(Text(report.title, style="bold"))
+    lines = [_styled(line, _BOLD, colour) for line in wrap(report.title, width)]
     for section in report.sections:
-        console.print()
-        if section.title:
-            console.print(Text(section.title, style="bold cyan"))
-        for line in section.lines:
-            console.print(Text("\n".join(wrap(line, width - 1)), style=""))
-        if section.table is not None and section.table.rows:
-            console.print(_grid(fit(section.table, width)), overflow="fold")
-    return stream.getvalue()
+        lines += [""]
+        lines += [_styled(section.title, _HEADING, colour)] if section.title else []
+        lines += [part for line in section.lines for part in wrap(line, width)]
+        lines += _screen(section.table, width, colour=colour) if section.table is not None else []
+    return "\n".join(lines) + "\n"
 
 
 def fit(table: Table, width: int) -> Table:
-    """The table in at most `width` columns where that is possible: short spellings first, then fewer columns."""
-    narrow = table
-    for index, column in enumerate(table.columns):
+    """The table in at most `width` columns where that is possible.
+
+    What is merely nice goes first, then spellings get shorter, then gaps narrower, then what can be missed goes.
+    """
+    narrow = _dropped(table, width, LUXURY)
+    for index, column in enumerate(narrow.columns):
         if _total(narrow) <= width:
             return narrow
         if column.short is not None:
             narrow = _shortened(narrow, index, column)
-    while _total(narrow) > width and any(column.keep for column in narrow.columns):
-        worst = max(range(len(narrow.columns)), key=lambda i: narrow.columns[i].keep)
-        narrow = _without(narrow, worst)
+    if _total(narrow) > width:
+        narrow = _dropped(replace(narrow, gap=1), width, 1)
     return narrow
+
+
+def _dropped(table: Table, width: int, least: int) -> Table:
+    """Without its most droppable columns, down to those of `least`, while it is too wide."""
+    while _total(table) > width and any(column.keep >= least for column in table.columns):
+        worst = max(range(len(table.columns)), key=lambda i: table.columns[i].keep)
+        table = _without(table, worst)
+    return table
 
 
 def table_of(rows: list[Row], names: list[str], *, text: dict[str, str] | None = None) -> Table:
@@ -77,25 +81,36 @@ def _lines(table: Table) -> Iterator[str]:
     widths = _widths(table)
     rows = ([tuple(c.title for c in table.columns)] if table.header else []) + list(table.rows)
     for row in rows:
-        cells = (
-            cell.rjust(w) if column.align == "right" else cell.ljust(w)
-            for cell, w, column in zip(row, widths, table.columns, strict=True)
-        )
-        yield _GAP.join(cells).rstrip()
+        yield _line(list(row), table, widths)
 
 
-def _grid(table: Table) -> object:
-    from rich.table import Table as Grid
-    from rich.text import Text
+def _screen(table: Table, width: int, *, colour: bool) -> list[str]:
+    """The table on a screen: fitted, a long last remark folded under itself, words of state coloured."""
+    fitted = fit(table, width)
+    widths = _widths(fitted)
+    before = sum(widths[:-1]) + fitted.gap * (len(widths) - 1)
+    folds = bool(fitted.columns) and fitted.columns[-1].align == "left" and before + _NARROWEST_REMARK <= width
+    lines = []
+    if fitted.header and fitted.columns:
+        lines.append(_styled(_line([c.title for c in fitted.columns], fitted, widths), _DIM, colour))
+    for row in fitted.rows:
+        last = wrap(row[-1], width - before, break_long_words=True) or [""] if folds else [row[-1]]
+        lines.append(_line([*row[:-1], last[0]], fitted, widths, colour=colour))
+        lines += [" " * before + more for more in last[1:]]
+    return lines
 
-    grid = Grid(box=None, show_header=table.header, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    last = len(table.columns) - 1
-    for index, column in enumerate(table.columns):
-        folds = index == last and column.align == "left"  # a long remark may take more lines; a number never
-        grid.add_column(Text(column.title), justify=column.align, no_wrap=not folds, overflow="fold")
-    for row in table.rows:
-        grid.add_row(*(Text(cell, style=_STYLES.get(cell.rpartition(" ")[2], "")) for cell in row))
-    return grid
+
+def _styled(text: str, style: str, colour: bool) -> str:
+    return f"\033[{style}m{text}\033[0m" if colour and style and text else text
+
+
+def _line(cells: list[str], table: Table, widths: list[int], *, colour: bool = False) -> str:
+    shown = []
+    for index, (cell, width, column) in enumerate(zip(cells, widths, table.columns, strict=True)):
+        last = index == len(widths) - 1
+        padded = cell.rjust(width) if column.align == "right" else cell if last else cell.ljust(width)
+        shown.append(_styled(padded, _STYLES.get(cell, ""), colour))
+    return (" " * table.gap).join(shown).rstrip()
 
 
 def _widths(table: Table) -> list[int]:
@@ -105,16 +120,17 @@ def _widths(table: Table) -> list[int]:
 
 def _total(table: Table) -> int:
     widths = _widths(table)
-    return sum(widths) + len(_GAP) * (len(widths) - 1)
+    return sum(widths) + table.gap * (len(widths) - 1)
 
 
 def _shortened(table: Table, index: int, column: Column) -> Table:
     if column.short is None:
         return table
+    brief = replace(column, title=column.short(column.title))
     rows = tuple((*row[:index], column.short(row[index]), *row[index + 1 :]) for row in table.rows)
-    return Table(table.columns, rows, table.header)
+    return replace(table, columns=(*table.columns[:index], brief, *table.columns[index + 1 :]), rows=rows)
 
 
 def _without(table: Table, index: int) -> Table:
     rows = tuple((*row[:index], *row[index + 1 :]) for row in table.rows)
-    return Table((*table.columns[:index], *table.columns[index + 1 :]), rows, table.header)
+    return replace(table, columns=(*table.columns[:index], *table.columns[index + 1 :]), rows=rows)

@@ -13,7 +13,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: on a narrow screen the highest `keep` goes first (0 never does), after `short` spellings were tried."""
+    """One column: on a narrow screen the highest `keep` goes first (0 never does); `short` is a briefer spelling."""
 
     title: str
     align: Align = "left"
@@ -28,6 +28,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     header: bool = True
+    gap: int = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,19 @@ LAYOUT_LEGEND = "mb micro batch, Z ZeRO stage (3 is FSDP), Rs/Rf selective/full 
 
 def short_instance(text: str) -> str:
     """`p5.48xlarge x8` as `p5 x8`: the size that nearly all of them have is left out on narrow screens."""
-    return text.replace(".48xlarge", "")
+    return text.replace(".48xlarge", "").replace("instance x nodes", "on")
+
+
+def short_layout(text: str) -> str:
+    """A layout without its micro batch where that is one sequence."""
+    return text.replace(" mb1", "")
+
+
+def brief_usd(amount_usd: float | None) -> str:
+    """`$2.34k`: three digits for a column; below a thousand as `say` has it."""
+    if amount_usd is None or abs(amount_usd) < 1000:
+        return format_usd(amount_usd)
+    return f"${significant(amount_usd / 1000)}k" if amount_usd < 9_999.5 else format_usd(amount_usd)
 
 
 def plural(count: int, noun: str) -> str:
