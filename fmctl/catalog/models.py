@@ -28,11 +28,11 @@ def load_model(name: str) -> ModelArch:
     if (preset := find_preset(name)) is not None:
         return _load_yaml(data_dir("models") / f"{preset}.yaml")
     if name.lower().endswith((".yaml", ".yml")):
-        return _load_yaml(Path(name).expanduser())
+        return _load_yaml(_path(name))
     if name.lower().endswith(".json"):
         from fmctl.catalog.huggingface import read_config
 
-        return read_config(Path(name).expanduser())
+        return read_config(_path(name))
     raise UnknownName("model", name, model_names(), next=LIST_COMMAND)
 
 
@@ -44,6 +44,13 @@ def find_preset(name: str) -> str | None:
     wanted = _squeezed(name)
     by_key = {_squeezed(preset): preset for preset in names}
     return by_key.get(wanted) or (_by_hf_id(name, names) if "/" in name and wanted else None)
+
+
+def _path(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # no such user, or a process without a home
+        return Path(name)
 
 
 def _squeezed(name: str) -> str:

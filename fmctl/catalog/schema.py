@@ -18,6 +18,7 @@ from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 
 RESERVED = ("null", "true", "false", "yes", "no", "on", "off")
 MOST_LAYERS = 10_000
+DEEPEST = 8
 LONGEST_PERIOD = 16
 LONGEST_PREFIX = 8
 LONGEST_RUNS = 12
@@ -53,25 +54,27 @@ def _kinds(document: Mapping[str, Any], where: str) -> tuple[LayerKind, ...]:
     return tuple(kinds)
 
 
-def expand(pattern: object, names: Mapping[str, int], where: str) -> list[str]:
+def expand(pattern: object, names: Mapping[str, int], where: str, depth: int = 0) -> list[str]:
     """The kind of every layer, one by one."""
     if not isinstance(pattern, list):
         raise bad(where, "pattern", "must be a list of layers")
+    if depth > DEEPEST:
+        raise bad(where, "pattern", f"is nested more than {DEEPEST} times")
     layers: list[str] = []
     for item in pattern:
-        layers += _item(item, names, where)
+        layers += _item(item, names, where, depth)
         if len(layers) > MOST_LAYERS:
             raise bad(where, "pattern", f"has more than {MOST_LAYERS} layers")
     return layers
 
 
-def _item(item: object, names: Mapping[str, int], where: str) -> list[str]:
+def _item(item: object, names: Mapping[str, int], where: str, depth: int) -> list[str]:
     if isinstance(item, str):
         return [_known(item, names, where)]
     if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str):
         return [_known(item[0], names, where)] * _times(item[1], where)
     if isinstance(item, Mapping) and set(item) == {"repeat", "of"}:
-        unit = expand(item["of"], names, where)
+        unit = expand(item["of"], names, where, depth + 1)
         times = _times(item["repeat"], where)
         if len(unit) * times > MOST_LAYERS:
             raise bad(where, "pattern", f"has more than {MOST_LAYERS} layers")

@@ -12,6 +12,10 @@ from typing import Any
 from fmctl.catalog.names import data_path
 from fmctl.errors import UnreadableFile
 
+SAFE_FOR_C = 20_000
+"""Characters up to which the C parser is used: it recurses without a limit, and 50,000 open brackets crash it."""
+LONGEST_YAML = 1_000_000
+
 
 def data_dir(name: str) -> Path:
     """The folder of the data set `name` ("models", "pricing")."""
@@ -35,7 +39,9 @@ def parse_yaml(text: str, path: Path) -> Any:
     """The document in YAML text that came from `path`."""
     import yaml  # a tenth of the start-up budget: only when a file is read
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    if len(text) > LONGEST_YAML:
+        raise UnreadableFile(f"cannot read {path}", why=f"it is longer than {LONGEST_YAML} characters")
+    loader = yaml.SafeLoader if len(text) > SAFE_FOR_C else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return yaml.load(text, Loader=loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

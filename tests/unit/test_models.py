@@ -154,6 +154,7 @@ def test_patterns_are_written_short(layers, text):
         (("[[dense, 2]]", "[]"), "pattern"),
         (("[[dense, 2]]", "[{repeat: 9999, of: [[dense, 9999]]}]"), "pattern"),
         (("[[dense, 2]]", "12"), "pattern"),
+        (("[[dense, 2]]", "&p [{repeat: 1, of: *p}]"), "pattern"),
         (("    feed_forward: {gated: true, ffn: 256}", "    ffn: 3"), "kinds.dense.ffn"),
     ],
 )
@@ -167,7 +168,11 @@ def test_a_wrong_field_is_named_with_its_file(tmp_path, change, field):
     assert error.value.next
 
 
-@pytest.mark.parametrize("text", ["", "[]", "3", "name: [", "\x00", "- - -", "a: &a [*a]", "kinds: 3", "kinds: {a: }"])
+NO_MODELS = ["", "[]", "3", "name: [", "\x00", "- - -", "a: &a [*a]", "kinds: 3", "kinds: {a: }"]
+TOO_DEEP_OR_LONG = ["[" * 19_999, "[" * 200_000, "a" * 2_000_000]
+
+
+@pytest.mark.parametrize("text", [*NO_MODELS, *TOO_DEEP_OR_LONG], ids=range(12))
 def test_what_is_no_model_file_is_refused(tmp_path, text):
     path = tmp_path / "bad.yaml"
     path.write_text(text)
@@ -178,7 +183,7 @@ def test_what_is_no_model_file_is_refused(tmp_path, text):
 def test_unreadable_files_are_refused(tmp_path):
     (tmp_path / "folder.yaml").mkdir()
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
-    for name in ("missing.yaml", "folder.yaml", "latin.yaml", "missing.json"):
+    for name in ("missing.yaml", "~nobody-here/x.yaml", "folder.yaml", "latin.yaml", "missing.json"):
         with pytest.raises(UnreadableFile) as error:
-            load_model(str(tmp_path / name))
+            load_model(name if name.startswith("~") else str(tmp_path / name))
         assert error.value.why
