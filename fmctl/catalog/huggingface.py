@@ -14,7 +14,8 @@ from fmctl.catalog.hf_attention import heads, mamba2
 from fmctl.catalog.hf_feed_forwards import dense, experts, feed_forwards, is_gated
 from fmctl.catalog.hf_fields import NEXT, Config, open_config
 from fmctl.catalog.hf_mixers import mixers
-from fmctl.catalog.schema import MOST_LAYERS, to_yaml
+from fmctl.catalog.patterns import MOST_LAYERS
+from fmctl.catalog.schema import to_yaml
 from fmctl.catalog.store import read_text
 from fmctl.domain.model import Bias, Mixer, ModelArch, NormType
 from fmctl.errors import UnreadableFile, UsageError
