@@ -2,17 +2,18 @@
 
 Inside an NVLink domain: t = a0 + a1 (n - 1) + w / (e B) + sqrt(w0 w) / B, where w is the traffic of one GPU in one
 direction, B the link rate in one direction, e the achieved share for large messages and w0 the message at which a
-ramp of half-filled pipelines costs as much as the wire. Median error 3-11 % on 8 x A100, 8 x H100, 8 x B200 and GB200
-trays, 512 bytes to 512 MB.
+ramp of half-filled pipelines costs as much as the wire. An all-reduce passes the ring twice in one launch: a0 and the
+ramp once, everything else twice. Median error 5-9 % on 8 x A100, 8 x H100, 8 x B200 and GB200/GB300 trays, 512 bytes to
+512 MB.
 
 Across EFA the same form per GPU, with the rate of the GPU's share of the instance's interfaces; a hierarchical
-collective is pipelined, so that its time is the slower level plus the latency of both.
+collective is pipelined, so that its time is that of the slower level.
 
 Source: NVLink rows: ai-dynamo/aiconfigurator collective sweeps. EFA rows: all-reduce sweeps on 2 x p5.48xlarge and
-2 x p4de.24xlarge, p5 all-reduce/all-to-all/send-receive latencies and peaks at 2-16 nodes, p6-b300 all-to-all at
-16-256 GPUs (public benchmark results of AWS samples). Two-node all-reduce peaks are flattered by trees and are not
-used for the bandwidth. Types without rows take the constants of the nearest type, scaled by the vendor's plugin
-latency (75 us EFA v1/v2, 35 us v3/v4).
+2 x p4de.24xlarge (to 1 GiB; beyond it trees and in-switch reduction flatter two nodes), p5 latencies and peaks at 3-16
+nodes, p6-b200 latencies, all-to-all on p5 (32-128 GPUs) and p6-b300 (16-256 GPUs): public benchmark results of AWS
+samples and of Hugging Face. Median error 4-8 % (all-reduce) and 4 % (all-to-all). Types without rows take the
+constants of the nearest type, scaled by the vendor's plugin latency (75 us EFA v1/v2, 35 us v3/v4).
 """
 
 from __future__ import annotations
@@ -28,18 +29,36 @@ from fmctl.domain.result import FloatArray
 # NVLink: (a0 s, a1 s per rank, e, w0 bytes) for all-gather/reduce-scatter and for all-to-all, by link rate class.
 NvlinkFit = tuple[float, float, float, float]
 _NVLINK: Mapping[str, tuple[NvlinkFit, NvlinkFit]] = {
-    "nvlink3": ((8.2e-6, 0.84e-6, 0.74, 14e6), (10.9e-6, 0.25e-6, 0.725, 10e6)),
-    "nvlink4": ((4.5e-6, 0.80e-6, 0.75, 6.8e6), (7.1e-6, 0.11e-6, 0.77, 8.2e6)),
-    "nvlink5": ((7.5e-6, 1.27e-6, 0.74, 22e6), (9.8e-6, 0.22e-6, 0.72, 32e6)),
+    "nvlink3": ((8.2e-6, 0.86e-6, 0.755, 12.4e6), (10.9e-6, 0.25e-6, 0.725, 10.2e6)),
+    "nvlink4": ((4.5e-6, 0.79e-6, 0.785, 6.7e6), (7.1e-6, 0.10e-6, 0.770, 8.2e6)),
+    "nvlink5": ((7.5e-6, 1.25e-6, 0.731, 20.0e6), (10.3e-6, 0.13e-6, 0.672, 28.7e6)),
 }
-# EFA: (base s, s per further node of a ring, s per peer of an all-to-all, ring share of wire, all-to-all share,
-# send-receive share and latency). Base: 2-node all-reduce minus its NVLink part, halved.
-EfaFit = tuple[float, float, float, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class EfaFit:
+    """Constants of one EFA generation.
+
+    base_s: one pass between two nodes, launch included. node_s: each further node of a ring. peer_s: each peer outside
+    of an all-to-all. ring_share, all_to_all_share, send_share: achieved over nominal rate of one GPU's interfaces.
+    ramp_bytes: w0 of a ring. send_s: one message.
+    """
+
+    base_s: float
+    node_s: float
+    peer_s: float
+    ring_share: float
+    ramp_bytes: float
+    all_to_all_share: float
+    send_share: float
+    send_s: float
+
+
 _EFA: Mapping[str, EfaFit] = {
-    "v1": (60e-6, 12e-6, 8.0e-6, 0.80, 0.80, 0.70, 80e-6),
-    "v2": (24e-6, 6.4e-6, 4.9e-6, 0.84, 0.95, 0.85, 46e-6),
-    "v3": (20e-6, 4.5e-6, 3.0e-6, 0.84, 0.95, 0.85, 35e-6),
-    "v4": (20e-6, 4.5e-6, 2.1e-6, 0.84, 0.95, 0.85, 35e-6),
+    "v1": EfaFit(74e-6, 8.6e-6, 8.0e-6, 0.93, 5.4e6, 0.80, 0.70, 80e-6),
+    "v2": EfaFit(32e-6, 5.7e-6, 4.9e-6, 0.93, 39e6, 0.88, 0.85, 46e-6),
+    "v3": EfaFit(27e-6, 4.5e-6, 3.0e-6, 0.93, 39e6, 0.88, 0.85, 35e-6),
+    "v4": EfaFit(23e-6, 4.5e-6, 1.8e-6, 0.93, 39e6, 0.86, 0.85, 35e-6),
 }
 _EFA_CLASS: Mapping[str, str] = {
     "p4d": "v1",
@@ -52,6 +71,11 @@ _EFA_CLASS: Mapping[str, str] = {
     "p6-b300": "v4",
     "p6e-gb200": "v4",
 }
+
+
+# Rate of fused dispatch kernels over that of NCCL's all-to-all on EFA: 37-46 of 50 GB/s on p5, 73-102 of 100 on
+# p6-b300 (public benchmark results of AWS samples).
+FUSED_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,33 +105,43 @@ def fabric_rates(fabric: Fabric) -> FabricRates:
     )
 
 
-def _nvlink_s(fit: NvlinkFit, rate: float, wire_bytes: FloatArray, ranks: FloatArray) -> FloatArray:
-    """Time on NVLink: a0 + a1 (n - 1) + w / (e B) + sqrt(w0 w) / B, s; 0 for one rank."""
+def _nvlink_s(fit: NvlinkFit, rate: float, wire_bytes: FloatArray, ranks: FloatArray, passes: float) -> FloatArray:
+    """Time on NVLink: a0 + p a1 (n - 1) + p w / (e B) + sqrt(w0 p w) / B for p passes, s; 0 for one rank."""
     a0, a1, share, ramp = fit
-    time = a0 + a1 * (ranks - 1.0) + wire_bytes / (share * rate) + np.sqrt(ramp * wire_bytes) / rate
+    wire = passes * wire_bytes
+    time = a0 + passes * a1 * (ranks - 1.0) + wire / (share * rate) + np.sqrt(ramp * wire) / rate
     result: FloatArray = np.where(ranks > 1.0, time, 0.0)
+    return result
+
+
+def _ring_s(
+    f: FabricRates, total_bytes: FloatArray, ranks: FloatArray, local: FloatArray, passes: float
+) -> FloatArray:
+    """`passes` pipelined trips of `total_bytes` around the ranks: the slower of NVLink and EFA, s.
+
+    Wire per GPU and pass: NVLink S (l - 1) / l, EFA S (d - 1) / (d l) over d = ranks / local domains.
+    """
+    domains = ranks / local
+    inside = _nvlink_s(f.nv_ring, f.nv_bytes_per_s, total_bytes * (local - 1.0) / local, local, passes)
+    wire = passes * total_bytes * (domains - 1.0) / (domains * local)
+    latency = passes * (f.net.base_s + f.net.node_s * (domains - 1.0))
+    ramp = np.sqrt(f.net.ramp_bytes * wire) / f.net_bytes_per_s
+    outside = latency + wire / (f.net.ring_share * f.net_bytes_per_s) + ramp
+    result: FloatArray = np.where(domains > 1.0, np.maximum(inside, outside), inside)
     return result
 
 
 def gather_s(f: FabricRates, total_bytes: FloatArray, ranks: FloatArray, local: FloatArray) -> FloatArray:
     """All-gather whose result is `total_bytes` (or reduce-scatter of an input of that size), s.
 
-    local: ranks of the group in one NVLink domain. Wire per GPU: NVLink S (l - 1) / l, EFA S (d - 1) / (d l) over
-    d = ranks / local domains. t = max(NVLink, EFA) + the latency of the other level.
+    local: ranks of the group in one NVLink domain. Each GPU receives S (n - 1) / n. Source: module docstring.
     """
-    domains = ranks / local
-    inside = _nvlink_s(f.nv_ring, f.nv_bytes_per_s, total_bytes * (local - 1.0) / local, local)
-    base, per_node, _, share, _, _, _ = f.net
-    wire = total_bytes * (domains - 1.0) / (domains * local)
-    outside = base + per_node * (domains - 1.0) + wire / (share * f.net_bytes_per_s)
-    result: FloatArray = np.where(domains > 1.0, np.maximum(inside, outside), inside)
-    return result
+    return _ring_s(f, total_bytes, ranks, local, 1.0)
 
 
 def all_reduce_s(f: FabricRates, total_bytes: FloatArray, ranks: FloatArray, local: FloatArray) -> FloatArray:
-    """All-reduce of `total_bytes`: a reduce-scatter and an all-gather, s. Shapes as `gather_s`."""
-    result: FloatArray = 2.0 * gather_s(f, total_bytes, ranks, local)
-    return result
+    """All-reduce of `total_bytes`: a reduce-scatter and an all-gather in one launch, s. Shapes as `gather_s`."""
+    return _ring_s(f, total_bytes, ranks, local, 2.0)
 
 
 def all_to_all_s(f: FabricRates, send_bytes: FloatArray, ranks: FloatArray, local: FloatArray) -> FloatArray:
@@ -115,10 +149,9 @@ def all_to_all_s(f: FabricRates, send_bytes: FloatArray, ranks: FloatArray, loca
 
     NVLink carries (l - 1) / n of it, EFA (n - l) / n; both run at once, each peer outside costs a message.
     """
-    inside = _nvlink_s(f.nv_all_to_all, f.nv_bytes_per_s, send_bytes * (local - 1.0) / ranks, local)
-    base, _, per_peer, _, share, _, _ = f.net
+    inside = _nvlink_s(f.nv_all_to_all, f.nv_bytes_per_s, send_bytes * (local - 1.0) / ranks, local, 1.0)
     wire = send_bytes * (ranks - local) / ranks
-    outside = base + per_peer * (ranks - local) + wire / (share * f.net_bytes_per_s)
+    outside = f.net.base_s + f.net.peer_s * (ranks - local) + wire / (f.net.all_to_all_share * f.net_bytes_per_s)
     result: FloatArray = np.where(ranks > local, np.maximum(inside, outside), inside)
     return result
 
@@ -133,10 +166,9 @@ def dispatch_s(
     """
     domains = ranks / local
     reached = np.minimum(copies, domains)
-    inside = _nvlink_s(f.nv_all_to_all, f.nv_bytes_per_s, token_bytes * copies * (local - 1.0) / local, local)
-    base, _, _, _, share, _, _ = f.net
+    inside = _nvlink_s(f.nv_all_to_all, f.nv_bytes_per_s, token_bytes * copies * (local - 1.0) / local, local, 1.0)
     wire = token_bytes * reached * (domains - 1.0) / domains
-    outside = base + wire / (0.9 * share * f.net_bytes_per_s)
+    outside = f.net.base_s + wire / (FUSED_SHARE * f.net.all_to_all_share * f.net_bytes_per_s)
     result: FloatArray = np.where(domains > 1.0, np.maximum(inside, outside), inside)
     return result
 
@@ -144,8 +176,7 @@ def dispatch_s(
 def send_s(f: FabricRates, message_bytes: FloatArray, inside_domain: FloatArray) -> FloatArray:
     """One send to a neighbouring pipeline stage, s: latency + bytes / rate, over NVLink where `inside_domain`."""
     a0, _, share, _ = f.nv_ring
-    *_, net_share, latency = f.net
     nvlink = a0 + message_bytes / (share * f.nv_bytes_per_s)
-    network = latency + message_bytes / (net_share * f.net_bytes_per_s)
+    network = f.net.send_s + message_bytes / (f.net.send_share * f.net_bytes_per_s)
     result: FloatArray = np.where(inside_domain, nvlink, network)
     return result

@@ -1,10 +1,11 @@
 """Achieved rates of GEMM, attention and memory-bound kernels by shape, precision and accelerator.
 
 Each (accelerator, precision) has five constants fitted to a measured GEMM sweep (tokens 64 to 32,768; 12 weight shapes
-from 2048 x 2048 to 16384 x 16384): the sustained share of peak, the fixed time of a call (which for fp8 and nvfp4
-includes quantising the input), two shape constants, and the share of HBM bandwidth when the call is bandwidth-bound.
-The median error on the sweep is 3-8 %. Where an accelerator has no sweep for a precision a roofline stands in and the
-result says so (`measured` false).
+from 2048 x 2048 to 16384 x 16384): the share of peak in short bursts, the fixed time of a call, two shape constants,
+and the share of HBM bandwidth when the call is bandwidth-bound. The sweeps of fp8 and nvfp4 quantise a bf16 input in
+the timed region; its bytes were taken out in the fit (which halves the residual) because perf.layers counts casts by
+itself. The median error on the sweep is 3-7 %. Where an accelerator has no sweep for a precision a roofline stands in
+and the result says so (`measured` false).
 
 Source: GEMM sweeps of ai-dynamo/aiconfigurator (TensorRT-LLM 1.3.0rc20; A100: 1.0.0), attention sweeps of the same and
 of Dao-AILab/flash-attention (FlashAttention-2 and -3, cuDNN on H100 and A100); stream rates of
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmctl.domain.hardware import Accelerator
-from fmctl.domain.layout import Precision
+from fmctl.domain.layout import IntArray, Precision
 from fmctl.domain.result import FloatArray
 from fmctl.perf.calibration import Calibration
 
@@ -27,19 +28,19 @@ from fmctl.perf.calibration import Calibration
 GemmFit = tuple[float, float, float, float, float]
 _A100: GemmFit = (0.916, 6.2e-6, 516.0, 69.0, 0.872)
 _H100_BF16: GemmFit = (0.791, 3.5e-6, 1.0, 1.0, 0.840)
-_H100_FP8: GemmFit = (0.647, 13.0e-6, 508.0, 1.0, 0.792)
-_H100_FP8_BLOCK: GemmFit = (0.591, 5.3e-6, 577.0, 26.0, 0.794)
+_H100_FP8: GemmFit = (0.693, 12.5e-6, 364.0, 1.0, 0.797)
+_H100_FP8_BLOCK: GemmFit = (0.635, 5.0e-6, 457.0, 28.0, 0.823)
 _B200_BF16: GemmFit = (0.686, 2.9e-6, 1.0, 22.0, 0.727)
-_B200_FP8: GemmFit = (0.596, 15.9e-6, 500.0, 56.0, 0.707)
-_B200_FP8_BLOCK: GemmFit = (0.607, 7.2e-6, 119.0, 1.0, 0.666)
-_B200_NVFP4: GemmFit = (0.418, 10.3e-6, 436.0, 1.0, 0.399)
+_B200_FP8: GemmFit = (0.630, 15.6e-6, 327.0, 60.0, 0.704)
+_B200_FP8_BLOCK: GemmFit = (0.651, 6.9e-6, 1.0, 1.0, 0.687)
+_B200_NVFP4: GemmFit = (0.458, 9.9e-6, 376.0, 1.0, 0.443)
 GEMM_FITS: Mapping[str, Mapping[Precision, GemmFit]] = {
     "a100": {Precision.BF16: _A100},
     "h100": {Precision.BF16: _H100_BF16, Precision.FP8: _H100_FP8, Precision.MXFP8: _H100_FP8_BLOCK},
     "h200": {
         Precision.BF16: (0.790, 3.8e-6, 1.0, 1.0, 0.833),
-        Precision.FP8: (0.661, 13.0e-6, 469.0, 1.0, 0.775),
-        Precision.MXFP8: (0.591, 5.5e-6, 570.0, 4.0, 0.738),
+        Precision.FP8: (0.695, 12.7e-6, 364.0, 1.0, 0.777),
+        Precision.MXFP8: (0.621, 5.3e-6, 493.0, 5.0, 0.764),
     },
     "b200": {
         Precision.BF16: _B200_BF16,
@@ -49,15 +50,15 @@ GEMM_FITS: Mapping[str, Mapping[Precision, GemmFit]] = {
     },
     "b300": {
         Precision.BF16: (0.719, 2.4e-6, 1.0, 11.0, 0.679),
-        Precision.FP8: (0.629, 15.2e-6, 473.0, 72.0, 0.694),
-        Precision.MXFP8: (0.671, 6.6e-6, 146.0, 34.0, 0.647),
-        Precision.NVFP4: (0.370, 10.7e-6, 1487.0, 59.0, 0.397),
+        Precision.FP8: (0.669, 15.0e-6, 304.0, 75.0, 0.687),
+        Precision.MXFP8: (0.723, 6.4e-6, 1.0, 31.0, 0.663),
+        Precision.NVFP4: (0.414, 10.5e-6, 1426.0, 64.0, 0.442),
     },
     "gb200": {
         Precision.BF16: (0.675, 2.7e-6, 1.0, 47.0, 0.758),
-        Precision.FP8: (0.568, 15.5e-6, 592.0, 88.0, 0.804),
-        Precision.MXFP8: (0.593, 6.9e-6, 170.0, 17.0, 0.678),
-        Precision.NVFP4: (0.415, 9.8e-6, 540.0, 22.0, 0.416),
+        Precision.FP8: (0.606, 15.3e-6, 423.0, 100.0, 0.808),
+        Precision.MXFP8: (0.639, 6.6e-6, 46.0, 17.0, 0.699),
+        Precision.NVFP4: (0.452, 9.4e-6, 435.0, 23.0, 0.460),
     },
 }
 _ROOFLINE: GemmFit = (0.70, 5.0e-6, 256.0, 64.0, 0.75)
@@ -80,20 +81,45 @@ SWEEP_WEIGHT = (512.0, 53248.0)
 # Rows added by tile padding per expert in a grouped GEMM: half of a 128-row tile, on average.
 GROUP_PADDING_ROWS = 64.0
 
-# Attention: (forward share of bf16 peak, backward share, sequence at which half of the peak rate is lost).
-AttentionFit = tuple[float, float, float]
+# Time of an attention call beyond its compute and traffic, s (short sequences of the sweeps).
+ATTENTION_FIXED_S = 10e-6
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionFit:
+    """Constants of one fused-attention kernel family on one architecture, for `attention_s`; causal masks.
+
+    forward, backward: share of the bf16 peak at head_dim 128 and long sequences. forward_half, backward_half: tokens
+    at which half of that rate is lost. dim64, dim256: rate at that head_dim over the rate at 128, forward.
+    """
+
+    forward: float
+    backward: float
+    forward_half: float
+    backward_half: float
+    dim64: float
+    dim256: float
+
+
+# Forward passes and FlashAttention-2 backward: causal sweeps, errors of 1-3 % at the median. FlashAttention-3 and cuDNN
+# backward on H100: arXiv 2407.08608 figure 6, which is not causal; a causal mask doubles backward_half (it does so for
+# FlashAttention-2, where both are published). A100: only forward + backward together are published.
+_FA2_A100 = AttentionFit(0.623, 0.623, 475.0, 475.0, 0.90, 0.94)
+_FA2_H100 = AttentionFit(0.344, 0.336, 265.0, 598.0, 0.89, 0.94)
+_FA3_H100 = AttentionFit(0.676, 0.595, 511.0, 793.0, 0.70, 1.04)
+_CUDNN_H100 = AttentionFit(0.561, 0.543, 224.0, 679.0, 0.69, 0.94)
+# Forward: TensorRT-LLM sweeps on B200 and GB200. Backward over forward 0.82 and dim64 0.75: what cuDNN and
+# FlashAttention-4 show on B200 (Dao-AILab/flash-attention pull requests 2280 and 2605).
+_CUDNN_B200 = AttentionFit(0.549, 0.450, 1540.0, 1540.0, 0.75, 1.0)
+# FlashAttention-2 has no kernels for Blackwell: some 360 TFLOP/s (meta-pytorch/tritonbench pull request 171,
+# Dao-AILab/flash-attention issue 1589).
+_FA2_B200 = AttentionFit(0.165, 0.150, 265.0, 598.0, 1.0, 0.94)
+# sdpa: what PyTorch's scaled_dot_product_attention picks as torchtitan sets it (cuDNN on Blackwell only).
 ATTENTION_FITS: Mapping[str, Mapping[str, AttentionFit]] = {
-    "ampere": {"best": (0.62, 0.59, 400.0), "fa2": (0.62, 0.59, 400.0)},
-    "hopper": {
-        "best": (0.62, 0.52, 500.0),
-        "fa3": (0.64, 0.52, 550.0),
-        "cudnn": (0.57, 0.50, 400.0),
-        "fa2": (0.34, 0.33, 350.0),
-    },
-    "blackwell": {"best": (0.55, 0.44, 860.0), "cudnn": (0.55, 0.44, 860.0), "fa2": (0.30, 0.27, 860.0)},
+    "ampere": {"best": _FA2_A100, "fa2": _FA2_A100, "sdpa": _FA2_A100},
+    "hopper": {"best": _FA3_H100, "fa3": _FA3_H100, "cudnn": _CUDNN_H100, "fa2": _FA2_H100, "sdpa": _FA2_H100},
+    "blackwell": {"best": _CUDNN_B200, "cudnn": _CUDNN_B200, "fa2": _FA2_B200, "sdpa": _CUDNN_B200},
 }
-# head_dim 64 runs at this share of the head_dim 128 rate; 256 at about 1 (FlashAttention-2/-3 and cuDNN sweeps).
-HEAD_DIM_64_SHARE = 0.84
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +136,10 @@ class KernelRates:
     supported: FloatArray
     attention_forward_flop_per_s: float
     attention_backward_flop_per_s: float
-    attention_half_seq: float
+    attention_forward_half_seq: float
+    attention_backward_half_seq: float
+    attention_dim64: float
+    attention_dim256: float
     hbm_bytes_per_s: float
     bf16_peak_flop_per_s: float
 
@@ -126,7 +155,7 @@ def kernel_rates(accelerator: Accelerator, attention_kernel: str, calibration: C
     # A precision without its own units (fp8 on A100) is not supported; it is given the bf16 peak and never chosen.
     peaks = [accelerator.peak_flop_per_s.get(PEAK_KEY[p], accelerator.peak_flop_per_s["bf16"]) for p in Precision]
     families = ATTENTION_FITS[accelerator.architecture]
-    forward, backward, half_seq = families.get(attention_kernel, families["best"])
+    attention = families.get(attention_kernel, families["best"])
     bf16 = accelerator.peak_flop_per_s["bf16"]
     return KernelRates(
         rate_flop_per_s=np.array([r[0] * p * sustained for r, p in zip(rows, peaks, strict=True)]),
@@ -137,22 +166,35 @@ def kernel_rates(accelerator: Accelerator, attention_kernel: str, calibration: C
         operand_bytes=np.array([OPERAND_BYTES[p] for p in Precision]),
         measured=np.array([1.0 if p in fits else 0.0 for p in Precision]),
         supported=np.array([1.0 if PEAK_KEY[p] in accelerator.peak_flop_per_s else 0.0 for p in Precision]),
-        attention_forward_flop_per_s=forward * bf16 * calibration.sustained_attention,
-        attention_backward_flop_per_s=backward * bf16 * calibration.sustained_attention,
-        attention_half_seq=half_seq,
+        attention_forward_flop_per_s=attention.forward * bf16 * calibration.sustained_attention,
+        attention_backward_flop_per_s=attention.backward * bf16 * calibration.sustained_attention,
+        attention_forward_half_seq=attention.forward_half,
+        attention_backward_half_seq=attention.backward_half,
+        attention_dim64=attention.dim64,
+        attention_dim256=attention.dim256,
         hbm_bytes_per_s=accelerator.hbm_bytes_per_s * calibration.hbm_fraction,
         bf16_peak_flop_per_s=bf16,
     )
 
 
+def _blend(compute_s: FloatArray, bandwidth_s: FloatArray) -> FloatArray:
+    """(c^4 + b^4)^(1/4): the slower of two bounds, rounded where they meet.
+
+    Square roots instead of a power: exact in IEEE arithmetic, so one row equals the same row in a batch.
+    """
+    c2, b2 = compute_s * compute_s, bandwidth_s * bandwidth_s
+    blended: FloatArray = np.sqrt(np.sqrt(c2 * c2 + b2 * b2))
+    return blended
+
+
 def gemm_s(
     rates: KernelRates,
-    precision: FloatArray,
+    precision: IntArray,
     m: FloatArray,
     n: FloatArray,
     k: FloatArray,
     groups: FloatArray,
-    output_bytes: FloatArray,
+    output_bytes: float,
 ) -> FloatArray:
     """Time of `groups` products [m, k] x [k, n] in one launch, s.
 
@@ -160,8 +202,8 @@ def gemm_s(
     b = g (m k + k n) operand bytes + g m n output bytes over the achieved HBM rate. With more than one group each
     group's rows are padded by half a tile.
 
-    precision: codes, shape [U]; m, n, k, groups, output_bytes: shapes broadcastable to [G, U]; a dimension of 0 gives
-    0. Source: fit to measured sweeps (module docstring). Valid: m 64-32,768, n and k 512-53,248.
+    precision: codes, shape [U]; m, n, k, groups: shapes broadcastable to [G, U]; a dimension of 0 gives 0.
+    Source: fit to measured sweeps (module docstring). Valid: m 64-32,768, n and k 512-53,248.
     """
     rows = np.where(groups > 1.0, m + GROUP_PADDING_ROWS, m)
     safe_m, safe_n, safe_k = np.maximum(rows, 1.0), np.maximum(n, 1.0), np.maximum(k, 1.0)
@@ -170,14 +212,11 @@ def gemm_s(
     compute = flop * ((1.0 + mn0 / safe_m) * (1.0 + mn0 / safe_n)) / rates.rate_flop_per_s[precision]
     moved = groups * ((m * k + k * n) * rates.operand_bytes[precision] + m * n * output_bytes)
     bandwidth = moved / rates.gemm_hbm_bytes_per_s[precision]
-    c2, b2 = compute * compute, bandwidth * bandwidth
-    # Square roots instead of a power: exact in IEEE arithmetic, so one row equals the same row in a batch.
-    blended = np.sqrt(np.sqrt(c2 * c2 + b2 * b2))
-    present: FloatArray = np.where(m * n * k > 0.0, rates.fixed_s[precision] + blended, 0.0)
+    present: FloatArray = np.where(m * n * k > 0.0, rates.fixed_s[precision] + _blend(compute, bandwidth), 0.0)
     return present
 
 
-def gemm_measured(rates: KernelRates, precision: FloatArray, m: FloatArray, n: FloatArray, k: FloatArray) -> FloatArray:
+def gemm_measured(rates: KernelRates, precision: IntArray, m: FloatArray, n: FloatArray, k: FloatArray) -> FloatArray:
     """1 where the shape lies inside the measured sweep of the accelerator and precision, else 0. Shapes as `gemm_s`."""
     inside = (m >= SWEEP_TOKENS[0]) & (m <= 2.0 * SWEEP_TOKENS[1])
     inside &= (np.minimum(n, k) >= SWEEP_WEIGHT[0]) & (np.maximum(n, k) <= SWEEP_WEIGHT[1])
@@ -187,15 +226,18 @@ def gemm_measured(rates: KernelRates, precision: FloatArray, m: FloatArray, n: F
 def attention_s(
     rates: KernelRates, flop: FloatArray, moved_bytes: FloatArray, seq: FloatArray, head_dim: float, backward: bool
 ) -> FloatArray:
-    """Time of a fused softmax-attention kernel, s: t0 + flop (1 + s0 / seq) / rate + bytes / HBM rate.
+    """Time of a fused softmax-attention kernel, s: t0 + (c^4 + b^4)^(1/4).
 
+    Compute c = flop (1 + s0 / seq) / (rate x share of the head_dim), bandwidth b = bytes / HBM rate.
     flop: shape [U], causal half only; backward counts 2.5 x forward. moved_bytes: queries, keys, values and output
     once. seq: query length. Source: fit to attention sweeps (module docstring). Valid: seq 512-32,768.
     """
     rate = rates.attention_backward_flop_per_s if backward else rates.attention_forward_flop_per_s
-    share = HEAD_DIM_64_SHARE if head_dim <= 64 else 1.0
-    compute = flop * (1.0 + rates.attention_half_seq / np.maximum(seq, 1.0)) / (rate * share)
-    time: FloatArray = np.where(flop > 0.0, 20e-6 + compute + moved_bytes / rates.hbm_bytes_per_s, 0.0)
+    half = rates.attention_backward_half_seq if backward else rates.attention_forward_half_seq
+    share = rates.attention_dim64 if head_dim <= 64 else rates.attention_dim256 if head_dim >= 256 else 1.0
+    compute = flop * (1.0 + half / np.maximum(seq, 1.0)) / (rate * share)
+    bandwidth = moved_bytes / rates.hbm_bytes_per_s
+    time: FloatArray = np.where(flop > 0.0, ATTENTION_FIXED_S + _blend(compute, bandwidth), 0.0)
     return time
 
 
