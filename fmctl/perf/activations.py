@@ -1,8 +1,9 @@
 """Bytes of activations that one layer keeps for the backward pass, per micro batch and rank, by recompute mode.
 
 Components follow arXiv 2205.05198 (Korthikanti et al.) section 4, tensor by tensor, for any architecture; with
-`scores` and `dropout` on, a GPT layer gives its equations 1-4 exactly (tests hold it). Kernels of today keep neither
-the attention scores (they are recomputed inside the fused backward) nor, without dropout, any mask.
+`scores`, `dropout` and `core_only` on, a GPT layer gives its equations 1-6 exactly (tests hold it). Kernels of today
+keep neither the attention scores (they are recomputed inside the fused backward) nor, without dropout, any mask; and
+selective recomputation of today runs norms and activations again, where the paper's frees the attention core alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fmctl.domain.layout import Recompute
+from fmctl.domain.layout import IntArray, Recompute
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 from fmctl.domain.result import FloatArray
 from fmctl.perf.shapes import Combos, expert_tokens, kv_heads_per_rank
@@ -26,12 +27,19 @@ class Kept:
 
 
 def mixer_kept(
-    mixer: Mixer, arch: ModelArch, c: Combos, linear_bytes: FloatArray, scores: bool = False, dropout: bool = False
+    mixer: Mixer,
+    arch: ModelArch,
+    c: Combos,
+    linear_bytes: FloatArray,
+    scores: bool = False,
+    dropout: bool = False,
+    core_only: bool = False,
 ) -> Kept:
     """Norm input and output, q, k, v, attention output (and its low-precision copy), softmax statistics.
 
     `linear_bytes`: bytes per element at which inputs of linear layers are kept (by precision), shape [U].
-    Selective recomputation frees the norm output and, where scores are kept, the attention core (5 a s^2 b / t).
+    Selective recomputation frees the attention core (5 a s^2 b / t) where scores are kept, and the norm output unless
+    `core_only`.
     """
     heads = mixer.n_heads / c.tp
     kv = kv_heads_per_rank(mixer, c) if mixer.type == "attention" else heads
@@ -42,22 +50,29 @@ def mixer_kept(
         qkv = qkv + c.region * latent * (2.0 + linear_bytes)
     if mixer.type not in ("attention", "mla"):
         # Recurrences keep the projections before and after their short convolution.
-        qkv = 2.0 * (2.0 * c.tokens * (heads * 2.0 * mixer.v_head_dim + 2.0 * mixer.n_key_heads * mixer.head_dim / c.tp))
+        width = heads * 2.0 * mixer.v_head_dim + 2.0 * mixer.n_key_heads * mixer.head_dim / c.tp
+        qkv = 2.0 * (2.0 * c.tokens * width)
     copy = np.where(linear_bytes < 2.0, linear_bytes, 0.0)
     out = c.tokens * heads * (mixer.v_head_dim * (2.0 + copy) + (0.0 if scores else 4.0))
     gate = 2.0 * c.tokens * heads * mixer.v_head_dim * (1.0 if mixer.output_gate else 0.0)
     core = 5.0 * heads * c.seq * c.tokens if scores else 0.0 * c.tokens
     mask = c.region * arch.hidden if dropout else 0.0
     residual = 2.0 * c.region * arch.hidden * arch.norms_per_block
-    return Kept(residual + norm_out + qkv + out + gate + core + mask, norm_out + core)
+    return Kept(residual + norm_out + qkv + out + gate + core + mask, core if core_only else norm_out + core)
 
 
 def feed_forward_kept(
-    ff: FeedForward, arch: ModelArch, c: Combos, linear_bytes: FloatArray, dropout: bool = False
+    ff: FeedForward,
+    arch: ModelArch,
+    c: Combos,
+    linear_bytes: FloatArray,
+    dropout: bool = False,
+    core_only: bool = False,
 ) -> Kept:
     """Norm input and output, first linear output, activation output, and the same per routed token-expert pair.
 
-    Selective recomputation frees the norm output and the activation output (norm and activation are run again).
+    Selective recomputation frees the norm output and the activation output (norm and activation are run again), and
+    nothing with `core_only`.
     """
     up = 4.0 if ff.gated else 2.0
     norm_out = c.region * arch.hidden * linear_bytes
@@ -71,19 +86,25 @@ def feed_forward_kept(
         kept = kept + up * expert_width + pairs * (ff.latent or arch.hidden) * linear_bytes
     mask = c.region * arch.hidden if dropout else 0.0
     residual = 2.0 * c.region * arch.hidden * arch.norms_per_block
-    return Kept(residual + norm_out + kept + freed + mask, norm_out + freed)
+    return Kept(residual + norm_out + kept + freed + mask, 0.0 * norm_out if core_only else norm_out + freed)
 
 
 def layer_kept(
-    kind: LayerKind, arch: ModelArch, c: Combos, linear_bytes: FloatArray, scores: bool = False, dropout: bool = False
+    kind: LayerKind,
+    arch: ModelArch,
+    c: Combos,
+    linear_bytes: FloatArray,
+    scores: bool = False,
+    dropout: bool = False,
+    core_only: bool = False,
 ) -> Kept:
     """What one layer of `kind` keeps without recomputation, and what selective recomputation frees."""
     total, selective = 0.0 * c.tokens, 0.0 * c.tokens
     if kind.mixer is not None:
-        kept = mixer_kept(kind.mixer, arch, c, linear_bytes, scores, dropout)
+        kept = mixer_kept(kind.mixer, arch, c, linear_bytes, scores, dropout, core_only)
         total, selective = total + kept.total, selective + kept.selective
     if kind.feed_forward is not None:
-        kept = feed_forward_kept(kind.feed_forward, arch, c, linear_bytes, dropout)
+        kept = feed_forward_kept(kind.feed_forward, arch, c, linear_bytes, dropout, core_only)
         total, selective = total + kept.total, selective + kept.selective
     return Kept(total, selective)
 
@@ -93,7 +114,7 @@ def layer_input_bytes(arch: ModelArch, c: Combos) -> FloatArray:
     return 2.0 * arch.hidden * c.region
 
 
-def layer_activation_bytes(kept: Kept, input_bytes: FloatArray, recompute: FloatArray) -> tuple[FloatArray, FloatArray]:
+def layer_activation_bytes(kept: Kept, input_bytes: FloatArray, recompute: IntArray) -> tuple[FloatArray, FloatArray]:
     """(bytes of a layer that is not fully recomputed, bytes of one that is), by recompute code, shape [U]."""
     plain: FloatArray = np.where(recompute == Recompute.SELECTIVE, kept.total - kept.selective, kept.total)
     return plain, input_bytes

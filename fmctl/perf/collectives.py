@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from fmctl.domain.hardware import Fabric
 from fmctl.domain.result import FloatArray
@@ -173,7 +174,7 @@ def dispatch_s(
     return result
 
 
-def send_s(f: FabricRates, message_bytes: FloatArray, inside_domain: FloatArray) -> FloatArray:
+def send_s(f: FabricRates, message_bytes: FloatArray, inside_domain: npt.NDArray[np.bool_]) -> FloatArray:
     """One send to a neighbouring pipeline stage, s: latency + bytes / rate, over NVLink where `inside_domain`."""
     a0, _, share, _ = f.nv_ring
     nvlink = a0 + message_bytes / (share * f.nv_bytes_per_s)
