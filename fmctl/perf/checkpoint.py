@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fmctl.domain.model import ModelArch
 from fmctl.perf.counts import parameters
 
@@ -12,6 +14,7 @@ BYTES_PER_PARAM = 14.0
 CLIENT_BYTES_PER_S = 12.5e9
 
 
+@lru_cache(maxsize=256)
 def checkpoint_bytes(arch: ModelArch) -> float:
     """Bytes of a full training checkpoint, deduplicated over data-parallel replicas: 14 x parameters."""
     count = parameters(arch)

@@ -30,6 +30,8 @@ class Unique:
 
 def unique(layouts: Layouts, fields: tuple[str, ...]) -> Unique:
     """Combinations of `fields` that occur in `layouts`, found by arithmetic codes (no sorting)."""
+    if len(layouts) == 1:
+        return Unique(layouts, np.zeros(1, dtype=np.int64))
     code: IntArray | None = None
     radix = 1
     for name in fields:
@@ -61,8 +63,16 @@ def unique(layouts: Layouts, fields: tuple[str, ...]) -> Unique:
 
 def column(layouts: Layouts, name: str) -> FloatArray:
     """The column as float64 of shape [n]."""
-    values: FloatArray = np.broadcast_to(layouts[name], (len(layouts),)).astype(np.float64)
-    return values
+    values = layouts[name]
+    if values.ndim == 0:
+        return np.full(len(layouts), float(values))
+    return values.astype(np.float64)
+
+
+def code_column(layouts: Layouts, name: str) -> IntArray:
+    """The column of codes as int64 of shape [n]."""
+    values = layouts[name]
+    return np.full(len(layouts), int(values)) if values.ndim == 0 else values
 
 
 def narrow_column(layouts: Layouts, name: str) -> FloatArray:

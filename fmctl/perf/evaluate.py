@@ -21,9 +21,9 @@ from fmctl.domain.workload import Workload
 from fmctl.perf import checkpoint, energy, flops
 from fmctl.perf.calibration import PRIOR, Calibration
 from fmctl.perf.collectives import fabric_rates, send_s
-from fmctl.perf.columns import Unique, column, narrow_column, unique
+from fmctl.perf.columns import Unique, code_column, column, narrow_column, unique
 from fmctl.perf.kernels import kernel_rates
-from fmctl.perf.layers import COMPONENTS, TOTALS, EndTable, KindTable, Model, end_table, kind_table
+from fmctl.perf.layers import COMPONENTS, TOTALS, EndTable, KindTable, Model, end_table, kind_table, tensor_times
 from fmctl.perf.schedule import bubble_s, in_flight, sends_s
 from fmctl.perf.shapes import Combos
 from fmctl.perf.stages import FIRST, LAST
@@ -65,7 +65,6 @@ def combos(layouts: Layouts, seq_len: int) -> Combos:
     tp, cp, batch = column(layouts, "tp"), column(layouts, "cp"), column(layouts, "micro_batch")
     sp = column(layouts, "sequence_parallel")
     tokens = batch * seq_len / cp
-    n = len(layouts)
     return Combos(
         tp=tp,
         cp=cp,
@@ -77,10 +76,10 @@ def combos(layouts: Layouts, seq_len: int) -> Combos:
         tokens=tokens,
         region=np.where(sp > 0, tokens / tp, tokens),
         seq=float(seq_len),
-        precision=np.broadcast_to(layouts["precision"], (n,)),
-        recompute=np.broadcast_to(layouts["recompute"], (n,)),
-        cp_comm=np.broadcast_to(layouts["cp_comm"], (n,)),
-        dispatcher=np.broadcast_to(layouts["dispatcher"], (n,)),
+        precision=code_column(layouts, "precision"),
+        recompute=code_column(layouts, "recompute"),
+        cp_comm=code_column(layouts, "cp_comm"),
+        dispatcher=code_column(layouts, "dispatcher"),
     )
 
 
@@ -125,8 +124,9 @@ class _Evaluation:
         self.model = Model(arch, rates, fabric_rates(instance.fabric), framework)
         self.by_layer = unique(layouts, LAYER_FIELDS)
         c = combos(self.by_layer.layouts, workload.seq_len)
-        self.kinds: list[KindTable] = [kind_table(self.model, kind, c) for kind in arch.kinds]
-        self.ends: EndTable = end_table(self.model, c)
+        tensor = tensor_times(self.model, c)
+        self.kinds: list[KindTable] = [kind_table(self.model, kind, c, tensor) for kind in arch.kinds]
+        self.ends: EndTable = end_table(self.model, c, tensor)
         self.combos = c
         self.by_state: Unique = unique(layouts, STATE_FIELDS)
         self.states: StateTable = state_table(arch, self.by_state.layouts, framework, rates, self.model.fabric)

@@ -19,9 +19,13 @@ from fmctl.perf.shapes import Combos, Gemm
 
 # Share of the host's issue time that falls on the forward pass (one kernel forward, about two backward).
 FORWARD_HOST_SHARE = 0.4
+# Codes as plain integers: looking up an enum member costs as much as a NumPy call on one row.
+_RING, _GATHER, _SWAP = int(ContextComm.RING), int(ContextComm.ALL_GATHER), int(ContextComm.ALL_TO_ALL)
+_FUSED, _SELECTIVE = int(Dispatcher.FUSED), int(Recompute.SELECTIVE)
 BACKWARD_ATTENTION_FLOP = 2.5  # forward = 2 products, backward = 5 (arXiv 2205.14135)
 # Bytes per element of a weight gradient: read and written in fp32 where gradients are accumulated in the GEMM.
 WGRAD_OUTPUT_BYTES = 8.0
+BF16_BYTES = 2.0
 COMPONENTS = ("gemm_s", "attention_s", "memory_bound_s", "tp_exposed_s", "cp_exposed_s", "ep_exposed_s", "launch_s")
 TOTALS = ("tp_total_s", "cp_total_s", "ep_total_s")
 
@@ -60,9 +64,11 @@ class KindTable:
     totals: dict[str, FloatArray]
 
 
-def _stack(gemms: list[Gemm], shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    columns = ([g.m for g in gemms], [g.n for g in gemms], [g.k for g in gemms], [g.groups for g in gemms])
-    m, n, k, groups = (np.stack([np.broadcast_to(x, shape) for x in column]) for column in columns)
+def _stack(gemms: list[Gemm], u: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    columns = np.empty((4, len(gemms), u))
+    for i, gemm in enumerate(gemms):
+        columns[0, i], columns[1, i], columns[2, i], columns[3, i] = gemm.m, gemm.n, gemm.k, gemm.groups
+    m, n, k, groups = columns
     return m, n, k, groups
 
 
@@ -72,17 +78,14 @@ def _sum(rows: FloatArray) -> FloatArray:
     return total
 
 
-def _gemm_times(
-    model: Model, c: Combos, gemms: list[Gemm]
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+def _gemm_times(model: Model, c: Combos, gemms: list[Gemm]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """(forward, input-gradient, weight-gradient, measured part of all three), s, shape [U]."""
-    m, n, k, groups = _stack(gemms, c.tokens.shape)
+    m, n, k, groups = _stack(gemms, len(c.tokens))
     r, p = model.rates, c.precision
-    bf16 = np.full_like(m, 2.0)
-    forward = gemm_s(r, p, m, n, k, groups, bf16)
-    dgrad = gemm_s(r, p, m, k, n, groups, bf16)
+    forward = gemm_s(r, p, m, n, k, groups, BF16_BYTES)
+    dgrad = gemm_s(r, p, m, k, n, groups, BF16_BYTES)
     # Weight gradients reduce over tokens: [k, m] x [m, n]; a grouped one is padded along the reduced dimension.
-    wgrad = gemm_s(r, p, k, n, m, groups, np.full_like(m, WGRAD_OUTPUT_BYTES))
+    wgrad = gemm_s(r, p, k, n, m, groups, WGRAD_OUTPUT_BYTES)
     inside = gemm_measured(r, p, m, n, k)
     measured = _sum(inside * (forward + dgrad + wgrad))
     return _sum(forward), _sum(dgrad), _sum(wgrad), measured
@@ -90,7 +93,7 @@ def _gemm_times(
 
 def _attention_times(model: Model, mixer: Mixer, c: Combos) -> tuple[FloatArray, FloatArray]:
     flop, moved = shapes.core_flop(mixer, c), shapes.core_bytes(mixer, c)
-    seq = np.where(c.cp_comm == ContextComm.ALL_TO_ALL, c.seq, c.seq / c.cp)
+    seq = np.where(c.cp_comm == _SWAP, c.seq, c.seq / c.cp)
     forward = attention_s(model.rates, flop, moved, seq, mixer.head_dim, False)
     backward = attention_s(model.rates, BACKWARD_ATTENTION_FLOP * flop, 2.0 * moved, seq, mixer.head_dim, True)
     if mixer.type not in ("attention", "mla"):
@@ -100,7 +103,7 @@ def _attention_times(model: Model, mixer: Mixer, c: Combos) -> tuple[FloatArray,
 
 
 def _stream_times(model: Model, kind: LayerKind, c: Combos, gemms: list[Gemm]) -> tuple[FloatArray, FloatArray]:
-    """Memory-bound work forward and backward: framework traffic factor x textbook bytes, plus casts to low precision."""
+    """Memory-bound work forward and backward: framework traffic factor x textbook bytes, plus casts."""
     forward, backward = 0.0 * c.tokens, 0.0 * c.tokens
     if kind.mixer is not None:
         f, b = shapes.mixer_stream_bytes(kind.mixer, model.arch, c)
@@ -122,31 +125,49 @@ def _stream_times(model: Model, kind: LayerKind, c: Combos, gemms: list[Gemm]) -
     )
 
 
-def _tensor_parallel(model: Model, kind: LayerKind, c: Combos) -> tuple[FloatArray, FloatArray]:
+@dataclass(frozen=True, slots=True)
+class TensorTimes:
+    """Collectives of the full hidden state over the tensor-parallel ranks, the same for all layer kinds, s [U]."""
+
+    gather_s: FloatArray
+    all_reduce_s: FloatArray
+    local: FloatArray
+
+
+def tensor_times(model: Model, c: Combos) -> TensorTimes:
+    """All-gather (= reduce-scatter) and all-reduce of tokens x hidden in bf16 over tp ranks."""
+    local = np.minimum(c.tp, model.fabric.domain_gpus)
+    # Skipped where no combination has more than one rank: the result would be zeros.
+    if c.tp.max() <= 1.0:
+        return TensorTimes(0.0 * c.tokens, 0.0 * c.tokens, local)
+    full = 2.0 * model.arch.hidden * c.tokens
+    gather = gather_s(model.fabric, full, c.tp, local)
+    return TensorTimes(gather, all_reduce_s(model.fabric, full, c.tp, local), local)
+
+
+def _tensor_parallel(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) -> tuple[FloatArray, FloatArray]:
     """Collective time of tensor parallelism forward and backward, s.
 
     With sequence parallelism a block does an all-gather and a reduce-scatter forward, and two all-gathers (gradient,
     saved input) and a reduce-scatter backward; without it one all-reduce each way (arXiv 2205.05198 section 4.2.2).
     Routed experts exchange tokens by dispatch instead; MLA gathers latents, not the hidden state.
     """
-    local = np.minimum(c.tp, model.fabric.domain_gpus)
-    full = 2.0 * model.arch.hidden * c.tokens
-    gather = gather_s(model.fabric, full, c.tp, local)
-    reduce_ = all_reduce_s(model.fabric, full, c.tp, local)
+    gather, reduce_ = tensor.gather_s, tensor.all_reduce_s
     sp = c.sequence_parallel > 0
     forward, backward = 0.0 * c.tokens, 0.0 * c.tokens
-    if kind.mixer is not None:
+    split = c.tp.max() > 1.0
+    if kind.mixer is not None and split:
         first = gather
         if kind.mixer.type == "mla":
             width = kind.mixer.q_lora_rank + kind.mixer.kv_lora_rank + kind.mixer.qk_rope_head_dim
-            first = gather_s(model.fabric, 2.0 * width * c.tokens, c.tp, local)
+            first = gather_s(model.fabric, 2.0 * width * c.tokens, c.tp, tensor.local)
         forward = forward + np.where(sp, first + gather, reduce_)
         backward = backward + np.where(sp, 2.0 * first + gather, reduce_)
     ff = kind.feed_forward
     if ff is not None and (ff.ffn or ff.shared_ffn):
         forward = forward + np.where(sp, 2.0 * gather, reduce_)
         backward = backward + np.where(sp, 3.0 * gather, reduce_)
-    if ff is not None and ff.n_experts:
+    if ff is not None and ff.n_experts and c.etp.max() > 1.0:
         # Expert tensor parallelism gathers the dispatched pairs over the etp ranks and scatters the results.
         pairs = 2.0 * shapes.expert_tokens(ff, c) * (ff.latent or model.arch.hidden)
         expert = gather_s(model.fabric, pairs, c.etp, np.minimum(c.etp, model.fabric.domain_gpus))
@@ -162,7 +183,8 @@ def _context_parallel(
     ring: cp - 1 sends of this rank's keys and values, hidden under attention (arXiv 2310.01889); all-gather: once
     forward, gathered again and reduce-scattered backward; all-to-all: q, k, v and output (arXiv 2309.14509).
     """
-    if mixer is None or mixer.type not in ("attention", "mla"):
+    # Skipped where no combination has more than one rank: the result would be zeros.
+    if mixer is None or mixer.type not in ("attention", "mla") or c.cp.max() <= 1.0:
         return 0.0 * c.tokens, 0.0 * c.tokens
     heads = mixer.n_heads / c.tp
     kv = shapes.kv_heads_per_rank(mixer, c) if mixer.type == "attention" else heads
@@ -172,7 +194,7 @@ def _context_parallel(
     ring = (c.cp - 1.0) * send_s(model.fabric, kv_bytes, c.tp * c.cp <= model.fabric.domain_gpus)
     gathered = gather_s(model.fabric, kv_bytes * c.cp, c.cp, local)
     swapped = 2.0 * all_to_all_s(model.fabric, (heads + kv) * width * c.tokens, c.cp, local)
-    is_ring, is_gather = c.cp_comm == ContextComm.RING, c.cp_comm == ContextComm.ALL_GATHER
+    is_ring, is_gather = c.cp_comm == _RING, c.cp_comm == _GATHER
     total = np.where(is_ring, ring, np.where(is_gather, gathered, swapped))
     hidden = np.where(is_ring, model.framework.cp_overlap * attention, 0.0)
     alone = c.cp <= 1.0
@@ -190,14 +212,16 @@ def _expert_parallel(model: Model, kind: LayerKind, c: Combos) -> tuple[FloatArr
         return 0.0 * c.tokens, 0.0 * c.tokens
     width = 2.0 * (ff.latent or model.arch.hidden)
     pairs = shapes.expert_tokens(ff, c) / c.etp
+    if c.ep.max() <= 1.0:
+        return 0.0 * c.tokens, pairs * width
     local = np.maximum(np.minimum(c.ep, np.floor(model.fabric.domain_gpus / c.etp)), 1.0)
     exchange = all_to_all_s(model.fabric, pairs * width, c.ep, local)
     fused = dispatch_s(model.fabric, pairs / ff.top_k * width, np.asarray(float(ff.top_k)), c.ep, local)
-    once = np.where(c.dispatcher == Dispatcher.FUSED, fused, exchange)
+    once = np.where(c.dispatcher == _FUSED, fused, exchange)
     return np.where(c.ep > 1.0, 2.0 * once, 0.0), pairs * width
 
 
-def kind_table(model: Model, kind: LayerKind, c: Combos) -> KindTable:
+def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) -> KindTable:
     """Everything that one layer of `kind` costs, for each combination."""
     fw = model.framework
     gemms: list[Gemm] = []
@@ -209,7 +233,7 @@ def kind_table(model: Model, kind: LayerKind, c: Combos) -> KindTable:
     zero = 0.0 * c.tokens
     core_f, core_b = _attention_times(model, kind.mixer, c) if kind.mixer is not None else (zero, zero)
     stream_f, stream_b = _stream_times(model, kind, c, gemms)
-    tp_f, tp_b = _tensor_parallel(model, kind, c)
+    tp_f, tp_b = _tensor_parallel(model, kind, c, tensor)
     cp_f, cp_f_exposed = _context_parallel(model, kind.mixer, c, core_f, False)
     cp_b, cp_b_exposed = _context_parallel(model, kind.mixer, c, core_b, True)
     ep, dispatch_bytes = _expert_parallel(model, kind, c)
@@ -221,7 +245,7 @@ def kind_table(model: Model, kind: LayerKind, c: Combos) -> KindTable:
     backward = _pass_parts(dgrad + wgrad, core_b, stream_b, expose_tp * tp_b, cp_b_exposed, expose_ep * ep,
                            (1.0 - FORWARD_HOST_SHARE) * host)
     # Selective recomputation runs the attention core again, and norms and activations (half the forward streams).
-    selective = np.where(c.recompute == Recompute.SELECTIVE, core_f + 0.5 * stream_f, 0.0)
+    selective = np.where(c.recompute == _SELECTIVE, core_f + 0.5 * stream_f, 0.0)
     kept = layer_kept(kind, model.arch, c, model.rates.operand_bytes[c.precision])
     plain, full = layer_activation_bytes(kept, layer_input_bytes(model.arch, c), c.recompute)
     forward_s, backward_s = _total(forward), _total(backward)
@@ -244,7 +268,13 @@ def kind_table(model: Model, kind: LayerKind, c: Combos) -> KindTable:
 
 
 def _pass_parts(
-    gemm: FloatArray, core: FloatArray, stream: FloatArray, tp: FloatArray, cp: FloatArray, ep: FloatArray, host: FloatArray
+    gemm: FloatArray,
+    core: FloatArray,
+    stream: FloatArray,
+    tp: FloatArray,
+    cp: FloatArray,
+    ep: FloatArray,
+    host: FloatArray,
 ) -> dict[str, FloatArray]:
     """Parts of one pass; launch_s is what the host's issue time adds: max(0, host - device)."""
     device = gemm + core + stream + tp + cp + ep
@@ -270,22 +300,21 @@ class EndTable:
     logits: FloatArray
 
 
-def end_table(model: Model, c: Combos) -> EndTable:
+def end_table(model: Model, c: Combos, tensor: TensorTimes) -> EndTable:
     """Vocabulary work of the end stages: logits GEMMs in bf16, cross entropy over T x V / tp logits.
 
     Cross entropy moves about 14 bytes per logit forward and backward in a fused kernel (read bf16, softmax statistics
     in fp32, write the gradient). Source: counting of operands; Valid: vocabularies of 32k-256k.
     """
-    arch, f = model.arch, model.fabric
+    arch = model.arch
     bf16 = np.zeros_like(c.precision) + int(Precision.BF16)
     h, width = np.asarray(float(arch.hidden)), arch.vocab / c.tp
-    one, two = np.ones_like(c.tokens), np.full_like(c.tokens, 2.0)
+    one = np.ones_like(c.tokens)
     r = model.rates
-    logits_f = gemm_s(r, bf16, c.tokens, width, h, one, two)
-    logits_b = gemm_s(r, bf16, c.tokens, h, width, one, two) + gemm_s(r, bf16, h, width, c.tokens, one, 4.0 * two)
+    logits_f = gemm_s(r, bf16, c.tokens, width, h, one, BF16_BYTES)
+    logits_b = gemm_s(r, bf16, c.tokens, h, width, one, BF16_BYTES) + gemm_s(r, bf16, h, width, c.tokens, one, WGRAD_OUTPUT_BYTES)
     logits = c.tokens * width
-    local = np.minimum(c.tp, f.domain_gpus)
-    gather = gather_s(f, 2.0 * arch.hidden * c.tokens, c.tp, local)
+    gather = tensor.gather_s
     loss = stream_s(r, model.framework.memory_traffic * 14.0 * logits, 6.0)
     embedding = stream_s(r, model.framework.memory_traffic * 12.0 * arch.hidden * c.tokens, 4.0) + 2.0 * gather
     return EndTable(embedding, logits_f + 0.4 * loss + gather, logits_b + 0.6 * loss + gather, logits)

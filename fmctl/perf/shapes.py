@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fmctl.domain.layout import IntArray
 from fmctl.domain.model import FeedForward, Mixer, ModelArch
 from fmctl.domain.result import FloatArray
 
@@ -36,10 +37,10 @@ class Combos:
     tokens: FloatArray
     region: FloatArray
     seq: float
-    precision: FloatArray
-    recompute: FloatArray
-    cp_comm: FloatArray
-    dispatcher: FloatArray
+    precision: IntArray
+    recompute: IntArray
+    cp_comm: IntArray
+    dispatcher: IntArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,11 +73,15 @@ def _traffic(
     replicas = group.ranks / group.shards
     apart = np.maximum(np.minimum(group.local / local, replicas), 1.0)
     reduced = messages * gather_s(f, fw.gradient_bytes * size, group.shards, local)
-    across = messages * all_reduce_s(f, fw.gradient_bytes * size / group.shards, replicas, apart)
-    whole = messages * all_reduce_s(f, fw.gradient_bytes * size, group.ranks, group.local)
     gathered = messages * gather_s(f, COMPUTE_BYTES * size, group.shards, local)
+    # Both are skipped where no combination needs them: the results would not be used.
+    if replicas.max() > 1.0:
+        reduced = reduced + messages * all_reduce_s(f, fw.gradient_bytes * size / group.shards, replicas, apart)
     none = sharding == Sharding.NONE
-    return np.where(none, whole, reduced + across), np.where(none, 0.0, gathered)
+    if not none.any():
+        return reduced, gathered
+    whole = messages * all_reduce_s(f, fw.gradient_bytes * size, group.ranks, group.local)
+    return np.where(none, whole, reduced), np.where(none, 0.0, gathered)
 
 
 def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelRates, f: FabricRates) -> StateTable:
@@ -106,9 +110,9 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
     dense = _Group(dense_local, ranks, shards, np.clip(np.floor(domain / tp), 1.0, ranks))
     expert = _Group(expert_local, expert_ranks, expert_shards, np.clip(np.floor(domain / ep_etp), 1.0, expert_ranks))
     reduce_d, gather_d = _traffic(f, fw, dense, stages.widest_layers, sharding)
-    reduce_e, gather_e = _traffic(f, fw, expert, stages.widest_layers, sharding)
-    if not arch.is_moe:
-        reduce_e = gather_e = 0.0 * reduce_d
+    if arch.is_moe:
+        reduce_e, gather_e = _traffic(f, fw, expert, stages.widest_layers, sharding)
+        reduce_d, gather_d = reduce_d + reduce_e, gather_d + gather_e
     local_states = per_device(
         _widest(stages.dense_params), _widest(stages.expert_params), fw.optimizer_bytes, Sharding.ZERO1
     )
@@ -123,8 +127,8 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
         weights_bytes=weights,
         gradients_bytes=gradients,
         optimizer_bytes=optimizer,
-        reduce_s=reduce_d + reduce_e,
-        gather_s=gather_d + gather_e,
+        reduce_s=reduce_d,
+        gather_s=gather_d,
         bucket_share=1.0 / buckets,
         optimizer_s=step_bytes / rates.hbm_bytes_per_s + 2e-3,
         gpu_doublings=np.log2(ranks * tp * column(layouts, "pp")),

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 
 import numpy as np
 
 from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import (
-    CODES,
     ContextComm,
     Dispatcher,
     IntArray,
@@ -31,7 +31,7 @@ from fmctl.domain.model import ModelArch
 from fmctl.perf.counts import parameters
 from fmctl.search.constraints import Mesh, Setting, mesh_reason, option_reasons
 
-CHUNK_ROWS = 24_000
+CHUNK_ROWS = 60_000
 MESH_FIELDS = ("tp", "pp", "cp", "ep", "etp", "dp")
 OPTION_FIELDS = (
     "vpp", "schedule", "recompute", "recompute_layers", "sharding", "dp_replicate", "sequence_parallel", "precision",
@@ -149,10 +149,7 @@ def _recompute(scope: Scope, mesh: Mesh) -> list[tuple[int, int]]:
 
 def _schedules(scope: Scope, vpp: int) -> list[int]:
     offered = [int(Schedule.parse(label)) for label in scope.setting.framework.schedules]
-    if vpp > 1:
-        values = [int(Schedule.INTERLEAVED)]
-    else:
-        values = [s for s in offered if s != Schedule.INTERLEAVED]
+    values = [int(Schedule.INTERLEAVED)] if vpp > 1 else [s for s in offered if s != Schedule.INTERLEAVED]
     return [v for v in _allowed(scope, "schedule", values) if v in values]
 
 
@@ -172,19 +169,42 @@ def _codes(scope: Scope, name: str, default: int, every: list[int]) -> list[int]
     return _allowed(scope, name, every if scope.exhaustive else [default])
 
 
-def options(scope: Scope, mesh: Mesh) -> dict[str, IntArray]:
-    """Option columns [Q] of a mesh: the product of schedules, recomputation, sharding and what else is free."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The option space of a mesh as axes of a grid; each axis lists tuples for one or two fields of OPTION_FIELDS."""
+
+    axes: list[IntArray]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Choices per axis."""
+        return tuple(len(axis) for axis in self.axes)
+
+    @property
+    def count(self) -> int:
+        """Points of the grid."""
+        return prod(self.sizes) if self.axes else 0
+
+    def columns(self, start: int, stop: int) -> dict[str, IntArray]:
+        """Columns [stop - start] of the grid points start..stop - 1 in row-major order."""
+        picked = np.unravel_index(np.arange(start, stop), self.sizes)
+        values = [axis[index, j] for axis, index in zip(self.axes, picked, strict=True) for j in range(axis.shape[1])]
+        return dict(zip(OPTION_FIELDS, values, strict=True))
+
+
+def options(scope: Scope, mesh: Mesh) -> Options:
+    """What is free beside the mesh and the micro batch: schedules, recomputation, sharding and what else is asked."""
     fw = scope.setting.framework
-    rows_schedule = [(v, s) for v in _vpp(scope, mesh) for s in _schedules(scope, v)]
+    schedules = [(v, s) for v in _vpp(scope, mesh) for s in _schedules(scope, v)]
     sp = [0] if mesh.tp == 1 or not fw.sequence_parallel else _codes(scope, "sequence_parallel", 1, [0, 1])
     comms = [int(ContextComm.parse(label)) for label in fw.cp_comms] or [0]
     comm = [comms[0]] if mesh.cp == 1 else _codes(scope, "cp_comm", comms[0], comms)
     dispatchers = [int(d) for d in Dispatcher]
     dispatch = [0] if mesh.ep == 1 else _codes(scope, "dispatcher", int(Dispatcher.ALL_TO_ALL), dispatchers)
     axes: list[list[tuple[int, ...]]] = [
-        list(rows_schedule),
-        list(_recompute(scope, mesh)),
-        list(_sharding(scope, mesh)),
+        [*schedules],
+        [*_recompute(scope, mesh)],
+        [*_sharding(scope, mesh)],
         [(x,) for x in sp],
         [(x,) for x in _allowed(scope, "precision", [int(Precision.BF16)])],
         [(x,) for x in comm],
@@ -192,14 +212,8 @@ def options(scope: Scope, mesh: Mesh) -> dict[str, IntArray]:
         [(x,) for x in _allowed(scope, "cuda_graph", [0])],
     ]
     if not all(axes):
-        return {name: np.empty(0, dtype=np.int64) for name in OPTION_FIELDS}
-    sizes = [len(a) for a in axes]
-    grid = np.indices(sizes).reshape(len(sizes), -1)
-    columns: list[IntArray] = []
-    for axis, index in zip(axes, grid, strict=True):
-        values = np.array(axis, dtype=np.int64)
-        columns += [values[index, j] for j in range(values.shape[1])]
-    return dict(zip(OPTION_FIELDS, columns, strict=True))
+        return Options([])
+    return Options([np.array(axis, dtype=np.int64) for axis in axes])
 
 
 @dataclass(slots=True)
@@ -215,33 +229,38 @@ class Tally:
             self.rejected[reason] = self.rejected.get(reason, 0) + count
 
 
-def _block(scope: Scope, mesh: Mesh, tally: Tally, cache: dict[tuple[int, ...], dict[str, IntArray]]) -> Layouts | None:
-    """Valid rows of one mesh, its rejections counted."""
-    setting = scope.setting
-    key = (mesh.pp, mesh.dp * mesh.cp, mesh.tp, mesh.cp, int(mesh.ep > 1))
-    if key not in cache:
-        cache[key] = options(scope, mesh)
-    chosen = cache[key]
+def _blocks(scope: Scope, mesh: Mesh, tally: Tally, chunk_rows: int) -> Iterator[Layouts]:
+    """Valid rows of one mesh in blocks of at most about `chunk_rows`; its rejections counted."""
+    setting, free = scope.setting, options(scope, mesh)
     per_rank = max(setting.global_batch // mesh.dp, 1)
     micro = np.array(_allowed(scope, "micro_batch", divisors(per_rank)), dtype=np.int64)
-    total = len(chosen["vpp"]) * len(micro)
+    total = free.count * len(micro)
     tally.candidates += total
     reason = mesh_reason(mesh, setting)
     if reason is not None:
         tally.reject(reason, total)
-        return None
+        return
+    step = max(chunk_rows // len(micro), 1)
+    for start in range(0, free.count, step):
+        block = _valid_rows(setting, mesh, free.columns(start, min(start + step, free.count)), micro, tally)
+        if block is not None:
+            yield block
+
+
+def _valid_rows(
+    setting: Setting, mesh: Mesh, chosen: dict[str, IntArray], micro: IntArray, tally: Tally
+) -> Layouts | None:
     valid = np.ones((len(chosen["vpp"]), len(micro)), dtype=np.bool_)
+    left = valid.size
     for name, mask in option_reasons(mesh, setting, chosen, micro):
-        before = int(np.count_nonzero(valid))
         valid &= ~mask
-        tally.reject(name, before - int(np.count_nonzero(valid)))
-    q, m = np.nonzero(valid)
-    if not len(q):
+        tally.reject(name, left - (left := int(np.count_nonzero(valid))))
+    if not left:
         return None
+    q, m = np.nonzero(valid)
     # What all rows of the block share stays one number: it broadcasts, and costs neither memory nor time.
     columns: dict[str, IntArray | int] = {
-        name: int(values[0]) if values[0] == values[-1] and bool(np.all(values == values[0])) else values.take(q)
-        for name, values in chosen.items()
+        name: int(values[0]) if bool(np.all(values == values[0])) else values.take(q) for name, values in chosen.items()
     }
     columns["micro_batch"] = int(micro[0]) if len(micro) == 1 else micro.take(m)
     columns.update({name: getattr(mesh, name) for name in MESH_FIELDS})
@@ -250,23 +269,20 @@ def _block(scope: Scope, mesh: Mesh, tally: Tally, cache: dict[tuple[int, ...], 
 
 def candidates(scope: Scope, tally: Tally, chunk_rows: int = CHUNK_ROWS) -> Iterator[Layouts]:
     """Chunks of about `chunk_rows` valid layouts; `tally` counts what was seen and rejected on the way."""
-    cache: dict[tuple[int, ...], dict[str, IntArray]] = {}
     pending: list[Layouts] = []
     rows = 0
     for mesh in meshes(scope):
-        block = _block(scope, mesh, tally, cache)
-        if block is None:
-            continue
-        if len(block) >= chunk_rows // 2:
-            yield from _split(block, chunk_rows)
-            continue
-        pending.append(block)
-        rows += len(block)
-        if rows >= chunk_rows:
-            yield from _split(_join(pending), chunk_rows)
-            pending, rows = [], 0
+        for block in _blocks(scope, mesh, tally, chunk_rows):
+            if len(block) >= chunk_rows // 2:
+                yield block
+                continue
+            pending.append(block)
+            rows += len(block)
+            if rows >= chunk_rows:
+                yield _join(pending)
+                pending, rows = [], 0
     if pending:
-        yield from _split(_join(pending), chunk_rows)
+        yield _join(pending)
 
 
 def _join(blocks: list[Layouts]) -> Layouts:
@@ -277,21 +293,8 @@ def _join(blocks: list[Layouts]) -> Layouts:
     return Layouts(n, {name: np.concatenate([np.broadcast_to(b[name], (len(b),)) for b in blocks]) for name in names})
 
 
-def _split(layouts: Layouts, rows: int) -> Iterator[Layouts]:
-    if len(layouts) <= 2 * rows:
-        yield layouts
-        return
-    for start in range(0, len(layouts), rows):
-        stop = min(start + rows, len(layouts))
-        part = {name: c if c.ndim == 0 else c[start:stop] for name, c in layouts.columns.items()}
-        yield Layouts(stop - start, part)
-
-
 def setting_of(
     arch: ModelArch, instance: Instance, framework: Framework, seq_len: int, batch: int, within: bool
 ) -> Setting:
     """The facts that the constraint table checks against."""
     return Setting(arch, framework, seq_len, batch, instance.fabric.domain_gpus, within)
-
-
-__all__ = ["CODES", "Scope", "Tally", "candidates", "default_batch", "default_nodes", "divisors", "smallest_nodes"]
