@@ -280,9 +280,7 @@ class _Evaluation:
     def _communicators(self) -> FloatArray:
         r = self.rows
         ep = self.by_layer.gather(self.combos.ep)
-        count: FloatArray = (
-            1.0 * (r.tp > 1) + 1.0 * (r.cp > 1) + 1.0 * (r.dp > 1) + 1.0 * (r.pp > 1) + 2.0 * (ep > 1)
-        )
+        count: FloatArray = 1.0 * (r.tp > 1) + 1.0 * (r.cp > 1) + 1.0 * (r.dp > 1) + 1.0 * (r.pp > 1) + 2.0 * (ep > 1)
         return count
 
     # --- terms ------------------------------------------------------------------------------------------------------

@@ -240,10 +240,18 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
     is_moe = kind.feed_forward is not None and kind.feed_forward.n_experts > 0
     host = np.where(c.cuda_graph > 0, 0.0, fw.host_layer_s + (fw.host_moe_layer_s if is_moe else 0.0))
     expose_tp, expose_ep = 1.0 - fw.tp_overlap, 1.0 - fw.ep_overlap
-    forward = _pass_parts(gemm_f, core_f, stream_f, expose_tp * tp_f, cp_f_exposed, expose_ep * ep,
-                          FORWARD_HOST_SHARE * host)
-    backward = _pass_parts(dgrad + wgrad, core_b, stream_b, expose_tp * tp_b, cp_b_exposed, expose_ep * ep,
-                           (1.0 - FORWARD_HOST_SHARE) * host)
+    forward = _pass_parts(
+        gemm_f, core_f, stream_f, expose_tp * tp_f, cp_f_exposed, expose_ep * ep, FORWARD_HOST_SHARE * host
+    )
+    backward = _pass_parts(
+        dgrad + wgrad,
+        core_b,
+        stream_b,
+        expose_tp * tp_b,
+        cp_b_exposed,
+        expose_ep * ep,
+        (1.0 - FORWARD_HOST_SHARE) * host,
+    )
     # Selective recomputation runs the attention core again, and norms and activations (half the forward streams).
     selective = np.where(c.recompute == _SELECTIVE, core_f + 0.5 * stream_f, 0.0)
     kept = layer_kept(kind, model.arch, c, model.rates.operand_bytes[c.precision])
@@ -312,7 +320,9 @@ def end_table(model: Model, c: Combos, tensor: TensorTimes) -> EndTable:
     one = np.ones_like(c.tokens)
     r = model.rates
     logits_f = gemm_s(r, bf16, c.tokens, width, h, one, BF16_BYTES)
-    logits_b = gemm_s(r, bf16, c.tokens, h, width, one, BF16_BYTES) + gemm_s(r, bf16, h, width, c.tokens, one, WGRAD_OUTPUT_BYTES)
+    logits_b = gemm_s(r, bf16, c.tokens, h, width, one, BF16_BYTES) + gemm_s(
+        r, bf16, h, width, c.tokens, one, WGRAD_OUTPUT_BYTES
+    )
     logits = c.tokens * width
     gather = tensor.gather_s
     loss = stream_s(r, model.framework.memory_traffic * 14.0 * logits, 6.0)

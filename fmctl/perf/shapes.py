@@ -79,7 +79,14 @@ def mixer_gemms(mixer: Mixer, arch: ModelArch, c: Combos) -> list[Gemm]:
         kv = kv_heads_per_rank(mixer, c)
         values = 0.0 if mixer.shared_kv else mixer.v_head_dim
         query = mixer.n_heads * mixer.head_dim / c.tp * (2.0 if mixer.output_gate else 1.0)
-        gemms = [Gemm(t, query + kv * (mixer.head_dim + values), h)]
+        keys = kv * (mixer.head_dim + values)
+        if mixer.q_lora_rank:
+            rank = _f(mixer.q_lora_rank)
+            gemms = [Gemm(t, rank, h), Gemm(t, query, rank), Gemm(t, keys, h)]
+        else:
+            gemms = [Gemm(t, query + keys, h)]
+        if mixer.index_heads:
+            gemms.append(Gemm(c.region, _f(mixer.index_heads * mixer.index_head_dim), _f(mixer.q_lora_rank or 1)))
     else:
         # Recurrences project q and k (B and C of a state-space layer), v and its gate, and two scalars per head.
         width = 2.0 * (mixer.n_key_heads * mixer.head_dim + mixer.n_heads * (mixer.v_head_dim + 1)) / c.tp
@@ -147,10 +154,13 @@ def feed_forward_gemms(ff: FeedForward, arch: ModelArch, c: Combos) -> list[Gemm
 def attention_pairs(mixer: Mixer, seq: float) -> float:
     """Query-key pairs of one sequence and head under a causal mask: s w - w^2 / 2 with w = min(window, s).
 
-    Full attention: s^2 / 2. Source: counting; the diagonal (s / 2 pairs) is left out as in arXiv 2205.14135 kernels.
+    Full attention: s^2 / 2. Compressed attention also sees one pooled key per c tokens: + s^2 / (2 c); at small c an
+    indexer picks among them and the window holds what it picks. Source: counting; the diagonal (s / 2 pairs) is left
+    out as in arXiv 2205.14135 kernels.
     """
     window = min(float(mixer.window or seq), seq)
-    return seq * window - window * window / 2.0
+    pooled = seq * seq / (2.0 * mixer.compress_ratio) if mixer.compress_ratio and not mixer.index_heads else 0.0
+    return seq * window - window * window / 2.0 + pooled
 
 
 def core_flop(mixer: Mixer, c: Combos) -> FloatArray:

@@ -1,0 +1,98 @@
+"""A slow, obvious search: nested loops over single layouts, one evaluation each. Used to check the fast one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+
+from fmctl.domain.layout import Layout, Layouts, Recompute, Schedule, Sharding
+from fmctl.domain.model import ModelArch
+from fmctl.perf.evaluate import evaluate
+from fmctl.search.results import Cluster
+
+
+def every_layout(arch: ModelArch, gpus: int, shardings: list[int], cp_comms: list[int]) -> list[Layout]:
+    """Every combination of field values that multiplies to the GPUs, sensible or not."""
+    sizes = [n for n in range(1, gpus + 1) if gpus % n == 0]
+    rows = []
+    for tp, pp, cp in product(sizes, sizes, sizes):
+        if gpus % (tp * pp * cp):
+            continue
+        dp = gpus // (tp * pp * cp)
+        experts = [e for e in range(1, arch.n_experts + 1) if arch.n_experts % e == 0] if arch.is_moe else [1]
+        for ep, etp in product(experts, sorted({1, tp}) if arch.is_moe else [1]):
+            rows += [
+                Layout(
+                    tp=tp, pp=pp, cp=cp, dp=dp, ep=ep, etp=etp, vpp=vpp, schedule=schedule, micro_batch=micro,
+                    recompute=recompute, recompute_layers=some, sharding=sharding, dp_replicate=copies,
+                    sequence_parallel=sp, cp_comm=comm, dispatcher=dispatcher,
+                )
+                for vpp, schedule in [
+                    (v, int(Schedule.INTERLEAVED if v > 1 else Schedule.ONE_F_ONE_B))
+                    for v in range(1, (arch.n_layers // pp if pp > 1 else 1) + 1)
+                ]
+                for micro in range(1, 9)
+                for recompute, some in [
+                    (int(Recompute.NONE), 0),
+                    (int(Recompute.SELECTIVE), 0),
+                    *((int(Recompute.FULL), n) for n in range(-(-arch.n_layers // pp))),
+                ]
+                for sharding in (shardings if dp * cp > 1 else [int(Sharding.NONE)])
+                for copies in ([1, 2] if sharding else [1])
+                for sp in ([0, 1] if tp > 1 else [0])
+                for comm in (cp_comms if cp > 1 else [0])
+                for dispatcher in ([0, 1] if ep > 1 else [0])
+            ]  # fmt: skip
+    return rows
+
+
+def obstacles(layout: Layout, cluster: Cluster, domain: int) -> bool:
+    """Whether the layout breaks a rule, written out one by one."""
+    arch, work = cluster.arch, cluster.workload
+    kinds = arch.kinds
+    mixers = [k.mixer for k in kinds if k.mixer is not None]
+    blocks = [k.feed_forward for k in kinds if k.feed_forward is not None]
+    ranks = layout.dp * layout.cp
+    micro_batches = work.global_batch / (layout.dp * layout.micro_batch)
+    inside = max(domain // layout.tp, 1)
+    return any(
+        (
+            layout.tp > domain,
+            any(m.n_heads % layout.tp for m in mixers),
+            any(m.n_kv_heads % layout.tp and layout.tp % m.n_kv_heads for m in mixers if m.type == "attention"),
+            any(b.ffn % layout.tp or b.shared_ffn % layout.tp or b.expert_ffn % layout.etp for b in blocks),
+            layout.pp > arch.n_layers,
+            layout.pp * layout.vpp > arch.n_layers,
+            layout.cp > 1 and work.seq_len % (2 * layout.cp) != 0,
+            (work.seq_len // layout.cp) % layout.tp != 0,
+            (layout.tp * layout.cp * layout.dp) % (layout.ep * layout.etp) != 0,
+            work.global_batch % layout.dp != 0,
+            micro_batches != int(micro_batches),
+            layout.schedule == Schedule.INTERLEAVED and micro_batches % layout.pp != 0,
+            layout.sharding >= Sharding.ZERO2 and layout.pp > 1,
+            layout.dp_replicate > 1 and (ranks <= inside or ranks % inside or layout.dp_replicate != ranks // inside),
+        )
+    )
+
+
+def brute_force(
+    cluster: Cluster, shardings: list[int], cp_comms: list[int]
+) -> tuple[Counter[str], Layout | None, float]:
+    """(how many were evaluated, fit and did not; the fastest layout that fits; its step time)."""
+    tally: Counter[str] = Counter()
+    best: tuple[float, float, tuple[int, ...]] | None = None
+    fastest = None
+    gpus = cluster.nodes * cluster.instance.gpus
+    for layout in every_layout(cluster.arch, gpus, shardings, cp_comms):
+        if obstacles(layout, cluster, cluster.instance.fabric.domain_gpus):
+            continue
+        terms = evaluate(
+            cluster.arch, cluster.workload, cluster.instance, Layouts.of([layout]), cluster.framework, detail=False
+        ).row(0)
+        fits = terms["used_bytes"] <= cluster.capacity_bytes
+        tally["evaluated"] += 1
+        tally["fit" if fits else "memory"] += 1
+        key = (terms["step_s"], terms["used_bytes"], tuple(v for _, v in layout.items()))
+        if fits and (best is None or key < best):
+            best, fastest = key, layout
+    return tally, fastest, best[0] if best else float("nan")
