@@ -25,7 +25,7 @@ _fmctl() {
   case "$at" in
     "fmctl")
       if [[ $cur == -* ]]; then
-        _fmctl_words '--version --help'
+        _fmctl_words '--version -h --help'
       else
         _fmctl_words 'estimate plan explain diff models instances prices config schema spec completion'
       fi
@@ -62,7 +62,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
       fi
@@ -104,7 +104,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --deadline --budget --objective --top --save --output -o --json --query --fields --out -O --no-color --quiet -q --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --deadline --budget --objective --top --save --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
       fi
@@ -142,7 +142,7 @@ _fmctl() {
         --row) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q --row --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q --row -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values subjects; fi
       fi
@@ -156,14 +156,14 @@ _fmctl() {
         --row) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --row --exit-code --all --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --row --exit-code --all -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
       ;;
     "fmctl models")
       if [[ $cur == -* ]]; then
-        _fmctl_words '--help'
+        _fmctl_words '-h --help'
       else
         _fmctl_words 'list show import'
       fi
@@ -176,7 +176,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         :
       fi
@@ -189,7 +189,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
       fi
@@ -200,14 +200,14 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--name --out -O --help'
+        _fmctl_words '--name --out -O -h --help'
       else
         _fmctl_files
       fi
       ;;
     "fmctl instances")
       if [[ $cur == -* ]]; then
-        _fmctl_words '--help'
+        _fmctl_words '-h --help'
       else
         _fmctl_words 'list show'
       fi
@@ -220,7 +220,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         :
       fi
@@ -233,14 +233,14 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         _fmctl_values instances
       fi
       ;;
     "fmctl prices")
       if [[ $cur == -* ]]; then
-        _fmctl_words '--help'
+        _fmctl_words '-h --help'
       else
         _fmctl_words 'list show'
       fi
@@ -255,7 +255,7 @@ _fmctl() {
         --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --region --regions --purchase --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --region --regions --purchase -h --help'
       else
         :
       fi
@@ -270,14 +270,14 @@ _fmctl() {
         --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --region --regions --purchase --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --region --regions --purchase -h --help'
       else
         _fmctl_values instances
       fi
       ;;
     "fmctl config")
       if [[ $cur == -* ]]; then
-        _fmctl_words '--help'
+        _fmctl_words '-h --help'
       else
         _fmctl_words 'list get set unset path'
       fi
@@ -290,7 +290,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         :
       fi
@@ -303,7 +303,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         _fmctl_values settings
       fi
@@ -316,7 +316,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --project --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --project -h --help'
       else
         _fmctl_values settings
       fi
@@ -329,7 +329,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --project --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --project -h --help'
       else
         _fmctl_values settings
       fi
@@ -342,7 +342,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         :
       fi
@@ -355,7 +355,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         _fmctl_words 'estimate plan explain diff models model instances instance prices config schemas spec error'
       fi
@@ -368,7 +368,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         :
       fi
@@ -378,7 +378,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--out -O --help'
+        _fmctl_words '--out -O -h --help'
       else
         _fmctl_words 'bash zsh fish'
       fi

@@ -18,7 +18,7 @@ _fmctl() {
   case "$at" in
     "fmctl")
       if [[ $cur == -* ]]; then
-        options=('--version:Show the version and exit.' '--help:Show this message and exit.')
+        options=('--version:Show the version and exit.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_words 'estimate plan explain diff models instances prices config schema spec completion'
@@ -56,7 +56,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | nanotron | deepspeed | composer' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | nanotron | deepspeed | composer' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
@@ -99,7 +99,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | nanotron | deepspeed | composer' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--deadline:Latest end, 60d or a date' '--budget:Most that the run may cost, 4M' '--objective:Rank by - cost | time | throughput' '--top:Rows to show (10)' '--save:Keep the plan under a name' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | nanotron | deepspeed | composer' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--deadline:Latest end, 60d or a date' '--budget:Most that the run may cost, 4M' '--objective:Rank by - cost | time | throughput' '--top:Rows to show (10)' '--save:Keep the plan under a name' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
@@ -138,7 +138,7 @@ _fmctl() {
         --row) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | nanotron | deepspeed | composer' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | nanotron | deepspeed | composer' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values subjects; fi
@@ -153,7 +153,7 @@ _fmctl() {
         --row) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '--exit-code:Exit 10 when there are differences.' '--all:Equal fields too.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '--exit-code:Exit 10 when there are differences.' '--all:Equal fields too.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -161,7 +161,7 @@ _fmctl() {
       ;;
     "fmctl models")
       if [[ $cur == -* ]]; then
-        options=('--help:Show this message and exit.')
+        options=('-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_words 'list show import'
@@ -175,7 +175,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -189,7 +189,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
@@ -201,7 +201,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--name:Name of the model.' '--out:Write to a file.' '-O:Write to a file.' '--help:Show this message and exit.')
+        options=('--name:Name of the model.' '--out:Write to a file.' '-O:Write to a file.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_files
@@ -209,7 +209,7 @@ _fmctl() {
       ;;
     "fmctl instances")
       if [[ $cur == -* ]]; then
-        options=('--help:Show this message and exit.')
+        options=('-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_words 'list show'
@@ -223,7 +223,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -237,7 +237,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_values instances
@@ -245,7 +245,7 @@ _fmctl() {
       ;;
     "fmctl prices")
       if [[ $cur == -* ]]; then
-        options=('--help:Show this message and exit.')
+        options=('-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_words 'list show'
@@ -261,7 +261,7 @@ _fmctl() {
         --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--region:In one region.' '--regions:In one region.' '--purchase:One way to pay.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--region:In one region.' '--regions:In one region.' '--purchase:One way to pay.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -277,7 +277,7 @@ _fmctl() {
         --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--region:In one region.' '--regions:In one region.' '--purchase:One way to pay.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--region:In one region.' '--regions:In one region.' '--purchase:One way to pay.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_values instances
@@ -285,7 +285,7 @@ _fmctl() {
       ;;
     "fmctl config")
       if [[ $cur == -* ]]; then
-        options=('--help:Show this message and exit.')
+        options=('-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_words 'list get set unset path'
@@ -299,7 +299,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -313,7 +313,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_values settings
@@ -327,7 +327,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--project:In this projects file, not the users.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--project:In this projects file, not the users.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_values settings
@@ -341,7 +341,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--project:In this projects file, not the users.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--project:In this projects file, not the users.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_values settings
@@ -355,7 +355,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -369,7 +369,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_words 'estimate plan explain diff models model instances instance prices config schemas spec error'
@@ -383,7 +383,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -394,7 +394,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--out:Write to a file.' '-O:Write to a file.' '--help:Show this message and exit.')
+        options=('--out:Write to a file.' '-O:Write to a file.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_words 'bash zsh fish'

@@ -33,8 +33,9 @@ def _version() -> int:
     from fmctl import __version__
 
     try:
-        print(f"fmctl {__version__}", flush=True)
-    except OSError:  # nobody reads it any more
+        sys.stdout.write(f"fmctl {__version__}\n")
+        sys.stdout.flush()
+    except (OSError, AttributeError):  # nobody reads it any more, or there is no stdout
         from fmctl.cli.streams import discard_stdout
 
         discard_stdout()

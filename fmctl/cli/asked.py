@@ -15,7 +15,7 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CODES
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import PlanRequest
-from fmctl.errors import UnknownName, UsageError, shorten
+from fmctl.errors import PriceUnknown, UnknownName, UsageError, shorten
 from fmctl.units import parse_count, parse_deadline, parse_list, parse_nodes, parse_usd
 
 PLAN_INSTANCES = ("p5.48xlarge", "p5en.48xlarge", "p6-b200.48xlarge")
@@ -42,13 +42,17 @@ def plan_request(model: str, asked: Asked, aim: Search, settings: Settings, serv
     else:
         counts = list(node_counts(asked.nodes))
     now, fixed = services.now(), _fixed(asked, settings, many=True)
+    common = _common(arch, asked, settings, services, instances)
+    _needs_tokens(asked, aim)
+    if aim.budget is not None:
+        common |= _priced(common)
     return PlanRequest(
-        **_common(arch, asked, settings, services, instances),
+        **common,
         node_counts=tuple(counts),
         fixed=fixed,
         deadline_s=None if aim.deadline is None else _deadline_s(aim.deadline, now),
         budget_usd=None if aim.budget is None else parse_usd(aim.budget, what="--budget"),
-        objective=_one_of("objective", settings.text("objective") or "cost"),
+        objective=_one_of("objective", _first(aim.objective, settings.text("objective"))),
         top=10 if aim.top is None else at_most(parse_count(aim.top, what="--top"), _MOST_ROWS, "--top"),
         tp_within_domain="tp" not in fixed,
     )
@@ -67,7 +71,7 @@ def estimate_request(model: str, asked: Asked, settings: Settings, services: Ser
         **_common(arch, asked, settings, services, instances),
         node_counts=tuple(counts),
         fixed=fixed,
-        objective=_one_of("objective", settings.text("objective") or "cost"),
+        objective=_one_of("objective", _first(settings.text("objective"))),
         top=1,
         tp_within_domain="tp" not in fixed,
     )
@@ -111,6 +115,26 @@ def _defaulted(asked: Asked) -> list[str]:
     return [n for n in ("instances", "nodes", "regions", "purchase", "seq_len") if getattr(asked, n) is None]
 
 
+def _needs_tokens(asked: Asked, aim: Search) -> None:
+    """A deadline or a budget says nothing about a run of unknown length."""
+    for option, text in (("--deadline", aim.deadline), ("--budget", aim.budget)):
+        if text is not None and asked.tokens is None:
+            raise UsageError(
+                f"{option} needs --tokens", why="it holds for the whole run", next=f"{option} {text} --tokens 15T"
+            )
+
+
+def _priced(common: Mapping[str, Any]) -> dict[str, Any]:
+    """Only the types whose price is known: nobody can say whether the others keep to a budget."""
+    kept = tuple(i for i in common["instances"] if common["prices"][i.name].usd_per_h is not None)
+    if not kept:
+        raise PriceUnknown(
+            "--budget needs a price that is known", why="none is known for these types", next="fmctl prices list"
+        )
+    left_out = [i.name for i in common["instances"] if i not in kept]
+    return {"instances": kept, "options": common["options"] | ({"left_out": left_out} if left_out else {})}
+
+
 def _seq_len(arch: ModelArch, text: str | None) -> int:
     if text is None:
         return min(_DEFAULT_SEQ_LEN, arch.max_seq) if arch.max_seq else _DEFAULT_SEQ_LEN
@@ -128,7 +152,7 @@ def _instances(asked: Asked, settings: Settings, default: Sequence[str], service
 
 
 def _framework(asked: Asked, settings: Settings) -> str:
-    name = asked.framework or settings.text("framework") or FRAMEWORKS[0]
+    name = _first(asked.framework, settings.text("framework"))
     if name.lower() not in FRAMEWORKS:
         raise UnknownName("framework", name, FRAMEWORKS, next=f"--framework {FRAMEWORKS[0]}")
     return name.lower()
@@ -161,6 +185,11 @@ def _values(text: str, option: str, *, zero: bool) -> tuple[int, ...]:
 
 def _codes(name: str, text: str, option: str) -> tuple[int, ...]:
     return tuple(int(CODES[name].parse(_one_of(name, part, option))) for part in parse_list(text, what=option))
+
+
+def _first(*texts: str | None) -> str:
+    """The first that was given, be it empty: an empty option is a mistake, not a wish for the default."""
+    return next((text for text in texts if text is not None), "")
 
 
 def _one_of(name: str, text: str, option: str = "") -> str:

@@ -76,7 +76,7 @@ def instances_show(ctx: typer.Context, instance: _Instance, out: Output) -> None
 def prices_list(ctx: typer.Context, out: Output, region: _Region = None, purchase: _Option = None) -> None:
     """Dated prices of instances, storage and transfer; unknown where nobody has published one."""
     settings = settings_for(out)
-    found = ctx.obj.catalogue.prices("", region or "", purchase or "")
+    found = ctx.obj.catalogue.prices("", _stated("--region", region), _stated("--purchase", purchase))
     storage = () if purchase else [p for p in ctx.obj.catalogue.storage_prices() if region in (None, p.region)]
     emit(prices_answer(found, storage), out, settings)
 
@@ -86,7 +86,10 @@ def prices_show(
 ) -> None:
     """Dated prices of one instance type."""
     settings = settings_for(out)
-    emit(prices_answer(ctx.obj.catalogue.prices(instance, region or "", purchase or "")), out, settings)
+    found = ctx.obj.catalogue.prices(
+        _stated("INSTANCE", instance), _stated("--region", region), _stated("--purchase", purchase)
+    )
+    emit(prices_answer(found), out, settings)
 
 
 def _described(catalogue: Catalogue, name: str, *, whole: bool = False) -> dict[str, Any]:
@@ -95,3 +98,10 @@ def _described(catalogue: Catalogue, name: str, *, whole: bool = False) -> dict[
     if record.get("plannable", True):
         return instance_row(catalogue.load_instance(name), whole=whole)
     return unplannable_row(record, whole=whole)
+
+
+def _stated(option: str, text: str | None) -> str:
+    """A filter as the catalogue takes it, where the empty text means all: nobody types that on purpose."""
+    if text is not None and not text.strip():
+        raise UsageError(f"{option} is empty", next=f"leave {option} out to see all")
+    return text or ""

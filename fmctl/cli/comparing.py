@@ -11,9 +11,10 @@ from typer import Argument, Option
 from fmctl.cli.asked import estimate_request
 from fmctl.cli.options import Asked, Output, Row
 from fmctl.cli.output import emit, settings_for
-from fmctl.cli.planning import no_layout, planning_settings
+from fmctl.cli.planning import no_layout
 from fmctl.cluster import store
-from fmctl.errors import ExitCode, UnknownName, UnreadableFile, UsageError
+from fmctl.errors import ExitCode, UnknownName, UnreadableFile, UsageError, shorten
+from fmctl.files import read_text
 from fmctl.report.view import Document
 from fmctl.units import parse_count
 
@@ -32,7 +33,7 @@ def explain(ctx: typer.Context, subject: _Subject, asked: Asked, out: Output, ro
     """
     from fmctl.report.explains import explain_answer
 
-    settings = planning_settings(asked, out)
+    settings = settings_for(out)
     document = _saved(subject)
     if document is not None:
         _no_options(asked)
@@ -40,7 +41,7 @@ def explain(ctx: typer.Context, subject: _Subject, asked: Asked, out: Output, ro
         return
     if row is not None:
         raise UsageError(
-            "--row is for saved plans", why=f"{subject[:60]} is not one", next="fmctl explain NAME --row N"
+            "--row is for saved plans", why=f"{shorten(subject)} is not one", next="fmctl explain NAME --row N"
         )
     from fmctl.report.results import estimate_document
 
@@ -56,7 +57,7 @@ def explain(ctx: typer.Context, subject: _Subject, asked: Asked, out: Output, ro
         raise no_layout(plan, request)
 
 
-def diff(  # noqa: PLR0913, D417 - the options are declared where they stand
+def diff(
     ctx: typer.Context,
     a: _Side,
     b: _Side,
@@ -79,23 +80,37 @@ def diff(  # noqa: PLR0913, D417 - the options are declared where they stand
 def _saved(subject: str) -> Document | None:
     """The document of that name or file; None where `subject` can only be a model."""
     if subject in store.plan_names():
-        return store.load(subject)
+        return _marked(store.load(subject), subject)
     if not subject.endswith(".json"):
         return None
-    found = store.parse(store.read_text(Path(subject).expanduser(), what="document"), subject)
+    found = store.parse(read_text(Path(subject).expanduser(), what="document"), subject)
     if isinstance(found, dict) and str(found.get("schema", "")).startswith("fmctl."):
-        return store.read_document(Path(subject).expanduser())
+        return _marked(store.read_document(Path(subject).expanduser()), subject)
     return None  # a Hugging Face config has no schema of ours
+
+
+def _marked(document: Document, name: str) -> Document:
+    """A plan that was edited after it was saved can be looked at; it says what it is."""
+    if not store.intact(document):
+        document["warnings"] = [*document["warnings"], f"{name} was changed after it was saved"]
+    return document
 
 
 def _side(name: str, row: str | None) -> dict[str, Any]:
     if name in store.plan_names():
-        document = store.load(name)
-    elif name.endswith(".json") or Path(name).is_file():
-        document = store.read_document(Path(name).expanduser())
+        document = _marked(store.load(name), name)
+    elif name.endswith(".json") or _is_file(name):
+        document = _marked(store.read_document(Path(name).expanduser()), name)
     else:
         raise UnknownName("saved plan or file", name, store.plan_names(), next="fmctl plan MODEL --save NAME")
-    return {"inputs": document["inputs"], "result": _row(document, name, row)}
+    return {"inputs": document["inputs"], "result": _row(document, name, row), "warnings": document["warnings"]}
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _row(document: Document, name: str, row: str | None) -> Document:
@@ -104,9 +119,9 @@ def _row(document: Document, name: str, row: str | None) -> Document:
     rows = result["rows"] if document["schema"] == "fmctl.plan/1" else [result] if result else []
     wanted = 1 if row is None else parse_count(row, what="--row")
     if not rows:
-        raise UnreadableFile(f"{name} has no rows", why="nothing fitted", next="fmctl plan MODEL --save NAME")
+        raise UnreadableFile(f"{shorten(name)} has no rows", why="nothing fitted", next="fmctl plan MODEL --save NAME")
     if wanted > len(rows):
-        raise UsageError(f"{name} has no row {wanted}", why=f"it has {len(rows)}", next=f"--row {len(rows)}")
+        raise UsageError(f"{shorten(name)} has no row {wanted}", why=f"it has {len(rows)}", next=f"--row {len(rows)}")
     return dict(rows[wanted - 1])
 
 

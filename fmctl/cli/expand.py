@@ -14,7 +14,7 @@ def expand(function: Function) -> Function:
     """The function with every dataclass parameter replaced by the options that its fields declare."""
     hints = get_type_hints(function, include_extras=True)
     hints.pop("return", None)
-    groups = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
 
     def command(**given: Any) -> Any:
         built = {name: group(**{f.name: given.pop(f.name) for f in fields(group)}) for name, group in groups.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
 from typing import Any
 
 from fmctl.cli.choices import FORMATS
@@ -16,10 +15,10 @@ from fmctl.report.view import Answer
 from fmctl.units import parse_list
 
 
-def settings_for(out: Output, flags: Mapping[str, object] | None = None) -> Settings:
-    """The settings under this command's flags; checks the output options before any work is done."""
+def settings_for(out: Output) -> Settings:
+    """The settings under this command's options; checks the output options before any work is done."""
     format_of(out)
-    found = resolve({**(flags or {}), "output": "json" if out.json else out.output})
+    found = resolve({"output": "json" if out.json else out.output})
     if out.query is not None and out.fields is not None:
         raise UsageError("--query and --fields exclude each other", why="both choose what is printed")
     return found

@@ -9,7 +9,6 @@ from fmctl.cli.options import Asked, ModelName, Output, Search
 from fmctl.cli.output import emit, progress_line, settings_for
 from fmctl.cli.services import Services
 from fmctl.cli.streams import write_stderr
-from fmctl.config import Settings
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.errors import NoLayout, UsageError
 from fmctl.report.answers import estimate_answer, plan_answer
@@ -23,7 +22,7 @@ def estimate(ctx: typer.Context, model: ModelName, asked: Asked, out: Output) ->
 
     What is left out is chosen as `plan` would choose it, and said. Exits 3 where the layout does not fit.
     """
-    settings = planning_settings(asked, out)
+    settings = settings_for(out)
     request = estimate_request(model, asked, settings, ctx.obj)
     plan = ctx.obj.planner.best(request)
     if plan.rows or plan.nearest:
@@ -37,7 +36,7 @@ def plan(ctx: typer.Context, model: ModelName, asked: Asked, aim: Search, out: O
 
     Exits 3 where nothing fits, with the reasons counted and the nearest miss.
     """
-    settings = planning_settings(asked, out, aim)
+    settings = settings_for(out)
     if aim.save is not None:
         _check_name(aim.save, ctx.obj)
     request = plan_request(model, asked, aim, settings, ctx.obj)
@@ -49,11 +48,6 @@ def plan(ctx: typer.Context, model: ModelName, asked: Asked, aim: Search, out: O
         emit(answer, out, settings)
     if not found.rows:
         raise no_layout(found, request)
-
-
-def planning_settings(asked: Asked, out: Output, aim: Search | None = None) -> Settings:
-    """The settings under the flags that planning commands share with them."""
-    return settings_for(out, {"framework": asked.framework, "objective": aim.objective if aim else None})
 
 
 def no_layout(plan: Plan, request: PlanRequest) -> NoLayout:

@@ -11,7 +11,7 @@ from fmctl.cli.options import Asked
 from fmctl.cli.services import Services
 from fmctl.config import Settings
 from fmctl.domain.hardware import Instance, Price
-from fmctl.errors import UnknownName, UsageError
+from fmctl.errors import UnknownName, UsageError, shorten
 from fmctl.units import parse_list
 
 _UNSTATED = ("on-demand", "capacity-block")  # a type that is not sold on demand is planned at its capacity block price
@@ -62,5 +62,5 @@ def _check_region(region: str) -> None:
 
     if re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d+[a-z]?(-[a-z]+-\d+[a-z]?)?", region) is None:
         raise UsageError(
-            f"'{region[:60]}' is not a region", why="a region reads like us-east-1", next="--regions us-east-1"
+            f"'{shorten(region)}' is not a region", why="a region reads like us-east-1", next="--regions us-east-1"
         )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fmctl.cli.streams import discard_stdout, write_stderr
+from fmctl.cli.streams import discard_stdout, printable, write_stderr
 from fmctl.errors import ExitCode, FmctlError
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ def _invoke(args: list[str], services: Services | None) -> int:
     from fmctl.cli.usage import as_usage_error
 
     try:
-        code = build().main(args=args, prog_name="fmctl", standalone_mode=False, obj=services or Services())
+        root = build()  # not root.main(): that has its own ideas about pipes and exit codes
+        with root.make_context("fmctl", args, obj=services or Services()) as context:
+            code = root.invoke(context)
     except typer.Exit as stop:
         code = stop.exit_code
     except typer.Abort:
@@ -75,7 +77,7 @@ def _report(error: FmctlError, args: Sequence[str]) -> int:
 
         write_stderr(as_json(error_document(error.code, int(error.exit_code), error.what, error.why, error.next)))
     else:
-        write_stderr("\n".join(error.lines()) + "\n")
+        write_stderr("".join(f"{printable(line)}\n" for line in error.lines()))
     return int(error.exit_code)
 
 

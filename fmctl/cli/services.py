@@ -63,15 +63,6 @@ class Catalogue(Protocol):
         """All prices of storage, transfer and fees."""
 
 
-@dataclass(frozen=True)
-class Services:
-    """The catalogue, the planner and the clock."""
-
-    catalogue: Catalogue = field(default_factory=lambda: RealCatalogue())
-    planner: Planner = field(default_factory=lambda: RealPlanner())
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-
-
 class RealPlanner:
     """`fmctl.search`, imported when first asked."""
 
@@ -160,3 +151,12 @@ class RealCatalogue:
         from fmctl.catalog import storage_prices
 
         return storage_prices()
+
+
+@dataclass(frozen=True)
+class Services:
+    """The catalogue, the planner and the clock."""
+
+    catalogue: Catalogue = field(default_factory=RealCatalogue)
+    planner: Planner = field(default_factory=RealPlanner)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)

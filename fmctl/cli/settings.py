@@ -10,7 +10,7 @@ from fmctl import config
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.streams import write_stderr
-from fmctl.errors import FmctlError
+from fmctl.errors import FmctlError, UsageError, shorten
 from fmctl.report.settings import config_answer, files_answer
 
 _Name = Annotated[str, Argument(metavar="SETTING", help="Name of a setting.", show_default=False)]
@@ -33,6 +33,10 @@ def config_get(setting: _Name, out: Output) -> None:
 def config_set(setting: _Name, value: _Value, out: Output, project: _Project = False) -> None:
     """Write a setting into the user's file, or the project's."""
     settings_for(out)
+    if not value.isprintable():
+        raise UsageError(
+            f"{shorten(setting)} '{shorten(value)}' is not a text", why="it has characters nobody can read"
+        )
     path = config.set_value(setting, value, _scope(project))
     _say(f"{config.find(setting).name} is set in {path}", out)
 

@@ -41,6 +41,11 @@ def write_stderr(text: str) -> None:
         sys.stderr.flush()
 
 
+def printable(line: str) -> str:
+    """The line without anything that would steer a terminal."""
+    return line if line.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+
+
 def discard_stdout() -> None:
     """Point stdout nowhere, so that the interpreter's own flush at the end does not fail again."""
     with suppress(OSError, ValueError, AttributeError):

@@ -30,7 +30,7 @@ def spec_of(root: Group) -> Document:
     """The whole command line: every command with its parameters, and what exit codes mean."""
     return {
         "program": "fmctl",
-        "commands": list(_commands(root, typer.Context(root, info_name="fmctl"))),
+        "commands": list(_commands(root, typer.Context(root, info_name="fmctl", **root.context_settings))),
         "exit_codes": [{"code": int(code), "meaning": meaning} for code, meaning in _EXITS.items()],
     }
 

@@ -12,7 +12,7 @@ from fmctl.domain.layout import CODES, FIELDS
 from fmctl.domain.result import TERMS
 
 Numbers = dict[str, float | None]
-NUMBER_OR_NULL = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+NUMBER_OR_NULL: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "null"}]}
 
 
 _RUN = ("run_s", "run_low_s", "run_high_s")
@@ -35,9 +35,12 @@ def _terms(group: str, *more: str) -> Any:
     """The type of one group of terms: numbers or null by name; terms computed only on request may be absent."""
     listed = [term for term in TERMS if term.group == group]
     needed = [term.name for term in listed if not term.detail] + list(more)
-    properties = {term.name: NUMBER_OR_NULL | {"description": f"{term.title}: {term.equation}"} for term in listed}
+    properties: dict[str, Any] = {
+        term.name: NUMBER_OR_NULL | {"description": f"{term.title}: {term.equation}"} for term in listed
+    }
     properties |= dict.fromkeys(more, NUMBER_OR_NULL)
-    return Field(json_schema_extra={"properties": properties, "required": needed})
+    extra: dict[str, Any] = {"properties": properties, "required": needed}
+    return Field(json_schema_extra=extra)
 
 
 def _needed(group: str, *more: str) -> AfterValidator:
@@ -61,6 +64,15 @@ class Named(Open):
     name: str
     source: str
     retrieved: str = ""
+    hf_id: str = ""
+
+
+class Basis(Open):
+    """A calibration or framework profile that the numbers rest on."""
+
+    name: str
+    source: str
+    date: str = ""
 
 
 class PlanInputs(Open):
@@ -78,7 +90,7 @@ class PlanInputs(Open):
     deadline_s: float | None
     budget_usd: float | None
     top: int
-    options: dict[str, Any] = {}
+    options: dict[str, Any]
 
 
 class PlanProvenance(Open):
@@ -88,6 +100,8 @@ class PlanProvenance(Open):
     model: Named
     instances: list[Named]
     measured_fraction: float | None = Field(description="least share of kernel time inside measured tables")
+    calibration: Basis | None = None
+    framework: Basis | None = None
 
 
 class Workload(Open):

@@ -13,16 +13,20 @@ _SKIPPED = ("chosen", "notes", "rank", "pareto", "top", "options")
 
 
 def diff_answer(names: tuple[str, str], sides: tuple[Document, Document], *, every: bool = False) -> Answer:
-    """What differs between two rows: `sides` hold `inputs` and `result` of each; `every` keeps the equal fields."""
-    left, right = (dict(_leaves(side)) for side in sides)
+    """What differs between two rows; `every` keeps the equal fields.
+
+    `sides` hold `inputs`, `result` and `warnings` of each.
+    """
+    left, right = (dict(_leaves({"inputs": side["inputs"], "result": side["result"]})) for side in sides)
     fields = list(dict.fromkeys([*left, *right]))
     compared = [_compared(name, left.get(name), right.get(name)) for name in fields]
     differing = [row for row in compared if row["a"] != row["b"]]
+    warnings = tuple(dict.fromkeys(text for side in sides for text in side.get("warnings", ())))
     body = {"a": names[0], "b": names[1], "different": len(differing), "compared": len(compared)}
     body |= {"fields": compared if every else differing}
-    document = envelope("diff", body, inputs={"a": names[0], "b": names[1]})
+    document = envelope("diff", body, inputs={"a": names[0], "b": names[1]}, warnings=warnings)
     rows: list[Row] = document["result"]["fields"]
-    return Answer(document, rows, lambda: diff_report(document))
+    return Answer(document, rows, lambda: diff_report(document), warnings)
 
 
 def diff_report(document: Mapping[str, Any]) -> Report:

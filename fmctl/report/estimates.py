@@ -16,7 +16,7 @@ def estimate_report(document: Mapping[str, Any]) -> Report:
     result = document["result"]
     sections = (
         Section(table=_answer(result)),
-        Section("Layout", _layout(document)),
+        Section("Layout", _layout(document), _also_chosen(document)),
         Section("Step", _parts(result, "time", "step_s")),
         Section("Memory per GPU", _parts(result, "memory", "used_bytes")),
         Section("Sources", _sources(document)),
@@ -77,8 +77,16 @@ def _layout(document: Mapping[str, Any]) -> Table:
         ("sequence length", str(work["seq_len"]), "chosen" if "seq_len" in defaulted else ""),
         ("global batch", str(work["global_batch"]), f"{say('tokens', work['tokens_per_step'])} tokens per step"),
     ]
-    left_out = [label(name) for name in (*defaulted, *(n for n in chosen if n not in layout)) if name != "seq_len"]
-    return facts(*rows, ("chosen too", ", ".join(left_out), ""))
+    return facts(*rows)
+
+
+def _also_chosen(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What else nobody stated, beside the layout and the sequence length."""
+    result = document["result"]
+    defaulted = document["inputs"].get("options", {}).get("defaulted", ())
+    others = (*defaulted, *(name for name in result["chosen"] if name not in result["layout"]))
+    names = [label(name) for name in others if name != "seq_len"]
+    return (f"Also chosen, because nobody stated it: {', '.join(names)}.",) if names else ()
 
 
 _SPELLED = ("precision", "sharding", "recompute", "schedule", "sequence_parallel")

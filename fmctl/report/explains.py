@@ -1,4 +1,4 @@
-"""Where time, memory and money go: the parts that were computed, with share, equation and source; nothing recomputed."""
+"""Where time, memory and money go: the parts as they were computed, with share, equation and source."""
 
 from __future__ import annotations
 

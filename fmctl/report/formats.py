@@ -99,7 +99,7 @@ def written(value: Any, form: str) -> str:
         return as_json(value)
     rows = _rows(value)
     if form in ("csv", "jsonl"):
-        return as_csv([{k: v for k, v in row.items()} for row in rows]) if form == "csv" else as_jsonl(rows)
+        return as_csv(rows) if form == "csv" else as_jsonl(rows)
     if not isinstance(value, list | dict):
         return ("" if value is None else str(value)) + "\n"
     if not _tabular(rows):

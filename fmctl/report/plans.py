@@ -74,7 +74,8 @@ def nearest_miss(result: Result) -> str:
 
 def _title(given: Mapping[str, Any], result: Result) -> str:
     tokens = f", {say('tokens', given['tokens'])} tokens" if given["tokens"] else ""
-    return f"{given['model']}{tokens}, sequences of {given['seq_len']}, {given['framework']}: best by {result['objective']}"
+    run = f"{given['model']}{tokens}, sequences of {given['seq_len']}, {given['framework']}"
+    return f"{run}: best by {result['objective']}"
 
 
 def _row(row: Result) -> tuple[str, ...]:
@@ -129,7 +130,8 @@ def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:
     return (
         f"{plural(result['candidates'], 'layout')} tried, {result['fitting']:,} fit; "
         f"{plural(len(rows), 'row')} shown; searched in {say('_s', result['search_s'])}",
-        f"cost {'of the run' if known else 'per 10⁹ tokens'}, {'; '.join(paid)}; ± is the 80 % interval of the step time",
+        f"cost {'of the run' if known else 'per 10⁹ tokens'}, {'; '.join(paid)}; "
+        "± is the 80 % interval of the step time",
         f"{LAYOUT_LEGEND}; * no other row is both cheaper and faster",
     )
 

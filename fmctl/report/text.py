@@ -18,12 +18,14 @@ _NARROWEST_REMARK = 16
 
 def plain_text(report: Report) -> str:
     """The report for a pipe: aligned columns, nothing dropped, nothing wrapped."""
+    report = _printable(report)
     blocks = ["\n".join(_section(section)) for section in report.sections]
     return "\n\n".join(filter(None, [report.title, *blocks])) + "\n"
 
 
 def terminal_text(report: Report, width: int, *, colour: bool) -> str:
     """The report for a terminal of so many columns; the least dear columns go first where it is narrow."""
+    report = _printable(report)
     lines = [_styled(line, _BOLD, colour) for line in wrap(report.title, width)]
     for section in report.sections:
         lines += [""]
@@ -67,6 +69,24 @@ def table_of(rows: list[Row], names: list[str], *, text: dict[str, str] | None =
         Column(titles.get(n, n), "right" if number else "left") for n, number in zip(names, numeric, strict=True)
     )
     return Table(columns, tuple(tuple(say(name, row.get(name)) for name in names) for row in rows))
+
+
+def _printable(report: Report) -> Report:
+    """The report without anything that would steer a terminal: names may come from anybody's files."""
+    sections = tuple(
+        Section(_clean(s.title), s.table and _clean_table(s.table), tuple(_clean(line) for line in s.lines))
+        for s in report.sections
+    )
+    return Report(_clean(report.title), sections)
+
+
+def _clean_table(table: Table) -> Table:
+    columns = tuple(replace(column, title=_clean(column.title)) for column in table.columns)
+    return replace(table, columns=columns, rows=tuple(tuple(_clean(cell) for cell in row) for row in table.rows))
+
+
+def _clean(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 def _section(section: Section) -> Iterator[str]:

@@ -1,0 +1,199 @@
+"""A small made-up catalogue and planner: the front end is tested without the model of performance behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fmctl.__main__ import main
+from fmctl.cli.choices import PURCHASES
+from fmctl.cli.services import Services
+from fmctl.domain.hardware import Accelerator, Fabric, Instance, Link, Price, StoragePrice
+from fmctl.domain.layout import Layout, Recompute, Sharding
+from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
+from fmctl.domain.result import TERMS, Estimate, NearMiss, Plan, PlanRequest, Reject
+from fmctl.domain.workload import Workload
+from fmctl.errors import UnknownName
+
+GPU = Accelerator(
+    "h100", "hopper", 81920 * 2**20, 3.35e12, {"bf16": 9.895e14, "fp8": 1.979e15}, 700.0, "h100", "a data sheet"
+)
+FABRIC = Fabric("p5", 8, Link(4.5e11, 2e-6), Link(5e10, 15e-6))
+
+
+def _instance(name: str, gpus: int = 8) -> Instance:
+    return Instance(
+        name, GPU, gpus, FABRIC, 192, 2**41, "x86_64", "2", 32, 32, 3.2e12, "ENA and EFA", 8, 30_400 * 10**9, 8e10,
+        purchase=("on-demand", "capacity-block"), regions={"on-demand": ("us-east-1", "eu-north-1")},
+        zones={"us-east-1": ("use1-az1",)}, host_power_w=4600.0, launched="2023-07-26", retrieved="2026-11-22",
+        notes=("4 EFA interfaces per GPU",), source="EC2 User Guide",
+    )  # fmt: skip
+
+
+def _model(name: str) -> ModelArch:
+    kind = LayerKind("dense", Mixer("attention", 64, 8, 128, 128), FeedForward(gated=True, ffn=28672))
+    moe = LayerKind(
+        "moe", Mixer("attention", 64, 8, 128, 128), FeedForward(True, n_experts=64, top_k=8, expert_ffn=2048)
+    )
+    return ModelArch(
+        name, "made-up", 8192, 128256, 131072, (kind, moe), (0,) + (1,) * 79, official_total=70.6e9,
+        official_active=70.6e9, hf_id=f"org/{name}", source="a paper", retrieved="2026-11-22",
+    )  # fmt: skip
+
+
+INSTANCES = {name: _instance(name) for name in ("p5.48xlarge", "p5en.48xlarge", "p6-b200.48xlarge", "p4d.24xlarge")}
+MODELS = {name: _model(name) for name in ("llama-3.1-8b", "llama-3.1-70b", "mixtral-8x7b")}
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+class FakeCatalogue:
+    """Three models, four instance types; the price of one type is not known."""
+
+    def model_names(self) -> Sequence[str]:
+        return sorted(MODELS)
+
+    def load_model(self, name: str) -> ModelArch:
+        if name not in MODELS:
+            raise UnknownName("model", name, MODELS, next="fmctl models list")
+        return MODELS[name]
+
+    def instance_names(self) -> Sequence[str]:
+        return list(INSTANCES)
+
+    def load_instance(self, name: str) -> Instance:
+        if name not in INSTANCES:
+            raise UnknownName("instance", name, INSTANCES, next="fmctl instances list")
+        return INSTANCES[name]
+
+    def instance_record(self, name: str) -> Mapping[str, Any]:
+        return {"name": self.load_instance(name).name}
+
+    def find_price(self, instance: str, region: str, option: str, on: date) -> Price:
+        known = {"p5.48xlarge": 55.04, "p5en.48xlarge": 63.296, "p4d.24xlarge": 21.957642}.get(instance)
+        cheaper = {"on-demand": 1.0, "capacity-block": 0.9, "spot": 0.5}.get(option, 1.0)
+        dearer = 1.1 if region.startswith("eu-") else 1.0
+        usd = None if known is None else known * cheaper * dearer
+        return Price(instance, region, option, usd, "2026-07-20" if known else "", "a price list", "")
+
+    def prices(self, instance: str = "", region: str = "", option: str = "") -> Sequence[Price]:
+        if option not in ("", *PURCHASES):
+            raise UnknownName("purchase option", option, PURCHASES, next="fmctl prices list")
+        names = [self.load_instance(instance).name] if instance else list(INSTANCES)
+        return [self.find_price(name, region or "us-east-1", option or "on-demand", NOW.date()) for name in names]
+
+    def storage_prices(self) -> Sequence[StoragePrice]:
+        return [StoragePrice("fsx-lustre", "us-east-1", "GB-month", 0.145, "2026-07-13", "a guide", "")]
+
+
+def estimate_of(request: PlanRequest, instance: Instance, nodes: int, index: int = 0, fits: str = "ok") -> Estimate:
+    """An estimate whose every term is a number of its own, the same on each run."""
+    fixed = {name: values[0] for name, values in request.fixed.items()}
+    layout = replace(
+        Layout(tp=8, pp=4, dp=max(1, nodes * 8 // 32), sharding=Sharding.ZERO1, recompute=Recompute.SELECTIVE), **fixed
+    )
+    terms = {term.name: round(1.5 + 0.25 * i + index, 6) for i, term in enumerate(TERMS)}
+    terms |= {n: v * 2**30 for n, v in terms.items() if n.endswith("_bytes")}
+    terms |= {"mfu": 0.412, "hfu": 0.43, "measured_fraction": 0.94, "tokens_per_s": 250_000.0 * nodes / 16}
+    terms |= {"step_s": 4.2 + index, "step_low_s": 3.9 + index, "step_high_s": 4.6 + index}
+    price = request.prices[instance.name]
+    hourly = None if price.usd_per_h is None else price.usd_per_h * nodes
+    run_s = request.tokens / terms["tokens_per_s"] if request.tokens else None
+    return Estimate(
+        request.arch, Workload(request.seq_len, request.global_batch or 512, request.tokens), instance, nodes,
+        request.framework, layout, terms, price, fits, run_s, run_s and run_s * 0.9, run_s and run_s * 1.1,
+        run_s and hourly and run_s * hourly / 3600, hourly, hourly and hourly / 3600 / terms["tokens_per_s"] * 1e9,
+        run_s and 1e9, {"dp": str(layout.dp)} if "dp" not in fixed else {}, (),
+    )  # fmt: skip
+
+
+class FakePlanner:
+    """One row per instance type and node count; p4d never fits."""
+
+    def __init__(self) -> None:
+        self.requests: list[PlanRequest] = []
+
+    def search(self, request: PlanRequest, progress: Callable[[int, int], None] | None = None) -> Plan:
+        self.requests.append(request)
+        pairs = [(i, n) for i in request.instances for n in request.node_counts if i.name != "p4d.24xlarge"]
+        rows = [estimate_of(request, instance, nodes, k) for k, (instance, nodes) in enumerate(pairs[: request.top])]
+        if progress is not None:
+            progress(1, 2)
+            progress(2, 2)
+        rejects = (Reject("memory", "does not fit in device memory", 1234), Reject("heads", "heads do not divide", 7))
+        nearest = None
+        if not rows:
+            estimate = estimate_of(request, request.instances[0], request.node_counts[0], fits="OOM")
+            nearest = NearMiss(estimate, 12.5 * 2**30, "optimizer_bytes", "take more nodes")
+        return Plan(tuple(rows), rejects, nearest, 1300, 1241, len(rows), 0.02, request.objective, (0,) if rows else ())
+
+    def best(self, request: PlanRequest) -> Plan:
+        return self.search(request)
+
+    def default_nodes(self, arch: ModelArch, instance: Instance) -> tuple[int, ...]:
+        return (8, 16)
+
+    def smallest_nodes(self, arch: ModelArch, instance: Instance, fixed: Mapping[str, tuple[int, ...]]) -> int:
+        return 16
+
+    def provenance(self, framework: str) -> Mapping[str, Any]:
+        calibration = {"name": "made-up", "date": "2026-11-22", "source": "nowhere"}
+        return {"calibration": calibration, "framework": {"name": framework, "source": "its recipes"}}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one command did."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Cli:
+    """Runs commands in this process on the made-up services."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self.capture = capture
+        self.planner = FakePlanner()
+        self.services = Services(FakeCatalogue(), self.planner, lambda: NOW)
+
+    def __call__(self, *args: str) -> Ran:
+        code = main(list(args), services=self.services)
+        out, err = self.capture.readouterr()
+        return Ran(code, out, err)
+
+    def ok(self, *args: str) -> Ran:
+        ran = self(*args)
+        assert ran.code == 0, ran.err
+        return ran
+
+    def request(self, *args: str) -> PlanRequest:
+        self.ok(*args)
+        return self.planner.requests[-1]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Commands in this process, saved plans in a folder of this test."""
+    monkeypatch.setenv("FMCTL_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    monkeypatch.chdir(tmp_path)
+    return Cli(capsys)
+
+
+@pytest.fixture(scope="session")
+def spec() -> dict[str, Any]:
+    """The whole command line."""
+    from fmctl.cli.app import build
+    from fmctl.cli.tree import spec_of
+
+    return spec_of(build())
