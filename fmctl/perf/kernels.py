@@ -90,7 +90,8 @@ class AttentionFit:
     """Constants of one fused-attention kernel family on one architecture, for `attention_s`; causal masks.
 
     forward, backward: share of the bf16 peak at head_dim 128 and long sequences. forward_half, backward_half: tokens
-    at which half of that rate is lost. dim64, dim256: rate at that head_dim over the rate at 128, forward.
+    at which half of that rate is lost. dim64, dim256: rate at that head_dim over the rate at 128; backward_dim64 the
+    same of the backward pass (256: as forward).
     """
 
     forward: float
@@ -98,22 +99,23 @@ class AttentionFit:
     forward_half: float
     backward_half: float
     dim64: float
+    backward_dim64: float
     dim256: float
 
 
 # Forward passes and FlashAttention-2 backward: causal sweeps, errors of 1-3 % at the median. FlashAttention-3 and cuDNN
 # backward on H100: arXiv 2407.08608 figure 6, which is not causal; a causal mask doubles backward_half (it does so for
 # FlashAttention-2, where both are published). A100: only forward + backward together are published.
-_FA2_A100 = AttentionFit(0.623, 0.623, 475.0, 475.0, 0.90, 0.94)
-_FA2_H100 = AttentionFit(0.344, 0.336, 265.0, 598.0, 0.89, 0.94)
-_FA3_H100 = AttentionFit(0.676, 0.595, 511.0, 793.0, 0.70, 1.04)
-_CUDNN_H100 = AttentionFit(0.561, 0.543, 224.0, 679.0, 0.69, 0.94)
+_FA2_A100 = AttentionFit(0.623, 0.623, 475.0, 475.0, 0.90, 0.90, 0.94)
+_FA2_H100 = AttentionFit(0.344, 0.336, 265.0, 598.0, 0.89, 0.865, 0.94)
+_FA3_H100 = AttentionFit(0.676, 0.595, 511.0, 793.0, 0.70, 0.846, 1.04)
+_CUDNN_H100 = AttentionFit(0.561, 0.543, 224.0, 679.0, 0.69, 0.845, 0.94)
 # Forward: TensorRT-LLM sweeps on B200 and GB200. Backward over forward 0.82 and dim64 0.75: what cuDNN and
 # FlashAttention-4 show on B200 (Dao-AILab/flash-attention pull requests 2280 and 2605).
-_CUDNN_B200 = AttentionFit(0.549, 0.450, 1540.0, 1540.0, 0.75, 1.0)
+_CUDNN_B200 = AttentionFit(0.549, 0.450, 1540.0, 1540.0, 0.75, 0.85, 1.0)
 # FlashAttention-2 has no kernels for Blackwell: some 360 TFLOP/s (meta-pytorch/tritonbench pull request 171,
 # Dao-AILab/flash-attention issue 1589).
-_FA2_B200 = AttentionFit(0.165, 0.150, 265.0, 598.0, 1.0, 0.94)
+_FA2_B200 = AttentionFit(0.165, 0.150, 265.0, 598.0, 1.0, 0.92, 0.94)
 # sdpa: what PyTorch's scaled_dot_product_attention picks as torchtitan sets it (cuDNN on Blackwell only).
 ATTENTION_FITS: Mapping[str, Mapping[str, AttentionFit]] = {
     "ampere": {"best": _FA2_A100, "fa2": _FA2_A100, "sdpa": _FA2_A100},
@@ -139,6 +141,7 @@ class KernelRates:
     attention_forward_half_seq: float
     attention_backward_half_seq: float
     attention_dim64: float
+    attention_backward_dim64: float
     attention_dim256: float
     hbm_bytes_per_s: float
     bf16_peak_flop_per_s: float
@@ -171,6 +174,7 @@ def kernel_rates(accelerator: Accelerator, attention_kernel: str, calibration: C
         attention_forward_half_seq=attention.forward_half,
         attention_backward_half_seq=attention.backward_half,
         attention_dim64=attention.dim64,
+        attention_backward_dim64=attention.backward_dim64,
         attention_dim256=attention.dim256,
         hbm_bytes_per_s=accelerator.hbm_bytes_per_s * calibration.hbm_fraction,
         bf16_peak_flop_per_s=bf16,
@@ -234,7 +238,8 @@ def attention_s(
     """
     rate = rates.attention_backward_flop_per_s if backward else rates.attention_forward_flop_per_s
     half = rates.attention_backward_half_seq if backward else rates.attention_forward_half_seq
-    share = rates.attention_dim64 if head_dim <= 64 else rates.attention_dim256 if head_dim >= 256 else 1.0
+    small = rates.attention_backward_dim64 if backward else rates.attention_dim64
+    share = small if head_dim <= 64 else rates.attention_dim256 if head_dim >= 256 else 1.0
     compute = flop * (1.0 + half / np.maximum(seq, 1.0)) / (rate * share)
     bandwidth = moved_bytes / rates.hbm_bytes_per_s
     time: FloatArray = np.where(flop > 0.0, ATTENTION_FIXED_S + _blend(compute, bandwidth), 0.0)
