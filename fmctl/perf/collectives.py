@@ -115,9 +115,7 @@ def _nvlink_s(fit: NvlinkFit, rate: float, wire_bytes: FloatArray, ranks: FloatA
     return result
 
 
-def _ring_s(
-    f: FabricRates, total_bytes: FloatArray, ranks: FloatArray, local: FloatArray, passes: float
-) -> FloatArray:
+def _ring_s(f: FabricRates, total_bytes: FloatArray, ranks: FloatArray, local: FloatArray, passes: float) -> FloatArray:
     """`passes` pipelined trips of `total_bytes` around the ranks: the slower of NVLink and EFA, s.
 
     Wire per GPU and pass: NVLink S (l - 1) / l, EFA S (d - 1) / (d l) over d = ranks / local domains.

@@ -49,5 +49,3 @@ def model_flop_per_token(arch: ModelArch, seq: int) -> float:
 def layer_forward_flop(arch: ModelArch, seq: int) -> float:
     """Forward FLOPs per token of all layers without the vocabulary: what full recomputation runs again."""
     return 2.0 * (matmul_params(arch) - arch.vocab * arch.hidden) + core_flop_per_token(arch, seq)
-
-

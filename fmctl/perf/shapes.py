@@ -197,7 +197,7 @@ def mixer_stream_bytes(mixer: Mixer, arch: ModelArch, c: Combos) -> tuple[FloatA
     heads = mixer.n_heads / c.tp
     kv = kv_heads_per_rank(mixer, c) if mixer.type == "attention" else heads
     rotary = 4.0 * c.tokens * (heads + kv) * mixer.head_dim * (2.0 if arch.qk_norm else 1.0)
-    extra = 0.0
+    extra: FloatArray = 0.0 * c.tokens
     if mixer.type not in ("attention", "mla"):
         # Short convolution, gates and the gated output norm read and write their streams once more.
         extra = 8.0 * c.tokens * (heads * mixer.v_head_dim * 2.0 + mixer.n_key_heads * mixer.head_dim * 2.0 / c.tp)

@@ -64,9 +64,7 @@ def stage_kinds(arch: ModelArch, pp: int, vpp: int) -> list[list[int]]:
 
 def _undominated(stages: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
     distinct = sorted(set(stages), reverse=True)
-    return [
-        s for s in distinct if not any(o != s and all(a >= b for a, b in zip(o, s, strict=True)) for o in distinct)
-    ]
+    return [s for s in distinct if not any(o != s and all(a >= b for a, b in zip(o, s, strict=True)) for o in distinct)]
 
 
 @lru_cache(maxsize=4096)

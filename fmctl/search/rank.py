@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,6 +24,8 @@ Progress = Callable[[int, int], None]
 POOL_ROWS = 256
 # Winners whose partial recomputation is searched over its full range.
 REFINED = 24
+# How often the node count of an estimate without one is doubled before it is said that nothing fits.
+MAX_DOUBLINGS = 3
 
 
 @dataclass(slots=True)
@@ -275,5 +277,17 @@ def search(request: PlanRequest, progress: Progress | None = None) -> Plan:
 
 
 def best(request: PlanRequest) -> Plan:
-    """The best layout of one instance type and node count; where none fits, `nearest` holds the closest one."""
-    return search(request)
+    """The best layout on one instance type; where no node count is given, on the fewest nodes that hold the model.
+
+    Counts double from `space.smallest_nodes` until something fits. Where nothing does, `nearest` holds the closest
+    candidate of the first count tried.
+    """
+    if request.node_counts:
+        return search(request)
+    first = space.smallest_nodes(request.arch, request.instances[0], request.fixed)
+    plan = tried = search(replace(request, node_counts=(first,)))
+    for doubling in range(1, MAX_DOUBLINGS + 1):
+        if tried.rows:
+            return tried
+        tried = search(replace(request, node_counts=(first << doubling,)))
+    return tried if tried.rows else plan

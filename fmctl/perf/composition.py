@@ -1,0 +1,291 @@
+"""The terms of a training step put together, for many layouts at once; `evaluate` is its only user.
+
+In the order of a step: layers forward and backward on the slowest pipeline stage, times the micro batches; fill and
+drain of the pipeline; pipeline sends; data-parallel traffic that does not hide; the optimizer step; fixed cost and
+waiting for the slowest rank. Then memory on the fullest stage. Per-layer terms are computed once per unique
+combination of the fields they depend on, and gathered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fmctl.domain.framework import Framework
+from fmctl.domain.hardware import Instance
+from fmctl.domain.layout import Layouts, Recompute, Sharding
+from fmctl.domain.model import ModelArch
+from fmctl.domain.result import FloatArray
+from fmctl.domain.workload import Workload
+from fmctl.perf.calibration import Calibration
+from fmctl.perf.collectives import fabric_rates, send_s
+from fmctl.perf.columns import Unique, code_column, column, narrow_column, unique
+from fmctl.perf.kernels import kernel_rates
+from fmctl.perf.layers import EndTable, KindTable, Model, end_table, kind_table, tensor_times
+from fmctl.perf.schedule import bubble_s, in_flight, sends_s
+from fmctl.perf.shapes import Combos
+from fmctl.perf.stages import FIRST, LAST
+from fmctl.perf.states import StateTable, state_table
+
+LAYER_FIELDS = (
+    "tp", "cp", "ep", "etp", "micro_batch", "sequence_parallel", "recompute", "precision", "cp_comm", "dispatcher",
+    "cuda_graph",
+)  # fmt: skip
+STATE_FIELDS = ("tp", "pp", "vpp", "cp", "ep", "etp", "dp", "dp_replicate", "sharding")
+# Gradients of the layer in work: share of its activations alive beside what is kept for the backward pass.
+BACKWARD_WORKING_SHARE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Per-row columns, shape [n], that most terms use."""
+
+    pp: FloatArray
+    vpp: FloatArray
+    tp: FloatArray
+    cp: FloatArray
+    dp: FloatArray
+    micro_batches: FloatArray
+    recomputed: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """One stage slot per row: forward and backward seconds of one micro batch, and bytes at its peak."""
+
+    forward_s: FloatArray
+    backward_s: FloatArray
+    used_bytes: FloatArray
+
+
+def combos(layouts: Layouts, seq_len: int) -> Combos:
+    """Layer-level columns of `layouts` as float64 of shape [U]."""
+    tp, cp, batch = column(layouts, "tp"), column(layouts, "cp"), column(layouts, "micro_batch")
+    sp = column(layouts, "sequence_parallel")
+    tokens = batch * seq_len / cp
+    return Combos(
+        tp=tp,
+        cp=cp,
+        ep=column(layouts, "ep"),
+        etp=column(layouts, "etp"),
+        micro_batch=batch,
+        sequence_parallel=sp,
+        cuda_graph=column(layouts, "cuda_graph"),
+        tokens=tokens,
+        region=np.where(sp > 0, tokens / tp, tokens),
+        seq=float(seq_len),
+        precision=code_column(layouts, "precision"),
+        recompute=code_column(layouts, "recompute"),
+        cp_comm=code_column(layouts, "cp_comm"),
+        dispatcher=code_column(layouts, "dispatcher"),
+    )
+
+
+def _rows(arch: ModelArch, workload: Workload, layouts: Layouts) -> _Rows:
+    pp, dp = narrow_column(layouts, "pp"), narrow_column(layouts, "dp")
+    some = narrow_column(layouts, "recompute_layers")
+    share = np.where(some > 0, np.minimum(some * pp / arch.n_layers, 1.0), 1.0)
+    return _Rows(
+        pp=pp,
+        vpp=narrow_column(layouts, "vpp"),
+        tp=narrow_column(layouts, "tp"),
+        cp=narrow_column(layouts, "cp"),
+        dp=dp,
+        micro_batches=workload.global_batch / (dp * narrow_column(layouts, "micro_batch")),
+        recomputed=np.where(layouts["recompute"] == Recompute.FULL, share, 0.0),
+    )
+
+
+def weighted(counts: list[FloatArray], values: list[FloatArray]) -> FloatArray:
+    """Sum over layer kinds of layers x value, shape [n]."""
+    total = counts[0] * values[0]
+    for count, value in zip(counts[1:], values[1:], strict=True):
+        total = total + count * value
+    return total
+
+
+class Evaluation:
+    """One call of `evaluate`: tables, gathered columns and the terms made of them, shape [n] or []."""
+
+    def __init__(
+        self,
+        arch: ModelArch,
+        workload: Workload,
+        instance: Instance,
+        layouts: Layouts,
+        framework: Framework,
+        calibration: Calibration,
+    ) -> None:
+        self.arch, self.workload, self.instance, self.layouts = arch, workload, instance, layouts
+        self.framework, self.calibration = framework, calibration
+        rates = kernel_rates(instance.accelerator, framework.attention_kernel, calibration)
+        self.model = Model(arch, rates, fabric_rates(instance.fabric), framework)
+        self.by_layer = unique(layouts, LAYER_FIELDS)
+        c = combos(self.by_layer.layouts, workload.seq_len)
+        tensor = tensor_times(self.model, c)
+        self.kinds: list[KindTable] = [kind_table(self.model, kind, c, tensor) for kind in arch.kinds]
+        self.ends: EndTable = end_table(self.model, c, tensor)
+        self.combos = c
+        self.by_state: Unique = unique(layouts, STATE_FIELDS)
+        self.states: StateTable = state_table(arch, self.by_state.layouts, framework, rates, self.model.fabric)
+        self.rows = _rows(arch, workload, layouts)
+        self.slots = len(self.states.stages.layers)
+        gather, layer_gather = self.by_state.gather, self.by_layer.gather
+        self.layers = [[gather(x) for x in slot] for slot in self.states.stages.layers]
+        self.forward = [layer_gather(k.forward_s) for k in self.kinds]
+        self.backward = [layer_gather(k.backward_s + k.selective_s) for k in self.kinds]
+        self.logits = layer_gather(self.ends.logits)
+        # Each MTP layer computes its own logits (arXiv 2412.19437 section 2.2).
+        self.heads = 1.0 + arch.mtp_layers
+        self._time()
+        self._memory()
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def _time(self) -> None:
+        r, g = self.rows, self.by_layer.gather
+        embedding = g(self.ends.embedding_s)
+        head_f, head_b = self.heads * g(self.ends.logits_forward_s), self.heads * g(self.ends.logits_backward_s)
+        single = r.pp <= 1.0
+        self.stage_forward: list[FloatArray] = []
+        self.stage_backward: list[FloatArray] = []
+        for slot in range(self.slots):
+            forward = weighted(self.layers[slot], self.forward)
+            backward = weighted(self.layers[slot], self.backward) + r.recomputed * forward
+            if slot in (FIRST, LAST):
+                at_end = 1.0 if slot == LAST else np.where(single, 1.0, 0.0)
+                at_start = 1.0 if slot == FIRST else np.where(single, 1.0, 0.0)
+                forward = forward + at_end * head_f
+                backward = backward + at_end * head_b + at_start * embedding
+            self.stage_forward.append(forward)
+            self.stage_backward.append(backward)
+        stage = [f + b for f, b in zip(self.stage_forward, self.stage_backward, strict=True)]
+        self.slowest_s = stage[0]
+        self.slowest = np.zeros(len(self.layouts), dtype=np.int64)
+        for slot in range(1, self.slots):
+            self.slowest = np.where(stage[slot] > self.slowest_s, slot, self.slowest)
+            self.slowest_s = np.maximum(self.slowest_s, stage[slot])
+        self.slow_forward_s = self.pick_slowest(self.stage_forward)
+        self.slow_backward_s = self.pick_slowest(self.stage_backward)
+        self.bubble = self._bubble(embedding + head_f + head_b)
+        self.sends, self.sends_exposed = self._sends()
+        self.data_total, self.data_exposed = self._data_parallel()
+        optimizer = self.by_state.gather(self.states.optimizer_s)
+        self.optimizer = optimizer
+        self.steady = r.micro_batches * self.slowest_s
+        working = self.steady + self.bubble + self.sends_exposed + self.data_exposed + optimizer
+        working = working + self.framework.step_overhead_s
+        self.gpus = r.tp * r.cp * r.pp * r.dp
+        # Ranks of one node are not late for each other: doublings count from the node on.
+        doublings = np.maximum(self.by_state.gather(self.states.gpu_doublings) - np.log2(self.instance.gpus), 0.0)
+        self.straggler = self.calibration.wait_per_doubling * doublings * working
+        self.step = working + self.straggler
+
+    def pick_slowest(self, per_slot: list[FloatArray]) -> FloatArray:
+        """The value of each row's slowest stage."""
+        picked = per_slot[0]
+        for slot in range(1, self.slots):
+            picked = np.where(self.slowest == slot, per_slot[slot], picked)
+        return picked
+
+    def _bubble(self, ends: FloatArray) -> FloatArray:
+        counts = [np.asarray(float(n)) for n in self.arch.kind_counts()]
+        whole_f = weighted(counts, self.forward)
+        whole = whole_f + weighted(counts, self.backward) + self.rows.recomputed * whole_f + ends
+        others = whole - self.slowest_s
+        wgrad = weighted(counts, [self.by_layer.gather(k.wgrad_s) for k in self.kinds])
+        share = (self.rows.pp - 1.0) / self.rows.pp
+        return bubble_s(self.layouts["schedule"], others, wgrad * share, self.rows.pp, self.rows.vpp)
+
+    def _sends(self) -> tuple[FloatArray, FloatArray]:
+        r = self.rows
+        message = 2.0 * self.arch.hidden * self.by_layer.gather(self.combos.region)
+        inside = r.tp * r.cp * r.dp * r.pp <= self.model.fabric.domain_gpus
+        steady, fill = sends_s(send_s(self.model.fabric, message, inside), r.micro_batches, r.pp, r.vpp)
+        return steady + fill, (1.0 - self.framework.pp_overlap) * steady + fill
+
+    def _data_parallel(self) -> tuple[FloatArray, FloatArray]:
+        """Gradient and weight traffic: (total, exposed) per step, s.
+
+        Without ZeRO-3 it happens once per step, hidden under the last backward and the first forward pass. With it,
+        weights are gathered forward and backward and gradients reduced for every micro batch.
+        """
+        g, o = self.by_state.gather, self.framework.dp_overlap
+        reduce_, gather = g(self.states.reduce_s), g(self.states.gather_s)
+        tail = g(self.states.bucket_share)
+        forward, backward = self.slow_forward_s, self.slow_backward_s
+        once = np.maximum(reduce_ - o * backward, reduce_ * tail) + np.maximum(gather - o * forward, gather * tail)
+        if not bool(np.any(self.layouts["sharding"] == Sharding.ZERO3)):
+            return reduce_ + gather, once
+        o = self.framework.fsdp_overlap
+        exposed = np.maximum(gather - o * forward, 0.0) + np.maximum(gather + reduce_ - o * backward, 0.0)
+        zero3 = self.layouts["sharding"] == Sharding.ZERO3
+        count = self.rows.micro_batches
+        total = np.where(zero3, count * (2.0 * gather + reduce_), reduce_ + gather)
+        return total, np.where(zero3, count * exposed, once)
+
+    # --- memory -----------------------------------------------------------------------------------------------------
+
+    def _memory(self) -> None:
+        r, lg, sg = self.rows, self.by_layer.gather, self.by_state.gather
+        plain = [lg(k.activation_bytes) for k in self.kinds]
+        full = lg(self.kinds[0].recomputed_bytes)
+        kept = [p + r.recomputed * (full - p) for p in plain]
+        working = self._working()
+        buffers = self._buffers() + sg(self.states.gathered_bytes)
+        logits = self.heads * self.framework.logit_bytes * self.logits
+        single = r.pp <= 1.0
+        self.memory: list[dict[str, FloatArray]] = []
+        best: FloatArray | None = None
+        for slot in range(self.slots):
+            held = in_flight(
+                self.layouts["schedule"], sg(self.states.stages.position[slot]), r.pp, r.vpp, r.micro_batches
+            )
+            activations = held * weighted(self.layers[slot], kept) + working
+            at_end = logits if slot == LAST else np.where(single, logits, 0.0) if slot == FIRST else 0.0 * logits
+            state = (
+                self.states.weights_bytes[slot] + self.states.gradients_bytes[slot] + self.states.optimizer_bytes[slot]
+            )
+            allocated = sg(state) + activations + at_end + buffers
+            self.memory.append({"activations_bytes": activations, "logits_bytes": at_end})
+            if best is None:
+                best, self.fullest = allocated, np.zeros(len(self.layouts), dtype=np.int64)
+            else:
+                self.fullest = np.where(allocated > best, slot, self.fullest)
+                best = np.maximum(best, allocated)
+        assert best is not None
+        self.buffers, self.allocated = buffers, best
+        self.reserved = best * (1.0 + self.framework.allocator_overhead)
+        self.runtime = self.calibration.context_bytes + self.calibration.communicator_bytes * self._communicators()
+        self.used = self.reserved + self.runtime
+
+    def _working(self) -> FloatArray:
+        """Bytes of the layer in work: rebuilt activations under full recomputation, gradients beside kept ones else."""
+        widest = self.by_layer.gather(self.kinds[0].working_bytes)
+        for kind in self.kinds[1:]:
+            widest = np.maximum(widest, self.by_layer.gather(kind.working_bytes))
+        return np.where(self.rows.recomputed > 0.0, 1.0 + BACKWARD_WORKING_SHARE, BACKWARD_WORKING_SHARE) * widest
+
+    def _buffers(self) -> FloatArray:
+        """Gathered sequence under TP with sequence parallelism (two in flight), and expert dispatch in and out."""
+        gathered = np.where(
+            (self.combos.tp > 1) & (self.combos.sequence_parallel > 0), 4.0 * self.arch.hidden * self.combos.tokens, 0.0
+        )
+        dispatch = self.kinds[0].dispatch_bytes
+        for kind in self.kinds[1:]:
+            dispatch = np.maximum(dispatch, kind.dispatch_bytes)
+        return self.by_layer.gather(gathered + np.where(self.combos.ep > 1, 2.0 * dispatch, 0.0))
+
+    def _communicators(self) -> FloatArray:
+        r = self.rows
+        ep = self.by_layer.gather(self.combos.ep)
+        count: FloatArray = 1.0 * (r.tp > 1) + 1.0 * (r.cp > 1) + 1.0 * (r.dp > 1) + 1.0 * (r.pp > 1) + 2.0 * (ep > 1)
+        return count
+
+    # --- terms ------------------------------------------------------------------------------------------------------
+
+    def terms(self) -> dict[str, FloatArray]:
+        """What ranking needs."""
+        shape = (len(self.layouts),)
+        return {"step_s": np.broadcast_to(self.step, shape), "used_bytes": np.broadcast_to(self.used, shape)}

@@ -1,0 +1,136 @@
+"""Every term of an evaluation that people read and ranking does not need, from what was already computed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fmctl.domain.layout import Recompute
+from fmctl.domain.result import FloatArray
+from fmctl.perf import checkpoint, energy, flops
+from fmctl.perf.composition import Evaluation, weighted
+from fmctl.perf.layers import COMPONENTS, TOTALS
+
+
+def detail(e: Evaluation) -> dict[str, FloatArray]:
+    """Every term of `TERMS`."""
+    return {**e.terms(), **time_terms(e), **memory_terms(e), **run_terms(e)}
+
+
+def _slow_layers(e: Evaluation) -> list[FloatArray]:
+    return [e.pick_slowest([slot[k] for slot in e.layers]) for k in range(len(e.kinds))]
+
+
+def time_terms(e: Evaluation) -> dict[str, FloatArray]:
+    """Parts of the step on the slowest stage, communication totals, and the interval."""
+    g, count = e.by_layer.gather, e.rows.micro_batches
+    layers = _slow_layers(e)
+    parts: dict[str, FloatArray] = {}
+    for name in COMPONENTS:
+        both = [g(k.forward_parts[name] + k.backward_parts[name]) for k in e.kinds]
+        parts[name] = count * weighted(layers, both)
+    again = weighted(layers, [g(k.selective_s) for k in e.kinds])
+    again = again + e.rows.recomputed * weighted(layers, e.forward)
+    parts["recompute_s"] = count * again
+    parts["logits_s"] = np.maximum(e.steady - sum(parts.values()), 0.0)
+    totals = {name: count * weighted(layers, [g(k.totals[name]) for k in e.kinds]) for name in TOTALS}
+    half = _half_width(e)
+    exposed = {
+        "pp_exposed_s": e.sends_exposed,
+        "bubble_s": e.bubble,
+        "dp_exposed_s": e.data_exposed,
+        "optimizer_s": e.optimizer,
+        "overhead_s": np.asarray(e.framework.step_overhead_s),
+        "straggler_s": e.straggler,
+    }
+    return {
+        **parts,
+        **totals,
+        **exposed,
+        "pp_total_s": e.sends,
+        "dp_total_s": e.data_total,
+        "step_low_s": e.step / (1.0 + half),
+        "step_high_s": e.step * (1.0 + half),
+        **_levels(e, {**totals, "pp_total_s": e.sends, "dp_total_s": e.data_total}),
+    }
+
+
+def _levels(e: Evaluation, totals: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """Communication time by the slowest level its group uses: EFA as soon as the group leaves an NVLink domain."""
+    r, domain = e.rows, e.model.fabric.domain_gpus
+    ep = e.by_layer.gather(e.combos.ep * e.combos.etp)
+    reach = {
+        "tp_total_s": r.tp,
+        "cp_total_s": r.tp * r.cp,
+        "ep_total_s": ep,
+        "pp_total_s": e.gpus,
+        "dp_total_s": r.tp * r.cp * r.dp,
+    }
+    outside = [np.where(reach[name] > domain, total, 0.0) for name, total in totals.items()]
+    inside = [np.where(reach[name] > domain, 0.0, total) for name, total in totals.items()]
+    ones = [np.asarray(1.0)] * len(outside)
+    return {"network_s": weighted(ones, outside), "nvlink_s": weighted(ones, inside)}
+
+
+def _measured(e: Evaluation) -> FloatArray:
+    layers, g = _slow_layers(e), e.by_layer.gather
+    measured = weighted(layers, [g(k.measured_s) for k in e.kinds])
+    whole = weighted(layers, [g(k.kernel_s) for k in e.kinds])
+    return np.minimum(measured / np.maximum(whole, 1e-12), 1.0)
+
+
+def _half_width(e: Evaluation) -> FloatArray:
+    base = e.calibration.interval_moe if e.arch.is_moe else e.calibration.interval_dense
+    return base + e.calibration.interval_extrapolated * (1.0 - _measured(e))
+
+
+def memory_terms(e: Evaluation) -> dict[str, FloatArray]:
+    """Parts of the memory of the fullest stage."""
+    g = e.by_state.gather
+
+    def at(per_slot: list[FloatArray]) -> FloatArray:
+        picked = per_slot[0]
+        for slot in range(1, e.slots):
+            picked = np.where(e.fullest == slot, per_slot[slot], picked)
+        return picked
+
+    capacity = float(e.instance.accelerator.memory_bytes)
+    return {
+        "weights_bytes": at([g(x) for x in e.states.weights_bytes]),
+        "gradients_bytes": at([g(x) for x in e.states.gradients_bytes]),
+        "optimizer_bytes": at([g(x) for x in e.states.optimizer_bytes]),
+        "activations_bytes": at([m["activations_bytes"] for m in e.memory]),
+        "logits_bytes": at([m["logits_bytes"] for m in e.memory]),
+        "buffers_bytes": e.buffers,
+        "allocated_bytes": e.allocated,
+        "reserved_bytes": e.reserved,
+        "runtime_bytes": e.runtime,
+        "margin_bytes": capacity - e.used,
+    }
+
+
+def run_terms(e: Evaluation) -> dict[str, FloatArray]:
+    """FLOPs, utilisation, rates, checkpoint and energy."""
+    tokens = float(e.workload.tokens_per_step)
+    seq = e.workload.seq_len
+    model_flop = flops.model_flop_per_token(e.arch, seq) * tokens
+    again = e.rows.recomputed * flops.layer_forward_flop(e.arch, seq)
+    selective = np.where(e.layouts["recompute"] == Recompute.SELECTIVE, flops.core_flop_per_token(e.arch, seq), 0.0)
+    hardware_flop = model_flop + tokens * (again + selective)
+    peak = e.gpus * e.model.rates.bf16_peak_flop_per_s
+    nodes = e.gpus / e.instance.gpus
+    power = nodes * energy.node_power_w(e.instance)
+    rate = tokens / e.step
+    size = checkpoint.checkpoint_bytes(e.arch)
+    return {
+        "model_flop": np.asarray(model_flop),
+        "hardware_flop": hardware_flop,
+        "mfu": model_flop / (e.step * peak),
+        "hfu": hardware_flop / (e.step * peak),
+        "tokens_per_s": rate,
+        "tokens_per_s_per_gpu": rate / e.gpus,
+        "checkpoint_bytes": np.asarray(size),
+        "checkpoint_save_s": size / (nodes * checkpoint.CLIENT_BYTES_PER_S),
+        "power_w": power,
+        "wh_per_million_tokens": power / rate * 1e6 / 3600.0,
+        "measured_fraction": _measured(e),
+    }
