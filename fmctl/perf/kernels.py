@@ -81,6 +81,8 @@ SWEEP_WEIGHT = (512.0, 53248.0)
 # Rows added by tile padding per expert in a grouped GEMM: half of a 128-row tile, on average.
 GROUP_PADDING_ROWS = 64.0
 
+# Start-up of a small kernel on the device side, s.
+STREAM_LAUNCH_S = 2.5e-6
 # Time of an attention call beyond its compute and traffic, s (short sequences of the sweeps).
 ATTENTION_FIXED_S = 10e-6
 
@@ -249,7 +251,7 @@ def attention_s(
 def stream_s(rates: KernelRates, moved_bytes: FloatArray, launches: float) -> FloatArray:
     """Time of memory-bound kernels that move `moved_bytes` in `launches` launches, s: bytes / HBM rate + 2.5 us each.
 
-    2.5 us is the start-up of a small kernel on the device side. Source: HBM stream rates (module docstring).
+    Source: HBM stream rates (module docstring).
     """
-    time: FloatArray = moved_bytes / rates.hbm_bytes_per_s + 2.5e-6 * launches
+    time: FloatArray = moved_bytes / rates.hbm_bytes_per_s + STREAM_LAUNCH_S * launches
     return time
