@@ -53,9 +53,10 @@ def _parameter(param: Any) -> Document:
     name = param.name
     is_option = param.param_type_name == "option"
     flag = bool(getattr(param, "is_flag", False))
+    flags = sorted(param.opts, key=len) if name == "help" else list(param.opts)  # the parser keeps those in a set
     return {
-        "name": param.name,
-        "flags": list(param.opts) if is_option else [],
+        "name": name,
+        "flags": flags if is_option else [],
         "negative_flags": list(param.secondary_opts),
         "type": "boolean" if flag else "text",
         "required": bool(param.required),
