@@ -15,9 +15,6 @@ import sys
 import time
 from datetime import date
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
-
 from fmctl.catalog import find_price, load_instance, load_model
 from fmctl.domain.layout import Layout, Layouts
 from fmctl.domain.result import Plan, PlanRequest

@@ -12,7 +12,8 @@ from fmctl.domain.model import ModelArch
 from fmctl.domain.result import Terms
 from fmctl.domain.workload import Workload
 from fmctl.perf.calibration import Calibration
-from fmctl.perf.composition import combos, evaluate
+from fmctl.perf.composition import combos
+from fmctl.perf.evaluate import evaluate
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.perf.shapes import Combos
 
