@@ -38,7 +38,6 @@ class Calibration:
     interval_extrapolated: float = 0.15
     context_bytes: float = 1.6e9
     communicator_bytes: float = 0.35e9
-    allreduce_launch_s: float = 0.0
     source: str = "kernel and collective tables; published single-GPU and cluster measurements; no training run fitted"
 
     def sustained_gemm(self, architecture: str) -> float:

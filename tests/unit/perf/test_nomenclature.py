@@ -1,0 +1,40 @@
+"""NOMENCLATURE.md names every symbol of the model, and says of each term what the code says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from fmctl.domain.framework import Framework
+from fmctl.domain.layout import Layout
+from fmctl.domain.result import TERMS, TermSpec
+from fmctl.perf.calibration import Calibration
+from fmctl.perf.collectives import EfaFit, FabricRates
+from fmctl.perf.kernels import KernelRates
+
+PAGE = (Path(__file__).parents[3] / "NOMENCLATURE.md").read_text(encoding="utf-8")
+NAMES = set(re.findall(r"`([a-zA-Z0-9_]+)`", PAGE))
+
+
+@pytest.mark.parametrize("owner", [Layout, Framework, Calibration, KernelRates, FabricRates, EfaFit])
+def test_every_field_is_named(owner: type) -> None:
+    assert {f.name for f in fields(owner)} <= NAMES
+
+
+@pytest.mark.parametrize("term", TERMS, ids=lambda t: t.name)
+def test_every_term_is_told_as_the_code_tells_it(term: TermSpec) -> None:
+    row = next((line for line in PAGE.splitlines() if line.startswith(f"| `{term.name}` |")), None)
+    assert row is not None, f"NOMENCLATURE.md has no row for {term.name}"
+    _, name, unit, group, title, equation, source, parent, _ = (cell.strip() for cell in row.split("|"))
+    told = (name, group, title, equation, source, parent)
+    wanted = f"`{term.parent}`" if term.parent else ""
+    assert told == (f"`{term.name}`", term.group, term.title, term.equation, term.source, wanted)
+    assert unit
+
+
+def test_no_term_is_told_that_is_gone() -> None:
+    section = PAGE.split("## Terms of an estimate")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == [t.name for t in TERMS]
