@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from fmctl.cli.choices import CHOICES, FRAMEWORKS
+from fmctl.cli.offered import able, check_framework
 from fmctl.cli.options import Asked, Search
 from fmctl.cli.prices import choose_prices
 from fmctl.cli.services import Services
@@ -23,7 +24,7 @@ ESTIMATE_INSTANCES = ("p5.48xlarge",)
 _DEFAULT_SEQ_LEN = 8192
 _LONGEST_SEQ_LEN = 2**27
 _MOST_NODES = 2**17
-_MOST_BATCH = 2**31
+_MOST_BATCH = 2**22
 _MOST_TOKENS = 10**18
 _MOST_PARALLEL = 2**20
 _MOST_ROWS = 10_000
@@ -36,16 +37,21 @@ _SWITCHES = ("sequence_parallel", "cuda_graph")
 def plan_request(model: str, asked: Asked, aim: Search, settings: Settings, services: Services) -> PlanRequest:
     """What `plan` searches for."""
     arch = services.catalogue.load_model(model)
-    instances = _instances(asked, settings, settings.texts("instances") or PLAN_INSTANCES, services)
+    fixed = _fixed(asked, settings, many=True)
+    named = _instances(asked, settings, settings.texts("instances") or PLAN_INSTANCES, services)
+    instances, left_out = able(named, fixed)
     if asked.nodes is None:
         counts = sorted({n for instance in instances for n in services.planner.default_nodes(arch, instance)})
     else:
         counts = list(node_counts(asked.nodes))
-    now, fixed = services.now(), _fixed(asked, settings, many=True)
+    now = services.now()
     common = _common(arch, asked, settings, services, instances)
+    check_framework(services.planner.framework(common["framework"]), fixed)
     _needs_tokens(asked, aim)
     if aim.budget is not None:
-        common |= _priced(common)
+        common["instances"], unpriced = _priced(common)
+        left_out |= unpriced
+    common["options"] |= {"left_out": left_out} if left_out else {}
     return PlanRequest(
         **common,
         node_counts=tuple(counts),
@@ -67,8 +73,10 @@ def estimate_request(model: str, asked: Asked, settings: Settings, services: Ser
     smallest = services.planner.smallest_nodes
     counts = node_counts(asked.nodes) if asked.nodes is not None else (smallest(arch, instances[0], fixed),)
     _only_one("--nodes", [str(n) for n in counts])
+    common = _common(arch, asked, settings, services, able(instances, fixed)[0])
+    check_framework(services.planner.framework(common["framework"]), fixed)
     return PlanRequest(
-        **_common(arch, asked, settings, services, instances),
+        **common,
         node_counts=tuple(counts),
         fixed=fixed,
         objective=_one_of("objective", _first(settings.text("objective"))),
@@ -124,15 +132,14 @@ def _needs_tokens(asked: Asked, aim: Search) -> None:
             )
 
 
-def _priced(common: Mapping[str, Any]) -> dict[str, Any]:
+def _priced(common: Mapping[str, Any]) -> tuple[tuple[Instance, ...], dict[str, str]]:
     """Only the types whose price is known: nobody can say whether the others keep to a budget."""
     kept = tuple(i for i in common["instances"] if common["prices"][i.name].usd_per_h is not None)
     if not kept:
         raise PriceUnknown(
             "--budget needs a price that is known", why="none is known for these types", next="fmctl prices list"
         )
-    left_out = [i.name for i in common["instances"] if i not in kept]
-    return {"instances": kept, "options": common["options"] | ({"left_out": left_out} if left_out else {})}
+    return kept, {i.name: f"the price of {i.name} is not known" for i in common["instances"] if i not in kept}
 
 
 def _seq_len(arch: ModelArch, text: str | None) -> int:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from fmctl.domain.framework import Framework
     from fmctl.domain.hardware import Instance, Price, StoragePrice
     from fmctl.domain.model import ModelArch
     from fmctl.domain.result import Plan, PlanRequest
@@ -30,6 +31,9 @@ class Planner(Protocol):
 
     def smallest_nodes(self, arch: ModelArch, instance: Instance, fixed: Fixed) -> int:
         """The fewest nodes that can hold the model."""
+
+    def framework(self, name: str) -> Framework:
+        """The profile of that name."""
 
     def provenance(self, framework: str) -> Mapping[str, Any]:
         """What the model of performance rests on."""
@@ -89,6 +93,12 @@ class RealPlanner:
         from fmctl.search.space import smallest_nodes
 
         return smallest_nodes(arch, instance, fixed)
+
+    def framework(self, name: str) -> Framework:
+        """See `Planner`."""
+        from fmctl.perf.frameworks import FRAMEWORKS
+
+        return FRAMEWORKS[name]
 
     def provenance(self, framework: str) -> Mapping[str, Any]:
         """See `Planner`."""

@@ -26,7 +26,7 @@ def estimate_document(plan: Plan, request: PlanRequest, provenance: Mapping[str,
 def plan_document(plan: Plan, request: PlanRequest, provenance: Mapping[str, Any]) -> Document:
     """`fmctl.plan/1`: the ranked rows, what was rejected and why, the nearest miss where nothing fits."""
     sources = _provenance(request, provenance, plan.rows)
-    left_out = [f"{name} was left out: its price is not known" for name in request.options.get("left_out", ())]
+    left_out = [f"{name} was left out: {why}" for name, why in request.options.get("left_out", {}).items()]
     warnings = [*plan.notes, *left_out, *_warnings(plan.rows)]
     return envelope("plan", plan_result(plan), inputs=inputs(request), provenance=sources, warnings=warnings)
 

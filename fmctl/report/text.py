@@ -109,7 +109,7 @@ def _screen(table: Table, width: int, *, colour: bool) -> list[str]:
     fitted = fit(table, width)
     widths = _widths(fitted)
     before = sum(widths[:-1]) + fitted.gap * (len(widths) - 1)
-    folds = bool(fitted.columns) and fitted.columns[-1].align == "left" and before + _NARROWEST_REMARK <= width
+    folds = _folds(fitted) and before + _NARROWEST_REMARK <= width
     lines = []
     if fitted.header and fitted.columns:
         lines.append(_styled(_line([c.title for c in fitted.columns], fitted, widths), _DIM, colour))
@@ -139,8 +139,15 @@ def _widths(table: Table) -> list[int]:
 
 
 def _total(table: Table) -> int:
+    """The least width that shows the table well: a last remark that is always kept may fold."""
     widths = _widths(table)
+    if widths and _folds(table):
+        widths[-1] = min(widths[-1], _NARROWEST_REMARK)
     return sum(widths) + table.gap * (len(widths) - 1)
+
+
+def _folds(table: Table) -> bool:
+    return bool(table.columns) and table.columns[-1].align == "left" and table.columns[-1].keep == 0
 
 
 def _shortened(table: Table, index: int, column: Column) -> Table:

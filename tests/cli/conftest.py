@@ -14,12 +14,14 @@ import pytest
 from fmctl.__main__ import main
 from fmctl.cli.choices import PURCHASES
 from fmctl.cli.services import Services
+from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Accelerator, Fabric, Instance, Link, Price, StoragePrice
 from fmctl.domain.layout import Layout, Recompute, Sharding
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 from fmctl.domain.result import TERMS, Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.workload import Workload
 from fmctl.errors import UnknownName
+from fmctl.perf.frameworks import FRAMEWORKS
 
 GPU = Accelerator(
     "h100", "hopper", 81920 * 2**20, 3.35e12, {"bf16": 9.895e14, "fp8": 1.979e15}, 700.0, "h100", "a data sheet"
@@ -140,6 +142,9 @@ class FakePlanner:
 
     def smallest_nodes(self, arch: ModelArch, instance: Instance, fixed: Mapping[str, tuple[int, ...]]) -> int:
         return 16
+
+    def framework(self, name: str) -> Framework:
+        return FRAMEWORKS[name]
 
     def provenance(self, framework: str) -> Mapping[str, Any]:
         calibration = {"name": "made-up", "date": "2026-11-22", "source": "nowhere"}

@@ -88,7 +88,7 @@ def test_the_static_values_are_those_of_the_core(cli: Any) -> None:
     assert set(FRAMEWORKS) == set(PROFILES)
     assert OPTIONS == PURCHASES
     assert tuple(WRITERS) == FORMATS == SETTINGS["output"].choices
-    assert OBJECTIVES == SETTINGS["objective"].choices
+    assert SETTINGS["objective"].choices == OBJECTIVES
 
 
 def test_the_fields_are_those_of_a_row(cli: Any) -> None:

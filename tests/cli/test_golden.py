@@ -57,11 +57,19 @@ def unnamed(part: Any, path: str = "") -> list[str]:
     return extra + [f for name in type(part).model_fields for f in unnamed(getattr(part, name), f"{path}.{name}")]
 
 
+def settle(document: dict[str, Any]) -> None:
+    """Take out what may change without any promise being broken: the version, and how equations are worded."""
+    document["fmctl_version"] = "0"
+    for section in (document["result"] or {}).get("sections", ()):
+        for part in section["parts"]:
+            part |= {"equation": "-", "source": "-"}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_documents_stay_as_they_were_promised(cli: Any, name: str) -> None:
     document = cli(*CASES[name], "--json").json()
-    document["fmctl_version"] = "0"
     check(document)
+    settle(document)
     path = GOLDEN / f"{name}.json"
     if UPDATE:
         path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -27,7 +27,7 @@ def test_every_option_reaches_the_request(cli: Any) -> None:
         "plan", "llama-3.1-70b", "--instances", "p5.48xlarge,p5en.48xlarge", "--nodes", "8..100", "--tokens", "15T",
         "--seq-len", "4096", "--global-batch", "1k", "--micro-batch", "1,2", "--precision", "bf16,fp8", "--tp", "2..8",
         "--pp", "4", "--vpp", "2", "--cp", "2", "--ep", "8", "--etp", "1", "--dp", "16", "--dp-replicate", "2",
-        "--sharding", "zero1", "--recompute", "full", "--recompute-layers", "0", "--schedule", "interleaved",
+        "--sharding", "zero1,none", "--recompute", "full", "--recompute-layers", "0", "--schedule", "interleaved,1f1b",
         "--cp-comm", "ring", "--dispatcher", "fused", "--sequence-parallel", "--no-cuda-graph", "--framework",
         "torchtitan", "--deadline", "60d", "--budget", "$4M", "--objective", "time", "--top", "3", "--regions",
         "us-east-1,eu-north-1", "--purchase", "spot,on-demand",
@@ -38,7 +38,7 @@ def test_every_option_reaches_the_request(cli: Any) -> None:
     assert request.fixed["micro_batch"] == (1, 2)
     assert request.fixed["precision"] == (Precision.BF16, Precision.FP8)
     assert request.fixed["tp"] == (2, 4, 8)
-    assert request.fixed["sharding"] == (Sharding.ZERO1,)
+    assert request.fixed["sharding"] == (Sharding.ZERO1, Sharding.NONE)
     assert (request.fixed["sequence_parallel"], request.fixed["cuda_graph"]) == ((1,), (0,))
     assert request.fixed["recompute_layers"] == (0,)
     assert (request.framework, request.objective, request.top) == ("torchtitan", "time", 3)
@@ -71,11 +71,11 @@ def test_one_layout_means_one_value(cli: Any, command: str, option: tuple[str, s
 
 
 def test_settings_fill_in_what_the_command_line_leaves_out(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FMCTL_FRAMEWORK", "nanotron")
+    monkeypatch.setenv("FMCTL_FRAMEWORK", "deepspeed")
     monkeypatch.setenv("FMCTL_PRECISION", "fp8")
     monkeypatch.setenv("FMCTL_INSTANCES", "p5en.48xlarge")
     request = cli.request("plan", "llama-3.1-70b")
-    assert request.framework == "nanotron"
+    assert request.framework == "deepspeed"
     assert request.fixed["precision"] == (Precision.FP8,)
     assert [instance.name for instance in request.instances] == ["p5en.48xlarge"]
     assert cli.request("plan", "llama-3.1-70b", "--framework", "megatron").framework == "megatron"
@@ -175,3 +175,33 @@ def test_limits_need_something_to_limit(cli: Any) -> None:
     ran = cli.ok(*unknown, "p5.48xlarge,p6-b200.48xlarge")
     assert "p6-b200.48xlarge was left out" in ran.err
     assert [instance.name for instance in cli.planner.requests[-1].instances] == ["p5.48xlarge"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--precision", "nvfp4"), "no nvfp4 on p5.48xlarge"),
+        (("--precision", "mxfp8"), "no mxfp8 on p5.48xlarge"),
+        (("--schedule", "zero-bubble"), "megatron has no --schedule zero-bubble"),
+        (("--framework", "nanotron", "--precision", "fp8"), "nanotron has no --precision fp8"),
+    ],
+)
+def test_what_framework_or_gpu_do_not_have_is_refused(cli: Any, options: tuple[str, ...], words: str) -> None:
+    for command in (("estimate", "llama-3.1-70b"), ("plan", "llama-3.1-70b", "--instances", "p5.48xlarge")):
+        ran = cli(*command, *options)
+        assert ran.code == 2
+        assert words in ran.err
+
+
+def test_plan_leaves_out_the_types_that_cannot(cli: Any) -> None:
+    """p5 on Hopper has no MXFP8; one of two types is enough to go on."""
+    from dataclasses import replace
+
+    from fmctl.cli.offered import able
+
+    hopper = cli.services.catalogue.load_instance("p5.48xlarge")
+    gpu = replace(hopper.accelerator, name="b200", architecture="blackwell", peak_flop_per_s={"fp8": 4.5e15})
+    blackwell = replace(hopper, name="p6-b200.48xlarge", accelerator=gpu)
+    kept, lacking = able((hopper, blackwell), {"precision": (Precision.MXFP8,)})
+    assert [instance.name for instance in kept] == ["p6-b200.48xlarge"]
+    assert list(lacking) == ["p5.48xlarge"]
