@@ -82,7 +82,11 @@ def test_stages_hold_every_layer_once(name: str, pp: int, vpp: int) -> None:
         pytest.skip("more chunks than layers")
     sizes = chunk_sizes(arch.n_layers, pp * vpp)
     assert sum(sizes) == arch.n_layers
-    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) >= 0
+    # Middle chunks are as equal as whole layers allow; end chunks, with embedding and logits, are never the longer ones.
+    if middle := sizes[1:-1]:
+        assert max(middle) - min(middle) <= 1
+        assert max(sizes[0], sizes[-1]) <= max(middle)
     counts = np.array(stage_kinds(arch, pp, vpp))
     assert tuple(counts.sum(axis=0)) == arch.kind_counts()
     table = stage_table(arch, Layouts.of([Layout(pp=pp, vpp=vpp)]))
