@@ -83,7 +83,7 @@ def test_stages_hold_every_layer_once(name: str, pp: int, vpp: int) -> None:
     sizes = chunk_sizes(arch.n_layers, pp * vpp)
     assert sum(sizes) == arch.n_layers
     assert min(sizes) >= 0
-    # Middle chunks are as equal as whole layers allow; end chunks, with embedding and logits, are never the longer ones.
+    # Middle chunks are as equal as whole layers allow; end chunks carry embedding and logits and are never longer.
     if middle := sizes[1:-1]:
         assert max(middle) - min(middle) <= 1
         assert max(sizes[0], sizes[-1]) <= max(middle)
