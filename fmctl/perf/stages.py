@@ -1,8 +1,7 @@
 """Which layers sit on which pipeline stage, reduced to the few stages that can be the slowest or the fullest.
 
 Layers are dealt to pp x vpp chunks as evenly as whole layers allow; where they do not divide, the chunks of the end
-stages are the shorter ones, because they also carry the embedding and the logits (Megatron-Core counts them as layers
-for the same reason). Models with several layer kinds keep every stage whose mix no other stage dominates.
+stages are the shorter ones, because they also carry the embedding and the logits. Models with several layer kinds keep every stage whose mix no other stage dominates.
 """
 
 from __future__ import annotations
@@ -41,13 +40,30 @@ class StageTable:
 Slot = tuple[tuple[int, ...], float, float, int]
 
 
-def chunk_sizes(n_layers: int, chunks: int) -> list[int]:
-    """Layers per chunk: floor everywhere, the remainder dealt to middle chunks, then the first, then the last."""
+def chunk_sizes(n_layers: int, chunks: int, mtp_layers: int = 0) -> list[int]:
+    """Layers per chunk. Where they divide and there is no MTP layer: equal. Else by layer equivalents.
+
+    The embedding and the logits each count as a layer (Megatron-Core's account_for_embedding/loss_in_pipeline_split),
+    an MTP layer as two (itself and its logits); each layer goes to the least loaded chunk, middle chunks first.
+    """
     base, extra = divmod(n_layers, chunks)
-    sizes = [base] * chunks
-    order = [*range(1, chunks - 1), 0, chunks - 1] if chunks > 1 else [0]
-    for i in order[:extra]:
-        sizes[i] += 1
+    if chunks == 1 or (extra == 0 and not mtp_layers):
+        return [base] * chunks
+    ends = {0: 1, chunks - 1: 1 + 2 * mtp_layers}
+    total = n_layers + sum(ends.values())
+    level = total // chunks
+    sizes = [max(level - ends.get(i, 0), 0) for i in range(chunks)]
+    # What the floor leaves over (or overdraws, where an end is fuller than the level) is settled one by one.
+    order = [*range(1, chunks - 1), 0, chunks - 1]
+    left = n_layers - sum(sizes)
+    while left:
+        for i in order if left > 0 else reversed(order):
+            if left == 0:
+                break
+            step = 1 if left > 0 else -1
+            if sizes[i] + step >= 0:
+                sizes[i] += step
+                left -= step
     return sizes
 
 
@@ -55,7 +71,7 @@ def stage_kinds(arch: ModelArch, pp: int, vpp: int) -> list[list[int]]:
     """Layers of each kind per stage, [pp][kinds]; chunk c sits on stage c mod pp (arXiv 2104.04473 section 2.2)."""
     counts = [[0] * len(arch.kinds) for _ in range(pp)]
     start = 0
-    for chunk, size in enumerate(chunk_sizes(arch.n_layers, pp * vpp)):
+    for chunk, size in enumerate(chunk_sizes(arch.n_layers, pp * vpp, arch.mtp_layers)):
         for kind in arch.pattern[start : start + size]:
             counts[chunk % pp][kind] += 1
         start += size
