@@ -120,7 +120,7 @@ def _tabular(rows: Sequence[Row]) -> bool:
 
 def _known(name: str, known: Sequence[str]) -> str:
     if name not in known:
-        raise UnknownName("field", name, known, next="fmctl __complete fields")
+        raise UnknownName("field", name, known, next=f"--fields {','.join(known[:3])}")
     return name
 
 

@@ -28,7 +28,7 @@ COLUMNS = (
     Column("layout", short=short_layout),
     Column("step", "right"),
     Column("MFU", "right", keep=1),
-    Column("", keep=5),
+    Column("±", "right", keep=5),
     Column("time", "right"),
     Column("cost", "right"),
     Column("margin", "right", keep=2),
@@ -47,8 +47,7 @@ def plan_report(document: Mapping[str, Any]) -> Report:
     rows = result["rows"]
     if not rows:
         return Report(f"{given['model']}: no layout fits", (Section("Rejected", _rejects(result)),))
-    table = Table(_columns(rows), tuple(_row(row) for row in rows))
-    return Report(_title(given, result), (Section(table=table), Section(lines=_legend(rows, result))))
+    return Report(_title(given, result), (Section(table=_table(rows)), Section(lines=_legend(rows, result))))
 
 
 def why_nothing(result: Result, limit: int = 3) -> str:
@@ -87,7 +86,7 @@ def _row(row: Result) -> tuple[str, ...]:
         _step(row["time"]["step_s"]),
         say("mfu", row["flop"].get("mfu")),
         half_width(row),
-        _days(run["run_s"]) if known else f"{say('tokens', run['tokens_per_s'])}/s",
+        _days(run["run_s"]) if known else say("tokens", run["tokens_per_s"]),
         brief_usd(cost["run_usd"] if known else cost["usd_per_billion_tokens"]),
         say("_bytes", row["memory"].get("margin_bytes")).replace("iB", "").replace(" ", ""),
         row["fits"],
@@ -99,10 +98,14 @@ def _row(row: Result) -> tuple[str, ...]:
     )
 
 
-def _columns(rows: Sequence[Result]) -> tuple[Column, ...]:
-    """Where no tokens were given there is no time of the run: its column shows the throughput."""
-    known = rows[0]["run"]["run_s"] is not None
-    return COLUMNS if known else tuple(replace(c, title="tokens") if c.title == "time" else c for c in COLUMNS)
+def _table(rows: Sequence[Result]) -> Table:
+    """The ranked rows. Where no tokens were given a run has no time: the throughput takes that column's place."""
+    cells = tuple(_row(row) for row in rows)
+    if rows[0]["run"]["run_s"] is not None:
+        return Table(COLUMNS, cells)
+    kept = [i for i, column in enumerate(COLUMNS) if column.title != "tokens/s"]
+    columns = (replace(COLUMNS[i], title="tokens/s") if COLUMNS[i].title == "time" else COLUMNS[i] for i in kept)
+    return Table(tuple(columns), tuple(tuple(row[i] for i in kept) for row in cells))
 
 
 def term_title(name: str) -> str:
@@ -118,7 +121,7 @@ def _step(step_s: float) -> str:
 
 
 def _days(run_s: float) -> str:
-    return say("_s", run_s).replace(" ", "")
+    return say("_s", run_s).replace(" ", "")  # one word keeps the column narrow
 
 
 def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:

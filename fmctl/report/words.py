@@ -158,10 +158,10 @@ def plural(count: int, noun: str) -> str:
 
 
 def half_width(result: Mapping[str, Any]) -> str:
-    """The step time's 80 % interval as `±9%`, empty where it is not known."""
+    """The step time's 80 % interval as `9%` (more or less), empty where it is not known."""
     times = result["time"]
     high, middle = times.get("step_high_s"), times.get("step_s")
-    return f"±{high / middle - 1:.0%}" if high and middle else ""
+    return f"{high / middle - 1:.0%}" if high and middle else ""
 
 
 def money(result: Mapping[str, Any]) -> tuple[str, str]:
