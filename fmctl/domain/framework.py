@@ -10,7 +10,7 @@ class Framework:
     """One framework profile; fractions are of the time or bytes named, in [0, 1] unless said.
 
     memory_traffic: bytes moved by memory-bound work over the textbook minimum (1 = every operand once).
-    attention_kernel: kernel family of perf.kernels (fa2, fa3, cudnn; "best" = best of the GPU).
+    attention_kernel: kernel family of perf.kernels (fa2, fa3, cudnn, sdpa = what PyTorch picks; "best" = best of the GPU).
     host_layer_s, host_moe_layer_s: host time to issue forward+backward of one layer / its routing, s.
     tp_overlap, dp_overlap, fsdp_overlap, cp_overlap, ep_overlap, pp_overlap: hidden share of each communication.
     logit_bytes: bytes alive per logit at the loss peak. gradient_bytes: per parameter. param_bytes: model weights.

@@ -51,7 +51,10 @@ class Sharding(Named):
 
 
 class Recompute(Named):
-    """Activation recomputation. SELECTIVE: attention core (arXiv 2205.05198 section 5); FULL: whole layers."""
+    """Activation recomputation. SELECTIVE: norms and activation functions; FULL: whole layers.
+
+    The attention core, which arXiv 2205.05198 recomputes selectively, is rebuilt inside fused attention kernels anyway.
+    """
 
     NONE = 0
     SELECTIVE = 1

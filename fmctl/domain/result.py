@@ -309,7 +309,7 @@ TERMS: tuple[TermSpec, ...] = (
     _T(
         "checkpoint_save_s",
         "checkpoint",
-        "plain save to local NVMe",
+        "plain save to FSx for Lustre",
         "bytes per node / 100 Gbit/s (per-client limit without EFA)",
         "FSx for Lustre user guide",
     ),

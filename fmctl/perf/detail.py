@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from fmctl.domain.layout import Recompute
 from fmctl.domain.result import FloatArray
 from fmctl.perf import checkpoint, energy, flops
 from fmctl.perf.composition import Evaluation, weighted
@@ -114,8 +113,7 @@ def run_terms(e: Evaluation) -> dict[str, FloatArray]:
     seq = e.workload.seq_len
     model_flop = flops.model_flop_per_token(e.arch, seq) * tokens
     again = e.rows.recomputed * flops.layer_forward_flop(e.arch, seq)
-    selective = np.where(e.layouts["recompute"] == Recompute.SELECTIVE, flops.core_flop_per_token(e.arch, seq), 0.0)
-    hardware_flop = model_flop + tokens * (again + selective)
+    hardware_flop = model_flop + tokens * again
     peak = e.gpus * e.model.rates.bf16_peak_flop_per_s
     nodes = e.gpus / e.instance.gpus
     power = nodes * energy.node_power_w(e.instance)

@@ -77,7 +77,9 @@ OPERAND_BYTES: Mapping[Precision, float] = {
 }
 # Range of the sweep: tokens, and the smaller and larger weight dimension.
 SWEEP_TOKENS = (64.0, 32768.0)
-SWEEP_WEIGHT = (512.0, 53248.0)
+SWEEP_WEIGHT = (2048.0, 16384.0)
+# A shape within this factor of the sweep's range still counts as interpolated from it.
+SWEEP_REACH = 2.0
 # Rows added by tile padding per expert in a grouped GEMM: half of a 128-row tile, on average.
 GROUP_PADDING_ROWS = 64.0
 
@@ -145,6 +147,7 @@ class KernelRates:
     attention_dim64: float
     attention_backward_dim64: float
     attention_dim256: float
+    attention_backward_measured: float
     hbm_bytes_per_s: float
     bf16_peak_flop_per_s: float
 
@@ -178,6 +181,8 @@ def kernel_rates(accelerator: Accelerator, attention_kernel: str, calibration: C
         attention_dim64=attention.dim64,
         attention_backward_dim64=attention.backward_dim64,
         attention_dim256=attention.dim256,
+        # No backward sweep was found for Blackwell; its share of peak is scaled from Hopper's.
+        attention_backward_measured=0.0 if accelerator.architecture == "blackwell" else 1.0,
         hbm_bytes_per_s=accelerator.hbm_bytes_per_s * calibration.hbm_fraction,
         bf16_peak_flop_per_s=bf16,
     )
@@ -209,7 +214,7 @@ def gemm_s(
     group's rows are padded by half a tile.
 
     precision: codes, shape [U]; m, n, k, groups: shapes broadcastable to [G, U]; a dimension of 0 gives 0.
-    Source: fit to measured sweeps (module docstring). Valid: m 64-32,768, n and k 512-53,248.
+    Source: fit to measured sweeps (module docstring). Valid: m 64-32,768, n and k 2,048-16,384.
     """
     rows = np.where(groups > 1.0, m + GROUP_PADDING_ROWS, m)
     safe_m, safe_n, safe_k = np.maximum(rows, 1.0), np.maximum(n, 1.0), np.maximum(k, 1.0)
@@ -223,9 +228,10 @@ def gemm_s(
 
 
 def gemm_measured(rates: KernelRates, precision: IntArray, m: FloatArray, n: FloatArray, k: FloatArray) -> FloatArray:
-    """1 where the shape lies inside the measured sweep of the accelerator and precision, else 0. Shapes as `gemm_s`."""
-    inside = (m >= SWEEP_TOKENS[0]) & (m <= 2.0 * SWEEP_TOKENS[1])
-    inside &= (np.minimum(n, k) >= SWEEP_WEIGHT[0]) & (np.maximum(n, k) <= SWEEP_WEIGHT[1])
+    """1 where the shape is within SWEEP_REACH of the measured sweep of this precision, else 0. Shapes as `gemm_s`."""
+    low, high = SWEEP_WEIGHT[0] / SWEEP_REACH, SWEEP_WEIGHT[1] * SWEEP_REACH
+    inside = (m >= SWEEP_TOKENS[0]) & (m <= SWEEP_TOKENS[1] * SWEEP_REACH)
+    inside &= (np.minimum(n, k) >= low) & (np.maximum(n, k) <= high)
     return inside * rates.measured[precision]
 
 

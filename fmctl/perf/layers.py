@@ -252,8 +252,8 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
         expose_ep * ep,
         (1.0 - FORWARD_HOST_SHARE) * host,
     )
-    # Selective recomputation runs the attention core again, and norms and activations (half the forward streams).
-    selective = np.where(c.recompute == _SELECTIVE, core_f + 0.5 * stream_f, 0.0)
+    # Selective recomputation runs norms and activation functions again: half of the forward streams.
+    selective = np.where(c.recompute == _SELECTIVE, 0.5 * stream_f, 0.0)
     kept = layer_kept(kind, model.arch, c, model.rates.operand_bytes[c.precision])
     plain, full = layer_activation_bytes(kept, layer_input_bytes(model.arch, c), c.recompute)
     forward_s, backward_s = _total(forward), _total(backward)
@@ -264,7 +264,7 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
         wgrad_s=wgrad,
         selective_s=selective,
         kernel_s=kernel,
-        measured_s=measured + core_f + core_b,
+        measured_s=measured + _measured_core(model, kind.mixer, core_f, core_b),
         activation_bytes=plain,
         recomputed_bytes=full,
         working_bytes=kept.total,
@@ -273,6 +273,13 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
         backward_parts=backward,
         totals={"tp_total_s": tp_f + tp_b, "cp_total_s": cp_f + cp_b, "ep_total_s": 2.0 * ep},
     )
+
+
+def _measured_core(model: Model, mixer: Mixer | None, forward: FloatArray, backward: FloatArray) -> FloatArray:
+    """Part of the core's time that rests on a measured table: softmax attention; on Blackwell its forward pass only."""
+    if mixer is None or mixer.type not in ("attention", "mla"):
+        return 0.0 * forward
+    return forward + backward * model.rates.attention_backward_measured
 
 
 def _pass_parts(

@@ -23,6 +23,8 @@ from fmctl.perf.stages import StageTable, stage_table
 BUCKET_PARAMS = 40e6
 # Bytes per parameter that an Adam step moves besides the states: gradient read, bf16 weight written, norm and zeroing.
 STEP_EXTRA_BYTES = 14.0
+# Fixed cost of an optimizer step: norm, scaling checks and a few hundred fused launches.
+OPTIMIZER_FIXED_S = 2e-3
 # FSDP keeps the current layer and the prefetched one gathered.
 GATHERED_LAYERS = 2.0
 COMPUTE_BYTES = 2.0  # bf16 weights on the wire and in the GEMMs
@@ -130,7 +132,7 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
         reduce_s=reduce_d,
         gather_s=gather_d,
         bucket_share=1.0 / buckets,
-        optimizer_s=step_bytes / rates.hbm_bytes_per_s + 2e-3,
+        optimizer_s=step_bytes / rates.hbm_bytes_per_s + OPTIMIZER_FIXED_S,
         gpu_doublings=np.log2(ranks * tp * column(layouts, "pp")),
         gathered_bytes=gathered,
     )

@@ -41,6 +41,7 @@ class Setting:
     global_batch: int
     domain_gpus: int
     tp_within_domain: bool
+    precisions: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ MESH_RULES: tuple[MeshRule, ...] = (
 )  # fmt: skip
 
 OPTION_REASONS: Mapping[str, str] = {
+    "precision": "the GPU or the framework has no support for the precision",
     "micro-batch": "dp x micro batch does not divide the global batch",
     "chunks": "more pipeline chunks than layers",
     "interleave": "an interleaved schedule needs a multiple of pp micro batches",
@@ -150,7 +152,9 @@ def option_reasons(
     ranks = mesh.dp * mesh.cp
     zero23 = (sharding >= Sharding.ZERO2) & (mesh.pp > 1)
     every = np.ones((1, len(micro)), dtype=np.bool_)
+    unsupported = ~np.isin(options["precision"], setting.precisions)[:, None]
     return [
+        ("precision", unsupported & every),
         ("micro-batch", (per_rank % micro != 0)[None, :] & (vpp > 0)),
         ("chunks", (vpp * mesh.pp > setting.arch.n_layers) & every),
         ("interleave-sends", (schedule == Schedule.INTERLEAVED) & (mesh.pp == 1) & every),

@@ -29,6 +29,7 @@ from fmctl.domain.layout import (
 )
 from fmctl.domain.model import ModelArch
 from fmctl.perf.counts import parameters
+from fmctl.perf.kernels import PEAK_KEY
 from fmctl.search.constraints import Mesh, Setting, mesh_reason, option_reasons
 
 CHUNK_ROWS = 60_000
@@ -297,4 +298,7 @@ def setting_of(
     arch: ModelArch, instance: Instance, framework: Framework, seq_len: int, batch: int, within: bool
 ) -> Setting:
     """The facts that the constraint table checks against."""
-    return Setting(arch, framework, seq_len, batch, instance.fabric.domain_gpus, within)
+    peaks = instance.accelerator.peak_flop_per_s
+    offered = [Precision.parse(label) for label in framework.precisions]
+    supported = tuple(int(p) for p in offered if PEAK_KEY[Precision(p)] in peaks)
+    return Setting(arch, framework, seq_len, batch, instance.fabric.domain_gpus, within, supported)

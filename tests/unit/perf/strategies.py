@@ -11,7 +11,8 @@ from fmctl.catalog import instance_names
 from fmctl.domain.layout import ContextComm, Dispatcher, Layout, Layouts, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.result import Terms
 from fmctl.perf.frameworks import FRAMEWORKS
-from fmctl.search.constraints import Mesh, Setting, mesh_reason
+from fmctl.search.constraints import Mesh, mesh_reason
+from fmctl.search.space import setting_of
 from tests.unit.perf.helpers import instance, model, run
 
 PRESETS = (
@@ -55,7 +56,7 @@ class Case:
     def valid(self, layout: Layout) -> bool:
         """Whether the constraint table accepts the degrees of `layout` here."""
         found, on = model(self.arch), instance(self.on)
-        setting = Setting(found, FRAMEWORKS[self.framework], self.seq, self.batch, on.fabric.domain_gpus, True)
+        setting = setting_of(found, on, FRAMEWORKS[self.framework], self.seq, self.batch, True)
         mesh = Mesh(layout.tp, layout.pp, layout.cp, layout.ep, layout.etp, layout.dp)
         batched = self.batch % (layout.dp * layout.micro_batch) == 0
         return batched and mesh_reason(mesh, setting) is None
