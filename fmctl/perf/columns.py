@@ -13,7 +13,7 @@ from fmctl.domain.result import FloatArray
 _MAX_CODES = 1 << 22
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Unique:
     """`layouts`: one representative row per combination (length U); `index`: combination of each row, shape [n]."""
 

@@ -37,7 +37,7 @@ STATE_FIELDS = ("tp", "pp", "vpp", "cp", "ep", "etp", "dp", "dp_replicate", "sha
 BACKWARD_WORKING_SHARE = 0.4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Rows:
     """Per-row columns, shape [n], that most terms use."""
 
@@ -48,15 +48,6 @@ class _Rows:
     dp: FloatArray
     micro_batches: FloatArray
     recomputed: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    """One stage slot per row: forward and backward seconds of one micro batch, and bytes at its peak."""
-
-    forward_s: FloatArray
-    backward_s: FloatArray
-    used_bytes: FloatArray
 
 
 def combos(layouts: Layouts, seq_len: int) -> Combos:

@@ -128,7 +128,7 @@ ATTENTION_FITS: Mapping[str, Mapping[str, AttentionFit]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class KernelRates:
     """Rates of one accelerator, indexed by precision code where they depend on it (arrays of shape [4])."""
 

@@ -30,7 +30,7 @@ COMPONENTS = ("gemm_s", "attention_s", "memory_bound_s", "tp_exposed_s", "cp_exp
 TOTALS = ("tp_total_s", "cp_total_s", "ep_total_s")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Model:
     """What every layer computation needs besides the combinations: rates, fabric, framework."""
 
@@ -40,7 +40,7 @@ class Model:
     framework: Framework
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class KindTable:
     """One layer kind over the unique combinations, arrays of shape [U], seconds and bytes per micro batch.
 
@@ -125,7 +125,7 @@ def _stream_times(model: Model, kind: LayerKind, c: Combos, gemms: list[Gemm]) -
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TensorTimes:
     """Collectives of the full hidden state over the tensor-parallel ranks, the same for all layer kinds, s [U]."""
 
@@ -302,7 +302,7 @@ def _total(parts: dict[str, FloatArray]) -> FloatArray:
     return total
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EndTable:
     """Embedding and logits of the end stages per micro batch, arrays of shape [U].
 

@@ -19,7 +19,7 @@ from fmctl.domain.result import FloatArray
 LINEAR_CHUNK = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Combos:
     """Unique combinations of the layout fields that one layer's cost depends on: arrays of shape [U].
 
@@ -43,7 +43,7 @@ class Combos:
     dispatcher: IntArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Gemm:
     """`groups` products [m, k] x [k, n] forward; arrays broadcastable to [U]."""
 

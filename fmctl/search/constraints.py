@@ -31,7 +31,7 @@ class Mesh:
     dp: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Setting:
     """What the checks need to know besides the mesh."""
 
@@ -44,7 +44,7 @@ class Setting:
     precisions: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class MeshRule:
     """A reason that depends on the mesh: `rejects(mesh, setting)`."""
 

@@ -28,7 +28,7 @@ REFINED = 24
 MAX_DOUBLINGS = 3
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Found:
     """What the search of one cluster found; `pool`: mesh -> its best (step_s, used_bytes, layout)."""
 
@@ -44,7 +44,7 @@ class Found:
         return sorted(self.pool.values(), key=lambda row: (row[0], row[1], tuple(row[2].items())))[:count]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Limits:
     """Step times above which a row misses the deadline or the budget, s."""
 

@@ -32,7 +32,7 @@ ADVICE: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Cluster:
     """One instance type and count with the workload it would run and its price."""
 

@@ -46,7 +46,7 @@ STATE_BYTES_PER_PARAM = 18.0
 STATE_SHARE = 0.8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Scope:
     """One search over one cluster: fixed fields (field -> allowed values) and whether everything is enumerated."""
 
@@ -170,7 +170,7 @@ def _codes(scope: Scope, name: str, default: int, every: list[int]) -> list[int]
     return _allowed(scope, name, every if scope.exhaustive else [default])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Options:
     """The option space of a mesh as axes of a grid; each axis lists tuples for one or two fields of OPTION_FIELDS."""
 
@@ -217,7 +217,7 @@ def options(scope: Scope, mesh: Mesh) -> Options:
     return Options([np.array(axis, dtype=np.int64) for axis in axes])
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Tally:
     """Candidates seen so far, and rejections by reason."""
 
