@@ -1,7 +1,8 @@
 """Which layers sit on which pipeline stage, reduced to the few stages that can be the slowest or the fullest.
 
 Layers are dealt to pp x vpp chunks as evenly as whole layers allow; where they do not divide, the chunks of the end
-stages are the shorter ones, because they also carry the embedding and the logits. Models with several layer kinds keep every stage whose mix no other stage dominates.
+stages are the shorter ones, because they also carry the embedding and the logits. Models with several layer kinds keep
+every stage whose mix no other stage dominates.
 """
 
 from __future__ import annotations
