@@ -104,7 +104,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --deadline --budget --objective --top --save --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --deadline --budget --objective --top --save --exhaustive --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
       fi

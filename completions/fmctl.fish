@@ -96,6 +96,7 @@ complete -c fmctl -n '__fmctl_at fmctl plan' -l budget -x -d 'Most that the run 
 complete -c fmctl -n '__fmctl_at fmctl plan' -l objective -x -a 'cost time throughput' -d 'Rank by: cost | time | throughput'
 complete -c fmctl -n '__fmctl_at fmctl plan' -l top -x -d 'Rows to show (10)'
 complete -c fmctl -n '__fmctl_at fmctl plan' -l save -x -d 'Keep the plan under a name'
+complete -c fmctl -n '__fmctl_at fmctl plan' -l exhaustive -d 'Every value of every field; without it fmctl leaves out what cannot win in its model and refines the winners'
 complete -c fmctl -n '__fmctl_at fmctl plan' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
 complete -c fmctl -n '__fmctl_at fmctl plan' -l json -d 'Short for -o json.'
 complete -c fmctl -n '__fmctl_at fmctl plan' -l query -x -d 'JMESPath into the document'

@@ -52,6 +52,7 @@ def plan_request(model: str, asked: Asked, aim: Search, settings: Settings, serv
         common["instances"], unpriced = _priced(common)
         left_out |= unpriced
     common["options"] |= {"left_out": left_out} if left_out else {}
+    common["options"] |= {"exhaustive": True} if aim.exhaustive else {}
     return PlanRequest(
         **common,
         node_counts=tuple(counts),
@@ -65,19 +66,19 @@ def plan_request(model: str, asked: Asked, aim: Search, settings: Settings, serv
 
 
 def estimate_request(model: str, asked: Asked, settings: Settings, services: Services) -> PlanRequest:
-    """What `estimate` and `explain` evaluate: one instance type, one node count, one value per field."""
+    """What `estimate` and `explain` evaluate: one instance type, one value per field, one node count or none stated."""
     arch = services.catalogue.load_model(model)
     instances = _instances(asked, settings, settings.texts("instances")[:1] or ESTIMATE_INSTANCES, services)
     _only_one("--instance", [instance.name for instance in instances])
     fixed = _fixed(asked, settings, many=False)
-    smallest = services.planner.smallest_nodes
-    counts = node_counts(asked.nodes) if asked.nodes is not None else (smallest(arch, instances[0], fixed),)
-    _only_one("--nodes", [str(n) for n in counts])
+    counts = () if asked.nodes is None else node_counts(asked.nodes)
+    if asked.nodes is not None:
+        _only_one("--nodes", [str(n) for n in counts])
     common = _common(arch, asked, settings, services, able(instances, fixed)[0])
     check_framework(services.planner.framework(common["framework"]), fixed)
     return PlanRequest(
         **common,
-        node_counts=tuple(counts),
+        node_counts=counts,
         fixed=fixed,
         objective=_one_of("objective", _first(settings.text("objective"))),
         top=1,

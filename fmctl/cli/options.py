@@ -42,6 +42,9 @@ def _out(help: str, *flags: str, metavar: str, choices: str = "") -> Any:
     return _option("Output", help, *flags, metavar=metavar, choices=choices)
 
 
+_EXHAUSTIVE = (
+    "Every value of every field; without it fmctl leaves out what cannot win in its model and refines the winners"
+)
 ModelName = Annotated[
     str, Argument(metavar="MODEL", help="Preset name, YAML file, or Hugging Face config.json.", show_default=False)
 ]
@@ -105,6 +108,7 @@ class Search:
     objective: Annotated[Text, _search("Rank by", "--objective", metavar="NAME", choices="objective")] = None
     top: Annotated[Text, _search("Rows to show (10)", "--top", metavar="N")] = None
     save: Annotated[Text, _search("Keep the plan under a name", "--save", metavar="NAME")] = None
+    exhaustive: Annotated[bool, Option("--exhaustive", help=_EXHAUSTIVE, rich_help_panel="Search")] = False
 
 
 Row = Annotated[

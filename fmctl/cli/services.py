@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from fmctl.domain.result import Plan, PlanRequest
 
 Progress = Callable[[int, int], None]
-Fixed = Mapping[str, tuple[int, ...]]
 
 
 class Planner(Protocol):
@@ -24,13 +23,10 @@ class Planner(Protocol):
         """The ranked plan."""
 
     def best(self, request: PlanRequest) -> Plan:
-        """The best row of one instance type and node count."""
+        """The best row of one instance type; where no node count is stated, on the fewest that hold the model."""
 
     def default_nodes(self, arch: ModelArch, instance: Instance) -> tuple[int, ...]:
         """Node counts worth looking at."""
-
-    def smallest_nodes(self, arch: ModelArch, instance: Instance, fixed: Fixed) -> int:
-        """The fewest nodes that can hold the model."""
 
     def framework(self, name: str) -> Framework:
         """The profile of that name."""
@@ -87,12 +83,6 @@ class RealPlanner:
         from fmctl.search.space import default_nodes
 
         return default_nodes(arch, instance)
-
-    def smallest_nodes(self, arch: ModelArch, instance: Instance, fixed: Fixed) -> int:
-        """See `Planner`."""
-        from fmctl.search.space import smallest_nodes
-
-        return smallest_nodes(arch, instance, fixed)
 
     def framework(self, name: str) -> Framework:
         """See `Planner`."""

@@ -122,11 +122,15 @@ class FakePlanner:
 
     def search(self, request: PlanRequest, progress: Callable[[int, int], None] | None = None) -> Plan:
         self.requests.append(request)
-        pairs = [(i, n) for i in request.instances for n in request.node_counts if i.name != "p4d.24xlarge"]
-        rows = [estimate_of(request, instance, nodes, k) for k, (instance, nodes) in enumerate(pairs[: request.top])]
+        plan = self._plan(request)
         if progress is not None:
             progress(1, 2)
             progress(2, 2)
+        return plan
+
+    def _plan(self, request: PlanRequest) -> Plan:
+        pairs = [(i, n) for i in request.instances for n in request.node_counts if i.name != "p4d.24xlarge"]
+        rows = [estimate_of(request, instance, nodes, k) for k, (instance, nodes) in enumerate(pairs[: request.top])]
         rejects = (Reject("memory", "does not fit in device memory", 1234), Reject("heads", "heads do not divide", 7))
         nearest = None
         if not rows:
@@ -135,13 +139,11 @@ class FakePlanner:
         return Plan(tuple(rows), rejects, nearest, 1300, 1241, len(rows), 0.02, request.objective, (0,) if rows else ())
 
     def best(self, request: PlanRequest) -> Plan:
-        return self.search(request)
+        self.requests.append(request)
+        return self._plan(replace(request, node_counts=request.node_counts or (16,)))
 
     def default_nodes(self, arch: ModelArch, instance: Instance) -> tuple[int, ...]:
         return (8, 16)
-
-    def smallest_nodes(self, arch: ModelArch, instance: Instance, fixed: Mapping[str, tuple[int, ...]]) -> int:
-        return 16
 
     def framework(self, name: str) -> Framework:
         return FRAMEWORKS[name]

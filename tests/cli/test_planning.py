@@ -16,7 +16,8 @@ from fmctl.domain.layout import Precision, Sharding
 def test_estimate_takes_no_more_than_a_model_and_says_what_it_chose(cli: Any) -> None:
     document = cli.ok("estimate", "llama-3.1-70b", "--json").json()
     assert document["inputs"]["instances"] == ["p5.48xlarge"]
-    assert document["inputs"]["node_counts"] == [16]
+    assert document["inputs"]["node_counts"] == []
+    assert document["result"]["nodes"] == 16
     assert document["inputs"]["seq_len"] == 8192
     assert document["inputs"]["options"]["defaulted"] == ["instances", "nodes", "regions", "purchase", "seq_len"]
     assert document["result"]["chosen"] == {"dp": "4"}
@@ -45,6 +46,12 @@ def test_every_option_reaches_the_request(cli: Any) -> None:
     assert (request.deadline_s, request.budget_usd) == (60 * 86400.0, 4e6)
     price = request.prices["p5.48xlarge"]
     assert (price.option, price.region) == ("spot", "us-east-1")
+
+
+def test_the_whole_space_is_searched_only_when_asked_for(cli: Any) -> None:
+    assert cli.request("plan", "llama-3.1-70b", "--exhaustive").options["exhaustive"] is True
+    assert "exhaustive" not in cli.request("plan", "llama-3.1-70b").options
+    assert cli("estimate", "llama-3.1-70b", "--exhaustive").code == 2
 
 
 def test_a_deadline_may_be_a_date(cli: Any) -> None:
@@ -98,7 +105,7 @@ def test_estimate_that_does_not_fit_prints_it_and_exits_3(cli: Any) -> None:
     assert ran.code == 3
     assert "OOM" in ran.out
     assert ran.err.startswith("fmctl: error: no layout of llama-3.1-70b fits 16 x p4d.24xlarge")
-    assert "(1,234)" in ran.err
+    assert "does not fit in device memory (1,234)" in ran.err
     assert "optimizer states" in ran.err
 
 
