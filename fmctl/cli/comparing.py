@@ -54,7 +54,7 @@ def explain(ctx: typer.Context, subject: _Subject, asked: Asked, out: Output, ro
         document = estimate_document(plan, request, ctx.obj.planner.provenance(request.framework))
         emit(explain_answer(document, document["result"]), out, settings)
     if not plan.rows:
-        raise no_layout(plan, request)
+        raise no_layout(plan, request, subject)
 
 
 def diff(

@@ -12,8 +12,7 @@ from fmctl.cli.streams import write_stderr
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.errors import NoLayout, UsageError
 from fmctl.report.answers import estimate_answer, plan_answer
-from fmctl.report.plans import nearest_miss, saved_line, why_nothing
-from fmctl.report.results import plan_result
+from fmctl.report.plans import saved_line
 from fmctl.report.view import Answer
 
 
@@ -28,13 +27,13 @@ def estimate(ctx: typer.Context, model: ModelName, asked: Asked, out: Output) ->
     if plan.rows or plan.nearest:
         emit(estimate_answer(plan, request, ctx.obj.planner.provenance(request.framework)), out, settings)
     if not plan.rows:
-        raise no_layout(plan, request)
+        raise no_layout(plan, request, model)
 
 
 def plan(ctx: typer.Context, model: ModelName, asked: Asked, aim: Search, out: Output) -> None:
     """Search layouts, instance types and node counts for the best way to train a model, and rank them.
 
-    Exits 3 where nothing fits, with the reasons counted and the nearest miss.
+    Exits 3 where nothing fits or meets the targets, with the reasons counted and the nearest miss.
     """
     settings = settings_for(out)
     if aim.save is not None:
@@ -47,17 +46,18 @@ def plan(ctx: typer.Context, model: ModelName, asked: Asked, aim: Search, out: O
     if found.rows or settings.text("output") in ("json", "yaml"):
         emit(answer, out, settings)
     if not found.rows:
-        raise no_layout(found, request)
+        raise no_layout(found, request, model)
 
 
-def no_layout(plan: Plan, request: PlanRequest) -> NoLayout:
-    """Why nothing fits: reasons counted, nearest miss, what to try."""
-    where, nodes = ", ".join(instance.name for instance in request.instances), request.node_counts
-    span = str(nodes[0]) if len(nodes) == 1 else f"{nodes[0]} to {nodes[-1]}" if nodes else "no"
-    result = plan_result(plan)
-    why = [part for part in (why_nothing(result), nearest_miss(result)) if part]
-    advice = plan.nearest.advice if plan.nearest else "allow more nodes or other instance types"
-    return NoLayout(f"no layout of {request.arch.name} fits {span} x {where}", why=". ".join(why) or None, next=advice)
+def no_layout(plan: Plan, request: PlanRequest, model: str) -> NoLayout:
+    """What stood in the way: reasons counted, nearest miss, a command to try."""
+    from fmctl.report.nothing import next_command, what_failed, why_it_failed
+
+    return NoLayout(
+        what_failed(plan, request),
+        why=why_it_failed(plan, request) or None,
+        next=next_command(plan, request, model),
+    )
 
 
 def _check_name(name: str, services: Services) -> None:

@@ -64,7 +64,7 @@ def _power(energy: Mapping[str, Any]) -> str:
 
 def _save(result: Result) -> str:
     save = result["checkpoint"].get("checkpoint_save_s")
-    return "" if save is None else f"saved in {say('_s', save)} to local disks"
+    return "" if save is None else f"saved in {say('_s', save)} to FSx for Lustre"
 
 
 def _layout(document: Mapping[str, Any]) -> Table:

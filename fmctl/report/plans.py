@@ -1,4 +1,4 @@
-"""How a person reads a plan: a ranked table that fits 80 columns, and when nothing fits, why."""
+"""How a person reads a plan: a ranked table that fits 80 columns."""
 
 from __future__ import annotations
 
@@ -46,29 +46,8 @@ def plan_report(document: Mapping[str, Any]) -> Report:
     result, given = document["result"], document["inputs"]
     rows = result["rows"]
     if not rows:
-        return Report(f"{given['model']}: no layout fits", (Section("Rejected", _rejects(result)),))
+        return Report(f"{given['model']}: no layout found", (Section("Rejected", _rejects(result)),))
     return Report(_title(given, result), (Section(table=_table(rows)), Section(lines=_legend(rows, result))))
-
-
-def why_nothing(result: Result, limit: int = 3) -> str:
-    """The reasons with their counts, most frequent first, in one sentence."""
-    rejects = sorted(result["rejects"], key=lambda r: -r["count"])
-    said = [f"{r['sentence']} ({r['count']:,})" for r in rejects[:limit]]
-    left = sum(r["count"] for r in rejects[limit:])
-    said += [f"other reasons ({left:,})"] if left else []
-    return "; ".join(said)
-
-
-def nearest_miss(result: Result) -> str:
-    """What came closest, what it lacks, and what would help."""
-    miss = result["nearest"]
-    if miss is None:
-        return ""
-    row = miss["estimate"]
-    return (
-        f"nearest: {compact_layout(row['layout'])} on {row['nodes']} x {row['instance']} is short of "
-        f"{say('_bytes', miss['short_bytes'])} per GPU, most of it {term_title(miss['largest_term'])}"
-    )
 
 
 def _title(given: Mapping[str, Any], result: Result) -> str:

@@ -131,5 +131,5 @@ def near_miss(estimate: Estimate) -> NearMiss:
     """What of `estimate` is too big and what would help."""
     short = max(-estimate.terms["margin_bytes"], 0.0)
     largest = max(MEMORY_PARTS, key=lambda name: estimate.terms[name])
-    advice = ADVICE[largest] if short > 0 else "more nodes, a later deadline or a larger budget"
+    advice = ADVICE[largest] if short > 0 else "more nodes or a later deadline; fewer nodes or a larger budget"
     return NearMiss(estimate, short, largest, advice)
