@@ -11,6 +11,8 @@ class Framework:
 
     memory_traffic: bytes moved by memory-bound work over the textbook minimum (1 = every operand once).
     attention_kernel: kernel family of perf.kernels (fa2, fa3, cudnn, sdpa = what PyTorch picks; "best" = best of the GPU).
+    attention_share: achieved rate of its attention calls over the kernel tables (masks, biases, layout changes).
+    interference: time that communication takes from the compute it hides under, per second hidden (SMs, HBM).
     host_layer_s, host_moe_layer_s: host time to issue forward+backward of one layer / its routing, s.
     tp_overlap, dp_overlap, fsdp_overlap, cp_overlap, ep_overlap, pp_overlap: hidden share of each communication.
     logit_bytes: bytes alive per logit at the loss peak. gradient_bytes: per parameter. param_bytes: model weights.
@@ -22,6 +24,8 @@ class Framework:
     name: str
     memory_traffic: float
     attention_kernel: str
+    attention_share: float
+    interference: float
     host_layer_s: float
     host_moe_layer_s: float
     step_overhead_s: float

@@ -60,6 +60,8 @@ _EFA: Mapping[str, EfaFit] = {
     "v2": EfaFit(32e-6, 5.7e-6, 4.9e-6, 0.93, 39e6, 0.88, 0.85, 46e-6),
     "v3": EfaFit(27e-6, 4.5e-6, 3.0e-6, 0.93, 39e6, 0.88, 0.85, 35e-6),
     "v4": EfaFit(23e-6, 4.5e-6, 1.8e-6, 0.93, 39e6, 0.86, 0.85, 35e-6),
+    # InfiniBand and RoCE clusters, which measured runs come from: prior values of RDMA fabrics, not fitted.
+    "other": EfaFit(12e-6, 3.0e-6, 1.0e-6, 0.93, 10e6, 0.90, 0.90, 10e-6),
 }
 _EFA_CLASS: Mapping[str, str] = {
     "p4d": "v1",
@@ -89,6 +91,7 @@ class FabricRates:
     nv_all_to_all: NvlinkFit
     net_bytes_per_s: float
     net: EfaFit
+    efa: float
 
 
 def fabric_rates(fabric: Fabric) -> FabricRates:
@@ -102,7 +105,8 @@ def fabric_rates(fabric: Fabric) -> FabricRates:
         nv_ring=ring,
         nv_all_to_all=all_to_all,
         net_bytes_per_s=fabric.network.bytes_per_s,
-        net=_EFA[_EFA_CLASS.get(fabric.kind, "v3")],
+        net=_EFA[_EFA_CLASS.get(fabric.kind, "other")],
+        efa=1.0 if fabric.kind in _EFA_CLASS else 0.0,
     )
 
 

@@ -110,8 +110,8 @@ class Evaluation:
     ) -> None:
         self.arch, self.workload, self.instance, self.layouts = arch, workload, instance, layouts
         self.framework, self.calibration = framework, calibration
-        rates = kernel_rates(instance.accelerator, framework.attention_kernel, calibration)
-        self.model = Model(arch, rates, fabric_rates(instance.fabric), framework)
+        rates = kernel_rates(instance.accelerator, framework.attention_kernel, calibration, framework.attention_share)
+        self.model = Model(arch, rates, fabric_rates(instance.fabric), framework, calibration)
         self.by_layer = unique(layouts, LAYER_FIELDS)
         c = combos(self.by_layer.layouts, workload.seq_len)
         tensor = tensor_times(self.model, c)
@@ -207,14 +207,18 @@ class Evaluation:
         tail = g(self.states.bucket_share)
         forward, backward = self.slow_forward_s, self.slow_backward_s
         once = np.maximum(reduce_ - o * backward, reduce_ * tail) + np.maximum(gather - o * forward, gather * tail)
+        slow = self.framework.interference
         if not bool(np.any(self.layouts["sharding"] == Sharding.ZERO3)):
-            return reduce_ + gather, once
+            total = reduce_ + gather
+            return total, once + slow * (total - once)
         o = self.framework.fsdp_overlap
         exposed = np.maximum(gather - o * forward, 0.0) + np.maximum(gather + reduce_ - o * backward, 0.0)
         zero3 = self.layouts["sharding"] == Sharding.ZERO3
         count = self.rows.micro_batches
         total = np.where(zero3, count * (2.0 * gather + reduce_), reduce_ + gather)
-        return total, np.where(zero3, count * exposed, once)
+        exposed = np.where(zero3, count * exposed, once)
+        # What hides still takes multiprocessors and memory bandwidth from the compute above it.
+        return total, exposed + slow * (total - exposed)
 
     # --- memory -----------------------------------------------------------------------------------------------------
 

@@ -152,10 +152,13 @@ class KernelRates:
     bf16_peak_flop_per_s: float
 
 
-def kernel_rates(accelerator: Accelerator, attention_kernel: str, calibration: Calibration) -> KernelRates:
+def kernel_rates(
+    accelerator: Accelerator, attention_kernel: str, calibration: Calibration, attention_share: float = 1.0
+) -> KernelRates:
     """Rates of `accelerator` under sustained load, from its sweep, or a roofline where there is none.
 
     `attention_kernel` is a family of ATTENTION_FITS; an unknown one falls back on the best of the architecture.
+    `attention_share` scales its rates (Framework.attention_share).
     """
     fits = GEMM_FITS.get(accelerator.kernel_table, {})
     sustained = calibration.sustained_gemm(accelerator.architecture)
@@ -165,6 +168,7 @@ def kernel_rates(accelerator: Accelerator, attention_kernel: str, calibration: C
     families = ATTENTION_FITS[accelerator.architecture]
     attention = families.get(attention_kernel, families["best"])
     bf16 = accelerator.peak_flop_per_s["bf16"]
+    sustained_core = calibration.sustained_attention * attention_share
     return KernelRates(
         rate_flop_per_s=np.array([r[0] * p * sustained for r, p in zip(rows, peaks, strict=True)]),
         fixed_s=np.array([r[1] for r in rows]),
@@ -174,8 +178,8 @@ def kernel_rates(accelerator: Accelerator, attention_kernel: str, calibration: C
         operand_bytes=np.array([OPERAND_BYTES[p] for p in Precision]),
         measured=np.array([1.0 if p in fits else 0.0 for p in Precision]),
         supported=np.array([1.0 if PEAK_KEY[p] in accelerator.peak_flop_per_s else 0.0 for p in Precision]),
-        attention_forward_flop_per_s=attention.forward * bf16 * calibration.sustained_attention,
-        attention_backward_flop_per_s=attention.backward * bf16 * calibration.sustained_attention,
+        attention_forward_flop_per_s=attention.forward * bf16 * sustained_core,
+        attention_backward_flop_per_s=attention.backward * bf16 * sustained_core,
         attention_forward_half_seq=attention.forward_half,
         attention_backward_half_seq=attention.backward_half,
         attention_dim64=attention.dim64,

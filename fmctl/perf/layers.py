@@ -12,6 +12,7 @@ from fmctl.domain.layout import ContextComm, Dispatcher, Precision, Recompute
 from fmctl.domain.model import LayerKind, Mixer, ModelArch
 from fmctl.domain.result import FloatArray
 from fmctl.perf import shapes
+from fmctl.perf.calibration import Calibration
 from fmctl.perf.activations import layer_activation_bytes, layer_input_bytes, layer_kept
 from fmctl.perf.collectives import FabricRates, all_reduce_s, all_to_all_s, dispatch_s, gather_s, send_s
 from fmctl.perf.kernels import KernelRates, attention_s, gemm_measured, gemm_s, stream_s
@@ -38,6 +39,7 @@ class Model:
     rates: KernelRates
     fabric: FabricRates
     framework: Framework
+    calibration: Calibration
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -217,7 +219,9 @@ def _expert_parallel(model: Model, kind: LayerKind, c: Combos) -> tuple[FloatArr
     local = np.maximum(np.minimum(c.ep, np.floor(model.fabric.domain_gpus / c.etp)), 1.0)
     exchange = all_to_all_s(model.fabric, pairs * width, c.ep, local)
     fused = dispatch_s(model.fabric, pairs / ff.top_k * width, np.asarray(float(ff.top_k)), c.ep, local)
+    # Across EFA the host or a proxy takes part in every exchange, whatever its size.
     once = np.where(c.dispatcher == _FUSED, fused, exchange)
+    once = once + np.where(c.ep > local, model.calibration.efa_exchange_s * model.fabric.efa, 0.0)
     return np.where(c.ep > 1.0, 2.0 * once, 0.0), pairs * width
 
 

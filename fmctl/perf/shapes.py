@@ -197,12 +197,15 @@ def mixer_stream_bytes(mixer: Mixer, arch: ModelArch, c: Combos) -> tuple[FloatA
     heads = mixer.n_heads / c.tp
     kv = kv_heads_per_rank(mixer, c) if mixer.type == "attention" else heads
     rotary = 4.0 * c.tokens * (heads + kv) * mixer.head_dim * (2.0 if arch.qk_norm else 1.0)
-    extra: FloatArray = 0.0 * c.tokens
+    extra_forward, extra_backward = 0.0 * c.tokens, 0.0 * c.tokens
     if mixer.type not in ("attention", "mla"):
-        # Short convolution, gates and the gated output norm read and write their streams once more.
-        extra = 8.0 * c.tokens * (heads * mixer.v_head_dim * 2.0 + mixer.n_key_heads * mixer.head_dim * 2.0 / c.tp)
-    forward: FloatArray = c.region * h * 10.0 + rotary + extra
-    backward: FloatArray = c.region * h * 12.0 + rotary + 2.0 * extra
+        # Short convolution, gates and the gated output norm read and write their streams once more; the fp32 state of
+        # every chunk is written, scanned and read again (backward: twice over).
+        streams = c.tokens * (heads * mixer.v_head_dim * 2.0 + mixer.n_key_heads * mixer.head_dim * 2.0 / c.tp)
+        states = c.tokens * heads * mixer.head_dim * mixer.v_head_dim * 4.0 / LINEAR_CHUNK
+        extra_forward, extra_backward = 8.0 * streams + 3.0 * states, 16.0 * streams + 6.0 * states
+    forward: FloatArray = c.region * h * 10.0 + rotary + extra_forward
+    backward: FloatArray = c.region * h * 12.0 + rotary + extra_backward
     return forward, backward
 
 
