@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing itself costs 3 ms
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
     from fmctl.cli.services import Services
 
 
 def main(argv: Sequence[str] | None = None, *, services: Services | None = None) -> int:
     """Run one command and return its exit code; whatever goes wrong ends here as one clear error.
 
+    Without `argv` this is the console's entry: the process ends here and nothing is returned.
+
     Args:
         argv: the arguments; those of the process by default.
         services: the catalogue and planner to use; the real ones by default.
     """
-    if argv is None:
-        import gc
+    if argv is not None:
+        return _run(list(argv), services)
+    import gc
 
-        gc.disable()  # a command lives for a moment: looking for cycles costs a tenth of its start and frees nothing
-    args = list(sys.argv[1:] if argv is None else argv)
+    gc.disable()  # a command lives for a moment: looking for cycles costs a tenth of its start and frees nothing
+    return _leave(_run(sys.argv[1:], services))
+
+
+def _run(args: list[str], services: Services | None) -> int:
     if args == ["--version"]:
         return _version()
     if args[:1] == ["__complete"]:
@@ -31,6 +40,16 @@ def main(argv: Sequence[str] | None = None, *, services: Services | None = None)
     from fmctl.cli.running import run
 
     return run(args, services)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process as it stands: to take numpy and thousands of objects apart again costs 15 ms and serves nobody."""
+    for stream in (sys.stdout, sys.stderr):
+        try:  # noqa: SIM105 - contextlib costs a quarter of a bare start
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # closed, or nobody reads it: whoever wrote has dealt with that
+            pass
+    os._exit(code)
 
 
 def _version() -> int:
@@ -47,4 +66,4 @@ def _version() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -20,7 +20,7 @@ __all__ = ["SETTINGS", "Scope", "Setting", "Settings", "Value", "find", "resolve
 Scope = Literal["user", "project"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Value:
     """What a setting is, and who said so: "flag", "environment FMCTL_REGION", "project /path/fmctl.toml", "default"."""
 

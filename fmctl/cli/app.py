@@ -15,7 +15,7 @@ EPILOG = "Results go to stdout, everything else to stderr. `fmctl COMMAND --help
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Entry:
     """One command, or a group of them: what it does in one line, and `module:function`."""
 

@@ -50,7 +50,7 @@ ModelName = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Output:
     """Where the answer goes and how it looks."""
 
@@ -63,7 +63,7 @@ class Output:
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress, no warnings.", rich_help_panel="Output")] = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Asked:
     """What is to be trained, on what, and what is already decided; shared by estimate, explain and plan."""
 
@@ -99,7 +99,7 @@ class Asked:
     cuda_graph: Annotated[bool | None, _layout("Capture the step", "--cuda-graph/--no-cuda-graph")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Search:
     """What plan is to aim at."""
 

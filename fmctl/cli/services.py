@@ -153,7 +153,7 @@ class RealCatalogue:
         return storage_prices()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Services:
     """The catalogue, the planner and the clock."""
 

@@ -10,7 +10,7 @@ class Framework:
     """One framework profile; fractions are of the time or bytes named, in [0, 1] unless said.
 
     memory_traffic: bytes moved by memory-bound work over the textbook minimum (1 = every operand once).
-    attention_kernel: kernel family of perf.kernels (fa2, fa3, cudnn, sdpa = what PyTorch picks; "best" = best of the GPU).
+    attention_kernel: kernel family of perf.kernels (fa2, fa3, cudnn, sdpa: PyTorch picks; best).
     attention_share: achieved rate of its attention calls over the kernel tables (masks, biases, layout changes).
     interference: time that communication takes from the compute it hides under, per second hidden (SMs, HBM).
     host_layer_s, host_moe_layer_s: host time to issue forward+backward of one layer / its routing, s.

@@ -12,8 +12,8 @@ from fmctl.domain.layout import ContextComm, Dispatcher, Precision, Recompute
 from fmctl.domain.model import LayerKind, Mixer, ModelArch
 from fmctl.domain.result import FloatArray
 from fmctl.perf import shapes
-from fmctl.perf.calibration import Calibration
 from fmctl.perf.activations import layer_activation_bytes, layer_input_bytes, layer_kept
+from fmctl.perf.calibration import Calibration
 from fmctl.perf.collectives import FabricRates, all_reduce_s, all_to_all_s, dispatch_s, gather_s, send_s
 from fmctl.perf.kernels import KernelRates, attention_s, gemm_measured, gemm_s, stream_s
 from fmctl.perf.shapes import Combos, Gemm

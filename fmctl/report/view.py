@@ -11,7 +11,7 @@ Document = dict[str, Any]
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Column:
     """One column: on a narrow screen the highest `keep` goes first (0 never does); `short` is a briefer spelling."""
 
@@ -21,7 +21,7 @@ class Column:
     short: Callable[[str], str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Table:
     """Cells as they are read; the first column names the row. Without `header` it is a list of facts."""
 
@@ -31,7 +31,7 @@ class Table:
     gap: int = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Section:
     """A titled part of a report: lines of text, then a table."""
 
@@ -40,7 +40,7 @@ class Section:
     lines: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Report:
     """What a person reads."""
 
@@ -48,7 +48,7 @@ class Report:
     sections: tuple[Section, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Answer:
     """What a command answers, once: the document, the same as flat rows, and how a person reads it.
 

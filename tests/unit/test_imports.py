@@ -10,10 +10,9 @@ import pytest
 
 _PROBE = """
 import json, sys
-sys.argv = ["fmctl", *{arguments!r}]
 try:
     from fmctl.__main__ import main
-    code = main() or 0
+    code = main({arguments!r})  # the console's entry would end the process
 except SystemExit as leave:
     code = leave.code or 0
 sys.stdout.flush()
