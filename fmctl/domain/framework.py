@@ -15,6 +15,8 @@ class Framework:
     interference: time that communication takes from the compute it hides under, per second hidden (SMs, HBM).
     host_layer_s, host_moe_layer_s: host time to issue forward+backward of one layer / its routing, s.
     tp_overlap, dp_overlap, fsdp_overlap, cp_overlap, ep_overlap, pp_overlap: hidden share of each communication.
+    gradient_copy_bytes: per parameter, gradients in the compute precision beside accumulated ones, never sharded.
+    activation_factor: activations kept over the fused minimum of perf.activations (eager kernels keep more tensors).
     logit_bytes: bytes alive per logit at the loss peak. gradient_bytes: per parameter. param_bytes: model weights.
     optimizer_bytes: master weight and Adam moments per parameter.
     allocator_overhead: reserved over allocated, minus 1. rank_order: fastest first.
@@ -37,7 +39,9 @@ class Framework:
     pp_overlap: float
     param_bytes: float
     gradient_bytes: float
+    gradient_copy_bytes: float
     optimizer_bytes: float
+    activation_factor: float
     logit_bytes: float
     allocator_overhead: float
     rank_order: tuple[str, ...]

@@ -224,7 +224,7 @@ class Evaluation:
 
     def _memory(self) -> None:
         r, lg, sg = self.rows, self.by_layer.gather, self.by_state.gather
-        plain = [lg(k.activation_bytes) for k in self.kinds]
+        plain = [self.framework.activation_factor * lg(k.activation_bytes) for k in self.kinds]
         full = lg(self.kinds[0].recomputed_bytes)
         kept = [p + r.recomputed * (full - p) for p in plain]
         working = self._working()

@@ -104,7 +104,9 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
 
     slots = list(zip(stages.dense_params, stages.expert_params, strict=True))
     weights = [per_device(d, e, fw.param_bytes, Sharding.ZERO3) for d, e in slots]
-    gradients = [per_device(d, e, fw.gradient_bytes, Sharding.ZERO2) for d, e in slots]
+    copies = [fw.gradient_copy_bytes * (d / tp + e / ep_etp) for d, e in slots]
+    accumulated = [per_device(d, e, fw.gradient_bytes, Sharding.ZERO2) for d, e in slots]
+    gradients = [a + c for a, c in zip(accumulated, copies, strict=True)]
     optimizer = [per_device(d, e, fw.optimizer_bytes, Sharding.ZERO1) for d, e in slots]
     dense_local = _widest(stages.dense_params) / tp
     expert_local = _widest(stages.expert_params) / ep_etp
