@@ -15,7 +15,7 @@ class Calibration:
     """Achieved fractions and fixed costs that no table gives.
 
     sustained_ampere, sustained_hopper, sustained_blackwell: GEMM rate of whole training steps over that of short
-    benchmark bursts (power throttling, clocks).
+    benchmark bursts in bf16 (power throttling, clocks); *_low the same in fp8 and below.
     sustained_attention: the same for attention kernels.
     hbm_fraction: achieved over nominal HBM bandwidth for streaming kernels (0.86-0.92 in stream benchmarks).
     wait_per_doubling: time lost waiting for the slowest rank, per doubling of the GPUs beyond one node, as a fraction.
@@ -30,8 +30,10 @@ class Calibration:
     name: str = "first-fit-2026-11"
     date: str = "2026-11-22"
     sustained_ampere: float = 0.89
-    sustained_hopper: float = 0.945
-    sustained_blackwell: float = 0.885
+    sustained_hopper: float = 0.89
+    sustained_hopper_low: float = 0.97
+    sustained_blackwell: float = 0.87
+    sustained_blackwell_low: float = 0.90
     sustained_attention: float = 0.95
     hbm_fraction: float = 0.88
     wait_per_doubling: float = 0.003
@@ -43,14 +45,14 @@ class Calibration:
     communicator_bytes: float = 0.35e9
     source: str = "kernel and collective tables; framework constants from a first fit on published training runs"
 
-    def sustained_gemm(self, architecture: str) -> float:
-        """Sustained over burst GEMM rate of an accelerator architecture (dimensionless)."""
+    def sustained_gemm(self, architecture: str, low_precision: bool) -> float:
+        """Sustained over burst GEMM rate of an accelerator architecture in bf16 or in fp8 and below (dimensionless)."""
         table = {
-            "ampere": self.sustained_ampere,
-            "hopper": self.sustained_hopper,
-            "blackwell": self.sustained_blackwell,
+            "ampere": (self.sustained_ampere, self.sustained_ampere),
+            "hopper": (self.sustained_hopper, self.sustained_hopper_low),
+            "blackwell": (self.sustained_blackwell, self.sustained_blackwell_low),
         }
-        return table[architecture]
+        return table[architecture][low_precision]
 
 
 PRIOR = Calibration()

@@ -161,7 +161,7 @@ def kernel_rates(
     `attention_share` scales its rates (Framework.attention_share).
     """
     fits = GEMM_FITS.get(accelerator.kernel_table, {})
-    sustained = calibration.sustained_gemm(accelerator.architecture)
+    sustained = [calibration.sustained_gemm(accelerator.architecture, p != Precision.BF16) for p in Precision]
     rows = [fits.get(p, _ROOFLINE) for p in Precision]
     # A precision without its own units (fp8 on A100) is not supported; it is given the bf16 peak and never chosen.
     peaks = [accelerator.peak_flop_per_s.get(PEAK_KEY[p], accelerator.peak_flop_per_s["bf16"]) for p in Precision]
@@ -170,7 +170,7 @@ def kernel_rates(
     bf16 = accelerator.peak_flop_per_s["bf16"]
     sustained_core = calibration.sustained_attention * attention_share
     return KernelRates(
-        rate_flop_per_s=np.array([r[0] * p * sustained for r, p in zip(rows, peaks, strict=True)]),
+        rate_flop_per_s=np.array([r[0] * p * held for r, p, held in zip(rows, peaks, sustained, strict=True)]),
         fixed_s=np.array([r[1] for r in rows]),
         k0=np.array([r[2] for r in rows]),
         mn0=np.array([r[3] for r in rows]),

@@ -27,6 +27,8 @@ BACKWARD_ATTENTION_FLOP = 2.5  # forward = 2 products, backward = 5 (arXiv 2205.
 # Bytes per element of a weight gradient: read and written in fp32 where gradients are accumulated in the GEMM.
 WGRAD_OUTPUT_BYTES = 8.0
 BF16_BYTES = 2.0
+# Times that the bytes alive per logit are read or written, forward and backward.
+LOSS_PASSES = 1.6
 COMPONENTS = ("gemm_s", "attention_s", "memory_bound_s", "tp_exposed_s", "cp_exposed_s", "ep_exposed_s", "launch_s")
 TOTALS = ("tp_total_s", "cp_total_s", "ep_total_s")
 
@@ -322,8 +324,8 @@ class EndTable:
 def end_table(model: Model, c: Combos, tensor: TensorTimes) -> EndTable:
     """Vocabulary work of the end stages: logits GEMMs in bf16, cross entropy over T x V / tp logits.
 
-    Cross entropy moves about 14 bytes per logit forward and backward in a fused kernel (read bf16, softmax statistics
-    in fp32, write the gradient). Source: counting of operands; Valid: vocabularies of 32k-256k.
+    Cross entropy moves the bytes that its kernel keeps per logit about 1.6 times: a fused kernel reads bf16, keeps
+    softmax statistics and writes the gradient. Source: counting of operands; Valid: vocabularies of 32k-256k.
     """
     arch = model.arch
     bf16 = np.zeros_like(c.precision) + int(Precision.BF16)
@@ -336,6 +338,6 @@ def end_table(model: Model, c: Combos, tensor: TensorTimes) -> EndTable:
     )
     logits = c.tokens * width
     gather = tensor.gather_s
-    loss = stream_s(r, model.framework.memory_traffic * 14.0 * logits, 6.0)
+    loss = stream_s(r, LOSS_PASSES * model.framework.logit_bytes * logits, 6.0)
     embedding = stream_s(r, model.framework.memory_traffic * 12.0 * arch.hidden * c.tokens, 4.0) + 2.0 * gather
     return EndTable(embedding, logits_f + 0.4 * loss + gather, logits_b + 0.6 * loss + gather, logits)

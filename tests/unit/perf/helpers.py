@@ -19,7 +19,13 @@ from fmctl.perf.shapes import Combos
 
 # Tables are measured in short bursts: the sustained factors are of whole training steps, and come out.
 BURST = Calibration(
-    name="burst", sustained_ampere=1.0, sustained_hopper=1.0, sustained_blackwell=1.0, sustained_attention=1.0
+    name="burst",
+    sustained_ampere=1.0,
+    sustained_hopper=1.0,
+    sustained_hopper_low=1.0,
+    sustained_blackwell=1.0,
+    sustained_blackwell_low=1.0,
+    sustained_attention=1.0,
 )
 
 
