@@ -14,8 +14,8 @@ PURCHASES = ("on-demand", "capacity-block", "spot", "reserved-1y", "reserved-3y"
 OBJECTIVES = ("cost", "time", "throughput")
 SHELLS = ("bash", "zsh", "fish")
 SCHEMAS = (
-    "estimate", "plan", "explain", "diff", "models", "model", "instances", "instance", "prices", "config", "schemas",
-    "spec", "error",
+    "estimate", "plan", "explain", "diff", "validate", "models", "model", "instances", "instance", "prices", "config",
+    "schemas", "spec", "error",
 )  # fmt: skip
 
 CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -20,6 +20,7 @@ from fmctl.documents.catalogue import (
 )
 from fmctl.documents.meta import ConfigDocument, ErrorDocument, SchemasDocument, SpecDocument
 from fmctl.documents.results import DiffDocument, EstimateDocument, ExplainDocument, PlanDocument
+from fmctl.documents.validation import ValidateDocument
 from fmctl.errors import UnknownName, UnreadableFile
 
 DOCUMENTS: Mapping[str, type[Head]] = {
@@ -27,6 +28,7 @@ DOCUMENTS: Mapping[str, type[Head]] = {
     "plan": PlanDocument,
     "explain": ExplainDocument,
     "diff": DiffDocument,
+    "validate": ValidateDocument,
     "models": ModelsDocument,
     "model": ModelDocument,
     "instances": InstancesDocument,
