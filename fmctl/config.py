@@ -6,6 +6,7 @@ The settings themselves are declared in `settings`, their files are read and cha
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def resolve(
         UnreadableFile: a settings file that is forbidden or not TOML.
     """
     values = {name: Value(setting.default, "default") for name, setting in SETTINGS.items()}
-    for label, path in (("user", settings_files.user_file()), ("project", _project(cwd))):
+    for label, path in (("user", _user_file()), ("project", _project(cwd))):
         if path is not None:
             values |= _from_file(f"{label} {path}", settings_files.load(path))
     values |= _from_environment(os.environ if env is None else env)
@@ -119,6 +120,15 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Value]:
             origin = f"environment {variable}"
             found[name] = Value(check(name, env[variable], origin), origin)
     return found
+
+
+def _user_file() -> Path | None:
+    """The user's file, None where there is none: asking the XDG folder first spares most people platformdirs' 3 ms."""
+    if sys.platform.startswith("linux"):
+        folder = os.environ.get("XDG_CONFIG_HOME", "").strip() or os.path.expanduser("~/.config")  # noqa: PTH111
+        if not os.path.exists(f"{folder}/fmctl/config.toml"):  # noqa: PTH110
+            return None
+    return settings_files.user_file()
 
 
 def _project(cwd: Path | None) -> Path | None:

@@ -12,7 +12,6 @@ from fmctl.cli.streams import write_stderr
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.errors import NoLayout, UsageError
 from fmctl.report.answers import estimate_answer, plan_answer
-from fmctl.report.plans import saved_line
 from fmctl.report.view import Answer
 
 
@@ -70,6 +69,7 @@ def _check_name(name: str, services: Services) -> None:
 
 def _save(name: str, answer: Answer, out: Output, services: Services) -> None:
     from fmctl.cluster.store import save
+    from fmctl.report.plans import saved_line
 
     path = save(name, answer.document, services.now().isoformat(timespec="seconds"))
     if not out.quiet:

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fmctl.domain.result import Plan, PlanRequest
-from fmctl.report.estimates import estimate_report
-from fmctl.report.plans import plan_report
 from fmctl.report.results import estimate_document, flat, plan_document
-from fmctl.report.view import Answer, Document
+from fmctl.report.view import Answer, Document, Report
 
 
 def estimate_answer(plan: Plan, request: PlanRequest, provenance: Mapping[str, Any]) -> Answer:
@@ -25,10 +23,22 @@ def plan_answer(plan: Plan, request: PlanRequest, provenance: Mapping[str, Any])
 def shown_estimate(document: Document) -> Answer:
     """An estimate document, new or read from a file."""
     rows = [flat(document["result"])] if document["result"] else []
-    return Answer(document, rows, lambda: estimate_report(document), tuple(document["warnings"]))
+
+    def report() -> Report:
+        from fmctl.report.estimates import estimate_report  # the reports are for people: JSON starts without them
+
+        return estimate_report(document)
+
+    return Answer(document, rows, report, tuple(document["warnings"]))
 
 
 def shown_plan(document: Document) -> Answer:
     """A plan document, new or read from a file."""
     rows = [flat(row) for row in document["result"]["rows"]]
-    return Answer(document, rows, lambda: plan_report(document), tuple(document["warnings"]))
+
+    def report() -> Report:
+        from fmctl.report.plans import plan_report
+
+        return plan_report(document)
+
+    return Answer(document, rows, report, tuple(document["warnings"]))

@@ -8,7 +8,6 @@ from typing import Any
 
 from fmctl.errors import UnknownName, UsageError, shorten
 from fmctl.report.envelope import plain
-from fmctl.report.text import plain_text, table_of
 from fmctl.report.view import Answer, Report, Row, Section, Table
 
 FORMATS = ("table", "json", "jsonl", "csv", "md", "yaml")
@@ -56,8 +55,15 @@ def as_markdown(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def as_table(report: Report) -> str:
+    """Aligned columns for a pipe."""
+    from fmctl.report.text import plain_text
+
+    return plain_text(report)
+
+
 WRITERS: Mapping[str, Callable[[Answer], str]] = {
-    "table": lambda answer: plain_text(answer.report()),
+    "table": lambda answer: as_table(answer.report()),
     "json": lambda answer: as_json(answer.document),
     "jsonl": lambda answer: as_jsonl(answer.rows),
     "csv": lambda answer: as_csv(answer.rows),
@@ -105,8 +111,10 @@ def written(value: Any, form: str) -> str:
     if not _tabular(rows):
         return as_json(value)
     names = list(dict.fromkeys(name for row in rows for name in row))
+    from fmctl.report.text import table_of
+
     report = Report("", (Section(table=table_of(rows, names)),) if rows else ())
-    return plain_text(report) if form == "table" else as_markdown(report)
+    return as_table(report) if form == "table" else as_markdown(report)
 
 
 def _rows(value: Any) -> list[Row]:
