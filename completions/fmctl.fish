@@ -2,7 +2,7 @@
 function __fmctl_at
     set -l at fmctl
     for word in (commandline -opc)[2..-1]
-        if contains -- "$at $word" "fmctl estimate" "fmctl plan" "fmctl explain" "fmctl diff" "fmctl models" "fmctl models list" "fmctl models show" "fmctl models import" "fmctl instances" "fmctl instances list" "fmctl instances show" "fmctl prices" "fmctl prices list" "fmctl prices show" "fmctl config" "fmctl config list" "fmctl config get" "fmctl config set" "fmctl config unset" "fmctl config path" "fmctl schema" "fmctl spec" "fmctl completion"
+        if contains -- "$at $word" "fmctl estimate" "fmctl plan" "fmctl explain" "fmctl diff" "fmctl validate" "fmctl models" "fmctl models list" "fmctl models show" "fmctl models import" "fmctl instances" "fmctl instances list" "fmctl instances show" "fmctl prices" "fmctl prices list" "fmctl prices show" "fmctl config" "fmctl config list" "fmctl config get" "fmctl config set" "fmctl config unset" "fmctl config path" "fmctl schema" "fmctl spec" "fmctl completion"
             set at "$at $word"
         end
     end
@@ -16,6 +16,7 @@ complete -c fmctl -n '__fmctl_at fmctl' -a 'estimate' -d 'One layout on one inst
 complete -c fmctl -n '__fmctl_at fmctl' -a 'plan' -d 'Search layouts, instance types and node counts for the best way to train a model, and rank them.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'explain' -d 'Where the time, the memory and the money go: each part with its share, equation and source.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'diff' -d 'Two plans or estimates, field by field: what differs, by how much, relative to the first.'
+complete -c fmctl -n '__fmctl_at fmctl' -a 'validate' -d 'Predict measured runs and print the errors of throughput, memory, ranking and intervals.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'models' -d 'Model architectures.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'instances' -d 'Instance types and UltraServers.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'prices' -d 'Dated prices.'
@@ -156,6 +157,16 @@ complete -c fmctl -n '__fmctl_at fmctl diff' -l row -x -d 'Row of a plan (1).'
 complete -c fmctl -n '__fmctl_at fmctl diff' -l exit-code -d 'Exit 10 when there are differences.'
 complete -c fmctl -n '__fmctl_at fmctl diff' -l all -d 'Equal fields too.'
 complete -c fmctl -n '__fmctl_at fmctl diff' -s h -l help -d 'Show this message and exit.'
+complete -c fmctl -n '__fmctl_at fmctl validate' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
+complete -c fmctl -n '__fmctl_at fmctl validate' -l json -d 'Short for -o json.'
+complete -c fmctl -n '__fmctl_at fmctl validate' -l query -x -d 'JMESPath into the document'
+complete -c fmctl -n '__fmctl_at fmctl validate' -l fields -x -a '(__fmctl_values fields)' -d 'Only these fields of each row'
+complete -c fmctl -n '__fmctl_at fmctl validate' -l out -s O -r -F -d 'Write to a file, whole or not at all'
+complete -c fmctl -n '__fmctl_at fmctl validate' -l no-color -d 'No colour.'
+complete -c fmctl -n '__fmctl_at fmctl validate' -l quiet -s q -d 'No progress, no warnings.'
+complete -c fmctl -n '__fmctl_at fmctl validate' -l data -x -d 'Measured runs (CSV); the shipped ones otherwise.'
+complete -c fmctl -n '__fmctl_at fmctl validate' -l by -x -d 'Table to show: family | gpu | framework | kind | parallelism | precision'
+complete -c fmctl -n '__fmctl_at fmctl validate' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl models' -a 'list' -d 'All preset model architectures with their published parameter counts.'
 complete -c fmctl -n '__fmctl_at fmctl models' -a 'show' -d 'One architecture: its layer kinds, dimensions, source.'
 complete -c fmctl -n '__fmctl_at fmctl models' -a 'import' -d 'Read a Hugging Face config.json and print it as a model file (YAML) that MODEL may name.'
@@ -284,7 +295,7 @@ complete -c fmctl -n '__fmctl_at fmctl schema' -l fields -x -a '(__fmctl_values 
 complete -c fmctl -n '__fmctl_at fmctl schema' -l out -s O -r -F -d 'Write to a file, whole or not at all'
 complete -c fmctl -n '__fmctl_at fmctl schema' -l no-color -d 'No colour.'
 complete -c fmctl -n '__fmctl_at fmctl schema' -l quiet -s q -d 'No progress, no warnings.'
-complete -c fmctl -n '__fmctl_at fmctl schema' -x -a 'estimate plan explain diff models model instances instance prices config schemas spec error'
+complete -c fmctl -n '__fmctl_at fmctl schema' -x -a 'estimate plan explain diff validate models model instances instance prices config schemas spec error'
 complete -c fmctl -n '__fmctl_at fmctl schema' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl spec' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
 complete -c fmctl -n '__fmctl_at fmctl spec' -l json -d 'Short for -o json.'

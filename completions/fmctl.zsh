@@ -12,7 +12,7 @@ _fmctl() {
   local -a options
   for ((i = 2; i < CURRENT; i++)); do
     case "$at ${words[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl validate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
     esac
   done
   case "$at" in
@@ -21,7 +21,7 @@ _fmctl() {
         options=('--version:Show the version and exit.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff models instances prices config schema spec completion'
+        _fmctl_words 'estimate plan explain diff validate models instances prices config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -157,6 +157,22 @@ _fmctl() {
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl validate")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --data) :; return ;;
+        --by) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--data:Measured runs (CSV); the shipped ones otherwise.' '--by:Table to show - family | gpu | framework | kind | parallelism | precision' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
       fi
       ;;
     "fmctl models")
@@ -372,7 +388,7 @@ _fmctl() {
         options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff models model instances instance prices config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate models model instances instance prices config schemas spec error'
       fi
       ;;
     "fmctl spec")
