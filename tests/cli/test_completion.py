@@ -24,10 +24,9 @@ def test_the_shipped_scripts_are_what_the_generator_makes(shell: str) -> None:
     assert (SCRIPTS / f"fmctl.{shell}").read_text(encoding="utf-8") == script(shell, build())
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", ["bash", *(shell for shell in SHELLS if shell != "bash" and shutil.which(shell))])
 def test_the_scripts_parse(shell: str) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"no {shell} here")
+    """Bash is always asked, the others where they are installed; `.ci/run` installs them where it may."""
     subprocess.run([shell, "-n", str(SCRIPTS / f"fmctl.{shell}")], check=True)
 
 
@@ -42,7 +41,6 @@ def complete(tmp_path: Path, *words: str) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
 @pytest.mark.parametrize(
     ("words", "offered"),
     [

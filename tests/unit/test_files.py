@@ -9,8 +9,6 @@ import pytest
 from fmctl.errors import ExitCode, UnreadableFile, UnwritableFile
 from fmctl.files import read_text, write_atomic
 
-as_anybody = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-
 
 def test_writes_and_replaces_leaving_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
@@ -75,11 +73,17 @@ def test_when_writing_fails_the_old_file_stands(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == [path]
 
 
-@as_anybody
-def test_a_forbidden_folder_is_one_clear_error(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(UnwritableFile):
-        write_atomic(tmp_path / "x", "y")
+@pytest.mark.parametrize(
+    ("folder", "why"), [("/proc", "No such file or directory"), ("file", "Not a directory")], ids=["forbidden", "file"]
+)
+def test_a_folder_that_takes_no_file_is_one_clear_error(tmp_path: Path, folder: str, why: str) -> None:
+    """Root may write nearly everywhere, but not into /proc, and nobody into a file."""
+    (tmp_path / "file").write_text("old")
+    for parents in (False, True):
+        with pytest.raises(UnwritableFile, match="cannot write") as caught:
+            write_atomic(tmp_path / folder / "x", "y", parents=parents)
+        assert caught.value.why in (why, "Permission denied", "File exists", "Read-only file system")
+    assert (tmp_path / "file").read_text() == "old"
 
 
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
