@@ -23,6 +23,9 @@ FORWARD_HOST_SHARE = 0.4
 # Codes as plain integers: looking up an enum member costs as much as a NumPy call on one row.
 _RING, _GATHER, _SWAP = int(ContextComm.RING), int(ContextComm.ALL_GATHER), int(ContextComm.ALL_TO_ALL)
 _FUSED, _SELECTIVE = int(Dispatcher.FUSED), int(Recompute.SELECTIVE)
+# Chunked recurrences reach about 0.1 of bf16 peak beside their state traffic: state-space duality kernels take as long
+# as FlashAttention-2 at 2,048 tokens with an eighth of its FLOPs (arXiv 2405.21060 figure 10).
+RECURRENCE_SLOWDOWN = 5.0
 BACKWARD_ATTENTION_FLOP = 2.5  # forward = 2 products, backward = 5 (arXiv 2205.14135)
 # Bytes per element of a weight gradient: read and written in fp32 where gradients are accumulated in the GEMM.
 WGRAD_OUTPUT_BYTES = 8.0
@@ -101,8 +104,7 @@ def _attention_times(model: Model, mixer: Mixer, c: Combos) -> tuple[FloatArray,
     forward = attention_s(model.rates, flop, moved, seq, mixer.head_dim, False)
     backward = attention_s(model.rates, BACKWARD_ATTENTION_FLOP * flop, 2.0 * moved, seq, mixer.head_dim, True)
     if mixer.type not in ("attention", "mla"):
-        # Recurrent kernels run at about a quarter of the fused-attention rate and are mostly bandwidth.
-        return 2.0 * forward, 2.0 * backward
+        return RECURRENCE_SLOWDOWN * forward, RECURRENCE_SLOWDOWN * backward
     return forward, backward
 
 
