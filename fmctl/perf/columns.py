@@ -11,6 +11,8 @@ from fmctl.domain.result import FloatArray
 
 # Above this many codes a presence table would cost more memory than sorting costs time.
 _MAX_CODES = 1 << 22
+# Above this value, which a micro batch of a huge global batch may have, the same holds for one column.
+_MAX_VALUE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -38,12 +40,17 @@ def unique(layouts: Layouts, fields: tuple[str, ...]) -> Unique:
         column = layouts[name]
         if column.ndim == 0:
             continue
-        present = np.zeros(int(column.max()) + 1, dtype=np.bool_)
-        present[column] = True
-        size = int(np.count_nonzero(present))
+        largest = int(column.max())
+        if largest > _MAX_VALUE:
+            found, rank = np.unique(column, return_inverse=True)
+            size = len(found)
+        else:
+            present = np.zeros(largest + 1, dtype=np.bool_)
+            present[column] = True
+            size = int(np.count_nonzero(present))
+            rank = (np.cumsum(present) - 1).take(column)
         if size == 1:
             continue
-        rank = (np.cumsum(present) - 1).take(column)
         code = rank if code is None else code * size + rank
         radix *= size
     n = len(layouts)

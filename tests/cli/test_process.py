@@ -132,6 +132,12 @@ def test_real_documents_obey_their_schemas(tmp_path: Path) -> None:
         jsonschema.Draft202012Validator(json_schema(document["schema"])).validate(document)
 
 
+def test_a_huge_batch_needs_no_huge_memory() -> None:
+    command = f"FMCTL plan llama-3.1-8b --instances p5.48xlarge --nodes 1 --global-batch {2**32} -o json"
+    done = shell(f"ulimit -v 3000000; {command}")
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_cannot_fit_says_why_and_exits_3() -> None:
     done = run("plan", "llama-3.1-405b", "--instances", "p4d.24xlarge", "--nodes", "1")
     assert (done.returncode, done.stdout) == (3, "")
