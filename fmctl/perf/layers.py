@@ -207,26 +207,26 @@ def _context_parallel(
     return np.where(alone, 0.0, total), np.where(alone, 0.0, np.maximum(total - hidden, 0.0))
 
 
-def _expert_parallel(model: Model, kind: LayerKind, c: Combos) -> tuple[FloatArray, FloatArray]:
-    """(time of dispatch and combine of one pass, bytes of the dispatch buffer), s and bytes.
+def _expert_parallel(model: Model, kind: LayerKind, c: Combos) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(time of dispatch and combine of one pass, its part that never hides, bytes of the dispatch buffer), s and bytes.
 
     Experts' ranks are contiguous (etp, then ep), so that ep x etp up to the NVLink domain never crosses EFA.
     All-to-all sends every token-expert pair; the fused dispatcher sends a token once per remote domain.
     """
     ff = kind.feed_forward
     if ff is None or not ff.n_experts:
-        return 0.0 * c.tokens, 0.0 * c.tokens
+        return 0.0 * c.tokens, 0.0 * c.tokens, 0.0 * c.tokens
     width = 2.0 * (ff.latent or model.arch.hidden)
     pairs = shapes.expert_tokens(ff, c) / c.etp
     if c.ep.max() <= 1.0:
-        return 0.0 * c.tokens, pairs * width
+        return 0.0 * c.tokens, 0.0 * c.tokens, pairs * width
     local = np.maximum(np.minimum(c.ep, np.floor(model.fabric.domain_gpus / c.etp)), 1.0)
     exchange = all_to_all_s(model.fabric, pairs * width, c.ep, local)
     fused = dispatch_s(model.fabric, pairs / ff.top_k * width, np.asarray(float(ff.top_k)), c.ep, local)
-    # Across EFA the host or a proxy takes part in every exchange, whatever its size.
     once = np.where(c.dispatcher == _FUSED, fused, exchange)
-    once = once + np.where(c.ep > local, model.calibration.efa_exchange_s * model.fabric.efa, 0.0)
-    return np.where(c.ep > 1.0, 2.0 * once, 0.0), pairs * width
+    # Across EFA the host or a proxy takes part in every exchange, whatever its size; that does not hide.
+    fixed = np.where(c.ep > local, 2.0 * model.calibration.efa_exchange_s * model.fabric.efa, 0.0)
+    return np.where(c.ep > 1.0, 2.0 * once, 0.0), fixed, pairs * width
 
 
 def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) -> KindTable:
@@ -244,12 +244,12 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
     tp_f, tp_b = _tensor_parallel(model, kind, c, tensor)
     cp_f, cp_f_exposed = _context_parallel(model, kind.mixer, c, core_f, False)
     cp_b, cp_b_exposed = _context_parallel(model, kind.mixer, c, core_b, True)
-    ep, dispatch_bytes = _expert_parallel(model, kind, c)
+    ep, ep_fixed, dispatch_bytes = _expert_parallel(model, kind, c)
     is_moe = kind.feed_forward is not None and kind.feed_forward.n_experts > 0
     host = np.where(c.cuda_graph > 0, 0.0, fw.host_layer_s + (fw.host_moe_layer_s if is_moe else 0.0))
     expose_tp, expose_ep = 1.0 - fw.tp_overlap, 1.0 - fw.ep_overlap
     forward = _pass_parts(
-        gemm_f, core_f, stream_f, expose_tp * tp_f, cp_f_exposed, expose_ep * ep, FORWARD_HOST_SHARE * host
+        gemm_f, core_f, stream_f, expose_tp * tp_f, cp_f_exposed, expose_ep * ep + ep_fixed, FORWARD_HOST_SHARE * host
     )
     backward = _pass_parts(
         dgrad + wgrad,
@@ -257,7 +257,7 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
         stream_b,
         expose_tp * tp_b,
         cp_b_exposed,
-        expose_ep * ep,
+        expose_ep * ep + ep_fixed,
         (1.0 - FORWARD_HOST_SHARE) * host,
     )
     # Selective recomputation runs norms and activation functions again: half of the forward streams.
@@ -279,7 +279,7 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
         dispatch_bytes=dispatch_bytes,
         forward_parts=forward,
         backward_parts=backward,
-        totals={"tp_total_s": tp_f + tp_b, "cp_total_s": cp_f + cp_b, "ep_total_s": 2.0 * ep},
+        totals={"tp_total_s": tp_f + tp_b, "cp_total_s": cp_f + cp_b, "ep_total_s": 2.0 * (ep + ep_fixed)},
     )
 
 
