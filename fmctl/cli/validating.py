@@ -32,7 +32,7 @@ def validate(ctx: typer.Context, out: Output, data: _Data = None, by: _By = None
     from fmctl.validation.predict import predict, prepare
     from fmctl.validation.records import records
     from fmctl.validation.rows import SHIPPED, read_rows
-    from fmctl.validation.score import summary
+    from fmctl.validation.summary import summary
 
     found = records(predict(prepare(read_rows(data or SHIPPED))))
     provenance = {"calibration": ctx.obj.planner.provenance("megatron")["calibration"], "rules": "docs/assumptions.md"}

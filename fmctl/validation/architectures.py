@@ -22,12 +22,15 @@ DIMENSIONS = ("hidden", "n_heads", "n_kv_heads", "ffn", "vocab", "head_dim", "n_
               "expert_ffn", "n_shared_experts")  # fmt: skip
 # The publisher's count rounds: a count this far from the stated one decides nothing.
 COUNT_TOLERANCE = 0.04
+MOST_LAYERS = 1000
 Numbers = tuple[int | None, ...]
 
 
 def architecture(row: Row) -> tuple[ModelArch, tuple[str, ...]]:
     """The architecture of a row, and what was assumed about it. Raises Skip where too little is stated."""
     numbers = tuple(row.whole(name) for name in DIMENSIONS)
+    if (numbers[DIMENSIONS.index("n_layers")] or 0) > MOST_LAYERS:
+        raise Skip(f"n_layers is more than {MOST_LAYERS}")
     mtp = _mtp_layers(row)
     return _architecture(row.lower("model"), numbers, row.lower("attention_kind"), row.positive("n_params_b"), mtp)
 
@@ -125,8 +128,9 @@ def _own(
             best = nearest
     if stated["ffn"] is None and not stated["n_experts"]:
         said.append(f"ffn = {_ffn(best)}")
-    gated_word = "gated" if best.kinds[0].feed_forward and best.kinds[0].feed_forward.gated else "not gated"
-    said.append(f"feed-forward {gated_word}, embeddings {'tied' if best.tied_embeddings else 'not tied'}")
+    forward = best.kinds[0].feed_forward
+    gates = "gated" if forward is not None and forward.gated else "not gated"
+    said.append(f"feed-forward {gates}, embeddings {'tied' if best.tied_embeddings else 'not tied'}")
     return best, tuple(said)
 
 

@@ -10,7 +10,7 @@ from fmctl.domain.layout import Layout, Precision
 from fmctl.domain.model import ModelArch
 from fmctl.domain.workload import Workload
 from fmctl.validation.architectures import architecture
-from fmctl.validation.frameworks import Changes, Dialect, changes, dialect
+from fmctl.validation.frameworks import Changes, Dialect, changes, dialect, profile
 from fmctl.validation.hardware import instance
 from fmctl.validation.layouts import layout, mesh, states_layout, workload
 from fmctl.validation.rows import Row, Skip
@@ -31,7 +31,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """One row ready to be predicted. `frozen`: low-rank adapters are trained, the model is not."""
+    """One row ready to be predicted. `frozen`: low-rank adapters are trained, the model is not.
+
+    `offloaded`: share of the layers whose activations wait in host memory.
+    """
 
     row: Row
     arch: ModelArch
@@ -41,6 +44,7 @@ class Case:
     profile: str
     changes: Changes
     frozen: bool
+    offloaded: float
     measured: Measured
     assumed: tuple[str, ...]
 
@@ -74,9 +78,10 @@ def _case(row: Row) -> Case:
     if unit not in where.accelerator.peak_flop_per_s:
         raise Skip(f"{where.accelerator.name} has no units for {row.text('precision')}")
     changed, said_changes = changes(row, spoken)
-    assumed = (*said_framework, *said_arch, *said_where, *said_work, *said_layout, *said_changes)
+    runs_as, said_profile = profile(row, spoken)
+    assumed = (*said_framework, *said_arch, *said_where, *said_work, *said_layout, *said_profile, *said_changes)
     measured = _measured(row, work, arch, spoken)
-    return Case(row, arch, work, where, chosen, spoken.profile, changed, frozen, measured, assumed)
+    return Case(row, arch, work, where, chosen, runs_as, changed, frozen, _offloaded(row, arch), measured, assumed)
 
 
 def _frozen(row: Row) -> bool:
@@ -89,6 +94,15 @@ def _frozen(row: Row) -> bool:
     if not re.search(r"rank\W{0,3}\d+|\br\W?=\W?\d+", text):
         raise Skip("LoRA without a stated rank")
     return True
+
+
+def _offloaded(row: Row, arch: ModelArch) -> float:
+    """Share of the layers whose activations are moved to host memory."""
+    found = re.search(r"offload_layers=(\d+)", row.lower("overlap_flags"))
+    if found is not None:
+        return min(int(found.group(1)) / arch.n_layers, 1.0)
+    cumulative = "8-bit" in row.lower("overlap_flags") and "cumulative" in row.lower("notes")
+    return 1.0 if cumulative or "activation offload" in row.lower("overlap_flags") else 0.0
 
 
 def _measured(row: Row, work: Workload, arch: ModelArch, spoken: Dialect) -> Measured:

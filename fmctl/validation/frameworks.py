@@ -10,7 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fmctl.domain.layout import Dispatcher
 from fmctl.validation.rows import Row
+
+# (field of the framework profile, new value; with a trailing * a factor)
+Changes = tuple[tuple[str, float], ...]
+# Weights, gradients and both Adam moments in bf16, no master weights: 8 bytes per parameter.
+PURE_BF16: Changes = (("gradient_bytes", 2.0), ("optimizer_bytes", 4.0), ("param_bytes", 2.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,8 @@ class Dialect:
 
     sharding, recompute: as rows spell them. vpp: "recipe" (see `rules.interleaving`) or "1". seq_len: tokens.
     compiled: whether PyTorch's compiler is on. memory: what its logger calls peak memory, allocated or reserved.
+    micro_batch: sequences, as far as the global batch holds them. dispatcher: of experts. fields: of the profile.
+    whole_logits: every tensor-parallel rank gathers all logits.
     """
 
     name: str
@@ -30,6 +38,10 @@ class Dialect:
     seq_len: int
     memory: str
     compiled: bool = True
+    micro_batch: int = 1
+    dispatcher: Dispatcher = Dispatcher.ALL_TO_ALL
+    fields: Changes = ()
+    whole_logits: bool = False
     why: str = ""
 
 
@@ -37,8 +49,9 @@ DIALECTS: Mapping[str, Dialect] = {
     d.name: d
     for d in (
         Dialect("nemo", "megatron", "distopt", True, "none", "recipe", 4096, "reserved",
+                dispatcher=Dispatcher.FUSED, fields=(("gradient_bytes", 2.0),),
                 why="performance recipes of NeMo, Megatron-Bridge, DGX Cloud, MLPerf: distributed optimizer, sequence "
-                "parallelism with TP, no recomputation, interleaved pipelines"),
+                "parallelism with TP, no recomputation, interleaved pipelines, bf16 gradients, HybridEP or DeepEP"),
         Dialect("megatron-lm", "megatron", "distopt", False, "none", "1", 4096, "allocated",
                 why="pretrain_gpt.py does nothing that its command line does not say"),
         Dialect("torchtitan", "torchtitan", "zero3", True, "ac-op", "1", 8192, "reserved", compiled=False,
@@ -46,8 +59,10 @@ DIALECTS: Mapping[str, Dialect] = {
                 "compile off; its logger prints reserved GiB"),
         Dialect("torchtune", "torchtitan", "zero3", True, "full", "1", 4096, "allocated", compiled=False,
                 why="full_finetune_distributed: FSDP2, checkpointing on, compile off; prints peak active GiB"),
-        Dialect("kempner", "torchtitan", "zero3", True, "full", "1", 4096, "reserved", compiled=False,
-                why="KempnerForge configurations: FSDP2 with full activation checkpointing"),
+        Dialect("kempner", "torchtitan", "zero3", True, "full", "1", 4096, "allocated", micro_batch=8,
+                fields=PURE_BF16, whole_logits=True,
+                why="KempnerForge's TrainConfig: bf16 weights without master copy, compile on, batch_size 8; its train "
+                "configurations: full activation checkpointing; logits are gathered under TP; prints peak allocated"),
         Dialect("nanotron", "nanotron", "zero1", True, "none", "1", 4096, "allocated",
                 why="its benchmark script: reduce-scatter TP mode, 1F1B, recompute_layer off; logs peak allocated"),
         Dialect("internevo", "deepspeed", "zero1", False, "none", "1", 2048, "reserved",
@@ -98,20 +113,43 @@ def _said(name: str, software: str) -> tuple[str, ...]:
     return () if profile in software or name in ("nemo", "megatron-lm") else (f"framework profile = {profile}",)
 
 
-# Eager PyTorch moves the bytes of every operator: between 2 and 3 times the textbook's.
-EAGER_TRAFFIC = 2.4
 # TP traffic hidden by decomposed, pipelined collectives (user buffers, async TP).
 PIPELINED_TP = 0.35
 # All-to-all hidden behind the other micro batch's experts (1F1B with combined forward and backward).
 OVERLAPPED_DISPATCH = 0.7
-Changes = tuple[tuple[str, float], ...]
+
+
+# Megatron-Bridge's DeepSeek-V3 recipe: fp32 master weights, both moments in bf16 (precision-aware optimizer).
+BF16_MOMENTS = 8.0
+# torchtune's published table adds one technique after the other; what each does to the profile.
+_TECHNIQUES: tuple[tuple[str, Changes], ...] = (
+    ("packed", ()),
+    ("compile", ()),
+    ("chunked ce", (("logit_bytes*", 1.0 / 8.0),)),
+    ("activation checkpointing", ()),
+    ("fused optimizer", (("gradient_bytes", 0.0),)),
+    ("activation offloading", ()),
+    ("8-bit", (("optimizer_bytes", 2.0),)),
+)
+
+
+def _cumulative(flags: str) -> dict[str, float]:
+    """What all techniques up to the named one change, together."""
+    last = next((i for i, (name, _) in enumerate(_TECHNIQUES) if name in flags), -1)
+    return dict(change for _, changed in _TECHNIQUES[: last + 1] for change in changed)
 
 
 def changes(row: Row, spoken: Dialect) -> tuple[Changes, tuple[str, ...]]:
     """Fields of the framework profile that the row's flags change, and what was assumed."""
     flags, notes = row.lower("overlap_flags"), row.lower("notes")
-    found: dict[str, float] = {}
+    found = dict(spoken.fields)
     said: list[str] = []
+    if spoken.name == "nemo" and "deepseek" in row.lower("model"):
+        found["optimizer_bytes"] = BF16_MOMENTS
+        said.append("Adam moments in bf16")
+    tp = row.whole("tp") or 1
+    if spoken.whole_logits and tp > 1:
+        found["logit_bytes*"] = float(tp)
     if "overlap off" in flags or "no communication overlap" in notes:
         found |= dict.fromkeys(
             ("tp_overlap", "dp_overlap", "fsdp_overlap", "cp_overlap", "ep_overlap", "pp_overlap"), 0.0
@@ -120,11 +158,16 @@ def changes(row: Row, spoken: Dialect) -> tuple[Changes, tuple[str, ...]]:
         found["tp_overlap"] = PIPELINED_TP
     if re.search(r"moe_a2a_overlap(?!=off)", flags):
         found["ep_overlap"] = OVERLAPPED_DISPATCH
-    if spoken.profile == "torchtitan" and ("eager" in flags or not (spoken.compiled or "compile" in flags)):
-        found["memory_traffic"] = EAGER_TRAFFIC
-        said += [] if "eager" in flags else ["compile off"]
     if "pure bf16" in notes:
-        found |= {"param_bytes": 2.0, "gradient_bytes": 2.0, "optimizer_bytes": 4.0}
-    if "offload" in flags:
-        said.append("offloading not modelled")
+        found |= dict(PURE_BF16)
+    if "techniques cumulative" in notes:
+        found |= _cumulative(flags)
     return tuple(sorted(found.items())), tuple(said)
+
+
+def profile(row: Row, spoken: Dialect) -> tuple[str, tuple[str, ...]]:
+    """The profile of perf.frameworks, and what was assumed: PyTorch stacks run compiled only where that is said."""
+    flags = row.lower("overlap_flags")
+    if spoken.profile != "torchtitan" or ("eager" not in flags and (spoken.compiled or "compile" in flags)):
+        return spoken.profile, ()
+    return "torchtitan-eager", () if "eager" in flags else ("compile off",)

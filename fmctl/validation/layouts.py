@@ -50,23 +50,39 @@ def mesh(row: Row) -> Mesh:
 def workload(row: Row, spoken: Dialect, m: Mesh) -> tuple[Workload, int, tuple[str, ...]]:
     """(sequence length and global batch, micro batch, what was assumed).
 
-    Micro batch 1 where it is not stated; global batch one micro batch per data rank, or one per stage in a pipeline.
+    Global batch where it is not stated: what throughput and step time make it, else accumulated micro batches as the
+    notes count them, else one per data rank and pipeline stage. Micro batch: the dialect's, as far as the batch holds.
     """
     said: list[str] = []
     seq, micro, batch = row.whole("seq_len"), row.whole("micro_batch"), row.whole("global_batch")
     if seq is None:
         seq = spoken.seq_len
         said.append(f"seq_len = {seq}")
+    timed = batch or _timed_batch(row, seq)
     if micro is None:
-        micro = 1
-        said.append("micro_batch = 1")
+        micro = min(spoken.micro_batch, max(timed // m.dp, 1)) if timed else 1
+        said.append(f"micro_batch = {micro}")
     if batch is None:
-        batch = micro * m.dp * m.pp
+        batch = timed or micro * m.dp * _accumulated(row, m)
         said.append(f"global_batch = {batch}")
     if batch < m.dp * micro:
         micro = max(batch // m.dp, 1)
         said.append(f"micro_batch = {micro}: the global batch holds no more")
     return Workload(seq, batch), micro, tuple(said)
+
+
+def _timed_batch(row: Row, seq: int) -> int | None:
+    """Sequences per step = tokens/s x step time / sequence length, where both are stated."""
+    rate, step = row.positive("tokens_per_s_per_gpu"), row.positive("step_time_s")
+    if rate is None or step is None:
+        return None
+    return max(round(rate * row.need("n_gpus") * step / seq), 1)
+
+
+def _accumulated(row: Row, m: Mesh) -> int:
+    """Micro batches per step and data rank: as the notes count them, else one per pipeline stage."""
+    found = re.search(r"(?:micro_num|grad_?acc(?:um)?(?:ulation)?)\W{0,2}(\d+)", row.lower("notes"))
+    return int(found.group(1)) if found else m.pp
 
 
 def layout(row: Row, arch: ModelArch, spoken: Dialect, m: Mesh, micro: int) -> tuple[Layout, tuple[str, ...]]:
@@ -81,7 +97,7 @@ def layout(row: Row, arch: ModelArch, spoken: Dialect, m: Mesh, micro: int) -> t
     code, said_precision = rules.precision(row)
     sequence, said_sequence = rules.sequence_parallel(row, spoken, m.tp)
     graph, said_graph = rules.cuda_graph(row)
-    dispatch, said_dispatch = rules.dispatcher(row, arch)
+    dispatch, said_dispatch = rules.dispatcher(row, spoken, arch)
     found = Layout(
         tp=m.tp, pp=m.pp, vpp=vpp, cp=m.cp, ep=ep, etp=etp, dp=m.dp, dp_replicate=replicas, micro_batch=micro,
         sequence_parallel=sequence, sharding=shard, recompute=mode, recompute_layers=some, precision=code,
@@ -96,6 +112,8 @@ def _experts(row: Row, arch: ModelArch, m: Mesh) -> tuple[int, int, tuple[str, .
     if not arch.is_moe:
         return 1, 1, ()
     ep, etp = row.whole("ep"), row.whole("etp") or 1
+    if arch.n_experts % (ep or 1):
+        raise Skip(f"{arch.n_experts} experts do not divide over ep {ep}")
     room = m.tp * m.cp * m.dp
     if room % ((ep or 1) * etp):
         raise Skip(f"ep {ep or 1} x etp {etp} does not divide tp x cp x dp = {room}")

@@ -19,7 +19,7 @@ from fmctl.files import read_text
 SHIPPED = Path(__file__).parent.parent / "measured" / "training.csv"
 NEEDED = ("gpu", "n_gpus", "model")
 BLANK = frozenset({"", "-", "na", "n/a", "nan", "none", "null", "unknown"})
-LARGEST = 1e15  # beyond any count, rate or size that a row can state
+LARGEST = 1e12  # beyond any count, rate or size that a row can state
 
 
 class Skip(Exception):

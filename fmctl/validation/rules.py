@@ -120,11 +120,11 @@ def cuda_graph(row: Row) -> tuple[int, tuple[str, ...]]:
     return int(whole), () if whole else (f"graphs of {scope} alone count as none",)
 
 
-def dispatcher(row: Row, arch: ModelArch) -> tuple[int, tuple[str, ...]]:
-    """Fused kernels where the row names DeepEP or HybridEP, else NCCL's all-to-all (Megatron-Core's default)."""
+def dispatcher(row: Row, spoken: Dialect, arch: ModelArch) -> tuple[int, tuple[str, ...]]:
+    """Fused kernels where the row names DeepEP or HybridEP, else the dialect's own."""
     flags = row.lower("overlap_flags") + row.lower("moe_dispatcher")
     if re.search(r"deepep|hybridep|flex|uccl", flags):
         return Dispatcher.FUSED, ()
     if not arch.is_moe or "alltoall" in flags:
         return Dispatcher.ALL_TO_ALL, ()
-    return Dispatcher.ALL_TO_ALL, ("dispatcher = all-to-all",)
+    return spoken.dispatcher, (f"dispatcher = {spoken.dispatcher.label}",)
