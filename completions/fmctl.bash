@@ -39,7 +39,7 @@ _fmctl() {
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
-        --framework) _fmctl_words 'megatron torchtitan nanotron deepspeed composer'; return ;;
+        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed composer'; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
         --pp) :; return ;;
@@ -76,7 +76,7 @@ _fmctl() {
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
-        --framework) _fmctl_words 'megatron torchtitan nanotron deepspeed composer'; return ;;
+        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed composer'; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
         --pp) :; return ;;
@@ -118,7 +118,7 @@ _fmctl() {
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
-        --framework) _fmctl_words 'megatron torchtitan nanotron deepspeed composer'; return ;;
+        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed composer'; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
         --pp) :; return ;;

@@ -10,6 +10,7 @@ composer: FSDP1 with FlashAttention-2 (llm-foundry recipes).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import ContextComm, Precision, Recompute, Schedule, Sharding
@@ -80,6 +81,10 @@ TORCHTITAN = Framework(
     uneven_stages=True,
     expert_tp=True,
     source="torchtitan documentation and default train configurations",
+)
+# Compile off: every operator moves its operands, and the host issues them one by one.
+TORCHTITAN_EAGER = replace(
+    TORCHTITAN, name="torchtitan-eager", memory_traffic=2.5, activation_factor=1.3, host_layer_s=2.0e-3
 )
 NANOTRON = Framework(
     name="nanotron",
@@ -180,4 +185,6 @@ COMPOSER = Framework(
     expert_tp=False,
     source="Composer and llm-foundry documentation",
 )
-FRAMEWORKS: Mapping[str, Framework] = {f.name: f for f in (MEGATRON, TORCHTITAN, NANOTRON, DEEPSPEED, COMPOSER)}
+FRAMEWORKS: Mapping[str, Framework] = {
+    f.name: f for f in (MEGATRON, TORCHTITAN, TORCHTITAN_EAGER, NANOTRON, DEEPSPEED, COMPOSER)
+}

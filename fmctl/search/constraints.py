@@ -159,6 +159,6 @@ def option_reasons(
         ("chunks", (vpp * mesh.pp > setting.arch.n_layers) & every),
         ("interleave-sends", (schedule == Schedule.INTERLEAVED) & (mesh.pp == 1) & every),
         ("interleave", (schedule == Schedule.INTERLEAVED) & (counts % mesh.pp != 0)[None, :]),
-        ("fsdp-pipeline", zero23 & (setting.framework.name != "torchtitan") & every),
+        ("fsdp-pipeline", zero23 & np.asarray(not setting.framework.name.startswith("torchtitan")) & every),
         ("replicate", ((ranks % replicate != 0) | (replicate > ranks)) & every),
     ]
