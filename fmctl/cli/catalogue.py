@@ -76,7 +76,7 @@ def instances_show(ctx: typer.Context, instance: _Instance, out: Output) -> None
 def prices_list(ctx: typer.Context, out: Output, region: _Region = None, purchase: _Option = None) -> None:
     """Dated prices of instances, storage and transfer; unknown where nobody has published one."""
     settings = settings_for(out)
-    found = ctx.obj.catalogue.prices("", _stated("--region", region), _stated("--purchase", purchase))
+    found = ctx.obj.catalogue.prices("", _region(region), _stated("--purchase", purchase))
     storage = () if purchase else [p for p in ctx.obj.catalogue.storage_prices() if region in (None, p.region)]
     emit(prices_answer(found, storage), out, settings)
 
@@ -86,9 +86,7 @@ def prices_show(
 ) -> None:
     """Dated prices of one instance type."""
     settings = settings_for(out)
-    found = ctx.obj.catalogue.prices(
-        _stated("INSTANCE", instance), _stated("--region", region), _stated("--purchase", purchase)
-    )
+    found = ctx.obj.catalogue.prices(_stated("INSTANCE", instance), _region(region), _stated("--purchase", purchase))
     emit(prices_answer(found), out, settings)
 
 
@@ -98,6 +96,15 @@ def _described(catalogue: Catalogue, name: str, *, whole: bool = False) -> dict[
     if record.get("plannable", True):
         return instance_row(catalogue.load_instance(name), whole=whole)
     return unplannable_row(record, whole=whole)
+
+
+def _region(text: str | None) -> str:
+    """A region as the catalogue takes it; what cannot be one is refused, not answered with an unknown price."""
+    if text is not None and text.strip():
+        from fmctl.cli.prices import check_region
+
+        check_region(text, "--region")
+    return _stated("--region", text)
 
 
 def _stated(option: str, text: str | None) -> str:

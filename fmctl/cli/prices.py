@@ -27,7 +27,7 @@ def choose_prices(
     """
     regions = parse_list(asked.regions, what="--regions") if asked.regions else [settings.text("region") or "us-east-1"]
     for region in regions:
-        _check_region(region)
+        check_region(region, "--regions" if asked.regions else settings["region"].origin)
     stated = _stated(asked, settings)
     today = services.now().date()
     find = services.catalogue.find_price
@@ -57,10 +57,14 @@ def _cheapest(prices: Sequence[Price]) -> Price:
     return min(prices, key=lambda price: inf if price.usd_per_h is None else price.usd_per_h)
 
 
-def _check_region(region: str) -> None:
+def check_region(region: str, origin: str) -> None:
+    """Raises UsageError, naming who said it, where this does not read like a region."""
     import re
 
     if re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d+[a-z]?(-[a-z]+-\d+[a-z]?)?", region) is None:
+        setting = not origin.startswith("--")
         raise UsageError(
-            f"'{shorten(region)}' is not a region", why="a region reads like us-east-1", next="--regions us-east-1"
+            f"'{shorten(region)}' is not a region",
+            why=f"{origin} has it; a region reads like us-east-1",
+            next="--regions us-east-1, or fmctl config set region us-east-1" if setting else f"{origin} us-east-1",
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fmctl.cli.streams import discard_stdout, printable, write_stderr
-from fmctl.errors import ExitCode, FmctlError
+from fmctl.errors import ExitCode, FmctlError, UsageError
 
 if TYPE_CHECKING:
     from fmctl.cli.services import Services
@@ -30,6 +30,8 @@ def run(args: Sequence[str], services: Services | None = None) -> int:
         write_stderr("\n")
         return ExitCode.INTERRUPTED
     except FmctlError as error:
+        if isinstance(error, UsageError) and not error.next:
+            error.next = _help_for(args)
         return _report(error, args)
     except MemoryError:
         return _report(InternalError("not enough memory", next="ask for fewer nodes or fewer instance types"), args)
@@ -55,6 +57,18 @@ def _invoke(args: list[str], services: Services | None) -> int:
     except typer.TyperException as error:
         raise as_usage_error(error) from None
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _help_for(args: Sequence[str]) -> str:
+    """The help of the command that was called: there is always something to type next."""
+    from fmctl.cli.app import COMMANDS
+
+    words = [arg for arg in args[:2] if not arg.startswith("-")]
+    entry = COMMANDS.get(words[0]) if words else None
+    if entry is None:
+        return "fmctl --help"
+    child = words[1] if entry.children and len(words) > 1 and words[1] in entry.children else ""
+    return " ".join(filter(None, ("fmctl", words[0], child, "--help")))
 
 
 def _internal(error: Exception) -> InternalError:

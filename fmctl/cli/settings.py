@@ -9,6 +9,7 @@ from typer import Argument, Option
 from fmctl import config
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
+from fmctl.cli.prices import check_region
 from fmctl.cli.streams import write_stderr
 from fmctl.errors import FmctlError, UsageError, shorten
 from fmctl.report.settings import config_answer, files_answer
@@ -37,6 +38,8 @@ def config_set(setting: _Name, value: _Value, out: Output, project: _Project = F
         raise UsageError(
             f"{shorten(setting)} '{shorten(value)}' is not a text", why="it has characters nobody can read"
         )
+    if setting == "region":
+        check_region(value, "the command line")
     path = config.set_value(setting, value, _scope(project))
     _say(f"{config.find(setting).name} is set in {path}", out)
 

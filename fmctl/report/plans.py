@@ -52,7 +52,7 @@ def plan_report(document: Mapping[str, Any]) -> Report:
 
 def _title(given: Mapping[str, Any], result: Result) -> str:
     tokens = f", {say('tokens', given['tokens'])} tokens" if given["tokens"] else ""
-    run = f"{given['model']}{tokens}, sequences of {given['seq_len']}, {given['framework']}"
+    run = f"{given['model']}{tokens}, sequences of {given['seq_len']} tokens, {given['framework']}"
     return f"{run}: best by {result['objective']}"
 
 
@@ -113,7 +113,7 @@ def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:
         f"{plural(result['candidates'], 'layout')} tried, {result['fitting']:,} fit; "
         f"{plural(len(rows), 'row')} shown; searched in {say('_s', result['search_s'])}",
         f"cost {'of the run' if known else 'per 10⁹ tokens'}, {'; '.join(paid)}; "
-        "± is the 80 % interval of the step time",
+        "± is the 80 % interval of the step time, margin the GPU memory left in GiB (M: MiB)",
         f"{LAYOUT_LEGEND}; * no other row is both cheaper and faster",
     )
 
