@@ -10,11 +10,14 @@ class Framework:
     """One framework profile; fractions are of the time or bytes named, in [0, 1] unless said.
 
     memory_traffic: bytes moved by memory-bound work over the textbook minimum (1 = every operand once).
+    permute_traffic: bytes moved to sort token-expert pairs over reading and writing each twice per pass.
     attention_kernel: kernel family of perf.kernels (fa2, fa3, cudnn, sdpa: PyTorch picks; best).
     attention_share: achieved rate of its attention calls over the kernel tables (masks, biases, layout changes).
     interference: time that communication takes from the compute it hides under, per second hidden (SMs, HBM).
     host_layer_s, host_moe_layer_s: host time to issue forward+backward of one layer / its routing, s.
     tp_overlap, dp_overlap, fsdp_overlap, cp_overlap, ep_overlap, pp_overlap: hidden share of each communication.
+    host_collective_s, host_send_s: host time to issue one tensor-parallel collective, one pipeline send, s.
+    stages_by_cost: layers are dealt to pipeline stages by their cost with the head, not by number.
     gradient_copy_bytes: per parameter, gradients in the compute precision beside accumulated ones, never sharded.
     activation_factor: activations kept over the fused minimum of perf.activations (eager kernels keep more tensors).
     logit_bytes: bytes alive per logit at the loss peak. gradient_bytes: per parameter. param_bytes: model weights.
@@ -25,11 +28,14 @@ class Framework:
 
     name: str
     memory_traffic: float
+    permute_traffic: float
     attention_kernel: str
     attention_share: float
     interference: float
     host_layer_s: float
     host_moe_layer_s: float
+    host_collective_s: float
+    host_send_s: float
     step_overhead_s: float
     tp_overlap: float
     dp_overlap: float
@@ -52,5 +58,6 @@ class Framework:
     precisions: tuple[str, ...]
     sequence_parallel: bool
     uneven_stages: bool
+    stages_by_cost: bool
     expert_tp: bool
     source: str

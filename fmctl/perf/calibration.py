@@ -27,23 +27,23 @@ class Calibration:
     communicator_bytes: NCCL buffers per communicator and device, bytes.
     """
 
-    name: str = "first-fit-2026-11"
+    name: str = "published-runs-2026-11"
     date: str = "2026-11-22"
-    sustained_ampere: float = 0.89
-    sustained_hopper: float = 0.89
-    sustained_hopper_low: float = 0.97
-    sustained_blackwell: float = 0.87
-    sustained_blackwell_low: float = 0.90
-    sustained_attention: float = 0.95
+    sustained_ampere: float = 0.918
+    sustained_hopper: float = 0.903
+    sustained_hopper_low: float = 1.08
+    sustained_blackwell: float = 0.663
+    sustained_blackwell_low: float = 1.04
+    sustained_attention: float = 0.883
     hbm_fraction: float = 0.88
-    wait_per_doubling: float = 0.003
-    efa_exchange_s: float = 6e-3
+    wait_per_doubling: float = 0.00593
+    efa_exchange_s: float = 0.00425
     interval_dense: float = 0.25
     interval_moe: float = 0.45
     interval_extrapolated: float = 0.15
     context_bytes: float = 1.6e9
     communicator_bytes: float = 0.35e9
-    source: str = "kernel and collective tables; framework constants from a first fit on published training runs"
+    source: str = "kernel and collective tables; constants fitted to published training runs, sources left out in turn"
 
     def sustained_gemm(self, architecture: str, low_precision: bool) -> float:
         """Sustained over burst GEMM rate of an accelerator architecture in bf16 or in fp8 and below (dimensionless)."""

@@ -194,7 +194,9 @@ class Evaluation:
         message = 2.0 * self.arch.hidden * self.by_layer.gather(self.combos.region)
         inside = r.tp * r.cp * r.dp * r.pp <= self.model.fabric.domain_gpus
         steady, fill = sends_s(send_s(self.model.fabric, message, inside), r.micro_batches, r.pp, r.vpp)
-        return steady + fill, (1.0 - self.framework.pp_overlap) * steady + fill
+        exposed = (1.0 - self.framework.pp_overlap) * steady + fill
+        host = np.where(r.pp > 1.0, 2.0 * r.vpp * r.micro_batches * self.framework.host_send_s, 0.0)
+        return steady + fill + host, exposed + host
 
     def _data_parallel(self) -> tuple[FloatArray, FloatArray]:
         """Gradient and weight traffic: (total, exposed) per step, s.

@@ -26,6 +26,8 @@ _FUSED, _SELECTIVE = int(Dispatcher.FUSED), int(Recompute.SELECTIVE)
 # Chunked recurrences reach about 0.1 of bf16 peak beside their state traffic: state-space duality kernels take as long
 # as FlashAttention-2 at 2,048 tokens with an eighth of its FLOPs (arXiv 2405.21060 figure 10).
 RECURRENCE_SLOWDOWN = 5.0
+# Tensor-parallel collectives of a layer forward and backward: four and six with sequence parallelism.
+COLLECTIVES_PER_LAYER = 10.0
 BACKWARD_ATTENTION_FLOP = 2.5  # forward = 2 products, backward = 5 (arXiv 2205.14135)
 # Bytes per element of a weight gradient: read and written in fp32 where gradients are accumulated in the GEMM.
 WGRAD_OUTPUT_BYTES = 8.0
@@ -118,6 +120,11 @@ def _stream_times(model: Model, kind: LayerKind, c: Combos, gemms: list[Gemm]) -
         f, b = shapes.feed_forward_stream_bytes(kind.feed_forward, model.arch, c)
         forward, backward = forward + f, backward + b
     factor = model.framework.memory_traffic
+    sorted_bytes = 0.0 * c.tokens
+    if kind.feed_forward is not None:
+        # A fused dispatcher sorts while it sends and receives.
+        share = np.where(c.dispatcher == _FUSED, 0.5, 1.0) * model.framework.permute_traffic
+        sorted_bytes = share * shapes.permute_bytes(kind.feed_forward, model.arch, c)
     inputs = reduce(np.add, [g.m * g.k * g.groups for g in gemms])
     grads = reduce(np.add, [g.m * g.n * g.groups for g in gemms])
     low = model.rates.operand_bytes[c.precision]
@@ -126,8 +133,8 @@ def _stream_times(model: Model, kind: LayerKind, c: Combos, gemms: list[Gemm]) -
     cast_forward = np.where(low < 2.0, inputs * (2.0 + 2.0 * low), 0.0)
     cast_backward = np.where(low < 2.0, grads * (2.0 + 2.0 * low), 0.0)
     return (
-        stream_s(model.rates, factor * forward + cast_forward, 8.0),
-        stream_s(model.rates, factor * backward + cast_backward, 12.0),
+        stream_s(model.rates, factor * forward + sorted_bytes + cast_forward, 8.0),
+        stream_s(model.rates, factor * backward + sorted_bytes + cast_backward, 12.0),
     )
 
 
@@ -246,7 +253,9 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
     cp_b, cp_b_exposed = _context_parallel(model, kind.mixer, c, core_b, True)
     ep, ep_fixed, dispatch_bytes = _expert_parallel(model, kind, c)
     is_moe = kind.feed_forward is not None and kind.feed_forward.n_experts > 0
-    host = np.where(c.cuda_graph > 0, 0.0, fw.host_layer_s + (fw.host_moe_layer_s if is_moe else 0.0))
+    issued = fw.host_layer_s + (fw.host_moe_layer_s if is_moe else 0.0)
+    collectives = COLLECTIVES_PER_LAYER * fw.host_collective_s * (c.tp > 1.0)
+    host = np.where(c.cuda_graph > 0, 0.0, issued + collectives)
     expose_tp, expose_ep = 1.0 - fw.tp_overlap, 1.0 - fw.ep_overlap
     forward = _pass_parts(
         gemm_f, core_f, stream_f, expose_tp * tp_f, cp_f_exposed, expose_ep * ep + ep_fixed, FORWARD_HOST_SHARE * host

@@ -210,11 +210,10 @@ def mixer_stream_bytes(mixer: Mixer, arch: ModelArch, c: Combos) -> tuple[FloatA
 
 
 def feed_forward_stream_bytes(ff: FeedForward, arch: ModelArch, c: Combos) -> tuple[FloatArray, FloatArray]:
-    """(forward, backward) bytes of norms, residual, activation and expert permutation, each operand once.
+    """(forward, backward) bytes of norms, residual, activation and router, each operand once.
 
     Activation: gated reads 2 f and writes f forward (6 bytes x f), reads 3 f and writes 2 f backward (10); not gated
-    4 and 6. Permutation: pairs x h read and written before and after the experts, 16 bytes x h per pair each way;
-    router probabilities 16 bytes per token and expert.
+    4 and 6. Router probabilities: 16 bytes per token and expert.
     """
     h = arch.hidden * arch.norms_per_block
     act_forward, act_backward = (6.0, 10.0) if ff.gated else (4.0, 6.0)
@@ -222,8 +221,18 @@ def feed_forward_stream_bytes(ff: FeedForward, arch: ModelArch, c: Combos) -> tu
     forward = c.region * h * 10.0 + act_forward * width
     backward = c.region * h * 12.0 + act_backward * width
     if ff.n_experts:
-        pairs = expert_tokens(ff, c)
-        moved = pairs * (ff.latent or arch.hidden) * 16.0 / c.etp + c.region * ff.n_experts * 16.0
-        forward = forward + moved + act_forward * pairs * ff.expert_ffn / c.etp
-        backward = backward + moved + act_backward * pairs * ff.expert_ffn / c.etp
+        expert_width = expert_tokens(ff, c) * ff.expert_ffn / c.etp
+        router = c.region * ff.n_experts * 16.0
+        forward = forward + router + act_forward * expert_width
+        backward = backward + router + act_backward * expert_width
     return forward, backward
+
+
+def permute_bytes(ff: FeedForward, arch: ModelArch, c: Combos) -> FloatArray:
+    """Bytes of sorting token-expert pairs in one pass, each read and written before and after the experts, twice.
+
+    16 bytes x width per pair: bf16, gathered by expert before dispatch and again by local expert, and back.
+    """
+    if not ff.n_experts:
+        return 0.0 * c.tokens
+    return expert_tokens(ff, c) * (ff.latent or arch.hidden) * 16.0 / c.etp

@@ -68,11 +68,28 @@ def chunk_sizes(n_layers: int, chunks: int, mtp_layers: int = 0) -> list[int]:
     return sizes
 
 
-def stage_kinds(arch: ModelArch, pp: int, vpp: int) -> list[list[int]]:
+def sizes_by_cost(arch: ModelArch, pp: int) -> list[int]:
+    """Layers per stage where a framework deals blocks by cost: layers in order, then the head (V h), each to the stage
+    whose share of the total is not yet exceeded. The last stage may hold the head alone. Source: nanotron.
+    """
+    head = arch.vocab * arch.hidden
+    costs = [layer_params(arch.kinds[kind], arch).active for kind in arch.pattern]
+    total, sizes, stage, spent = sum(costs) + head, [0] * pp, 0, 0
+    for cost in costs:
+        sizes[stage] += 1
+        spent += cost
+        if spent * pp > total * (stage + 1) and stage < pp - 1:
+            stage += 1
+    return sizes
+
+
+def stage_kinds(arch: ModelArch, pp: int, vpp: int, by_cost: bool = False) -> list[list[int]]:
     """Layers of each kind per stage, [pp][kinds]; chunk c sits on stage c mod pp (arXiv 2104.04473 section 2.2)."""
     counts = [[0] * len(arch.kinds) for _ in range(pp)]
     start = 0
-    for chunk, size in enumerate(chunk_sizes(arch.n_layers, pp * vpp, arch.mtp_layers)):
+    even = vpp > 1 or pp == 1 or not by_cost
+    dealt = chunk_sizes(arch.n_layers, pp * vpp, arch.mtp_layers) if even else sizes_by_cost(arch, pp)
+    for chunk, size in enumerate(dealt):
         for kind in arch.pattern[start : start + size]:
             counts[chunk % pp][kind] += 1
         start += size
@@ -85,9 +102,9 @@ def _undominated(stages: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
 
 
 @lru_cache(maxsize=4096)
-def stage_slots(arch: ModelArch, pp: int, vpp: int) -> tuple[Slot, ...]:
+def stage_slots(arch: ModelArch, pp: int, vpp: int, by_cost: bool = False) -> tuple[Slot, ...]:
     """(layers per kind, dense parameters, expert parameters, position) of the first, last and middle stages."""
-    counts = [tuple(c) for c in stage_kinds(arch, pp, vpp)]
+    counts = [tuple(c) for c in stage_kinds(arch, pp, vpp, by_cost)]
     middles = _undominated(counts[1:-1])
     if len(middles) > MIDDLE_SLOTS:
         middles = [tuple(max(column) for column in zip(*middles, strict=True))]
@@ -114,12 +131,12 @@ def _slot(arch: ModelArch, counts: tuple[int, ...], outside: int, position: int)
     return counts, float(dense + outside), float(routed), position
 
 
-def stage_table(arch: ModelArch, layouts: Layouts) -> StageTable:
+def stage_table(arch: ModelArch, layouts: Layouts, by_cost: bool = False) -> StageTable:
     """Slots for each row of `layouts`, padded by repeating the first stage so that all have the same number."""
     pairs = unique(layouts, ("pp", "vpp"))
     n = len(pairs.layouts)
     pp, vpp = (np.broadcast_to(pairs.layouts[name], (n,)) for name in ("pp", "vpp"))
-    rows = [stage_slots(arch, int(p), int(v)) for p, v in zip(pp, vpp, strict=True)]
+    rows = [stage_slots(arch, int(p), int(v), by_cost) for p, v in zip(pp, vpp, strict=True)]
     slots = max(len(r) for r in rows)
     padded = [[*r, *[r[FIRST]] * (slots - len(r))] for r in rows]
 

@@ -91,7 +91,7 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
     tp, cp, dp = column(layouts, "tp"), column(layouts, "cp"), column(layouts, "dp")
     ep_etp = column(layouts, "ep") * column(layouts, "etp")
     replicate, sharding = column(layouts, "dp_replicate"), column(layouts, "sharding")
-    stages = stage_table(arch, layouts)
+    stages = stage_table(arch, layouts, fw.stages_by_cost)
     ranks, expert_ranks = dp * cp, np.maximum(tp * cp * dp / ep_etp, 1.0)
     shards = np.maximum(ranks / replicate, 1.0)
     expert_shards = np.maximum(expert_ranks / replicate, 1.0)
