@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Instance, Price
 from fmctl.domain.layout import Layout
 from fmctl.domain.model import ModelArch
@@ -421,6 +422,7 @@ class PlanRequest:
 
     `nodes` are (lowest, highest) or an explicit tuple of counts per instance. `fixed` maps layout fields to the
     allowed values (one value: stated by the user). `prices` maps instance name to its price (usd_per_h None: unknown).
+    `calibration` and `frameworks` stand in for the shipped constants and profiles where they are given.
     """
 
     arch: ModelArch
@@ -438,3 +440,5 @@ class PlanRequest:
     top: int = 10
     tp_within_domain: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Any = None  # perf.calibration.Calibration, which the domain may not import
+    frameworks: Mapping[str, Framework] | None = None

@@ -12,6 +12,7 @@ from fmctl.domain.layout import Layout, Layouts, Recompute
 from fmctl.domain.result import Estimate, FloatArray, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.workload import Workload
 from fmctl.errors import UnknownName
+from fmctl.perf.calibration import PRIOR
 from fmctl.perf.evaluate import evaluate
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.search import space
@@ -149,16 +150,18 @@ def search_cluster(request: PlanRequest, cluster: Cluster, tally: Tally) -> Foun
 
 def _clusters(request: PlanRequest) -> list[Cluster]:
     try:
-        framework = FRAMEWORKS[request.framework]
+        framework = (request.frameworks or FRAMEWORKS)[request.framework]
     except KeyError:
         raise UnknownName("framework", request.framework, list(FRAMEWORKS)) from None
+    calibration = request.calibration or PRIOR
     clusters = []
     for instance in request.instances:
         counts = request.node_counts or space.default_nodes(request.arch, instance)
         for nodes in counts:
             batch = request.global_batch or space.default_batch(request.seq_len, nodes * instance.gpus)
             workload = Workload(request.seq_len, batch, request.tokens)
-            clusters.append(Cluster(request.arch, workload, instance, nodes, framework, request.prices[instance.name]))
+            price = request.prices[instance.name]
+            clusters.append(Cluster(request.arch, workload, instance, nodes, framework, price, calibration))
     return clusters
 
 

@@ -8,42 +8,31 @@ without its rows, from the optimum, with the same Jacobian; its rows are then pr
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from fmctl.domain.framework import Framework
 from fmctl.perf.calibration import PRIOR, Calibration
 from fmctl.perf.frameworks import FRAMEWORKS
-from fmctl.validation.cases import Case
 from fmctl.validation.constants import CONSTANTS, apply
-from fmctl.validation.predict import Prepared, step_s
+from fmctl.validation.predict import step_s
+from fmctl.validation.sampling import ROWS_PER_FAMILY, Sample, Vector, sample, source_of
 
-Vector = npt.NDArray[np.float64]
+__all__ = ["ROWS_PER_FAMILY", "Fitted", "Sample", "fit", "log_errors", "sample", "shipped", "source_of"]
+
+Progress = Callable[[int, int], None]
 SOFT = 0.06  # log error at which soft-L1 turns from square to absolute
 PULL = 0.10  # weight of the prior, per constant over its whole range
-ROWS_PER_FAMILY = 30
 CLIPPED = 1.0  # log error beyond which a row pulls no harder
 DIFFERENCE = 0.01
 ITERATIONS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
-    """The runs that a fit sees: cases with throughput, log of the measured one, weights, and the source of each."""
-
-    cases: list[Case]
-    log_measured: Vector
-    weights: Vector
-    sources: list[str]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """Constants at the optimum (order of CONSTANTS), log errors in sample, and those of rows whose source was left out."""
+    """Constants at the optimum (order of CONSTANTS), log errors in sample, and those with a row's source left out."""
 
     values: Vector
     in_sample: Vector
@@ -51,33 +40,17 @@ class Fitted:
     sample: Sample
 
 
-def source_of(family: str) -> str:
-    """The publisher a family comes from: what is left out at once. `nemo-25.x/B200/..` and `nemo-24.07` are one."""
-    first = family.split("/", maxsplit=1)[0]
-    return first.split("-2", maxsplit=1)[0]
-
-
-def sample(prepared: Sequence[Prepared], apart: Mapping[str, bool], rows_per_family: int = ROWS_PER_FAMILY) -> Sample:
-    """At most `rows_per_family` rows of each family, evenly spread in file order; no adapters, no rows set apart."""
-    families: dict[str, list[Case]] = defaultdict(list)
-    for p in prepared:
-        if isinstance(p, Case) and not p.frozen and p.measured.tokens_per_s_per_gpu and not apart.get(p.row.id, False):
-            families[p.row.text("source_family")].append(p)
-    cases: list[Case] = []
-    weights: list[float] = []
-    for _, members in sorted(families.items()):
-        step = max(len(members) / rows_per_family, 1.0)
-        chosen = [members[int(i * step)] for i in range(int(len(members) / step))]
-        cases += chosen
-        weights += [1.0 / np.sqrt(len(chosen))] * len(chosen)
-    measured = [c.measured.tokens_per_s_per_gpu or 1.0 for c in cases]
-    sources = [source_of(c.row.text("source_family")) for c in cases]
-    return Sample(cases, np.log(measured), np.array(weights), sources)
-
-
 _LOW = np.array([c.low for c in CONSTANTS])
 _RANGE = np.array([c.high - c.low for c in CONSTANTS])
 _PRIOR = (np.array([c.prior for c in CONSTANTS]) - _LOW) / _RANGE
+
+
+def shipped() -> Vector:
+    """The constants as fmctl ships them (order of CONSTANTS), inside their bounds: the prior of a user's own fit."""
+    holders = [FRAMEWORKS[c.frameworks[0]] if c.frameworks else PRIOR for c in CONSTANTS]
+    values = [float(getattr(holder, c.field)) for holder, c in zip(holders, CONSTANTS, strict=True)]
+    clipped: Vector = np.clip(np.array(values), _LOW, _LOW + _RANGE)
+    return clipped
 
 
 def log_errors(
@@ -109,18 +82,20 @@ def _robust(errors: Vector, weights: Vector) -> Vector:
     return weights * weights / np.sqrt(1.0 + size * size) * np.minimum(1.0, CLIPPED / np.maximum(np.abs(errors), 1e-9))
 
 
-def _cost(unit: Vector, errors: Vector, weights: Vector) -> float:
+def _cost(unit: Vector, errors: Vector, weights: Vector, prior: Vector = _PRIOR) -> float:
     size = np.minimum(np.abs(errors), CLIPPED) / SOFT
-    pulled = PULL * (unit - _PRIOR)
+    pulled = PULL * (unit - prior)
     return float(np.sum(weights**2 * 2.0 * SOFT**2 * (np.sqrt(1.0 + size * size) - 1.0)) + pulled @ pulled)
 
 
-def _step(unit: Vector, errors: Vector, jacobian: Vector, weights: Vector, damping: float) -> Vector:
+def _step(
+    unit: Vector, errors: Vector, jacobian: Vector, weights: Vector, damping: float, prior: Vector = _PRIOR
+) -> Vector:
     """One Gauss-Newton step inside the bounds: constants that would leave them are held there and the rest solved."""
     robust = _robust(errors, weights)
     n = len(unit)
     matrix = jacobian.T @ (robust[:, None] * jacobian) + (PULL**2 + damping) * np.eye(n)
-    gradient = jacobian.T @ (robust * errors) + PULL**2 * (unit - _PRIOR)
+    gradient = jacobian.T @ (robust * errors) + PULL**2 * (unit - prior)
     free = np.ones(n, dtype=np.bool_)
     moved = unit.copy()
     for _ in range(n):
@@ -137,19 +112,24 @@ def _step(unit: Vector, errors: Vector, jacobian: Vector, weights: Vector, dampi
     return moved
 
 
-def optimise(seen: Sample, iterations: int = ITERATIONS) -> tuple[Vector, Vector, Vector]:
-    """(constants scaled to [0, 1], log errors there, Jacobian there)."""
-    unit = _PRIOR.copy()
+def optimise(
+    seen: Sample, iterations: int = ITERATIONS, prior: Vector = _PRIOR, progress: Progress | None = None
+) -> tuple[Vector, Vector, Vector]:
+    """(constants scaled to [0, 1], log errors there, Jacobian there); `prior` is scaled alike."""
+    unit = prior.copy()
     errors = log_errors(unit, seen)
     damping = 1e-3
     jacobian = _jacobian(unit, errors, seen)
-    for _ in range(iterations):
-        proposed = _step(unit, errors, jacobian, seen.weights, damping)
+    for i in range(iterations):
+        if progress is not None:
+            progress(i + 1, iterations + 2)
+        proposed = _step(unit, errors, jacobian, seen.weights, damping, prior)
         found = log_errors(proposed, seen)
-        if _cost(proposed, found, seen.weights) < _cost(unit, errors, seen.weights):
-            gained = _cost(unit, errors, seen.weights) - _cost(proposed, found, seen.weights)
+        cost = _cost(unit, errors, seen.weights, prior)
+        gained = cost - _cost(proposed, found, seen.weights, prior)
+        if gained > 0.0:
             unit, errors, damping = proposed, found, damping / 4.0
-            if gained < 1e-4 * _cost(unit, errors, seen.weights):
+            if gained < 1e-4 * (cost - gained):
                 break
             jacobian = _jacobian(unit, errors, seen)
         else:
@@ -157,7 +137,9 @@ def optimise(seen: Sample, iterations: int = ITERATIONS) -> tuple[Vector, Vector
     return unit, errors, jacobian
 
 
-def leave_out(unit: Vector, errors: Vector, jacobian: Vector, seen: Sample, steps: int = 3) -> Vector:
+def leave_out(
+    unit: Vector, errors: Vector, jacobian: Vector, seen: Sample, steps: int = 3, prior: Vector = _PRIOR
+) -> Vector:
     """Log errors of every row predicted by constants fitted without any row of its source."""
     answer = np.empty_like(errors)
     for source in sorted(set(seen.sources)):
@@ -165,16 +147,31 @@ def leave_out(unit: Vector, errors: Vector, jacobian: Vector, seen: Sample, step
         weights = np.where(out, 0.0, seen.weights)
         moved, found = unit, errors
         for _ in range(steps):
-            proposed = _step(moved, found, jacobian, weights, 1e-4)
+            proposed = _step(moved, found, jacobian, weights, 1e-4, prior)
             tried = log_errors(proposed, seen)
-            if _cost(proposed, tried, weights) >= _cost(moved, found, weights):
+            if _cost(proposed, tried, weights, prior) >= _cost(moved, found, weights, prior):
                 break
             moved, found = proposed, tried
         answer[out] = found[out]
     return answer
 
 
-def fit(seen: Sample) -> Fitted:
-    """Fit the constants and judge them on left-out sources."""
-    unit, errors, jacobian = optimise(seen)
-    return Fitted(_LOW + unit * _RANGE, errors, leave_out(unit, errors, jacobian, seen), seen)
+def fit(
+    seen: Sample, prior: Vector | None = None, iterations: int = ITERATIONS, progress: Progress | None = None
+) -> Fitted:
+    """Fit the constants and judge them on left-out sources.
+
+    Args:
+        seen: the runs.
+        prior: what constants are shrunk towards (order of CONSTANTS); their physical priors where None.
+        iterations: at most so many Gauss-Newton steps.
+        progress: told the steps done and to do.
+    """
+    towards = _PRIOR if prior is None else (prior - _LOW) / _RANGE
+    unit, errors, jacobian = optimise(seen, iterations, towards, progress)
+    if progress is not None:
+        progress(iterations + 1, iterations + 2)
+    left_out = leave_out(unit, errors, jacobian, seen, prior=towards)
+    if progress is not None:
+        progress(iterations + 2, iterations + 2)
+    return Fitted(_LOW + unit * _RANGE, errors, left_out, seen)

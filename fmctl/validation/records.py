@@ -20,6 +20,12 @@ def records(answers: Sequence[Prediction | Skipped]) -> list[Record]:
     return [_skipped(a) if isinstance(a, Skipped) else _predicted(a) for a in answers]
 
 
+def is_apart(row: Row) -> bool:
+    """Whether a run is set apart from the others: marked SUSPECT, or of the large sweep above 64 GPUs."""
+    large = row.text("source_family").startswith(SWEEP) and (_count(row, "n_gpus") or 0) > SWEEP_GPUS
+    return "suspect" in row.lower("notes") or large
+
+
 def _head(row: Row) -> Record:
     gpus = _count(row, "n_gpus")
     family = row.text("source_family") or "not stated"
@@ -33,7 +39,7 @@ def _head(row: Row) -> Record:
         "precision": row.text("precision") or "not stated",
         "seq_len": _count(row, "seq_len"),
         "global_batch": _count(row, "global_batch"),
-        "apart": "suspect" in row.lower("notes") or (family.startswith(SWEEP) and (gpus or 0) > SWEEP_GPUS),
+        "apart": is_apart(row),
     }
 
 
