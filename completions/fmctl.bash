@@ -19,7 +19,7 @@ _fmctl() {
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$at ${COMP_WORDS[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl validate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
     esac
   done
   case "$at" in
@@ -27,7 +27,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--version -h --help'
       else
-        _fmctl_words 'estimate plan explain diff validate models instances prices config schema spec completion'
+        _fmctl_words 'estimate plan explain diff validate calibrate models instances prices config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -40,6 +40,7 @@ _fmctl() {
         --seq-len) :; return ;;
         --global-batch) :; return ;;
         --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed composer'; return ;;
+        --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
         --pp) :; return ;;
@@ -62,7 +63,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
       fi
@@ -77,6 +78,7 @@ _fmctl() {
         --seq-len) :; return ;;
         --global-batch) :; return ;;
         --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed composer'; return ;;
+        --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
         --pp) :; return ;;
@@ -104,7 +106,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --deadline --budget --objective --top --save --exhaustive --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --deadline --budget --objective --top --save --exhaustive --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
       fi
@@ -119,6 +121,7 @@ _fmctl() {
         --seq-len) :; return ;;
         --global-batch) :; return ;;
         --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed composer'; return ;;
+        --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
         --pp) :; return ;;
@@ -142,7 +145,7 @@ _fmctl() {
         --row) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q --row -h --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q --row -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values subjects; fi
       fi
@@ -167,11 +170,27 @@ _fmctl() {
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
-        --data) :; return ;;
+        --data) _fmctl_files; return ;;
         --by) :; return ;;
+        --calibration) _fmctl_values calibrations; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --data --by -h --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --data --by --calibration -h --help'
+      else
+        :
+      fi
+      ;;
+    "fmctl calibrate")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --data) _fmctl_files; return ;;
+        --name) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --data --name -h --help'
       else
         :
       fi
@@ -372,7 +391,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
-        _fmctl_words 'estimate plan explain diff validate models model instances instance prices config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate models model instances instance prices config schemas spec error'
       fi
       ;;
     "fmctl spec")

@@ -2,7 +2,7 @@
 function __fmctl_at
     set -l at fmctl
     for word in (commandline -opc)[2..-1]
-        if contains -- "$at $word" "fmctl estimate" "fmctl plan" "fmctl explain" "fmctl diff" "fmctl validate" "fmctl models" "fmctl models list" "fmctl models show" "fmctl models import" "fmctl instances" "fmctl instances list" "fmctl instances show" "fmctl prices" "fmctl prices list" "fmctl prices show" "fmctl config" "fmctl config list" "fmctl config get" "fmctl config set" "fmctl config unset" "fmctl config path" "fmctl schema" "fmctl spec" "fmctl completion"
+        if contains -- "$at $word" "fmctl estimate" "fmctl plan" "fmctl explain" "fmctl diff" "fmctl validate" "fmctl calibrate" "fmctl models" "fmctl models list" "fmctl models show" "fmctl models import" "fmctl instances" "fmctl instances list" "fmctl instances show" "fmctl prices" "fmctl prices list" "fmctl prices show" "fmctl config" "fmctl config list" "fmctl config get" "fmctl config set" "fmctl config unset" "fmctl config path" "fmctl schema" "fmctl spec" "fmctl completion"
             set at "$at $word"
         end
     end
@@ -17,6 +17,7 @@ complete -c fmctl -n '__fmctl_at fmctl' -a 'plan' -d 'Search layouts, instance t
 complete -c fmctl -n '__fmctl_at fmctl' -a 'explain' -d 'Where the time, the memory and the money go: each part with its share, equation and source.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'diff' -d 'Two plans or estimates, field by field: what differs, by how much, relative to the first.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'validate' -d 'Predict measured runs and print the errors of throughput, memory, ranking and intervals.'
+complete -c fmctl -n '__fmctl_at fmctl' -a 'calibrate' -d 'Fit the constants again on the shipped runs and your own; takes about a minute.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'models' -d 'Model architectures.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'instances' -d 'Instance types and UltraServers.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'prices' -d 'Dated prices.'
@@ -35,6 +36,7 @@ complete -c fmctl -n '__fmctl_at fmctl estimate' -l tokens -x -d 'Tokens of the 
 complete -c fmctl -n '__fmctl_at fmctl estimate' -l seq-len -x -d 'Sequence length'
 complete -c fmctl -n '__fmctl_at fmctl estimate' -l global-batch -x -d 'Sequences per step'
 complete -c fmctl -n '__fmctl_at fmctl estimate' -l framework -x -a 'megatron torchtitan torchtitan-eager nanotron deepspeed composer' -d 'Framework: megatron | torchtitan | torchtitan-eager | nanotron | deepspeed | composer'
+complete -c fmctl -n '__fmctl_at fmctl estimate' -l calibration -x -a '(__fmctl_values calibrations)' -d 'Constants to predict with: a name that calibrate kept, or shipped'
 complete -c fmctl -n '__fmctl_at fmctl estimate' -l precision -x -a 'bf16 fp8 mxfp8 nvfp4' -d 'Precision: bf16 | fp8 | mxfp8 | nvfp4'
 complete -c fmctl -n '__fmctl_at fmctl estimate' -l tp -x -d 'Tensor parallel'
 complete -c fmctl -n '__fmctl_at fmctl estimate' -l pp -x -d 'Pipeline stages'
@@ -72,6 +74,7 @@ complete -c fmctl -n '__fmctl_at fmctl plan' -l tokens -x -d 'Tokens of the whol
 complete -c fmctl -n '__fmctl_at fmctl plan' -l seq-len -x -d 'Sequence length'
 complete -c fmctl -n '__fmctl_at fmctl plan' -l global-batch -x -d 'Sequences per step'
 complete -c fmctl -n '__fmctl_at fmctl plan' -l framework -x -a 'megatron torchtitan torchtitan-eager nanotron deepspeed composer' -d 'Framework: megatron | torchtitan | torchtitan-eager | nanotron | deepspeed | composer'
+complete -c fmctl -n '__fmctl_at fmctl plan' -l calibration -x -a '(__fmctl_values calibrations)' -d 'Constants to predict with: a name that calibrate kept, or shipped'
 complete -c fmctl -n '__fmctl_at fmctl plan' -l precision -x -a 'bf16 fp8 mxfp8 nvfp4' -d 'Precision: bf16 | fp8 | mxfp8 | nvfp4'
 complete -c fmctl -n '__fmctl_at fmctl plan' -l tp -x -d 'Tensor parallel'
 complete -c fmctl -n '__fmctl_at fmctl plan' -l pp -x -d 'Pipeline stages'
@@ -115,6 +118,7 @@ complete -c fmctl -n '__fmctl_at fmctl explain' -l tokens -x -d 'Tokens of the w
 complete -c fmctl -n '__fmctl_at fmctl explain' -l seq-len -x -d 'Sequence length'
 complete -c fmctl -n '__fmctl_at fmctl explain' -l global-batch -x -d 'Sequences per step'
 complete -c fmctl -n '__fmctl_at fmctl explain' -l framework -x -a 'megatron torchtitan torchtitan-eager nanotron deepspeed composer' -d 'Framework: megatron | torchtitan | torchtitan-eager | nanotron | deepspeed | composer'
+complete -c fmctl -n '__fmctl_at fmctl explain' -l calibration -x -a '(__fmctl_values calibrations)' -d 'Constants to predict with: a name that calibrate kept, or shipped'
 complete -c fmctl -n '__fmctl_at fmctl explain' -l precision -x -a 'bf16 fp8 mxfp8 nvfp4' -d 'Precision: bf16 | fp8 | mxfp8 | nvfp4'
 complete -c fmctl -n '__fmctl_at fmctl explain' -l tp -x -d 'Tensor parallel'
 complete -c fmctl -n '__fmctl_at fmctl explain' -l pp -x -d 'Pipeline stages'
@@ -164,9 +168,20 @@ complete -c fmctl -n '__fmctl_at fmctl validate' -l fields -x -a '(__fmctl_value
 complete -c fmctl -n '__fmctl_at fmctl validate' -l out -s O -r -F -d 'Write to a file, whole or not at all'
 complete -c fmctl -n '__fmctl_at fmctl validate' -l no-color -d 'No colour.'
 complete -c fmctl -n '__fmctl_at fmctl validate' -l quiet -s q -d 'No progress, no warnings.'
-complete -c fmctl -n '__fmctl_at fmctl validate' -l data -x -d 'Measured runs (CSV); the shipped ones otherwise.'
+complete -c fmctl -n '__fmctl_at fmctl validate' -l data -r -F -d 'Measured runs (CSV); the shipped ones otherwise.'
 complete -c fmctl -n '__fmctl_at fmctl validate' -l by -x -d 'Table to show: family | gpu | framework | kind | parallelism | precision'
+complete -c fmctl -n '__fmctl_at fmctl validate' -l calibration -x -a '(__fmctl_values calibrations)' -d 'Constants to predict with: a name that calibrate kept, or shipped'
 complete -c fmctl -n '__fmctl_at fmctl validate' -s h -l help -d 'Show this message and exit.'
+complete -c fmctl -n '__fmctl_at fmctl calibrate' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
+complete -c fmctl -n '__fmctl_at fmctl calibrate' -l json -d 'Short for -o json.'
+complete -c fmctl -n '__fmctl_at fmctl calibrate' -l query -x -d 'JMESPath into the document'
+complete -c fmctl -n '__fmctl_at fmctl calibrate' -l fields -x -a '(__fmctl_values fields)' -d 'Only these fields of each row'
+complete -c fmctl -n '__fmctl_at fmctl calibrate' -l out -s O -r -F -d 'Write to a file, whole or not at all'
+complete -c fmctl -n '__fmctl_at fmctl calibrate' -l no-color -d 'No colour.'
+complete -c fmctl -n '__fmctl_at fmctl calibrate' -l quiet -s q -d 'No progress, no warnings.'
+complete -c fmctl -n '__fmctl_at fmctl calibrate' -l data -r -F -d 'Your own measured runs (CSV), beside ours; again for more files.'
+complete -c fmctl -n '__fmctl_at fmctl calibrate' -l name -x -d 'Keep the constants under a name.'
+complete -c fmctl -n '__fmctl_at fmctl calibrate' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl models' -a 'list' -d 'All preset model architectures with their published parameter counts.'
 complete -c fmctl -n '__fmctl_at fmctl models' -a 'show' -d 'One architecture: its layer kinds, dimensions, source.'
 complete -c fmctl -n '__fmctl_at fmctl models' -a 'import' -d 'Read a Hugging Face config.json and print it as a model file (YAML) that MODEL may name.'
@@ -295,7 +310,7 @@ complete -c fmctl -n '__fmctl_at fmctl schema' -l fields -x -a '(__fmctl_values 
 complete -c fmctl -n '__fmctl_at fmctl schema' -l out -s O -r -F -d 'Write to a file, whole or not at all'
 complete -c fmctl -n '__fmctl_at fmctl schema' -l no-color -d 'No colour.'
 complete -c fmctl -n '__fmctl_at fmctl schema' -l quiet -s q -d 'No progress, no warnings.'
-complete -c fmctl -n '__fmctl_at fmctl schema' -x -a 'estimate plan explain diff validate models model instances instance prices config schemas spec error'
+complete -c fmctl -n '__fmctl_at fmctl schema' -x -a 'estimate plan explain diff validate calibrate models model instances instance prices config schemas spec error'
 complete -c fmctl -n '__fmctl_at fmctl schema' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl spec' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
 complete -c fmctl -n '__fmctl_at fmctl spec' -l json -d 'Short for -o json.'

@@ -12,7 +12,7 @@ _fmctl() {
   local -a options
   for ((i = 2; i < CURRENT; i++)); do
     case "$at ${words[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl validate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
     esac
   done
   case "$at" in
@@ -21,7 +21,7 @@ _fmctl() {
         options=('--version:Show the version and exit.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff validate models instances prices config schema spec completion'
+        _fmctl_words 'estimate plan explain diff validate calibrate models instances prices config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -34,6 +34,7 @@ _fmctl() {
         --seq-len) :; return ;;
         --global-batch) :; return ;;
         --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed composer'; return ;;
+        --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
         --pp) :; return ;;
@@ -56,7 +57,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | torchtitan-eager | nanotron | deepspeed | composer' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | torchtitan-eager | nanotron | deepspeed | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
@@ -72,6 +73,7 @@ _fmctl() {
         --seq-len) :; return ;;
         --global-batch) :; return ;;
         --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed composer'; return ;;
+        --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
         --pp) :; return ;;
@@ -99,7 +101,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | torchtitan-eager | nanotron | deepspeed | composer' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--deadline:Latest end, 60d or a date' '--budget:Most that the run may cost, 4M' '--objective:Rank by - cost | time | throughput' '--top:Rows to show (10)' '--save:Keep the plan under a name' '--exhaustive:Every value of every field; without it fmctl leaves out what cannot win in its model and refines the winners' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | torchtitan-eager | nanotron | deepspeed | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--deadline:Latest end, 60d or a date' '--budget:Most that the run may cost, 4M' '--objective:Rank by - cost | time | throughput' '--top:Rows to show (10)' '--save:Keep the plan under a name' '--exhaustive:Every value of every field; without it fmctl leaves out what cannot win in its model and refines the winners' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
@@ -115,6 +117,7 @@ _fmctl() {
         --seq-len) :; return ;;
         --global-batch) :; return ;;
         --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed composer'; return ;;
+        --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
         --pp) :; return ;;
@@ -138,7 +141,7 @@ _fmctl() {
         --row) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | torchtitan-eager | nanotron | deepspeed | composer' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | torchtitan-eager | nanotron | deepspeed | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values subjects; fi
@@ -165,11 +168,28 @@ _fmctl() {
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
-        --data) :; return ;;
+        --data) _fmctl_files; return ;;
         --by) :; return ;;
+        --calibration) _fmctl_values calibrations; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--data:Measured runs (CSV); the shipped ones otherwise.' '--by:Table to show - family | gpu | framework | kind | parallelism | precision' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--data:Measured runs (CSV); the shipped ones otherwise.' '--by:Table to show - family | gpu | framework | kind | parallelism | precision' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
+      fi
+      ;;
+    "fmctl calibrate")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --data) _fmctl_files; return ;;
+        --name) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--data:Your own measured runs (CSV), beside ours; again for more files.' '--name:Keep the constants under a name.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -388,7 +408,7 @@ _fmctl() {
         options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff validate models model instances instance prices config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate models model instances instance prices config schemas spec error'
       fi
       ;;
     "fmctl spec")

@@ -47,7 +47,7 @@ SETTINGS: Mapping[str, Setting] = {
         _setting("output", "text", "table", "output format", "table", "json", "jsonl", "csv", "md", "yaml"),
         _setting("color", "text", "auto", "colour on a terminal", "auto", "always", "never"),
         _setting("read_only", "switch", False, "refuse everything that spends money or destroys"),
-        _setting("calibration", "text", None, "file of fitted constants to use instead of the shipped ones"),
+        _setting("calibration", "text", None, "name of the fitted constants to predict with (fmctl calibrate --name)"),
         _setting("max_hours", "number", None, "hours after which a launched cluster ends, whatever happens"),
         _setting("objective", "text", "cost", "what plan ranks by", "cost", "time", "throughput"),
         _setting("purchase", "texts", (), "ways of paying that plan looks at when none are named"),

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Entry] = {
     "explain": Entry("Where the time, the memory and the money go.", "comparing:explain"),
     "diff": Entry("Two plans or estimates, field by field.", "comparing:diff"),
     "validate": Entry("Predict measured runs and print the errors.", "validating:validate"),
+    "calibrate": Entry("Fit the constants again, on your own runs too.", "calibrating:calibrate"),
     "models": Entry(
         "Model architectures.",
         children={

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from fmctl.cli import calibrated
 from fmctl.cli.choices import CHOICES, FRAMEWORKS
 from fmctl.cli.offered import able, check_framework
 from fmctl.cli.options import Asked, Search
@@ -107,6 +108,7 @@ def _common(
     arch: ModelArch, asked: Asked, settings: Settings, services: Services, instances: Sequence[Instance]
 ) -> dict[str, Any]:
     prices, options = choose_prices(asked, settings, services, instances)
+    constants = calibrated.chosen(asked.calibration, settings)
     return {
         "arch": arch,
         "seq_len": _seq_len(arch, asked.seq_len),
@@ -116,6 +118,8 @@ def _common(
         "global_batch": _count(asked.global_batch, "--global-batch", _MOST_BATCH),
         "tokens": float(_count(asked.tokens, "--tokens", _MOST_TOKENS) or 0),
         "options": options | {"defaulted": _defaulted(asked)},
+        "calibration": None if constants is None else constants.calibration,
+        "frameworks": None if constants is None else constants.frameworks,
     }
 
 

@@ -14,8 +14,8 @@ PURCHASES = ("on-demand", "capacity-block", "spot", "reserved-1y", "reserved-3y"
 OBJECTIVES = ("cost", "time", "throughput")
 SHELLS = ("bash", "zsh", "fish")
 SCHEMAS = (
-    "estimate", "plan", "explain", "diff", "validate", "models", "model", "instances", "instance", "prices", "config",
-    "schemas", "spec", "error",
+    "estimate", "plan", "explain", "diff", "validate", "calibrate", "models", "model", "instances", "instance",
+    "prices", "config", "schemas", "spec", "error",
 )  # fmt: skip
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -42,10 +42,12 @@ DYNAMIC: Mapping[str, str] = {
     "b": "plans",
     "subject": "subjects",
     "setting": "settings",
+    "calibration": "calibrations",
+    "data": "files",
     "config_file": "files",
     "out": "files",
 }
-KINDS = ("models", "instances", "plans", "subjects", "fields", "formats", "frameworks", "settings")
+KINDS = ("models", "instances", "plans", "subjects", "fields", "formats", "frameworks", "settings", "calibrations")
 
 FIELDS: tuple[str, ...] = (
     "rank", "pareto", "model", "framework", "instance", "nodes", "gpus", "fits",

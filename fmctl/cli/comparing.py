@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from fmctl.cli import calibrated
 from fmctl.cli.asked import estimate_request
 from fmctl.cli.options import Asked, Output, Row
 from fmctl.cli.output import emit, settings_for
@@ -51,7 +52,7 @@ def explain(ctx: typer.Context, subject: _Subject, asked: Asked, out: Output, ro
         raise _neither(error, subject, ctx) from None
     plan = ctx.obj.planner.best(request)
     if plan.rows or plan.nearest:
-        document = estimate_document(plan, request, ctx.obj.planner.provenance(request.framework))
+        document = estimate_document(plan, request, calibrated.provenance(request, ctx.obj))
         emit(explain_answer(document, document["result"]), out, settings)
     if not plan.rows:
         raise no_layout(plan, request, subject)

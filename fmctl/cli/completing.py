@@ -47,6 +47,12 @@ def _plans() -> Sequence[str]:
     return plan_names()
 
 
+def _calibrations() -> Sequence[str]:
+    from fmctl.cluster.calibrations import SHIPPED, names
+
+    return [*names(), SHIPPED]
+
+
 def _subjects() -> Sequence[str]:
     return [*_plans(), *_models()]
 
@@ -61,6 +67,7 @@ _KINDS: Mapping[str, Callable[[], Sequence[str]]] = {
     "models": _models,
     "instances": _instances,
     "plans": _plans,
+    "calibrations": _calibrations,
     "subjects": _subjects,
     "fields": lambda: FIELDS,
     "formats": lambda: FORMATS,

@@ -45,6 +45,9 @@ def _out(help: str, *flags: str, metavar: str, choices: str = "") -> Any:
 _EXHAUSTIVE = (
     "Every value of every field; without it fmctl leaves out what cannot win in its model and refines the winners"
 )
+Calibration: TypeAlias = Annotated[
+    Text, _work("Constants to predict with: a name that calibrate kept, or shipped", "--calibration", metavar="NAME")
+]
 ModelName = Annotated[
     str, Argument(metavar="MODEL", help="Preset name, YAML file, or Hugging Face config.json.", show_default=False)
 ]
@@ -75,6 +78,7 @@ class Asked:
     seq_len: Annotated[Text, _work("Sequence length", "--seq-len", metavar="N")] = None
     global_batch: Annotated[Text, _work("Sequences per step", "--global-batch", metavar="N")] = None
     framework: Annotated[Text, _work("Framework", "--framework", metavar="NAME", choices="framework")] = None
+    calibration: Calibration = None
     precision: Annotated[Text, _layout("Precision", "--precision", metavar="NAME", choices="precision")] = None
     tp: Annotated[Text, _layout("Tensor parallel", "--tp")] = None
     pp: Annotated[Text, _layout("Pipeline stages", "--pp")] = None

@@ -78,7 +78,7 @@ def _colour(out: Output, settings: Settings) -> bool:
     return settings.text("color") == "always" or os.environ.get("TERM") != "dumb"
 
 
-def progress_line(out: Output) -> Any:
+def progress_line(out: Output, doing: str = "searching") -> Any:
     """A callback that keeps one line on stderr up to date, None where nobody looks."""
     from fmctl.cli.streams import stderr_is_terminal
 
@@ -86,6 +86,6 @@ def progress_line(out: Output) -> Any:
         return None
 
     def show(done: int, total: int) -> None:
-        write_stderr(f"\rsearching {done / max(total, 1):4.0%}" if done < total else "\r\033[K")
+        write_stderr(f"\r{doing} {done / max(total, 1):4.0%}" if done < total else "\r\033[K")
 
     return show

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from fmctl.cli import calibrated
 from fmctl.cli.asked import estimate_request, plan_request
 from fmctl.cli.options import Asked, ModelName, Output, Search
 from fmctl.cli.output import emit, progress_line, settings_for
@@ -24,7 +25,7 @@ def estimate(ctx: typer.Context, model: ModelName, asked: Asked, out: Output) ->
     request = estimate_request(model, asked, settings, ctx.obj)
     plan = ctx.obj.planner.best(request)
     if plan.rows or plan.nearest:
-        emit(estimate_answer(plan, request, ctx.obj.planner.provenance(request.framework)), out, settings)
+        emit(estimate_answer(plan, request, calibrated.provenance(request, ctx.obj)), out, settings)
     if not plan.rows:
         raise no_layout(plan, request, model)
 
@@ -39,7 +40,7 @@ def plan(ctx: typer.Context, model: ModelName, asked: Asked, aim: Search, out: O
         _check_name(aim.save, ctx.obj)
     request = plan_request(model, asked, aim, settings, ctx.obj)
     found = ctx.obj.planner.search(request, progress_line(out))
-    answer = plan_answer(found, request, ctx.obj.planner.provenance(request.framework))
+    answer = plan_answer(found, request, calibrated.provenance(request, ctx.obj))
     if found.rows and aim.save is not None:
         _save(aim.save, answer, out, ctx.obj)
     if found.rows or settings.text("output") in ("json", "yaml"):

@@ -153,10 +153,18 @@ class RealCatalogue:
         return storage_prices()
 
 
+def real_calibrator(files: Sequence[str], progress: Progress | None = None) -> Mapping[str, Any]:
+    """The constants fitted to the shipped runs and `files`, with their errors: `validation.calibrate`."""
+    from fmctl.validation.calibrate import calibrate, outcome
+
+    return outcome(calibrate(files, progress=progress))
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Services:
-    """The catalogue, the planner and the clock."""
+    """The catalogue, the planner, the clock and the fit of the constants."""
 
     catalogue: Catalogue = field(default_factory=RealCatalogue)
     planner: Planner = field(default_factory=RealPlanner)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    calibrator: Callable[[Sequence[str], Progress | None], Mapping[str, Any]] = real_calibrator

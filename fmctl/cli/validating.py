@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from fmctl.cli.options import Output, Text
+from fmctl.cli import calibrated
+from fmctl.cli.options import Calibration, Output, Text
 from fmctl.cli.output import emit, settings_for
 from fmctl.errors import UnknownName
 
@@ -18,7 +19,9 @@ _Data = Annotated[
 _By = Annotated[Text, Option("--by", metavar="NAME", help=f"Table to show: {' | '.join(AXES)}", show_default=False)]
 
 
-def validate(ctx: typer.Context, out: Output, data: _Data = None, by: _By = None) -> None:
+def validate(
+    ctx: typer.Context, out: Output, data: _Data = None, by: _By = None, calibration: Calibration = None
+) -> None:
     """Predict measured runs and print the errors of throughput, memory, ranking and intervals.
 
     FILE has one run per line under the columns that docs/assumptions.md lists; others are ignored. What a run leaves
@@ -29,11 +32,14 @@ def validate(ctx: typer.Context, out: Output, data: _Data = None, by: _By = None
     if axis not in AXES:
         raise UnknownName("table", axis, AXES, next=f"--by {' | '.join(AXES)}")
     from fmctl.report.validations import validate_answer
+    from fmctl.validation.calibrated import Applied
     from fmctl.validation.predict import predict, prepare
     from fmctl.validation.records import records
     from fmctl.validation.rows import SHIPPED, read_rows
     from fmctl.validation.summary import summary
 
-    found = records(predict(prepare(read_rows(data or SHIPPED))))
-    provenance = {"calibration": ctx.obj.planner.provenance("megatron")["calibration"], "rules": "docs/assumptions.md"}
+    prepared = prepare(read_rows(data or SHIPPED))
+    constants = calibrated.chosen(calibration, settings) or Applied()
+    found = records(predict(prepared, constants.calibration, constants.frameworks))
+    provenance = {"calibration": calibrated.basis(constants.calibration), "rules": "docs/assumptions.md"}
     emit(validate_answer(found, summary(found), {"data": data or "shipped", "by": axis}, provenance), out, settings)

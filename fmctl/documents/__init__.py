@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fmctl.documents.base import Head
+from fmctl.documents.calibration import CalibrateDocument
 from fmctl.documents.catalogue import (
     InstanceDocument,
     InstancesDocument,
@@ -29,6 +30,7 @@ DOCUMENTS: Mapping[str, type[Head]] = {
     "explain": ExplainDocument,
     "diff": DiffDocument,
     "validate": ValidateDocument,
+    "calibrate": CalibrateDocument,
     "models": ModelsDocument,
     "model": ModelDocument,
     "instances": InstancesDocument,

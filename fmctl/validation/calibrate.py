@@ -150,7 +150,7 @@ def _constants(found: Calibrated) -> list[dict[str, Any]]:
             "prior": float(prior),
             "shipped": float(ours),
             "value": float(value),
-            "at_bound": min(value - c.low, c.high - value) < AT_BOUND * (c.high - c.low),
+            "at_bound": bool(min(value - c.low, c.high - value) < AT_BOUND * (c.high - c.low)),
         }
         for c, prior, ours, value in values
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
@@ -19,7 +19,7 @@ class Applied:
     """Constants to predict with: the calibration and every framework profile."""
 
     calibration: Calibration = PRIOR
-    frameworks: Mapping[str, Framework] = FRAMEWORKS
+    frameworks: Mapping[str, Framework] = field(default_factory=lambda: FRAMEWORKS)
 
 
 def applied(saved: Mapping[str, Any], where: str) -> Applied:
