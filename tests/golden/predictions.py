@@ -39,9 +39,9 @@ TOLERANCE = 1e-3
 HEAD = f"""\
 # When predictions moved
 
-`tests/golden/predictions.json` holds step time, memory in use and MFU of a fixed set of plans. A test fails when one of
-them moves by more than {TOLERANCE:.1%}, until the change is recorded here with its reason by `{COMMAND}`. That a
-prediction moved says nothing about whether it is right: that is what `fmctl validate` and docs/accuracy are for.
+`tests/golden/predictions.json` holds step time, memory in use and MFU of the plans in `tests/golden/plans.csv`. A test
+fails when one of them moves by more than {TOLERANCE:.1%}, until `{COMMAND}`
+has recorded the change here. Whether predictions are right is another question: see `fmctl validate` and docs/accuracy.
 
 | date | digest | plans moved | step_s | used_bytes | mfu | why |
 |---|---|---|---|---|---|---|

@@ -49,8 +49,9 @@ def test_the_plans_cover_what_plans_are_made_of() -> None:
 
 
 def test_the_complaint_says_which_and_by_how_much() -> None:
-    before = {"a": {"step_s": 1.0, "used_bytes": 100.0, "mfu": 0.5}, "gone": {"step_s": 1.0}}
-    after = {"a": {"step_s": 1.002, "used_bytes": 100.05, "mfu": 0.5}, "new": {"step_s": 1.0}}
+    same = {"step_s": 1.0, "used_bytes": 100.0, "mfu": 0.5}
+    before = {"a": same, "gone": same}
+    after = {"a": {"step_s": 1.002, "used_bytes": 100.05, "mfu": 0.5}, "new": same}
     found = gate.complaint(before, after)
     assert "a: step_s +0.20%" in found
     assert "used_bytes" not in found
