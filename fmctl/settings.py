@@ -14,7 +14,7 @@ Kind = Literal["text", "texts", "number", "switch"]
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Setting:
     """One setting: its name in files and flags, its type, what holds when nobody sets it, and what it is for."""
 

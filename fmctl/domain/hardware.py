@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 MIB = 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Accelerator:
     """One GPU. `memory_bytes` is what the EC2 API reports (MiB x 2^20), not the marketing figure.
 
@@ -34,7 +34,7 @@ class Link:
     latency_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Fabric:
     """NVLink inside a domain of `domain_gpus`, EFA outside it. `kind` names the measured collective constants.
 
@@ -48,7 +48,7 @@ class Fabric:
     rdma_write: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Instance:
     """One instance type, or one UltraServer (a unit of `member_count` instances in a single NVLink domain)."""
 
@@ -98,7 +98,7 @@ class Price:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StoragePrice:
     """A dated price of storage, transfer or a service fee; `usd` is None where unknown."""
 

@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 Group = Literal["time", "communication", "memory", "flop", "checkpoint", "energy", "run", "provenance"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TermSpec:
     """One term: its name (unit as suffix), group, a title for people, the equation in one line, and its source.
 
@@ -353,7 +353,7 @@ class Terms:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Reject:
     """Why candidate layouts were rejected: a reason (key of search.constraints), a sentence, and how many."""
 
@@ -362,7 +362,7 @@ class Reject:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Estimate:
     """One layout on one instance type and count, with its terms, price and what follows for the run.
 
@@ -390,7 +390,7 @@ class Estimate:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class NearMiss:
     """The candidate that came closest to fitting: what is too big, by how much, and what would make it fit."""
 
@@ -400,7 +400,7 @@ class NearMiss:
     advice: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Plan:
     """A ranked search result. `candidates` = `evaluated` + structurally rejected; `rejects` are counted by reason."""
 
@@ -416,7 +416,7 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PlanRequest:
     """What a search is asked: targets, the hardware to consider, and the values allowed per layout field.
 

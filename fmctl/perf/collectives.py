@@ -36,7 +36,7 @@ _NVLINK: Mapping[str, tuple[NvlinkFit, NvlinkFit]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EfaFit:
     """Constants of one EFA generation.
 
@@ -81,7 +81,7 @@ _EFA_CLASS: Mapping[str, str] = {
 FUSED_SHARE = 0.9
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FabricRates:
     """Constants of one fabric: seconds, bytes and bytes per second per GPU and direction."""
 

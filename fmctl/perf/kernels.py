@@ -89,7 +89,7 @@ STREAM_LAUNCH_S = 2.5e-6
 ATTENTION_FIXED_S = 10e-6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AttentionFit:
     """Constants of one fused-attention kernel family on one architecture, for `attention_s`; causal masks.
 

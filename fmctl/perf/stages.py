@@ -69,8 +69,10 @@ def chunk_sizes(n_layers: int, chunks: int, mtp_layers: int = 0) -> list[int]:
 
 
 def sizes_by_cost(arch: ModelArch, pp: int) -> list[int]:
-    """Layers per stage where a framework deals blocks by cost: layers in order, then the head (V h), each to the stage
-    whose share of the total is not yet exceeded. The last stage may hold the head alone. Source: nanotron.
+    """Layers per stage where a framework deals blocks by cost.
+
+    Layers in order, then the head (V h), each to the stage whose share of the total is not yet exceeded; the last
+    stage may hold the head alone. Source: nanotron.
     """
     head = arch.vocab * arch.hidden
     costs = [layer_params(arch.kinds[kind], arch).active for kind in arch.pattern]

