@@ -4,6 +4,7 @@
 #   make test    set up and run all tests
 #   make check   what CI checks, tests included
 #   make bench   start-up times and search speed against their goals
+#   make accuracy  predicted against measured: tables and plots in docs/accuracy
 #
 # PYTHON=/path/to/python3 picks another interpreter, TESTS='-k units' narrows the tests.
 
@@ -15,7 +16,7 @@ RUN_STAMP := $(VENV)/.fmctl
 DEV_STAMP := $(VENV)/.fmctl-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help plan test check bench clean
+.PHONY: help plan test check bench accuracy clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,7 +35,11 @@ check: $(DEV_STAMP)
 	$(BIN)/python -m pytest -n auto $(TESTS)
 
 bench: $(DEV_STAMP)
-	@set -e; for script in tests/budget/[a-z]*.py; do echo "$$script"; $(BIN)/python "$$script"; done
+	@set -e; for script in $(filter-out %/accuracy.py,$(wildcard tests/budget/[a-z]*.py)); do \
+	  echo "$$script"; $(BIN)/python "$$script"; done
+
+accuracy: $(DEV_STAMP)
+	$(BIN)/python tests/budget/accuracy.py
 
 clean:
 	rm -rf $(VENV) build dist
