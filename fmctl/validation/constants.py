@@ -65,7 +65,7 @@ CONSTANTS: tuple[Constant, ...] = (
     _C("tp_overlap", NOT_FUSED, 0.0, 0.5, 0.1, "the same"),
     _C("interference", EVERY, 0.0, 0.6, 0.15, "time that hidden traffic takes from the compute above it"),
     _C("dp_overlap", ("nanotron", "deepspeed"), 0.2, 0.95, 0.6, "gradient traffic hidden"),
-    _C("pp_overlap", FUSED, 0.3, 1.0, 0.8, "pipeline sends hidden"),
+    _C("pp_overlap", FUSED, 0.3, 0.9, 0.8, "pipeline sends hidden"),
     _C("pp_overlap", ("nanotron", "deepspeed"), 0.0, 0.8, 0.2, "the same"),
     _C("ep_overlap", FUSED, 0.0, 0.7, 0.2, "expert dispatch hidden where no overlap is stated"),
     _C("fsdp_overlap", (*TITAN, "composer"), 0.5, 1.0, 0.9, "weight gathering hidden"),
