@@ -73,6 +73,10 @@ def _rounded(value: float, to: object) -> float:
     return min(s * ten for s in (*STEPS, 10) if s * ten >= value * (1 - 1e-12))
 
 
+def _short(tick: float) -> str:
+    return f"{tick / 1000:.10g}k" if tick >= 1000 else f"{tick:.10g}"
+
+
 def _ticks(scale: Scale) -> list[float]:
     powers = range(floor(log10(scale.low)), ceil(log10(scale.high)) + 1)
     return [t for p in powers for s in STEPS if scale.low * 0.999 <= (t := s * 10.0**p) <= scale.high * 1.001]
@@ -82,7 +86,7 @@ def _frame(title: str, unit: str, scale: Scale) -> list[str]:
     bottom = TOP + SIDE
     parts = [f'<text x="{LEFT}" y="24" font-size="15" font-weight="bold">{escape(title)}</text>']
     for tick in _ticks(scale):
-        x, y, text = LEFT + scale.at(tick), bottom - scale.at(tick), f"{tick:,.10g}"
+        x, y, text = LEFT + scale.at(tick), bottom - scale.at(tick), _short(tick)
         parts += [
             f'<path d="M{x:.1f} {TOP}V{bottom}M{LEFT} {y:.1f}H{LEFT + SIDE}" stroke="#e4e4e4" fill="none"/>',
             f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{text}</text>',

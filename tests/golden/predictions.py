@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fmctl.catalog import load_instance, load_model
-from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CODES, Layout, Layouts
-from fmctl.domain.model import ModelArch
 from fmctl.domain.workload import Workload
 from fmctl.errors import shorten
 from fmctl.files import write_atomic
@@ -64,8 +62,8 @@ class Case:
     @property
     def name(self) -> str:
         """The plan in a line; its key in predictions.json."""
-        where = f"{self.nodes} {self.instance}, {self.framework}"
-        return f"{self.model}, {self.seq_len} x {self.batch}, {where}: {self.layout}"
+        run = f"{self.model}, {self.seq_len} x {self.batch}"
+        return f"{run}, {self.nodes} {self.instance}, {self.framework}: {self.layout}"
 
 
 def _cases() -> tuple[Case, ...]:
@@ -79,14 +77,7 @@ def _cases() -> tuple[Case, ...]:
 CASES = _cases()
 
 
-@cache
-def _model(name: str) -> ModelArch:
-    return load_model(name)
-
-
-@cache
-def _instance(name: str) -> Instance:
-    return load_instance(name)
+_model, _instance = cache(load_model), cache(load_instance)
 
 
 def layout_of(case: Case) -> Layout:
@@ -134,8 +125,8 @@ def complaint(before: Values, after: Values) -> str:
     lines += [f"{name}: recorded, but no case" for name in before if name not in after]
     if not lines:
         return ""
-    return "\n".join([f"{len(lines)} of {len(after)} predictions moved by more than {TOLERANCE:.1%}:", *lines,
-                      f"Where that is meant, record it: {COMMAND}"])  # fmt: skip
+    head = f"{len(lines)} of {len(after)} predictions moved by more than {TOLERANCE:.1%}:"
+    return "\n".join([head, *lines, f"Where that is meant, record it: {COMMAND}"])
 
 
 def digest() -> str:
