@@ -39,7 +39,7 @@ _fmctl() {
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
-        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed composer'; return ;;
+        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
         --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
@@ -77,7 +77,7 @@ _fmctl() {
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
-        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed composer'; return ;;
+        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
         --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
@@ -120,7 +120,7 @@ _fmctl() {
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
-        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed composer'; return ;;
+        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
         --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;

@@ -17,6 +17,7 @@ class Framework:
     host_layer_s, host_moe_layer_s: host time to issue forward+backward of one layer / its routing, s.
     tp_overlap, dp_overlap, fsdp_overlap, cp_overlap, ep_overlap, pp_overlap: hidden share of each communication.
     host_collective_s, host_send_s: host time to issue one tensor-parallel collective, one pipeline send, s.
+    broadcast_s: ZeRO-1/2 stacks that send updated weights rank by rank: time per rank, s (0: gathered at once).
     stages_by_cost: layers are dealt to pipeline stages by their cost with the head, not by number.
     gradient_copy_bytes: per parameter, gradients in the compute precision beside accumulated ones, never sharded.
     activation_factor: activations kept over the fused minimum of perf.activations (eager kernels keep more tensors).
@@ -59,5 +60,6 @@ class Framework:
     sequence_parallel: bool
     uneven_stages: bool
     stages_by_cost: bool
+    broadcast_s: float
     expert_tp: bool
     source: str

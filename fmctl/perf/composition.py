@@ -209,10 +209,10 @@ class Evaluation:
         tail = g(self.states.bucket_share)
         forward, backward = self.slow_forward_s, self.slow_backward_s
         once = np.maximum(reduce_ - o * backward, reduce_ * tail) + np.maximum(gather - o * forward, gather * tail)
-        slow = self.framework.interference
+        slow, sent = self.framework.interference, g(self.states.broadcast_s)
         if not bool(np.any(self.layouts["sharding"] == Sharding.ZERO3)):
             total = reduce_ + gather
-            return total, once + slow * (total - once)
+            return total + sent, once + slow * (total - once) + sent
         o = self.framework.fsdp_overlap
         exposed = np.maximum(gather - o * forward, 0.0) + np.maximum(gather + reduce_ - o * backward, 0.0)
         zero3 = self.layouts["sharding"] == Sharding.ZERO3
@@ -220,7 +220,7 @@ class Evaluation:
         total = np.where(zero3, count * (2.0 * gather + reduce_), reduce_ + gather)
         exposed = np.where(zero3, count * exposed, once)
         # What hides still takes multiprocessors and memory bandwidth from the compute above it.
-        return total, exposed + slow * (total - exposed)
+        return total + sent, exposed + slow * (total - exposed) + sent
 
     # --- memory -----------------------------------------------------------------------------------------------------
 

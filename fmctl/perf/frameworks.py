@@ -50,6 +50,7 @@ MEGATRON = Framework(
     sequence_parallel=True,
     uneven_stages=True,
     stages_by_cost=False,
+    broadcast_s=0.0,
     expert_tp=True,
     source="Megatron-Core and Transformer Engine documentation; recipes of Megatron-Bridge",
 )
@@ -87,6 +88,7 @@ TORCHTITAN = Framework(
     sequence_parallel=True,
     uneven_stages=True,
     stages_by_cost=False,
+    broadcast_s=0.0,
     expert_tp=True,
     source="torchtitan documentation and default train configurations",
 )
@@ -126,6 +128,7 @@ NANOTRON = Framework(
     sequence_parallel=True,
     uneven_stages=True,
     stages_by_cost=True,
+    broadcast_s=0.0,
     expert_tp=False,
     source="nanotron documentation and example configurations",
 )
@@ -163,9 +166,12 @@ DEEPSPEED = Framework(
     sequence_parallel=True,
     uneven_stages=True,
     stages_by_cost=False,
+    broadcast_s=0.0,
     expert_tp=False,
     source="DeepSpeed documentation (ZeRO, Ulysses)",
 )
+# InternEvo's hybrid ZeRO sends each rank's share of the updated weights in a broadcast of its own, one after another.
+INTERNEVO = replace(DEEPSPEED, name="internevo", broadcast_s=2.5e-3)
 COMPOSER = Framework(
     name="composer",
     memory_traffic=2.05,
@@ -189,7 +195,7 @@ COMPOSER = Framework(
     gradient_copy_bytes=0.0,
     optimizer_bytes=8.0,
     activation_factor=1.0,
-    logit_bytes=12.0,
+    logit_bytes=6.0,  # fused cross entropy is llm-foundry's default
     allocator_overhead=0.06,
     rank_order=("tp", "cp", "dp", "pp"),
     schedules=("1f1b",),
@@ -200,9 +206,10 @@ COMPOSER = Framework(
     sequence_parallel=False,
     uneven_stages=False,
     stages_by_cost=False,
+    broadcast_s=0.0,
     expert_tp=False,
     source="Composer and llm-foundry documentation",
 )
 FRAMEWORKS: Mapping[str, Framework] = {
-    f.name: f for f in (MEGATRON, TORCHTITAN, TORCHTITAN_EAGER, NANOTRON, DEEPSPEED, COMPOSER)
+    f.name: f for f in (MEGATRON, TORCHTITAN, TORCHTITAN_EAGER, NANOTRON, DEEPSPEED, INTERNEVO, COMPOSER)
 }

@@ -37,6 +37,7 @@ class StateTable:
     weights/gradients/optimizer_bytes[slot]: bytes per device of each stage slot. reduce_s, gather_s: one full pass of
     gradient reduction and weight gathering on the fullest stage, s. bucket_share: share of them that cannot hide (the
     last bucket). gathered_bytes: FSDP buffers. gpu_doublings: log2 of the GPUs.
+    broadcast_s: weights sent rank by rank after the optimizer step (Framework.broadcast_s), s.
     """
 
     stages: StageTable
@@ -47,6 +48,7 @@ class StateTable:
     gather_s: FloatArray
     bucket_share: FloatArray
     optimizer_s: FloatArray
+    broadcast_s: FloatArray
     gpu_doublings: FloatArray
     gathered_bytes: FloatArray
 
@@ -135,6 +137,9 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
         gather_s=gather_d,
         bucket_share=1.0 / buckets,
         optimizer_s=step_bytes / rates.hbm_bytes_per_s + OPTIMIZER_FIXED_S,
+        broadcast_s=np.where(
+            (sharding == Sharding.ZERO1) | (sharding == Sharding.ZERO2), fw.broadcast_s * (shards - 1.0), 0.0
+        ),
         gpu_doublings=np.log2(ranks * tp * column(layouts, "pp")),
         gathered_bytes=gathered,
     )

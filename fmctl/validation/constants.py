@@ -15,7 +15,7 @@ from fmctl.perf.calibration import Calibration
 
 FUSED = ("megatron",)
 COMPILED = ("torchtitan",)
-EAGER = ("nanotron", "deepspeed", "composer", "torchtitan-eager")
+EAGER = ("nanotron", "deepspeed", "internevo", "composer", "torchtitan-eager")
 TITAN = (*COMPILED, "torchtitan-eager")
 NOT_FUSED = (*COMPILED, *EAGER)
 EVERY = (*FUSED, *NOT_FUSED)
@@ -57,16 +57,16 @@ CONSTANTS: tuple[Constant, ...] = (
     _C("host_layer_s", NOT_FUSED, 2e-4, 8e-3, 2e-3, "the same, Python-heavy stacks"),
     _C("host_moe_layer_s", FUSED, 2e-4, 8e-3, 2e-3, "host time of routing and dispatch, s"),
     _C("host_collective_s", NOT_FUSED, 1e-5, 1e-3, 1e-4, "host time of one tensor-parallel collective, s"),
-    _C("host_send_s", ("nanotron", "deepspeed"), 1e-5, 8e-3, 1e-3, "host time of one pipeline send, s"),
+    _C("host_send_s", ("nanotron", "deepspeed", "internevo"), 1e-5, 8e-3, 1e-3, "host time of one pipeline send, s"),
     _C("permute_traffic", FUSED, 0.5, 4.0, 1.5, "bytes of sorting token-expert pairs over reading and writing twice"),
     _C("step_overhead_s", FUSED, 1e-3, 0.1, 0.03, "fixed cost of a step, s"),
     _C("step_overhead_s", NOT_FUSED, 1e-3, 0.3, 0.08, "the same, s"),
     _C("tp_overlap", FUSED, 0.0, 0.9, 0.4, "tensor-parallel traffic hidden"),
     _C("tp_overlap", NOT_FUSED, 0.0, 0.5, 0.1, "the same"),
     _C("interference", EVERY, 0.0, 0.6, 0.15, "time that hidden traffic takes from the compute above it"),
-    _C("dp_overlap", ("nanotron", "deepspeed"), 0.2, 0.95, 0.6, "gradient traffic hidden"),
+    _C("dp_overlap", ("nanotron", "deepspeed", "internevo"), 0.2, 0.95, 0.6, "gradient traffic hidden"),
     _C("pp_overlap", FUSED, 0.3, 0.9, 0.8, "pipeline sends hidden"),
-    _C("pp_overlap", ("nanotron", "deepspeed"), 0.0, 0.8, 0.2, "the same"),
+    _C("pp_overlap", ("nanotron", "deepspeed", "internevo"), 0.0, 0.8, 0.2, "the same"),
     _C("ep_overlap", FUSED, 0.0, 0.7, 0.2, "expert dispatch hidden where no overlap is stated"),
     _C("fsdp_overlap", (*TITAN, "composer"), 0.5, 1.0, 0.9, "weight gathering hidden"),
 )

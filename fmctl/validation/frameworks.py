@@ -65,7 +65,7 @@ DIALECTS: Mapping[str, Dialect] = {
                 "configurations: full activation checkpointing; logits are gathered under TP; prints peak allocated"),
         Dialect("nanotron", "nanotron", "zero1", True, "none", "1", 4096, "allocated",
                 why="its benchmark script: reduce-scatter TP mode, 1F1B, recompute_layer off; logs peak allocated"),
-        Dialect("internevo", "deepspeed", "zero1", False, "none", "1", 2048, "reserved",
+        Dialect("internevo", "internevo", "zero1", False, "none", "1", 2048, "reserved",
                 why="eager kernels, FlashAttention-2, ZeRO-1 and bf16 gradients as in its 7B and 20B configurations"),
         Dialect("deepspeed", "deepspeed", "zero1", False, "none", "1", 2048, "allocated",
                 why="Megatron-DeepSpeed examples: ZeRO-1, 1F1B, checkpointing only when asked"),
