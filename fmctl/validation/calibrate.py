@@ -149,7 +149,7 @@ def _constants(found: Calibrated) -> list[dict[str, Any]]:
             "high": c.high,
             "prior": float(prior),
             "shipped": float(ours),
-            "value": float(value),
+            "value": min(max(float(value), c.low), c.high),  # low + range may pass high by a rounding
             "at_bound": bool(min(value - c.low, c.high - value) < AT_BOUND * (c.high - c.low)),
         }
         for c, prior, ours, value in values
