@@ -215,7 +215,7 @@ def _context_parallel(
 
 
 def _expert_parallel(model: Model, kind: LayerKind, c: Combos) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(time of dispatch and combine of one pass, its part that never hides, bytes of the dispatch buffer), s and bytes.
+    """(wire time of dispatch and combine of one pass, their fixed cost, bytes of the dispatch buffer), s and bytes.
 
     Experts' ranks are contiguous (etp, then ep), so that ep x etp up to the NVLink domain never crosses EFA.
     All-to-all sends every token-expert pair; the fused dispatcher sends a token once per remote domain.
@@ -231,8 +231,10 @@ def _expert_parallel(model: Model, kind: LayerKind, c: Combos) -> tuple[FloatArr
     exchange = all_to_all_s(model.fabric, pairs * width, c.ep, local)
     fused = dispatch_s(model.fabric, pairs / ff.top_k * width, np.asarray(float(ff.top_k)), c.ep, local)
     once = np.where(c.dispatcher == _FUSED, fused, exchange)
-    # Across EFA the host or a proxy takes part in every exchange, whatever its size; that does not hide.
-    fixed = np.where(c.ep > local, 2.0 * model.calibration.efa_exchange_s * model.fabric.efa, 0.0)
+    # Across EFA the host or a proxy takes part in every exchange, whatever its size. On EFA v1 and v2 the proxies of a
+    # fused dispatcher serve remote domains one after another (AWS runs on p5: equal to NCCL at two nodes, half at four).
+    turns = np.where(c.dispatcher == _FUSED, np.maximum(0.5 * c.ep / local * model.fabric.fused_turns, 1.0), 1.0)
+    fixed = np.where(c.ep > local, 2.0 * turns * model.calibration.efa_exchange_s * model.fabric.efa, 0.0)
     return np.where(c.ep > 1.0, 2.0 * once, 0.0), fixed, pairs * width
 
 
@@ -257,8 +259,16 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
     collectives = COLLECTIVES_PER_LAYER * fw.host_collective_s * (c.tp > 1.0)
     host = np.where(c.cuda_graph > 0, 0.0, issued + collectives)
     expose_tp, expose_ep = 1.0 - fw.tp_overlap, 1.0 - fw.ep_overlap
+    # Host time hides half as well as the wire: one host issues both micro batches.
+    expose_fixed = 1.0 - 0.5 * fw.ep_overlap
     forward = _pass_parts(
-        gemm_f, core_f, stream_f, expose_tp * tp_f, cp_f_exposed, expose_ep * ep + ep_fixed, FORWARD_HOST_SHARE * host
+        gemm_f,
+        core_f,
+        stream_f,
+        expose_tp * tp_f,
+        cp_f_exposed,
+        expose_ep * ep + expose_fixed * ep_fixed,
+        FORWARD_HOST_SHARE * host,
     )
     backward = _pass_parts(
         dgrad + wgrad,
@@ -266,7 +276,7 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
         stream_b,
         expose_tp * tp_b,
         cp_b_exposed,
-        expose_ep * ep + ep_fixed,
+        expose_ep * ep + expose_fixed * ep_fixed,
         (1.0 - FORWARD_HOST_SHARE) * host,
     )
     # Selective recomputation runs norms and activation functions again: half of the forward streams.

@@ -158,6 +158,8 @@ def changes(row: Row, spoken: Dialect) -> tuple[Changes, tuple[str, ...]]:
         found["tp_overlap"] = PIPELINED_TP
     if re.search(r"moe_a2a_overlap(?!=off)", flags):
         found["ep_overlap"] = OVERLAPPED_DISPATCH
+    if "moe_a2a_overlap=off" in flags:
+        found["ep_overlap"] = 0.0
     if "pure bf16" in notes:
         found |= dict(PURE_BF16)
     if "techniques cumulative" in notes:
