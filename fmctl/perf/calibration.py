@@ -29,15 +29,15 @@ class Calibration:
 
     name: str = "published-runs-2026-11"
     date: str = "2026-11-22"
-    sustained_ampere: float = 0.916
-    sustained_hopper: float = 0.892
+    sustained_ampere: float = 0.917
+    sustained_hopper: float = 0.893
     sustained_hopper_low: float = 1.07
     sustained_blackwell: float = 0.665
     sustained_blackwell_low: float = 1.05
-    sustained_attention: float = 0.878
+    sustained_attention: float = 0.877
     hbm_fraction: float = 0.88
-    wait_per_doubling: float = 0.00547
-    efa_exchange_s: float = 0.00425
+    wait_per_doubling: float = 0.00544
+    efa_exchange_s: float = 0.00424
     interval_dense: float = 0.18
     interval_moe: float = 0.42
     interval_extrapolated: float = 0.1

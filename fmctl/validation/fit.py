@@ -28,6 +28,8 @@ PULL = 0.10  # weight of the prior, per constant over its whole range
 CLIPPED = 1.0  # log error beyond which a row pulls no harder
 DIFFERENCE = 0.01
 ITERATIONS = 8
+LEFT_OUT_STEPS = 6
+LEAST_DAMPING = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +140,7 @@ def optimise(
 
 
 def leave_out(
-    unit: Vector, errors: Vector, jacobian: Vector, seen: Sample, steps: int = 3, prior: Vector = _PRIOR
+    unit: Vector, errors: Vector, jacobian: Vector, seen: Sample, steps: int = LEFT_OUT_STEPS, prior: Vector = _PRIOR
 ) -> Vector:
     """Log errors of every row predicted by constants fitted without any row of its source."""
     answer = np.empty_like(errors)
@@ -146,12 +148,15 @@ def leave_out(
         out = np.array([s == source for s in seen.sources])
         weights = np.where(out, 0.0, seen.weights)
         moved, found = unit, errors
+        damping = LEAST_DAMPING
         for _ in range(steps):
-            proposed = _step(moved, found, jacobian, weights, 1e-4, prior)
+            proposed = _step(moved, found, jacobian, weights, damping, prior)
             tried = log_errors(proposed, seen)
-            if _cost(proposed, tried, weights, prior) >= _cost(moved, found, weights, prior):
-                break
-            moved, found = proposed, tried
+            if _cost(proposed, tried, weights, prior) < _cost(moved, found, weights, prior):
+                moved, found = proposed, tried
+            else:
+                # The Jacobian is that of the whole fit: where it misleads, take a shorter step, not none.
+                damping = max(damping * 30.0, 0.03)
         answer[out] = found[out]
     return answer
 

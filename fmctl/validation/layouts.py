@@ -51,7 +51,7 @@ def workload(row: Row, spoken: Dialect, m: Mesh) -> tuple[Workload, int, tuple[s
     """(sequence length and global batch, micro batch, what was assumed).
 
     Global batch where it is not stated: what throughput and step time make it, else accumulated micro batches as the
-    notes count them, else one per data rank and pipeline stage. Micro batch: the dialect's, as far as the batch holds.
+    notes count them, else by `_accumulated`. Micro batch: the dialect's, as far as the batch holds.
     """
     said: list[str] = []
     seq, micro, batch = row.whole("seq_len"), row.whole("micro_batch"), row.whole("global_batch")
@@ -63,7 +63,7 @@ def workload(row: Row, spoken: Dialect, m: Mesh) -> tuple[Workload, int, tuple[s
         micro = min(spoken.micro_batch, max(timed // m.dp, 1)) if timed else 1
         said.append(f"micro_batch = {micro}")
     if batch is None:
-        batch = timed or micro * m.dp * _accumulated(row, m)
+        batch = timed or micro * m.dp * _accumulated(row, spoken, m, seq * micro)
         said.append(f"global_batch = {batch}")
     if batch < m.dp * micro:
         micro = max(batch // m.dp, 1)
@@ -79,10 +79,19 @@ def _timed_batch(row: Row, seq: int) -> int | None:
     return max(round(rate * row.need("n_gpus") * step / seq), 1)
 
 
-def _accumulated(row: Row, m: Mesh) -> int:
-    """Micro batches per step and data rank: as the notes count them, else one per pipeline stage."""
+# Tokens per step of the nanotron benchmark script where a row does not say: 256 sequences of 4,096.
+BENCHMARK_TOKENS = 2**20
+
+
+def _accumulated(row: Row, spoken: Dialect, m: Mesh, tokens: int) -> int:
+    """Micro batches per step and data rank: as the notes count them; for nanotron what makes a million tokens.
+
+    Else one per pipeline stage.
+    """
     found = re.search(r"(?:micro_num|grad_?acc(?:um)?(?:ulation)?)\W{0,2}(\d+)", row.lower("notes"))
-    return int(found.group(1)) if found else m.pp
+    if found:
+        return int(found.group(1))
+    return max(m.pp, BENCHMARK_TOKENS // (tokens * m.dp)) if spoken.profile == "nanotron" else m.pp
 
 
 def layout(row: Row, arch: ModelArch, spoken: Dialect, m: Mesh, micro: int) -> tuple[Layout, tuple[str, ...]]:
