@@ -285,11 +285,12 @@ _fmctl() {
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
+        --instance|--instances) _fmctl_values instances; return ;;
         --region|--regions) :; return ;;
         --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --region --regions --purchase -h --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --instance --instances --region --regions --purchase -h --help'
       else
         :
       fi

@@ -237,6 +237,7 @@ complete -c fmctl -n '__fmctl_at fmctl prices list' -l fields -x -a '(__fmctl_va
 complete -c fmctl -n '__fmctl_at fmctl prices list' -l out -s O -r -F -d 'Write to a file, whole or not at all'
 complete -c fmctl -n '__fmctl_at fmctl prices list' -l no-color -d 'No colour.'
 complete -c fmctl -n '__fmctl_at fmctl prices list' -l quiet -s q -d 'No progress, no warnings.'
+complete -c fmctl -n '__fmctl_at fmctl prices list' -l instance -l instances -x -a '(__fmctl_values instances)' -d 'Of one instance type.'
 complete -c fmctl -n '__fmctl_at fmctl prices list' -l region -l regions -x -d 'In one region.'
 complete -c fmctl -n '__fmctl_at fmctl prices list' -l purchase -x -a 'on-demand capacity-block spot reserved-1y reserved-3y' -d 'One way to pay.'
 complete -c fmctl -n '__fmctl_at fmctl prices list' -s h -l help -d 'Show this message and exit.'

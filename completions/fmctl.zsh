@@ -293,11 +293,12 @@ _fmctl() {
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
+        --instance|--instances) _fmctl_values instances; return ;;
         --region|--regions) :; return ;;
         --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--region:In one region.' '--regions:In one region.' '--purchase:One way to pay.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--instance:Of one instance type.' '--instances:Of one instance type.' '--region:In one region.' '--regions:In one region.' '--purchase:One way to pay.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :

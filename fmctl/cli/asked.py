@@ -160,6 +160,10 @@ def _count(text: str | None, what: str, most: int) -> int | None:
 def _instances(asked: Asked, settings: Settings, default: Sequence[str], services: Services) -> list[Instance]:
     names = parse_list(asked.instances, what="--instances") if asked.instances is not None else list(default)
     found = [services.catalogue.load_instance(name) for name in names]
+    for instance in found:
+        if not instance.plannable:
+            why, listed = instance.unplannable, "fmctl instances list"
+            raise UsageError(f"no plan can be made for {instance.name}", why=why, next=listed)
     return list({instance.name: instance for instance in found}.values())
 
 

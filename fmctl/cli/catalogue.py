@@ -23,6 +23,7 @@ _ConfigFile = Annotated[str, Argument(metavar="CONFIG.json", help="Hugging Face 
 _NewName = Annotated[str | None, Option("--name", metavar="NAME", help="Name of the model.", show_default=False)]
 _File = Annotated[str | None, Option("--out", "-O", metavar="FILE", help="Write to a file.", show_default=False)]
 _Region = Annotated[str | None, Option("--region", "--regions", metavar="REGION", help="In one region.")]
+_OneType = Annotated[str | None, Option("--instance", "--instances", metavar="NAME", help="Of one instance type.")]
 _Option = Annotated[str | None, Option("--purchase", metavar="NAME", help="One way to pay.")]
 
 
@@ -73,11 +74,14 @@ def instances_show(ctx: typer.Context, instance: _Instance, out: Output) -> None
     emit(instance_answer(row, ctx.obj.catalogue.prices(row["name"])), out, settings)
 
 
-def prices_list(ctx: typer.Context, out: Output, region: _Region = None, purchase: _Option = None) -> None:
+def prices_list(
+    ctx: typer.Context, out: Output, instance: _OneType = None, region: _Region = None, purchase: _Option = None
+) -> None:
     """Dated prices of instances, storage and transfer; unknown where nobody has published one."""
     settings = settings_for(out)
-    found = ctx.obj.catalogue.prices("", _region(region), _stated("--purchase", purchase))
-    storage = () if purchase else [p for p in ctx.obj.catalogue.storage_prices() if region in (None, p.region)]
+    one, option = _stated("--instance", instance), _stated("--purchase", purchase)
+    found = ctx.obj.catalogue.prices(one, _region(region), option)
+    storage = () if one or option else [p for p in ctx.obj.catalogue.storage_prices() if region in (None, p.region)]
     emit(prices_answer(found, storage), out, settings)
 
 

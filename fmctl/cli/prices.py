@@ -23,7 +23,7 @@ def choose_prices(
     """The price per instance type, and what was asked for, as the inputs record it.
 
     All else is equal between the regions and options that were named, so the cheapest known price stands for them.
-    Where no option was named it is on demand, and the capacity block price where a type is not sold on demand.
+    Where no option was named it is on demand, or a capacity block where a type has no price on demand.
     """
     regions = parse_list(asked.regions, what="--regions") if asked.regions else [settings.text("region") or "us-east-1"]
     for region in regions:
@@ -40,9 +40,11 @@ def choose_prices(
             chosen[instance.name] = _cheapest([price for prices in by_option for price in prices])
         else:
             chosen[instance.name] = next(
-                (p for ps in by_option if (p := _cheapest(ps)).usd_per_h is not None), by_option[0][0]
+                (p for ps in by_option if (p := _cheapest(ps)).usd_per_h is not None),
+                next((ps[0] for ps in by_option if ps[0].option in instance.purchase), by_option[0][0]),
             )
-    return chosen, {"regions": regions, "purchase": list(stated or _UNSTATED[:1])}
+    used = dict.fromkeys(price.option for price in chosen.values())
+    return chosen, {"regions": regions, "purchase": list(stated or used)}
 
 
 def _stated(asked: Asked, settings: Settings) -> tuple[str, ...]:

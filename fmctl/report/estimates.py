@@ -92,6 +92,10 @@ def _also_chosen(document: Mapping[str, Any]) -> tuple[str, ...]:
 _SPELLED = ("precision", "sharding", "recompute", "schedule", "sequence_parallel")
 
 
+# What follows the parts: reserved is their sum with what the allocator loses; with the context it is all in use.
+_MEMORY_SUMS = ("allocated_bytes", "reserved_bytes", "runtime_bytes", "used_bytes", "margin_bytes")
+
+
 def _switch(name: str, value: Any) -> str:
     return ("yes" if value else "no") if name == "sequence_parallel" else str(value)
 
@@ -116,7 +120,7 @@ def _parts(result: Result, group: str, total: str) -> Table:
     columns = (Column(""), Column("", "right"), Column("", "right"))
     rows = [(TERM_BY_NAME[n].title, say(n, values[n]), f"{values[n] / whole:.0%}" if whole else "") for n in shown]
     if rows and group == "memory":
-        rows += [(TERM_BY_NAME[n].title, say(n, values[n]), "") for n in ("used_bytes", "margin_bytes") if n in values]
+        rows += [(TERM_BY_NAME[n].title, say(n, values[n]), "") for n in _MEMORY_SUMS if n in values]
         rows.append(("device memory", say("_bytes", values["device_bytes"]), ""))
     return Table(columns, tuple(rows), header=False)
 

@@ -9,7 +9,7 @@ from fmctl.domain.result import TERM_BY_NAME, TERMS
 from fmctl.report.envelope import envelope
 from fmctl.report.estimates import title_of
 from fmctl.report.view import Answer, Column, Document, Report, Row, Section, Table
-from fmctl.report.words import say
+from fmctl.report.words import paid_by, say
 
 _TITLES = {
     "time": "Where the step time goes",
@@ -99,7 +99,7 @@ def _total(result: Mapping[str, Any], group: str) -> Document | None:
 
 def _money(result: Mapping[str, Any]) -> list[Document]:
     cost = result["cost"]
-    source = f"{cost['price_option']} in {cost['price_region']}, {cost['price_date'] or 'no date'}"
+    source = paid_by(cost)
     return [
         {
             "name": name,

@@ -13,6 +13,7 @@ from fmctl.report.words import (
     brief_usd,
     compact_layout,
     half_width,
+    paid_by,
     plural,
     say,
     short_instance,
@@ -105,10 +106,7 @@ def _days(run_s: float) -> str:
 
 def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:
     known = rows[0]["run"]["run_s"] is not None
-    paid = dict.fromkeys(
-        f"{row['cost']['price_option']} in {row['cost']['price_region']} of {row['cost']['price_date'] or 'no date'}"
-        for row in rows
-    )
+    paid = dict.fromkeys(paid_by(row["cost"]) for row in rows)
     return (
         f"{plural(result['candidates'], 'layout')} tried, {result['fitting']:,} fit; "
         f"{plural(len(rows), 'row')} shown; searched in {say('_s', result['search_s'])}",

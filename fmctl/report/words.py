@@ -157,6 +157,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def paid_by(cost: Mapping[str, Any]) -> str:
+    """`on-demand in us-east-1 of 2026-07-20`, or that no price of it is known."""
+    said = f"{cost['price_option']} in {cost['price_region']}"
+    return f"{said} (price not known)" if cost["usd_per_h"] is None else f"{said} of {cost['price_date']}"
+
+
 def half_width(result: Mapping[str, Any]) -> str:
     """The step time's 80 % interval as `9%` (more or less), empty where it is not known."""
     times = result["time"]

@@ -1,9 +1,11 @@
 """Candidate layouts as columns, mesh by mesh; every rejection counted by reason.
 
 A mesh is (tp, pp, cp, ep, etp, dp). For each mesh that can exist, options (schedule and vpp, recomputation, sharding,
-...) are crossed with the micro batches. The default space leaves out what cannot win in this model: sequence
-parallelism off under TP, uneven interleaving, more than four steps of partial recomputation; `exhaustive` adds them
-all, and `rank` refines the winners over the full range of partial recomputation anyway.
+...) are crossed with the micro batches. The default space leaves out what seldom or never wins in this model:
+sequence parallelism off under TP, other exchanges of keys and expert dispatchers than the framework's first,
+interleaving in chunks of unequal length (where no number of chunks divides the layers, up to four are tried), more than
+four steps of partial recomputation; `exhaustive` adds them all, and `rank` refines the winners over the full range of
+partial recomputation anyway.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ OPTION_FIELDS = (
     "cp_comm", "dispatcher", "cuda_graph",
 )  # fmt: skip
 PARTIAL_STEPS = 4
+# Chunks per stage tried where no number of them divides the layers (61 of DeepSeek-V3); more seldom pays.
+UNEVEN_CHUNKS = 4
 # Sequences x tokens aimed at where no global batch is stated: 4 M tokens per step, the order of published LLM runs.
 DEFAULT_BATCH_TOKENS = 4 * 2**20
 # Bytes per parameter that must fit over the whole cluster, and the share of memory they may take.
@@ -141,7 +145,8 @@ def _vpp(scope: Scope, mesh: Mesh) -> list[int]:
     if scope.exhaustive:
         return list(values)
     # Layers that divide, or that divide once the end stages give up a layer each for embedding and logits.
-    return [v for v in values if v == 1 or layers % (mesh.pp * v) == 0 or (layers + 2) % (mesh.pp * v) == 0]
+    even = [v for v in values if v == 1 or layers % (mesh.pp * v) == 0 or (layers + 2) % (mesh.pp * v) == 0]
+    return even if len(even) > 1 else [v for v in values if v <= UNEVEN_CHUNKS]
 
 
 def _recompute(scope: Scope, mesh: Mesh) -> list[tuple[int, int]]:

@@ -195,3 +195,23 @@ def test_wide_terminals_get_more_columns() -> None:
     words = ("plan", "llama-3.1-8b", "--instances", "p5.48xlarge", "--nodes", "1", "-q")
     assert "schedule" in on_terminal(*words, columns=200)
     assert "schedule" not in on_terminal(*words, columns=80)
+
+
+_README = Path(__file__).parents[2] / "README.md"
+_SHOWN = [
+    line.partition("#")[0][8:].split() for line in _README.read_text().splitlines() if line.startswith("$ fmctl ")
+]
+_NAMES = ("plan", "estimate", "explain", "prices", "instances")
+_ALONE = [words for words in _SHOWN if words[0] in _NAMES and "--calibration" not in words]
+
+
+@pytest.mark.parametrize("words", _ALONE, ids=" ".join)
+def test_what_the_readme_shows_works(words: list[str], tmp_path: Path) -> None:
+    done = run(*words, env={"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)})
+    assert (done.returncode, done.stdout != "") == (0, True), done.stderr
+
+
+def test_a_member_of_an_ultraserver_is_not_planned_alone() -> None:
+    done = run("plan", "llama-3.1-8b", "--instances", "p6e-gb200.36xlarge")
+    assert done.returncode == 2
+    assert "sold only as part of an UltraServer" in done.stderr

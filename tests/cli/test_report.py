@@ -12,7 +12,7 @@ from fmctl.report.envelope import plain
 from fmctl.report.formats import as_csv, as_jsonl, as_markdown, written
 from fmctl.report.text import fit, plain_text, terminal_text
 from fmctl.report.view import Column, Report, Section, Table, facts
-from fmctl.report.words import brief_usd, compact_layout, label, plural, say
+from fmctl.report.words import brief_usd, compact_layout, label, paid_by, plural, say
 
 WORDS = st.text(max_size=30)
 
@@ -51,6 +51,12 @@ def test_labels_leave_the_unit_to_the_value() -> None:
 def test_small_words() -> None:
     assert (plural(1, "node"), plural(2048, "node")) == ("1 node", "2,048 nodes")
     assert [brief_usd(v) for v in (None, 12.5, 2338.24, 21.4e6)] == ["unknown", "$12.50", "$2.34k", "$21.4M"]
+
+
+def test_a_price_is_said_with_its_date_or_as_not_known() -> None:
+    cost = {"price_option": "on-demand", "price_region": "us-east-1", "price_date": "2026-07-20", "usd_per_h": 55.0}
+    assert paid_by(cost) == "on-demand in us-east-1 of 2026-07-20"
+    assert paid_by(cost | {"usd_per_h": None, "price_date": ""}) == "on-demand in us-east-1 (price not known)"
 
 
 def test_a_compact_layout_names_what_is_not_one_or_none() -> None:

@@ -69,6 +69,11 @@ def test_whole_search_equals_brute_force(arch: ModelArch, seq_len: int, batch: i
     assert plan.rows[0].layout == fastest
 
 
+def test_layers_that_no_number_of_chunks_divides_are_interleaved_all_the_same() -> None:
+    plan = search(request("deepseek-v3", ["p5en.48xlarge"], (64,), seq_len=8192, global_batch=512))
+    assert plan.rows[0].layout.vpp > 1
+
+
 def test_counts_add_up() -> None:
     plan = search(request("qwen3-30b-a3b", ["p5.48xlarge"], (4,), seq_len=4096, global_batch=512))
     rejected = sum(r.count for r in plan.rejects)
