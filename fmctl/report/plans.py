@@ -107,11 +107,13 @@ def _days(run_s: float) -> str:
 def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:
     known = rows[0]["run"]["run_s"] is not None
     paid = dict.fromkeys(paid_by(row["cost"]) for row in rows)
+    faster = any(row["layout"]["precision"] != "bf16" for row in rows)
     return (
         f"{plural(result['candidates'], 'layout')} tried, {result['fitting']:,} fit; "
         f"{plural(len(rows), 'row')} shown; searched in {say('_s', result['search_s'])}",
         f"cost {'of the run' if known else 'per 10⁹ tokens'}, {'; '.join(paid)}; "
-        "± is the 80 % interval of the step time, margin the GPU memory left in GiB (M: MiB)",
+        "± is the 80 % interval of the step time, margin the GPU memory left in GiB (M: MiB)"
+        + ("; MFU is of the bf16 peak in every precision" if faster else ""),
         f"{LAYOUT_LEGEND}; * no other row is both cheaper and faster",
     )
 
