@@ -101,7 +101,7 @@ def _rest(instance: Instance) -> dict[str, Any]:
         "network_cards": instance.network_cards,
         "card0": instance.card0,
         "rdma_write": instance.fabric.rdma_write,
-        "nvlink_bytes_per_s": instance.fabric.nvlink.bytes_per_s,
+        "nvlink_bytes_per_s": instance.fabric.nvlink.bytes_per_s if instance.fabric.domain_gpus > 1 else None,
         "network_bytes_per_s": instance.fabric.network.bytes_per_s,
         "nvme_disks": instance.nvme_disks,
         "ebs_bits_per_s": instance.ebs_bits_per_s,

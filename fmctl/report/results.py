@@ -166,7 +166,12 @@ def _warnings(rows: Sequence[Estimate]) -> list[str]:
         for row in rows
         if row.price.usd_per_h is None
     }
-    return sorted(unknown)
+    long = {
+        f"sequences of {row.workload.seq_len} tokens are longer than the {row.arch.max_seq} that {row.arch.name} states"
+        for row in rows
+        if 0 < row.arch.max_seq < row.workload.seq_len
+    }
+    return sorted(unknown | long)
 
 
 def _spelled(name: str, value: int) -> Any:
