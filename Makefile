@@ -22,7 +22,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 plan: $(RUN_STAMP)
-	$(BIN)/fmctl plan llama-3.1-70b --instances p5.48xlarge,p5en.48xlarge,p6-b200.48xlarge
+	$(BIN)/fmctl plan llama-3.1-70b --instances p5.48xlarge,p5en.48xlarge,p6-b200.48xlarge --tokens 15T
 
 test: $(DEV_STAMP)
 	$(BIN)/python -m pytest -n auto $(TESTS)

@@ -23,7 +23,7 @@ class Framework:
     activation_factor: activations kept over the fused minimum of perf.activations (eager kernels keep more tensors).
     logit_bytes: bytes alive per logit at the loss peak. gradient_bytes: per parameter. param_bytes: model weights.
     optimizer_bytes: master weight and Adam moments per parameter.
-    allocator_overhead: reserved over allocated, minus 1. rank_order: fastest first.
+    allocator_overhead: reserved over allocated, minus 1.
     schedules, shardings, recomputes, cp_comms: what it offers, as labels of domain.layout.
     """
 
@@ -51,7 +51,6 @@ class Framework:
     activation_factor: float
     logit_bytes: float
     allocator_overhead: float
-    rank_order: tuple[str, ...]
     schedules: tuple[str, ...]
     shardings: tuple[str, ...]
     recomputes: tuple[str, ...]

@@ -15,7 +15,8 @@ class Calibration:
     """Achieved fractions and fixed costs that no table gives.
 
     sustained_ampere, sustained_hopper, sustained_blackwell: GEMM rate of whole training steps over that of short
-    benchmark bursts in bf16 (power throttling, clocks); *_low the same in fp8 and below.
+    benchmark bursts in bf16 (power throttling, clocks); *_low the same in fp8 and below, where training kernels can
+    beat the library behind the tables (above 1).
     sustained_attention: the same for attention kernels.
     hbm_fraction: achieved over nominal HBM bandwidth for streaming kernels (0.86-0.92 in stream benchmarks).
     wait_per_doubling: time lost waiting for the slowest rank, per doubling of the GPUs beyond one node, as a fraction.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from fmctl.domain.model import ModelArch
+from fmctl.domain.result import FloatArray
 from fmctl.perf.counts import parameters
 
 # Weights in bf16 (2) with fp32 master weights and two Adam moments (12): 14 bytes per parameter. Published benchmark
@@ -21,6 +22,9 @@ def checkpoint_bytes(arch: ModelArch) -> float:
     return BYTES_PER_PARAM * float(count.total + count.mtp)
 
 
-def save_s(total_bytes: float, nodes: float) -> float:
-    """Time for all nodes to write their share at the per-client limit, s; the file system is assumed wide enough."""
-    return total_bytes / (nodes * CLIENT_BYTES_PER_S)
+def save_s(total_bytes: float, clients: FloatArray) -> FloatArray:
+    """Time for all instances to write their share at the per-client limit, s; the file system is assumed wide enough.
+
+    clients: instances (an UltraServer counts its members), shape [n].
+    """
+    return total_bytes / (clients * CLIENT_BYTES_PER_S)

@@ -127,8 +127,8 @@ def run_terms(e: Evaluation) -> dict[str, FloatArray]:
         "tokens_per_s": rate,
         "tokens_per_s_per_gpu": rate / e.gpus,
         "checkpoint_bytes": np.asarray(size),
-        "checkpoint_save_s": size / (nodes * checkpoint.CLIENT_BYTES_PER_S),
+        "checkpoint_save_s": checkpoint.save_s(size, nodes * e.instance.member_count),
         "power_w": power,
-        "wh_per_million_tokens": power / rate * 1e6 / 3600.0,
+        "wh_per_million_tokens": energy.wh_per_million_tokens(power, rate),
         "measured_fraction": _measured(e),
     }

@@ -139,7 +139,6 @@ class KernelRates:
     gemm_hbm_bytes_per_s: FloatArray
     operand_bytes: FloatArray
     measured: FloatArray
-    supported: FloatArray
     attention_forward_flop_per_s: float
     attention_backward_flop_per_s: float
     attention_forward_half_seq: float
@@ -177,7 +176,6 @@ def kernel_rates(
         gemm_hbm_bytes_per_s=np.array([r[4] * accelerator.hbm_bytes_per_s for r in rows]),
         operand_bytes=np.array([OPERAND_BYTES[p] for p in Precision]),
         measured=np.array([1.0 if p in fits else 0.0 for p in Precision]),
-        supported=np.array([1.0 if PEAK_KEY[p] in accelerator.peak_flop_per_s else 0.0 for p in Precision]),
         attention_forward_flop_per_s=attention.forward * bf16 * sustained_core,
         attention_backward_flop_per_s=attention.backward * bf16 * sustained_core,
         attention_forward_half_seq=attention.forward_half,

@@ -215,7 +215,7 @@ def _context_parallel(
 
 
 def _expert_parallel(model: Model, kind: LayerKind, c: Combos) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(wire time of dispatch and combine of one pass, their fixed cost, bytes of the dispatch buffer), s and bytes.
+    """(wire time of dispatch and combine of one pass, fixed cost, bytes of the dispatch buffer), s and bytes.
 
     Experts' ranks are contiguous (etp, then ep), so that ep x etp up to the NVLink domain never crosses EFA.
     All-to-all sends every token-expert pair; the fused dispatcher sends a token once per remote domain.
@@ -258,7 +258,9 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
     issued = fw.host_layer_s + (fw.host_moe_layer_s if is_moe else 0.0)
     collectives = COLLECTIVES_PER_LAYER * fw.host_collective_s * (c.tp > 1.0)
     host = np.where(c.cuda_graph > 0, 0.0, issued + collectives)
-    expose_tp, expose_ep = 1.0 - fw.tp_overlap, 1.0 - fw.ep_overlap
+    # Overlapped tensor-parallel traffic works through NVLink buffers; across EFA nothing hides.
+    expose_tp = np.where(c.tp > model.fabric.domain_gpus, 1.0, 1.0 - fw.tp_overlap)
+    expose_ep = 1.0 - fw.ep_overlap
     # Host time hides half as well as the wire: one host issues both micro batches.
     expose_fixed = 1.0 - 0.5 * fw.ep_overlap
     forward = _pass_parts(
