@@ -38,7 +38,7 @@ class Link:
 class Fabric:
     """NVLink inside a domain of `domain_gpus`, EFA outside it. `kind` names the measured collective constants.
 
-    `rdma_write` False: the plugin sends and receives through buffers (P4d, p5.4xlarge); the constants of `kind` hold it.
+    `rdma_write` False: the plugin sends and receives through buffers (P4d, p5.4xlarge); `kind` holds it.
     """
 
     kind: str

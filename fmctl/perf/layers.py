@@ -232,7 +232,7 @@ def _expert_parallel(model: Model, kind: LayerKind, c: Combos) -> tuple[FloatArr
     fused = dispatch_s(model.fabric, pairs / ff.top_k * width, np.asarray(float(ff.top_k)), c.ep, local)
     once = np.where(c.dispatcher == _FUSED, fused, exchange)
     # Across EFA the host or a proxy takes part in every exchange, whatever its size. On EFA v1 and v2 the proxies of a
-    # fused dispatcher serve remote domains one after another (AWS runs on p5: equal to NCCL at two nodes, half at four).
+    # fused dispatcher serve remote domains in turn (AWS runs on p5: equal to NCCL at two nodes, half at four).
     turns = np.where(c.dispatcher == _FUSED, np.maximum(0.5 * c.ep / local * model.fabric.fused_turns, 1.0), 1.0)
     fixed = np.where(c.ep > local, 2.0 * turns * model.calibration.efa_exchange_s * model.fabric.efa, 0.0)
     return np.where(c.ep > 1.0, 2.0 * once, 0.0), fixed, pairs * width

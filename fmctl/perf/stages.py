@@ -41,16 +41,16 @@ class StageTable:
 Slot = tuple[tuple[int, ...], float, float, int]
 
 
-def chunk_sizes(n_layers: int, chunks: int, mtp_layers: int = 0) -> list[int]:
+def chunk_sizes(n_layers: int, chunks: int, mtp_layers: int = 0, head_layers: int = 1) -> list[int]:
     """Layers per chunk. Where they divide and there is no MTP layer: equal. Else by layer equivalents.
 
-    The embedding and the logits each count as a layer (Megatron-Core's account_for_embedding/loss_in_pipeline_split),
-    an MTP layer as two (itself and its logits); each layer goes to the least loaded chunk, middle chunks first.
+    The embedding counts as a layer (Megatron-Core's account_for_embedding_in_pipeline_split), the logits as
+    `head_layers`, an MTP layer as itself and its logits; each layer goes to the least loaded chunk, middle ones first.
     """
     base, extra = divmod(n_layers, chunks)
     if chunks == 1 or (extra == 0 and not mtp_layers):
         return [base] * chunks
-    ends = {0: 1, chunks - 1: 1 + 2 * mtp_layers}
+    ends = {0: 1, chunks - 1: head_layers + (1 + head_layers) * mtp_layers}
     total = n_layers + sum(ends.values())
     level = total // chunks
     sizes = [max(level - ends.get(i, 0), 0) for i in range(chunks)]
@@ -66,6 +66,12 @@ def chunk_sizes(n_layers: int, chunks: int, mtp_layers: int = 0) -> list[int]:
                 sizes[i] += step
                 left -= step
     return sizes
+
+
+def head_layers(arch: ModelArch) -> int:
+    """Layers that the output matrix is worth: V h over the active parameters of a mean layer, at least one."""
+    active = sum(n * layer_params(kind, arch).active for n, kind in zip(arch.kind_counts(), arch.kinds, strict=True))
+    return max(round(arch.vocab * arch.hidden * arch.n_layers / active), 1)
 
 
 def sizes_by_cost(arch: ModelArch, pp: int) -> list[int]:
@@ -90,7 +96,9 @@ def stage_kinds(arch: ModelArch, pp: int, vpp: int, by_cost: bool = False) -> li
     counts = [[0] * len(arch.kinds) for _ in range(pp)]
     start = 0
     even = vpp > 1 or pp == 1 or not by_cost
-    dealt = chunk_sizes(arch.n_layers, pp * vpp, arch.mtp_layers) if even else sizes_by_cost(arch, pp)
+    dealt = (
+        chunk_sizes(arch.n_layers, pp * vpp, arch.mtp_layers, head_layers(arch)) if even else sizes_by_cost(arch, pp)
+    )
     for chunk, size in enumerate(dealt):
         for kind in arch.pattern[start : start + size]:
             counts[chunk % pp][kind] += 1
