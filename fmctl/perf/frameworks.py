@@ -2,9 +2,11 @@
 
 megatron: Megatron-Core with Transformer Engine as its recipes run it (sequence parallelism, fused kernels, distributed
 optimizer with fp32 gradients, gradient and weight traffic overlapped, user-buffer TP overlap).
-torchtitan: PyTorch FSDP2 + compile, fp32 sharded parameters, prefetching, bf16 gathers.
-nanotron: eager kernels with FlashAttention-2, ZeRO-1, no TP overlap. deepspeed: ZeRO with eager kernels.
-composer: FSDP1 with FlashAttention-2 (llm-foundry recipes).
+torchtitan: PyTorch FSDP2 + compile, fp32 sharded parameters, prefetching, bf16 gathers; torchtitan-eager: compile off.
+nanotron: eager kernels with FlashAttention-2, ZeRO-1, no TP overlap. deepspeed: ZeRO with eager kernels;
+internevo: the same, updated weights sent rank by rank. composer: FSDP1, FlashAttention-2, fused loss (llm-foundry).
+
+Times, overlaps and traffic factors are fitted (validation.constants says which, with bounds and priors).
 """
 
 from __future__ import annotations
