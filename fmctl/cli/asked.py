@@ -32,7 +32,7 @@ _MOST_ROWS = 10_000
 _COUNTED = (
     "tp", "pp", "vpp", "cp", "ep", "etp", "dp", "dp_replicate", "micro_batch", "recompute_layers",
 )  # fmt: skip
-_SWITCHES = ("sequence_parallel", "cuda_graph")
+_SWITCHES = ("sequence_parallel",)
 
 
 def plan_request(model: str, asked: Asked, aim: Search, settings: Settings, services: Services) -> PlanRequest:

@@ -56,7 +56,7 @@ def able(instances: Sequence[Instance], fixed: Fixed) -> tuple[tuple[Instance, .
 def _has(instance: Instance, precision: int) -> bool:
     gpu = instance.accelerator
     units = _UNITS[Precision(precision)] in gpu.peak_flop_per_s
-    return units and (precision not in _BLACKWELL or gpu.architecture == "blackwell")
+    return units and (precision not in _BLACKWELL or gpu.architecture.startswith("blackwell"))
 
 
 def _lack(instance: Instance, stated: Sequence[int]) -> str:

@@ -15,8 +15,14 @@ class Framework:
     attention_share: achieved rate of its attention calls over the kernel tables (masks, biases, layout changes).
     interference: time that communication takes from the compute it hides under, per second hidden (SMs, HBM).
     host_layer_s, host_moe_layer_s: host time to issue forward+backward of one layer / its routing, s.
+    host_expert_s: the same per expert on a rank (quantisation and products of each are launched apart), s.
+    host_stall: share of the shorter of device and host time of a layer that does not overlap, where the host waits for
+    the numbers of tokens per expert before it can issue the rest (0: it runs ahead).
     tp_overlap, dp_overlap, fsdp_overlap, cp_overlap, ep_overlap, pp_overlap: hidden share of each communication.
     host_collective_s, host_send_s: host time to issue one tensor-parallel collective, one pipeline send, s.
+    host_rank_s: what each tensor-parallel collective takes more per rank of its group beside a pipeline that leaves the NVLink
+    domain, s.
+    update_layer_s: host time per layer to clip and update weights that are sharded tensor by tensor, per step, s.
     broadcast_s: ZeRO-1/2 stacks that send updated weights rank by rank: time per rank, s (0: gathered at once).
     stages_by_cost: layers are dealt to pipeline stages by their cost with the head, not by number.
     gradient_copy_bytes: per parameter, gradients in the compute precision beside accumulated ones, never sharded.
@@ -35,9 +41,13 @@ class Framework:
     interference: float
     host_layer_s: float
     host_moe_layer_s: float
+    host_expert_s: float
+    host_stall: float
     host_collective_s: float
     host_send_s: float
+    host_rank_s: float
     step_overhead_s: float
+    update_layer_s: float
     tp_overlap: float
     dp_overlap: float
     fsdp_overlap: float

@@ -91,10 +91,19 @@ class ContextComm(Named):
 
 
 class Dispatcher(Named):
-    """How tokens reach their experts: NCCL all-to-all, or a fused dispatch kernel (DeepEP class)."""
+    """How tokens reach their experts: NCCL all-to-all, a fused kernel (DeepEP class), or one with a CPU proxy (UCCL-EP)."""
 
     ALL_TO_ALL = 0
     FUSED = 1
+    PROXY = 2
+
+
+class CudaGraph(Named):
+    """What CUDA graphs capture: nothing, each layer's attention, norms and router, or the whole step with experts."""
+
+    NONE = 0
+    LAYER = 1
+    FULL = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,7 @@ class Layout:
 
     `recompute_layers`: with FULL recompute, the layers recomputed per pipeline stage (0: all of them).
     `dp_replicate`: copies of the sharded state (HSDP); states are sharded over dp x cp / dp_replicate ranks.
-    `cuda_graph`: 1 where the step is captured, so that the host's launch time does not count.
+    `cuda_graph`: what is captured, so that the host's launch time does not count there.
     """
 
     tp: int = 1
@@ -123,7 +132,7 @@ class Layout:
     schedule: int = Schedule.ONE_F_ONE_B
     cp_comm: int = ContextComm.RING
     dispatcher: int = Dispatcher.ALL_TO_ALL
-    cuda_graph: int = 0
+    cuda_graph: int = CudaGraph.NONE
 
     @property
     def gpus(self) -> int:
@@ -147,6 +156,7 @@ CODES: Mapping[str, type[Named]] = {
     "schedule": Schedule,
     "cp_comm": ContextComm,
     "dispatcher": Dispatcher,
+    "cuda_graph": CudaGraph,
 }
 
 

@@ -18,9 +18,11 @@ class Calibration:
     benchmark bursts in bf16 (power throttling, clocks); *_low the same in fp8 and below, where training kernels can
     beat the library behind the tables (above 1).
     sustained_attention: the same for attention kernels.
+    ultra_attention: attention rate of Blackwell Ultra over Blackwell's, whose exponential units are half as fast.
     hbm_fraction: achieved over nominal HBM bandwidth for streaming kernels (0.86-0.92 in stream benchmarks).
     wait_per_doubling: time lost waiting for the slowest rank, per doubling of the GPUs beyond one node, as a fraction.
     efa_exchange_s: fixed cost of one expert all-to-all that crosses EFA, s (host or proxy time, not the wire).
+    post_s: time to post one token to a remote domain in a fused dispatch on EFA v1 and v2, s.
     interval_dense, interval_moe: half width of the 80 % interval, relative: the 80 % quantile of the errors on runs
     whose whole source was left out of the fit (validation.fit).
     interval_extrapolated: added where kernels lie outside the measured tables.
@@ -36,9 +38,11 @@ class Calibration:
     sustained_blackwell: float = 0.665
     sustained_blackwell_low: float = 1.05
     sustained_attention: float = 0.877
+    ultra_attention: float = 1.3
     hbm_fraction: float = 0.88
     wait_per_doubling: float = 0.00544
     efa_exchange_s: float = 0.00424
+    post_s: float = 1.3e-6
     interval_dense: float = 0.18
     interval_moe: float = 0.42
     interval_extrapolated: float = 0.1
@@ -52,6 +56,7 @@ class Calibration:
             "ampere": (self.sustained_ampere, self.sustained_ampere),
             "hopper": (self.sustained_hopper, self.sustained_hopper_low),
             "blackwell": (self.sustained_blackwell, self.sustained_blackwell_low),
+            "blackwell-ultra": (self.sustained_blackwell, self.sustained_blackwell_low),
         }
         return table[architecture][low_precision]
 

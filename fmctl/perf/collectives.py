@@ -92,7 +92,7 @@ class FabricRates:
     net_bytes_per_s: float
     net: EfaFit
     efa: float
-    fused_turns: float
+    posted: float
 
 
 def fabric_rates(fabric: Fabric) -> FabricRates:
@@ -108,7 +108,7 @@ def fabric_rates(fabric: Fabric) -> FabricRates:
         net_bytes_per_s=fabric.network.bytes_per_s,
         net=_EFA[_EFA_CLASS.get(fabric.kind, "other")],
         efa=1.0 if fabric.kind in _EFA_CLASS else 0.0,
-        fused_turns=1.0 if _EFA_CLASS.get(fabric.kind) in ("v1", "v2") else 0.0,
+        posted=1.0 if _EFA_CLASS.get(fabric.kind) in ("v1", "v2") else 0.0,
     )
 
 

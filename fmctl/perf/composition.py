@@ -50,11 +50,13 @@ class _Rows:
     recomputed: FloatArray
 
 
-def combos(layouts: Layouts, seq_len: int) -> Combos:
+def combos(layouts: Layouts, seq_len: int, domain_gpus: int) -> Combos:
     """Layer-level columns of `layouts` as float64 of shape [U]."""
     tp, cp, batch = column(layouts, "tp"), column(layouts, "cp"), column(layouts, "micro_batch")
     sp = column(layouts, "sequence_parallel")
     tokens = batch * seq_len / cp
+    pp = column(layouts, "pp")
+    apart = (pp > 1.0) & (tp * pp * cp * column(layouts, "dp") > domain_gpus)
     return Combos(
         tp=tp,
         cp=cp,
@@ -63,6 +65,7 @@ def combos(layouts: Layouts, seq_len: int) -> Combos:
         micro_batch=batch,
         sequence_parallel=sp,
         cuda_graph=column(layouts, "cuda_graph"),
+        staged=np.where(apart, 1.0, 0.0),
         tokens=tokens,
         region=np.where(sp > 0, tokens / tp, tokens),
         seq=float(seq_len),
@@ -112,8 +115,10 @@ class Evaluation:
         self.framework, self.calibration = framework, calibration
         rates = kernel_rates(instance.accelerator, framework.attention_kernel, calibration, framework.attention_share)
         self.model = Model(arch, rates, fabric_rates(instance.fabric), framework, calibration)
-        self.by_layer = unique(layouts, LAYER_FIELDS)
-        c = combos(self.by_layer.layouts, workload.seq_len)
+        # Other fields matter to a layer only where collectives beside a pipeline cost the host more.
+        depth = ("pp", "dp") if framework.host_rank_s else ()
+        self.by_layer = unique(layouts, (*LAYER_FIELDS, *depth))
+        c = combos(self.by_layer.layouts, workload.seq_len, instance.fabric.domain_gpus)
         tensor = tensor_times(self.model, c)
         self.kinds: list[KindTable] = [kind_table(self.model, kind, c, tensor) for kind in arch.kinds]
         self.ends: EndTable = end_table(self.model, c, tensor)

@@ -120,12 +120,38 @@ _CUDNN_B200 = AttentionFit(0.549, 0.450, 1540.0, 1540.0, 0.75, 0.85, 1.0)
 # FlashAttention-2 has no kernels for Blackwell: some 360 TFLOP/s (meta-pytorch/tritonbench pull request 171,
 # Dao-AILab/flash-attention issue 1589).
 _FA2_B200 = AttentionFit(0.165, 0.150, 265.0, 598.0, 1.0, 0.92, 0.94)
+# Before FlashAttention (arXiv 2205.14135) scores went through memory: per score 13 bytes forward (two products, a fused
+# masked softmax, dropout with its mask) and 19 backward, the whole square and not its causal half, beside products at
+# 0.55 of peak. Source: counting of operands, as time per counted FLOP: 2 / R + 13 / (2 d B), 1.6 / R + 19 / (5 d B).
+_UNFUSED_A100 = AttentionFit(0.080, 0.124, 1.0, 1.0, 0.55, 0.57, 1.6)
+_UNFUSED_H100 = AttentionFit(0.048, 0.078, 1.0, 1.0, 0.54, 0.56, 1.7)
 # sdpa: what PyTorch's scaled_dot_product_attention picks as torchtitan sets it (cuDNN on Blackwell only).
 ATTENTION_FITS: Mapping[str, Mapping[str, AttentionFit]] = {
-    "ampere": {"best": _FA2_A100, "fa2": _FA2_A100, "sdpa": _FA2_A100},
-    "hopper": {"best": _FA3_H100, "fa3": _FA3_H100, "cudnn": _CUDNN_H100, "fa2": _FA2_H100, "sdpa": _FA2_H100},
+    "ampere": {"best": _FA2_A100, "fa2": _FA2_A100, "sdpa": _FA2_A100, "unfused": _UNFUSED_A100},
+    "hopper": {
+        "best": _FA3_H100, "fa3": _FA3_H100, "cudnn": _CUDNN_H100, "fa2": _FA2_H100, "sdpa": _FA2_H100,
+        "unfused": _UNFUSED_H100,
+    },  # fmt: skip
     "blackwell": {"best": _CUDNN_B200, "cudnn": _CUDNN_B200, "fa2": _FA2_B200, "sdpa": _CUDNN_B200},
+    "blackwell-ultra": {"best": _CUDNN_B200, "cudnn": _CUDNN_B200, "fa2": _FA2_B200, "sdpa": _CUDNN_B200},
 }
+# W per bf16 FLOP/s at which each architecture's sustained rate was fitted: A100, H100 and B200 at their rated power.
+RATED_W_PER_FLOP_PER_S: Mapping[str, float] = {
+    "ampere": 400.0 / 312.0e12,
+    "hopper": 700.0 / 989.5e12,
+    "blackwell": 1000.0 / 2250.0e12,
+    "blackwell-ultra": 1000.0 / 2250.0e12,
+}
+
+
+def sustained_clock(accelerator: Accelerator) -> float:
+    """Clock under full load over that of the architecture's reference part: cube root of the power per FLOP/s.
+
+    Dynamic power grows with frequency times voltage squared, and voltage with frequency. Source: CMOS scaling.
+    """
+    rated = RATED_W_PER_FLOP_PER_S[accelerator.architecture]
+    clock: float = np.cbrt(accelerator.power_w / accelerator.peak_flop_per_s["bf16"] / rated)
+    return clock
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -160,14 +186,17 @@ def kernel_rates(
     `attention_share` scales its rates (Framework.attention_share).
     """
     fits = GEMM_FITS.get(accelerator.kernel_table, {})
-    sustained = [calibration.sustained_gemm(accelerator.architecture, p != Precision.BF16) for p in Precision]
+    clock = sustained_clock(accelerator)
+    sustained = [clock * calibration.sustained_gemm(accelerator.architecture, p != Precision.BF16) for p in Precision]
     rows = [fits.get(p, _ROOFLINE) for p in Precision]
     # A precision without its own units (fp8 on A100) is not supported; it is given the bf16 peak and never chosen.
     peaks = [accelerator.peak_flop_per_s.get(PEAK_KEY[p], accelerator.peak_flop_per_s["bf16"]) for p in Precision]
     families = ATTENTION_FITS[accelerator.architecture]
     attention = families.get(attention_kernel, families["best"])
     bf16 = accelerator.peak_flop_per_s["bf16"]
-    sustained_core = calibration.sustained_attention * attention_share
+    sustained_core = clock * calibration.sustained_attention * attention_share
+    ultra = accelerator.architecture == "blackwell-ultra"
+    sustained_core *= calibration.ultra_attention if ultra else 1.0
     return KernelRates(
         rate_flop_per_s=np.array([r[0] * p * held for r, p, held in zip(rows, peaks, sustained, strict=True)]),
         fixed_s=np.array([r[1] for r in rows]),
@@ -184,7 +213,7 @@ def kernel_rates(
         attention_backward_dim64=attention.backward_dim64,
         attention_dim256=attention.dim256,
         # No backward sweep was found for Blackwell; its share of peak is scaled from Hopper's.
-        attention_backward_measured=0.0 if accelerator.architecture == "blackwell" else 1.0,
+        attention_backward_measured=0.0 if accelerator.architecture.startswith("blackwell") else 1.0,
         hbm_bytes_per_s=accelerator.hbm_bytes_per_s * calibration.hbm_fraction,
         bf16_peak_flop_per_s=bf16,
     )

@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 
 from fmctl.domain.framework import Framework
-from fmctl.domain.layout import ContextComm, Dispatcher, Precision, Recompute
+from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Precision, Recompute
 from fmctl.domain.model import LayerKind, Mixer, ModelArch
 from fmctl.domain.result import FloatArray
 from fmctl.perf import shapes
@@ -23,6 +23,7 @@ FORWARD_HOST_SHARE = 0.4
 # Codes as plain integers: looking up an enum member costs as much as a NumPy call on one row.
 _RING, _GATHER, _SWAP = int(ContextComm.RING), int(ContextComm.ALL_GATHER), int(ContextComm.ALL_TO_ALL)
 _FUSED, _SELECTIVE = int(Dispatcher.FUSED), int(Recompute.SELECTIVE)
+_PROXY, _WHOLE_STEP = int(Dispatcher.PROXY), int(CudaGraph.FULL)
 # Chunked recurrences reach about 0.1 of bf16 peak beside their state traffic: state-space duality kernels take as long
 # as FlashAttention-2 at 2,048 tokens with an eighth of its FLOPs (arXiv 2405.21060 figure 10).
 RECURRENCE_SLOWDOWN = 5.0
@@ -32,6 +33,7 @@ BACKWARD_ATTENTION_FLOP = 2.5  # forward = 2 products, backward = 5 (arXiv 2205.
 # Bytes per element of a weight gradient: read and written in fp32 where gradients are accumulated in the GEMM.
 WGRAD_OUTPUT_BYTES = 8.0
 BF16_BYTES = 2.0
+PROXY_SLOWDOWN = 1.5
 # Times that the bytes alive per logit are read or written, forward and backward.
 LOSS_PASSES = 1.6
 COMPONENTS = ("gemm_s", "attention_s", "memory_bound_s", "tp_exposed_s", "cp_exposed_s", "ep_exposed_s", "launch_s")
@@ -123,7 +125,7 @@ def _stream_times(model: Model, kind: LayerKind, c: Combos, gemms: list[Gemm]) -
     sorted_bytes = 0.0 * c.tokens
     if kind.feed_forward is not None:
         # A fused dispatcher sorts while it sends and receives.
-        share = np.where(c.dispatcher == _FUSED, 0.5, 1.0) * model.framework.permute_traffic
+        share = np.where(c.dispatcher >= _FUSED, 0.5, 1.0) * model.framework.permute_traffic
         sorted_bytes = share * shapes.permute_bytes(kind.feed_forward, model.arch, c)
     inputs = reduce(np.add, [g.m * g.k * g.groups for g in gemms])
     grads = reduce(np.add, [g.m * g.n * g.groups for g in gemms])
@@ -214,6 +216,18 @@ def _context_parallel(
     return np.where(alone, 0.0, total), np.where(alone, 0.0, np.maximum(total - hidden, 0.0))
 
 
+def _posting(model: Model, c: Combos, tokens: FloatArray, top_k: int, local: FloatArray) -> FloatArray:
+    """Time to post the tokens of one exchange to remote domains one by one (EFA v1 and v2), s.
+
+    A token goes to d (1 - (1 - 1/d)^k) of d domains on average. Kernels that post from the GPU keep up with the first
+    remote domain; a CPU proxy posts every copy, 1.5 times as slowly (benchmarks of both on p5: 1.3 to 3 times).
+    """
+    domains = c.ep / local
+    remote = (domains - 1.0) * (1.0 - (1.0 - 1.0 / domains) ** top_k)
+    copies = np.where(c.dispatcher == _PROXY, PROXY_SLOWDOWN * remote, np.maximum(remote - 1.0, 0.0))
+    return model.calibration.post_s * model.fabric.posted * tokens * copies
+
+
 def _expert_parallel(model: Model, kind: LayerKind, c: Combos) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(wire time of dispatch and combine of one pass, fixed cost, bytes of the dispatch buffer), s and bytes.
 
@@ -230,12 +244,25 @@ def _expert_parallel(model: Model, kind: LayerKind, c: Combos) -> tuple[FloatArr
     local = np.maximum(np.minimum(c.ep, np.floor(model.fabric.domain_gpus / c.etp)), 1.0)
     exchange = all_to_all_s(model.fabric, pairs * width, c.ep, local)
     fused = dispatch_s(model.fabric, pairs / ff.top_k * width, np.asarray(float(ff.top_k)), c.ep, local)
-    once = np.where(c.dispatcher == _FUSED, fused, exchange)
-    # Across EFA the host or a proxy takes part in every exchange, whatever its size. On EFA v1 and v2 the proxies of a
-    # fused dispatcher serve remote domains in turn (AWS runs on p5: equal to NCCL at two nodes, half at four).
-    turns = np.where(c.dispatcher == _FUSED, np.maximum(0.5 * c.ep / local * model.fabric.fused_turns, 1.0), 1.0)
-    fixed = np.where(c.ep > local, 2.0 * turns * model.calibration.efa_exchange_s * model.fabric.efa, 0.0)
+    once = np.where(c.dispatcher >= _FUSED, np.maximum(fused, _posting(model, c, pairs / ff.top_k, ff.top_k, local)), exchange)
+    # Across EFA the host or a proxy takes part in every exchange, whatever its size.
+    fixed = np.where(c.ep > local, 2.0 * model.calibration.efa_exchange_s * model.fabric.efa, 0.0)
     return np.where(c.ep > 1.0, 2.0 * once, 0.0), fixed, pairs * width
+
+
+def _host(fw: Framework, kind: LayerKind, c: Combos) -> FloatArray:
+    """Host time to issue one layer forward and backward, s: what graphs capture takes none.
+
+    Graphs of layers hold the mixer, its collectives and the router; experts are issued by the host one by one.
+    """
+    each = fw.host_collective_s + fw.host_rank_s * c.tp * c.staged
+    mixer = fw.host_layer_s + COLLECTIVES_PER_LAYER * each * (c.tp > 1.0)
+    host = np.where(c.cuda_graph > 0, 0.0, mixer)
+    ff = kind.feed_forward
+    if ff is None or not ff.n_experts:
+        return host
+    experts = fw.host_moe_layer_s + fw.host_expert_s * ff.n_experts / c.ep
+    return host + np.where(c.cuda_graph >= _WHOLE_STEP, 0.0, experts)
 
 
 def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) -> KindTable:
@@ -255,9 +282,8 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
     cp_b, cp_b_exposed = _context_parallel(model, kind.mixer, c, core_b, True)
     ep, ep_fixed, dispatch_bytes = _expert_parallel(model, kind, c)
     is_moe = kind.feed_forward is not None and kind.feed_forward.n_experts > 0
-    issued = fw.host_layer_s + (fw.host_moe_layer_s if is_moe else 0.0)
-    collectives = COLLECTIVES_PER_LAYER * fw.host_collective_s * (c.tp > 1.0)
-    host = np.where(c.cuda_graph > 0, 0.0, issued + collectives)
+    host = _host(fw, kind, c)
+    stall = np.where(c.cuda_graph >= _WHOLE_STEP, 0.0, fw.host_stall if is_moe else 0.0)
     # Overlapped tensor-parallel traffic works through NVLink buffers; across EFA nothing hides.
     expose_tp = np.where(c.tp > model.fabric.domain_gpus, 1.0, 1.0 - fw.tp_overlap)
     expose_ep = 1.0 - fw.ep_overlap
@@ -271,6 +297,7 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
         cp_f_exposed,
         expose_ep * ep + expose_fixed * ep_fixed,
         FORWARD_HOST_SHARE * host,
+        stall,
     )
     backward = _pass_parts(
         dgrad + wgrad,
@@ -280,6 +307,7 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
         cp_b_exposed,
         expose_ep * ep + expose_fixed * ep_fixed,
         (1.0 - FORWARD_HOST_SHARE) * host,
+        stall,
     )
     # Selective recomputation runs norms and activation functions again: half of the forward streams.
     selective = np.where(c.recompute == _SELECTIVE, 0.5 * stream_f, 0.0)
@@ -319,10 +347,11 @@ def _pass_parts(
     cp: FloatArray,
     ep: FloatArray,
     host: FloatArray,
+    stall: FloatArray,
 ) -> dict[str, FloatArray]:
-    """Parts of one pass; launch_s is what the host's issue time adds: max(0, host - device)."""
+    """Parts of one pass; launch_s is what the host's issue time adds: max(0, host - device), and stalls."""
     device = gemm + core + stream + tp + cp + ep
-    launch = np.maximum(host - device, 0.0)
+    launch = np.maximum(host - device, 0.0) + stall * np.minimum(host, device)
     return dict(zip(COMPONENTS, (gemm, core, stream, tp, cp, ep, launch), strict=True))
 
 

@@ -122,6 +122,7 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
     local_states = per_device(
         _widest(stages.dense_params), _widest(stages.expert_params), fw.optimizer_bytes, Sharding.ZERO1
     )
+    updated = np.where(sharding >= Sharding.ZERO2, fw.update_layer_s * stages.widest_layers, 0.0)
     step_bytes = local_states * (2.0 + STEP_EXTRA_BYTES / fw.optimizer_bytes)
     layer_params = (dense_local + expert_local) / np.maximum(stages.widest_layers, 1.0)
     gathered = np.where(
@@ -136,7 +137,7 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
         reduce_s=reduce_d,
         gather_s=gather_d,
         bucket_share=1.0 / buckets,
-        optimizer_s=step_bytes / rates.hbm_bytes_per_s + OPTIMIZER_FIXED_S,
+        optimizer_s=step_bytes / rates.hbm_bytes_per_s + OPTIMIZER_FIXED_S + updated,
         broadcast_s=np.where(
             (sharding == Sharding.ZERO1) | (sharding == Sharding.ZERO2), fw.broadcast_s * (shards - 1.0), 0.0
         ),

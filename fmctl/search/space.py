@@ -213,7 +213,7 @@ def options(scope: Scope, mesh: Mesh) -> Options:
     sp = [0] if mesh.tp == 1 or not fw.sequence_parallel else _codes(scope, "sequence_parallel", 1, [0, 1])
     comms = list(_offered(ContextComm, fw.cp_comms)) or [0]
     comm = [comms[0]] if mesh.cp == 1 else _codes(scope, "cp_comm", comms[0], comms)
-    dispatchers = [int(d) for d in Dispatcher]
+    dispatchers = [int(Dispatcher.ALL_TO_ALL), int(Dispatcher.FUSED)]
     dispatch = [0] if mesh.ep == 1 else _codes(scope, "dispatcher", int(Dispatcher.ALL_TO_ALL), dispatchers)
     axes: list[list[tuple[int, ...]]] = [
         [*schedules],

@@ -133,10 +133,15 @@ _TECHNIQUES: tuple[tuple[str, Changes], ...] = (
 )
 
 
+def _techniques(flags: str) -> dict[str, Changes]:
+    """All techniques up to the named one, with what each changes."""
+    last = next((i for i, (name, _) in enumerate(_TECHNIQUES) if name in flags), -1)
+    return dict(_TECHNIQUES[: last + 1])
+
+
 def _cumulative(flags: str) -> dict[str, float]:
     """What all techniques up to the named one change, together."""
-    last = next((i for i, (name, _) in enumerate(_TECHNIQUES) if name in flags), -1)
-    return dict(change for _, changed in _TECHNIQUES[: last + 1] for change in changed)
+    return dict(change for changed in _techniques(flags).values() for change in changed)
 
 
 def changes(row: Row, spoken: Dialect) -> tuple[Changes, tuple[str, ...]]:
@@ -167,9 +172,18 @@ def changes(row: Row, spoken: Dialect) -> tuple[Changes, tuple[str, ...]]:
     return tuple(sorted(found.items())), tuple(said)
 
 
+# Megatron-LM takes FlashAttention since 2023.
+FLASH_SINCE = 23
+
+
 def profile(row: Row, spoken: Dialect) -> tuple[str, tuple[str, ...]]:
     """The profile of perf.frameworks, and what was assumed: PyTorch stacks run compiled only where that is said."""
     flags = row.lower("overlap_flags")
+    if "techniques cumulative" in row.lower("notes"):
+        flags = " ".join(_techniques(flags))
+    if spoken.profile == "megatron" and (released := re.match(r"20(\d\d)\b", row.text("release_or_date"))):
+        old = int(released.group(1)) < FLASH_SINCE
+        return ("megatron-unfused", ("attention without FlashAttention",)) if old else (spoken.profile, ())
     if spoken.profile != "torchtitan" or ("eager" not in flags and (spoken.compiled or "compile" in flags)):
         return spoken.profile, ()
     return "torchtitan-eager", () if "eager" in flags else ("compile off",)

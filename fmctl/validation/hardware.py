@@ -25,6 +25,8 @@ OTHERS = Path(HARDWARE) / "others.yaml"
 KINDS = {"roce": "roce", "infiniband": "infiniband", " ib": "infiniband", "ndr": "infiniband", "hdr": "infiniband",
          "ethernet": "ethernet"}  # fmt: skip
 RAILS = {"xdr": 800.0, "ndr": 400.0, "hdr": 200.0, "edr": 100.0}  # Gbit/s of one 4x port
+# A power limit without a number is taken as that of the one limited part whose number is known (H100 at 500 of 700 W).
+LIMITED_POWER = 500.0 / 700.0
 _RATE = re.compile(r"(?:(\d+)\s*x\s*)?(?:connectx-\d+\s*(?:ib|vpi)?\s*)?(?:[nhxe]dr\s*)?(\d+(?:\.\d+)?)\s*(g|t)", re.I)
 _NAMED = re.compile(r"\b(u-)?p[4-6][a-z]*(?:-[a-z0-9]+)?\.\d+xlarge\b")
 
@@ -36,9 +38,22 @@ def _others() -> Mapping[str, Any]:
 
 def instance(row: Row, gpus: int) -> tuple[Instance, tuple[str, ...]]:
     """The instance type of a row that ran on `gpus` GPUs, and what was assumed. Raises Skip for an unknown GPU."""
-    return _instance(
-        gpu_key(row), row.whole("gpus_per_node"), row.lower("inter_node_network"), row.lower("system"), gpus
+    key = gpu_key(row)
+    found, said = _instance(
+        key, row.whole("gpus_per_node"), row.lower("inter_node_network"), row.lower("system"), gpus
     )
+    if key == "h100-96gb" and not row.text("gpu_memory_gb"):
+        said = (*said, "H100 of the PyTorch repositories: 96 GB, 500 W")
+    if re.search(r"power[ -]limited", row.lower("system") + row.lower("notes")):
+        watts = LIMITED_POWER * found.accelerator.power_w
+        found = _limited(found, watts)
+        said = (*said, f"power limit = {watts:.0f} W")
+    return found, said
+
+
+@lru_cache(maxsize=1024)
+def _limited(whole: Instance, watts: float) -> Instance:
+    return replace(whole, accelerator=replace(whole.accelerator, power_w=watts))
 
 
 def gpu_key(row: Row) -> str:
@@ -51,7 +66,9 @@ def gpu_key(row: Row) -> str:
     bare = re.sub(r"nvidia|sxm\d?|hgx|dgx|tensor core|gpu|[^a-z0-9]", "", text)
     if bare == "a100":
         return "a100-40gb" if 0.0 < memory <= 45.0 else "a100-80gb"
-    if bare == "h100" and 90.0 <= memory <= 97.0:
+    # PyTorch's own repositories measure on the part that arXiv 2410.06511 describes, unless they say otherwise.
+    meta = not memory and row.lower("source_repo_or_paper").startswith("pytorch/") and "aws" not in row.lower("system")
+    if bare == "h100" and (meta or 90.0 <= memory <= 97.0):
         return "h100-96gb"
     if bare not in _others()["clusters"]:
         raise Skip(f"no hardware entry for GPU '{row.text('gpu')}'")
@@ -116,7 +133,7 @@ def _accelerator(name: str) -> tuple[Accelerator, Link]:
     """The accelerator `name` of either table, and its NVLink."""
     extra: Mapping[str, Any] = _others()["accelerators"].get(name, {})
     whole = load_instance(extra.get("like") or _others()["aws"][name])
-    names = ("hbm_bytes_per_s", "power_w", "kernel_table", "peak_flop_per_s")
+    names = ("architecture", "hbm_bytes_per_s", "power_w", "kernel_table", "peak_flop_per_s")
     changed: dict[str, Any] = {k: extra[k] for k in names if k in extra}
     if "memory_mib" in extra:
         changed["memory_bytes"] = extra["memory_mib"] * MIB

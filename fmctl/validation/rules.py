@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from fmctl.domain.layout import Dispatcher, Precision, Recompute, Sharding
+from fmctl.domain.layout import CudaGraph, Dispatcher, Precision, Recompute, Sharding
 from fmctl.domain.model import ModelArch
 from fmctl.validation.frameworks import Dialect
 from fmctl.validation.rows import Row, Skip
@@ -108,22 +108,28 @@ def sequence_parallel(row: Row, spoken: Dialect, tp: int) -> tuple[int, tuple[st
 
 
 def cuda_graph(row: Row) -> tuple[int, tuple[str, ...]]:
-    """1 where graphs hold at least the attention of each layer; off where a row says nothing."""
+    """Full where the iteration is captured, layer where graphs hold the attention of each; off where nothing is said."""
     flags = row.lower("overlap_flags")
     found = re.search(r"cuda_graph=(\w+)(?::\s?(\S*))?", flags)
     if found is None:
-        return int("layer_cuda_graph" in flags), ()
+        return int(CudaGraph.LAYER if "layer_cuda_graph" in flags else CudaGraph.NONE), ()
     kind, scope = found.group(1), found.group(2) or ""
     if kind == "none":
-        return 0, ()
-    whole = "full" in kind or "attn" in scope or not scope
-    return int(whole), () if whole else (f"graphs of {scope} alone count as none",)
+        return int(CudaGraph.NONE), ()
+    if "full" in kind:
+        return int(CudaGraph.FULL), ()
+    whole = "attn" in scope or not scope
+    return int(CudaGraph.LAYER if whole else CudaGraph.NONE), (
+        () if whole else (f"graphs of {scope} alone count as none",)
+    )
 
 
 def dispatcher(row: Row, spoken: Dialect, arch: ModelArch) -> tuple[int, tuple[str, ...]]:
     """Fused kernels where the row names DeepEP or HybridEP, else the dialect's own."""
     flags = row.lower("overlap_flags") + row.lower("moe_dispatcher")
-    if re.search(r"deepep|hybridep|flex|uccl", flags):
+    if "uccl" in flags:
+        return Dispatcher.PROXY, ()
+    if re.search(r"deepep|hybridep|flex", flags):
         return Dispatcher.FUSED, ()
     if not arch.is_moe or "alltoall" in flags:
         return Dispatcher.ALL_TO_ALL, ()

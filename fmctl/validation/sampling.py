@@ -32,15 +32,6 @@ def source_of(family: str) -> str:
     return first.split("-2", maxsplit=1)[0]
 
 
-def power_limited(case: Case) -> bool:
-    """Whether a run's GPUs were held below their power by a cap that the row does not put a number to.
-
-    Such a run is predicted and scored like any other, but no constant is fitted to it.
-    """
-    stated = f"{case.row.lower('system')} {case.row.lower('notes')}"
-    return "power limited" in stated or "power-limited" in stated
-
-
 def sample(prepared: Sequence[Prepared], apart: Mapping[str, bool], rows_per_family: int = ROWS_PER_FAMILY) -> Sample:
     """At most `rows_per_family` rows of each family, evenly spread in file order; no adapters, no rows set apart."""
     families: dict[str, list[Case]] = defaultdict(list)
@@ -53,7 +44,7 @@ def sample(prepared: Sequence[Prepared], apart: Mapping[str, bool], rows_per_fam
         step = max(len(members) / rows_per_family, 1.0)
         chosen = [members[int(i * step)] for i in range(int(len(members) / step))]
         cases += chosen
-        weights += [0.0 if power_limited(c) else 1.0 / np.sqrt(len(chosen)) for c in chosen]
+        weights += [1.0 / np.sqrt(len(chosen)) for c in chosen]
     measured = [c.measured.tokens_per_s_per_gpu or 1.0 for c in cases]
     sources = [source_of(c.row.text("source_family")) for c in cases]
     return Sample(cases, np.log(measured), np.array(weights), sources)

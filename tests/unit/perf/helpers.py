@@ -41,7 +41,7 @@ def instance(name: str) -> Instance:
 
 def columns(seq: int, **fields: Any) -> Combos:
     """Layer-level columns of one layout."""
-    return combos(Layouts.of([Layout(**fields)]), seq)
+    return combos(Layouts.of([Layout(**fields)]), seq, 8)
 
 
 def run(
