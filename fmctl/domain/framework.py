@@ -22,6 +22,9 @@ class Framework:
     gradient_copy_bytes: per parameter, gradients in the compute precision beside accumulated ones, never sharded.
     activation_factor: activations kept over the fused minimum of perf.activations (eager kernels keep more tensors).
     unfused_gate: the output of a gated activation is kept beside its product with the other half (eager).
+    norm_copy_bytes: kept per element of a norm beside its input and output (4: eager code's fp32 copy).
+    repeated_kv: keys and values are kept once per query head, as plain attention calls take them.
+    wide_inputs: inputs of linear layers are kept in bf16 in low precision too (torchao casts them again).
     gathered_inputs: under tensor parallelism inputs of linear layers are kept gathered, not gathered again.
     selective_matmuls: selective recomputation repeats every second matrix product too (torchtitan), not norms alone.
     gradients_kept: gradients are alive all the time; else from the first backward pass of a step on.
@@ -58,6 +61,9 @@ class Framework:
     optimizer_bytes: float
     activation_factor: float
     unfused_gate: bool
+    norm_copy_bytes: float
+    repeated_kv: bool
+    wide_inputs: bool
     gathered_inputs: bool
     selective_matmuls: bool
     gradients_kept: bool

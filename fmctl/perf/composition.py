@@ -236,11 +236,16 @@ class Evaluation:
         logits = self.heads * self.framework.logit_bytes * self.logits + head
         root, wgrad = sg(self.states.root_bytes) - gathered, sg(self.states.wgrad_bytes)
         single = r.pp <= 1.0
+        reduced, reserved = sg(self.states.reduced_bytes), np.asarray(0.0)
+        zero3 = self.layouts["sharding"] == Sharding.ZERO3
         self.memory: list[dict[str, FloatArray]] = []
         best: FloatArray | None = None
         for slot in range(self.slots):
             held = in_flight(
                 self.layouts["schedule"], sg(self.states.stages.position[slot]), r.pp, r.vpp, r.micro_batches
+            )
+            state = (
+                self.states.weights_bytes[slot] + self.states.gradients_bytes[slot] + self.states.optimizer_bytes[slot]
             )
             at_end = logits if slot == LAST else np.where(single, logits, 0.0) if slot == FIRST else 0.0 * logits
             # Fullest at the loss, in the last layer's backward pass, or when the activations are gone: when the root
@@ -248,10 +253,11 @@ class Evaluation:
             late = np.where(r.micro_batches > 1.0, 0.0, sg(self.states.late_bytes[slot]))
             loss = held * weighted(self.layers[slot], kept) + np.maximum(working, at_end) + wgrad - late
             peak = np.maximum(np.maximum(loss, root), sg(self.states.step_bytes[slot]))
+            # Gradients that FSDP reduces come from the pool of its communication stream: nothing else can use it.
+            pool = np.where(zero3, late + reduced, 0.0)
+            whole = np.maximum(loss + pool, peak) + sg(state) + buffers
+            reserved = np.maximum(reserved, whole)
             at_end = np.minimum(at_end, peak)
-            state = (
-                self.states.weights_bytes[slot] + self.states.gradients_bytes[slot] + self.states.optimizer_bytes[slot]
-            )
             allocated = sg(state) + peak + buffers
             self.memory.append({"activations_bytes": peak - at_end, "logits_bytes": at_end})
             if best is None:
@@ -262,7 +268,7 @@ class Evaluation:
                 best = np.maximum(best, allocated)
         assert best is not None
         self.buffers, self.allocated = buffers, best
-        self.reserved = best * (1.0 + self.framework.allocator_overhead) + self._pending()
+        self.reserved = reserved * (1.0 + self.framework.allocator_overhead) + self._pending()
         self.runtime = self.calibration.context_bytes + self.calibration.communicator_bytes * self._communicators()
         self.used = self.reserved + self.runtime
 

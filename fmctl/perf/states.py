@@ -39,7 +39,7 @@ class StateTable:
     weights/gradients/optimizer_bytes[slot]: bytes per device of each stage slot. reduce_s, gather_s: one full pass of
     gradient reduction and weight gathering on the fullest stage, s. bucket_share: share of them that cannot hide (the
     last bucket). gathered_bytes: FSDP buffers: layers in work, and the root group (embedding, final norm, output matrix),
-    which stays gathered. root_bytes: that group's gradients as they are reduced, in bf16 and in `gradient_bytes`.
+    which stays gathered. reduced_bytes: its gradients, or those of a layer, as they are reduced. root_bytes: that group's gradients as they are reduced, in bf16 and in `gradient_bytes`.
     late_bytes[slot]: gradients that a stack allocates in the backward pass. step_bytes[slot]: temporaries of the optimizer.
     wgrad_bytes: weight gradients of one layer beside the accumulated ones. gpu_doublings: log2 of the GPUs.
     broadcast_s: weights sent rank by rank after the optimizer step (Framework.broadcast_s), s.
@@ -56,6 +56,7 @@ class StateTable:
     broadcast_s: FloatArray
     gpu_doublings: FloatArray
     gathered_bytes: FloatArray
+    reduced_bytes: FloatArray
     root_bytes: FloatArray
     late_bytes: list[FloatArray]
     step_bytes: list[FloatArray]
@@ -137,7 +138,7 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
     step_bytes = local_states * (2.0 + STEP_EXTRA_BYTES / fw.optimizer_bytes)
     layer_params = (dense_local + expert_local) / np.maximum(stages.widest_layers, 1.0)
     gathered = np.where(
-        sharding == Sharding.ZERO3, layer_params * (GATHERED_LAYERS * COMPUTE_BYTES + fw.gradient_bytes), 0.0
+        sharding == Sharding.ZERO3, layer_params * GATHERED_LAYERS * COMPUTE_BYTES, 0.0
     )
     # FSDP gathers whatever no layer owns as one group, and keeps it from the first layer's forward to the last backward.
     outside = whole.embedding + whole.head
@@ -157,6 +158,7 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
         ),
         gpu_doublings=np.log2(ranks * tp * column(layouts, "pp")),
         gathered_bytes=gathered + COMPUTE_BYTES * root,
+        reduced_bytes=fw.gradient_bytes * np.maximum(root, np.where(sharding == Sharding.ZERO3, layer_params, 0.0)),
         root_bytes=(COMPUTE_BYTES + fw.gradient_bytes) * root,
         late_bytes=[0.0 * g if fw.gradients_kept else g for g in gradients],
         step_bytes=[per_device(d, e, fw.step_bytes, Sharding.ZERO1) for d, e in slots],

@@ -16,6 +16,14 @@ from fmctl.validation.rows import Row
 # (field of the framework profile, new value; with a trailing * a factor)
 Changes = tuple[tuple[str, float], ...]
 # Weights, gradients and both Adam moments in bf16, no master weights: 8 bytes per parameter.
+# torchtune's chunked cross entropy: bf16 logits and their gradients whole, one chunk of eight in fp32 twice.
+CHUNKED_LOSS = 5.0
+# Without chunks: bf16 logits, their fp32 copy, log-probabilities and the gradient.
+WHOLE_LOSS = 14.0
+# Compiled cross entropy over whole logits: fp32 log-probabilities and their gradient.
+COMPILED_LOSS = 8.0
+# Logits gathered along the vocabulary: bf16, as received and put in order.
+GATHERED_LOGITS = 4.0
 # Megatron's cross entropy without fusion: bf16 logits, fp32 logits and their exponentials.
 UNFUSED_LOSS: Changes = (("logit_bytes", 10.0),)
 PURE_BF16: Changes = (("gradient_bytes", 2.0), ("optimizer_bytes", 4.0), ("param_bytes", 2.0))
@@ -61,9 +69,10 @@ DIALECTS: Mapping[str, Dialect] = {
                 why="train configurations: FSDP2, selective activation checkpointing by operator, local batch 1, "
                 "compile off; its logger prints reserved GiB"),
         Dialect("torchtune", "torchtitan", "zero3", True, "full", "1", 4096, "allocated", compiled=False,
-                why="full_finetune_distributed: FSDP2, checkpointing on, compile off; prints peak active GiB"),
+                fields=(("logit_bytes", CHUNKED_LOSS),),
+                why="full_finetune_distributed: FSDP2, checkpointing on, compile off, chunked cross entropy; prints peak active GiB"),
         Dialect("kempner", "torchtitan", "zero3", True, "full", "1", 4096, "allocated", micro_batch=8,
-                fields=PURE_BF16, whole_logits=True,
+                fields=(*PURE_BF16, ("logit_bytes", COMPILED_LOSS)), whole_logits=True,
                 why="KempnerForge's TrainConfig: bf16 weights without master copy, compile on, batch_size 8; its train "
                 "configurations: full activation checkpointing; logits are gathered under TP; prints peak allocated"),
         Dialect("nanotron", "nanotron", "zero1", True, "none", "1", 4096, "reserved", first_stage=True,
@@ -125,11 +134,9 @@ OVERLAPPED_DISPATCH = 0.7
 
 # Megatron-Bridge's DeepSeek-V3 recipe: fp32 master weights, both moments in bf16 (precision-aware optimizer).
 BF16_MOMENTS = 8.0
-# torchtune's chunked cross entropy: bf16 logits and their gradients whole, one chunk of eight in fp32 twice.
-CHUNKED_LOSS = 5.0
 # torchtune's published table adds one technique after the other; what each does to the profile.
 _TECHNIQUES: tuple[tuple[str, Changes], ...] = (
-    ("packed", ()),
+    ("packed", (("logit_bytes", WHOLE_LOSS),)),
     ("compile", ()),
     ("chunked ce", (("logit_bytes", CHUNKED_LOSS), ("logit_traffic_bytes*", 1.0 / 8.0))),
     ("activation checkpointing", ()),
@@ -162,7 +169,7 @@ def changes(row: Row, spoken: Dialect) -> tuple[Changes, tuple[str, ...]]:
         said.append("Adam moments in bf16")
     tp = row.whole("tp") or 1
     if spoken.whole_logits and tp > 1:
-        found |= {"logit_bytes*": float(tp), "logit_traffic_bytes*": float(tp)}
+        found |= {"logit_bytes": tp * (COMPILED_LOSS + GATHERED_LOGITS), "logit_traffic_bytes*": float(tp)}
     if "overlap off" in flags or "no communication overlap" in notes:
         found |= dict.fromkeys(
             ("tp_overlap", "dp_overlap", "fsdp_overlap", "cp_overlap", "ep_overlap", "pp_overlap"), 0.0
