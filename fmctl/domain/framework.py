@@ -27,7 +27,18 @@ class Framework:
     stages_by_cost: layers are dealt to pipeline stages by their cost with the head, not by number.
     gradient_copy_bytes: per parameter, gradients in the compute precision beside accumulated ones, never sharded.
     activation_factor: activations kept over the fused minimum of perf.activations (eager kernels keep more tensors).
-    logit_bytes: bytes alive per logit at the loss peak. gradient_bytes: per parameter. param_bytes: model weights.
+    unfused_gate: the output of a gated activation is kept beside its product with the other half (eager).
+    norm_copy_bytes: kept per element of a norm beside its input and output (4: eager code's fp32 copy).
+    repeated_kv: keys and values are kept once per query head, as plain attention calls take them.
+    wide_inputs: inputs of linear layers are kept in bf16 in low precision too (torchao casts them again).
+    gathered_inputs: under tensor parallelism inputs of linear layers are kept gathered, not gathered again.
+    selective_matmuls: selective recomputation repeats every second matrix product too (torchtitan), not norms alone.
+    gradients_kept: gradients are alive all the time; else from the first backward pass of a step on.
+    logit_bytes: bytes alive per logit at the loss peak. logit_traffic_bytes: bytes moved per logit, both passes.
+    wgrad_bytes, layer_wgrad_bytes: weight gradient of the output matrix while the loss is worked back, of one layer.
+    step_bytes: temporaries of the optimizer step, per parameter updated on a device.
+    pending_bytes: per element of the full hidden state and layer, reserved for collectives that the host ran ahead of.
+    gradient_bytes: per parameter. param_bytes: model weights.
     optimizer_bytes: master weight and Adam moments per parameter.
     allocator_overhead: reserved over allocated, minus 1.
     schedules, shardings, recomputes, cp_comms: what it offers, as labels of domain.layout.
@@ -59,7 +70,19 @@ class Framework:
     gradient_copy_bytes: float
     optimizer_bytes: float
     activation_factor: float
+    unfused_gate: bool
+    norm_copy_bytes: float
+    repeated_kv: bool
+    wide_inputs: bool
+    gathered_inputs: bool
+    selective_matmuls: bool
+    gradients_kept: bool
     logit_bytes: float
+    logit_traffic_bytes: float
+    wgrad_bytes: float
+    layer_wgrad_bytes: float
+    step_bytes: float
+    pending_bytes: float
     allocator_overhead: float
     schedules: tuple[str, ...]
     shardings: tuple[str, ...]

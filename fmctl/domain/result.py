@@ -288,6 +288,13 @@ TERMS: tuple[TermSpec, ...] = (
         "sum of the parts above on the worst stage",
         "perf.composition",
     ),
+    _T(
+        "first_stage_bytes",
+        "memory",
+        "allocated at the peak of the first stage",
+        "the same sum on the first pipeline stage",
+        "perf.composition",
+    ),
     _T("reserved_bytes", "memory", "reserved by the allocator", "allocated x (1 + overhead)", "perf.composition"),
     _T("runtime_bytes", "memory", "CUDA context and NCCL", "context + buffers per communicator", "perf.composition"),
     _T("used_bytes", "memory", "in use on the device", "reserved + context and NCCL", "perf.composition"),

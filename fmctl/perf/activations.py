@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fmctl.domain.framework import Framework
 from fmctl.domain.layout import IntArray, Recompute
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 from fmctl.domain.result import FloatArray
@@ -26,6 +27,14 @@ class Kept:
     selective: FloatArray
 
 
+def _norm_output(arch: ModelArch, c: Combos, linear_bytes: FloatArray, framework: Framework | None) -> FloatArray:
+    """Output of a block's norm, which is the input of its first linear layers, with what eager norms copy."""
+    if framework is None:
+        return c.region * arch.hidden * linear_bytes
+    output = (c.tokens if framework.gathered_inputs else c.region) * arch.hidden * linear_bytes
+    return output + framework.norm_copy_bytes * c.region * arch.hidden
+
+
 def mixer_kept(
     mixer: Mixer,
     arch: ModelArch,
@@ -34,16 +43,18 @@ def mixer_kept(
     scores: bool = False,
     dropout: bool = False,
     core_only: bool = False,
+    framework: Framework | None = None,
 ) -> Kept:
     """Norm input and output, q, k, v, attention output (and its low-precision copy), softmax statistics.
 
     `linear_bytes`: bytes per element at which inputs of linear layers are kept (by precision), shape [U].
     Selective recomputation frees the attention core (5 a s^2 b / t) where scores are kept, and the norm output unless
-    `core_only`.
+    `core_only`. `framework`: what it keeps beyond that (`Framework.gathered_inputs`, `repeated_kv`, ...).
     """
     heads = mixer.n_heads / c.tp
-    kv = kv_heads_per_rank(mixer, c) if mixer.type == "attention" else heads
-    norm_out = c.region * arch.hidden * linear_bytes
+    repeated = mixer.type != "attention" or (framework is not None and framework.repeated_kv)
+    kv = heads if repeated else kv_heads_per_rank(mixer, c)
+    norm_out = _norm_output(arch, c, linear_bytes, framework)
     qkv = 2.0 * c.tokens * (heads * mixer.head_dim + kv * (mixer.head_dim + mixer.v_head_dim))
     if mixer.type == "mla":
         latent = mixer.q_lora_rank + mixer.kv_lora_rank + mixer.qk_rope_head_dim
@@ -68,14 +79,16 @@ def feed_forward_kept(
     linear_bytes: FloatArray,
     dropout: bool = False,
     core_only: bool = False,
+    framework: Framework | None = None,
 ) -> Kept:
     """Norm input and output, first linear output, activation output, and the same per routed token-expert pair.
 
     Selective recomputation frees the norm output and the activation output (norm and activation are run again), and
-    nothing with `core_only`.
+    nothing with `core_only`. `framework` as in `mixer_kept`.
     """
-    up = 4.0 if ff.gated else 2.0
-    norm_out = c.region * arch.hidden * linear_bytes
+    unfused = framework is not None and framework.unfused_gate
+    up = (6.0 if unfused else 4.0) if ff.gated else 2.0
+    norm_out = _norm_output(arch, c, linear_bytes, framework)
     width = c.tokens * (ff.ffn + ff.shared_ffn) / c.tp
     freed = width * linear_bytes
     kept = up * width
@@ -94,17 +107,20 @@ def layer_kept(
     arch: ModelArch,
     c: Combos,
     linear_bytes: FloatArray,
+    framework: Framework | None = None,
     scores: bool = False,
     dropout: bool = False,
     core_only: bool = False,
 ) -> Kept:
     """What one layer of `kind` keeps without recomputation, and what selective recomputation frees."""
+    if framework is not None and framework.wide_inputs:
+        linear_bytes = np.maximum(linear_bytes, 2.0)
     total, selective = 0.0 * c.tokens, 0.0 * c.tokens
     if kind.mixer is not None:
-        kept = mixer_kept(kind.mixer, arch, c, linear_bytes, scores, dropout, core_only)
+        kept = mixer_kept(kind.mixer, arch, c, linear_bytes, scores, dropout, core_only, framework)
         total, selective = total + kept.total, selective + kept.selective
     if kind.feed_forward is not None:
-        kept = feed_forward_kept(kind.feed_forward, arch, c, linear_bytes, dropout, core_only)
+        kept = feed_forward_kept(kind.feed_forward, arch, c, linear_bytes, dropout, core_only, framework)
         total, selective = total + kept.total, selective + kept.selective
     return Kept(total, selective)
 

@@ -235,32 +235,56 @@ class Evaluation:
         full = lg(self.kinds[0].recomputed_bytes)
         kept = [p + r.recomputed * (full - p) for p in plain]
         working = self._working()
-        buffers = self._buffers() + sg(self.states.gathered_bytes)
-        logits = self.heads * self.framework.logit_bytes * self.logits
+        gathered = sg(self.states.gathered_bytes)
+        buffers = self._buffers() + gathered
+        head = self.framework.wgrad_bytes * self.arch.vocab * self.arch.hidden / r.tp
+        logits = self.heads * self.framework.logit_bytes * self.logits + head
+        root, wgrad = sg(self.states.root_bytes) - gathered, sg(self.states.wgrad_bytes)
         single = r.pp <= 1.0
+        reduced, reserved = sg(self.states.reduced_bytes), np.asarray(0.0)
+        zero3 = self.layouts["sharding"] == Sharding.ZERO3
         self.memory: list[dict[str, FloatArray]] = []
         best: FloatArray | None = None
         for slot in range(self.slots):
             held = in_flight(
                 self.layouts["schedule"], sg(self.states.stages.position[slot]), r.pp, r.vpp, r.micro_batches
             )
-            activations = held * weighted(self.layers[slot], kept) + working
-            at_end = logits if slot == LAST else np.where(single, logits, 0.0) if slot == FIRST else 0.0 * logits
             state = (
                 self.states.weights_bytes[slot] + self.states.gradients_bytes[slot] + self.states.optimizer_bytes[slot]
             )
-            allocated = sg(state) + activations + at_end + buffers
-            self.memory.append({"activations_bytes": activations, "logits_bytes": at_end})
+            at_end = logits if slot == LAST else np.where(single, logits, 0.0) if slot == FIRST else 0.0 * logits
+            # Fullest at the loss, in the last layer's backward pass, or when the activations are gone: when the root
+            # group is reduced, in the optimizer step. What gradients take only as activations go is not there before.
+            late = np.where(r.micro_batches > 1.0, 0.0, sg(self.states.late_bytes[slot]))
+            loss = held * weighted(self.layers[slot], kept) + np.maximum(working, at_end) + wgrad - late
+            peak = np.maximum(np.maximum(loss, root), sg(self.states.step_bytes[slot]))
+            # Gradients that FSDP reduces come from the pool of its communication stream: nothing else can use it.
+            pool = np.where(zero3, late + reduced, 0.0)
+            whole = np.maximum(loss + pool, peak) + sg(state) + buffers
+            reserved = np.maximum(reserved, whole)
+            at_end = np.minimum(at_end, peak)
+            allocated = sg(state) + peak + buffers
+            self.memory.append({"activations_bytes": peak - at_end, "logits_bytes": at_end})
             if best is None:
                 best, self.fullest = allocated, np.zeros(len(self.layouts), dtype=np.int64)
+                self.first_stage = allocated
             else:
                 self.fullest = np.where(allocated > best, slot, self.fullest)
                 best = np.maximum(best, allocated)
         assert best is not None
         self.buffers, self.allocated = buffers, best
-        self.reserved = best * (1.0 + self.framework.allocator_overhead)
+        self.reserved = reserved * (1.0 + self.framework.allocator_overhead) + self._pending()
         self.runtime = self.calibration.context_bytes + self.calibration.communicator_bytes * self._communicators()
         self.used = self.reserved + self.runtime
+
+    def _pending(self) -> FloatArray:
+        """Reserved for inputs of tensor-parallel collectives that are freed, and not yet done: the host runs ahead.
+
+        One micro batch of a stack that does not wait between layers; pipeline stages wait for each other.
+        """
+        waiting = self.framework.pending_bytes * self.arch.hidden * self.arch.n_layers
+        alone = self.by_layer.gather(np.where(self.combos.tp > 1, self.combos.tokens, 0.0))
+        return np.where(self.rows.pp > 1.0, 0.0, waiting * alone)
 
     def _working(self) -> FloatArray:
         """Bytes of the layer in work: rebuilt activations under full recomputation, gradients beside kept ones else."""

@@ -101,6 +101,7 @@ def memory_terms(e: Evaluation) -> dict[str, FloatArray]:
         "logits_bytes": at([m["logits_bytes"] for m in e.memory]),
         "buffers_bytes": e.buffers,
         "allocated_bytes": e.allocated,
+        "first_stage_bytes": e.first_stage,
         "reserved_bytes": e.reserved,
         "runtime_bytes": e.runtime,
         "margin_bytes": capacity - e.used,

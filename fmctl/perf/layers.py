@@ -12,10 +12,11 @@ from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Precision, R
 from fmctl.domain.model import LayerKind, Mixer, ModelArch
 from fmctl.domain.result import FloatArray
 from fmctl.perf import shapes
-from fmctl.perf.activations import layer_activation_bytes, layer_input_bytes, layer_kept
+from fmctl.perf.activations import Kept, layer_activation_bytes, layer_input_bytes, layer_kept
 from fmctl.perf.calibration import Calibration
 from fmctl.perf.collectives import FabricRates, all_reduce_s, all_to_all_s, dispatch_s, gather_s, send_s
 from fmctl.perf.kernels import KernelRates, attention_s, gemm_measured, gemm_s, stream_s
+from fmctl.perf.operators import operator_kept, repeated_share
 from fmctl.perf.shapes import Combos, Gemm
 
 # Share of the host's issue time that falls on the forward pass (one kernel forward, about two backward).
@@ -34,8 +35,6 @@ BACKWARD_ATTENTION_FLOP = 2.5  # forward = 2 products, backward = 5 (arXiv 2205.
 WGRAD_OUTPUT_BYTES = 8.0
 BF16_BYTES = 2.0
 PROXY_SLOWDOWN = 1.5
-# Times that the bytes alive per logit are read or written, forward and backward.
-LOSS_PASSES = 1.6
 COMPONENTS = ("gemm_s", "attention_s", "memory_bound_s", "tp_exposed_s", "cp_exposed_s", "ep_exposed_s", "launch_s")
 TOTALS = ("tp_total_s", "cp_total_s", "ep_total_s")
 
@@ -310,8 +309,13 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
         stall,
     )
     # Selective recomputation runs norms and activation functions again: half of the forward streams.
-    selective = np.where(c.recompute == _SELECTIVE, 0.5 * stream_f, 0.0)
-    kept = layer_kept(kind, model.arch, c, model.rates.operand_bytes[c.precision])
+    again = 0.5 * stream_f
+    kept = layer_kept(kind, model.arch, c, model.rates.operand_bytes[c.precision], fw)
+    if fw.selective_matmuls:
+        # ... or everything but the attention core and every other product (torchtitan; reduce-scatters are kept).
+        again = stream_f + repeated_share(kind, model.arch) * gemm_f + 0.5 * expose_tp * tp_f
+        kept = Kept(kept.total, kept.total - operator_kept(kind, model.arch, c))
+    selective = np.where(c.recompute == _SELECTIVE, again, 0.0)
     plain, full = layer_activation_bytes(kept, layer_input_bytes(model.arch, c), c.recompute)
     forward_s, backward_s = _total(forward), _total(backward)
     kernel = gemm_f + dgrad + wgrad + core_f + core_b + stream_f + stream_b
@@ -376,8 +380,8 @@ class EndTable:
 def end_table(model: Model, c: Combos, tensor: TensorTimes) -> EndTable:
     """Vocabulary work of the end stages: logits GEMMs in bf16, cross entropy over T x V / tp logits.
 
-    Cross entropy moves the bytes that its kernel keeps per logit about 1.6 times: a fused kernel reads bf16, keeps
-    softmax statistics and writes the gradient. Source: counting of operands; Valid: vocabularies of 32k-256k.
+    Cross entropy moves `logit_traffic_bytes` per logit in both passes: a fused kernel reads bf16, keeps softmax
+    statistics and writes the gradient. Source: counting of operands; Valid: vocabularies of 32k-256k.
     """
     arch = model.arch
     bf16 = np.zeros_like(c.precision) + int(Precision.BF16)
@@ -390,6 +394,6 @@ def end_table(model: Model, c: Combos, tensor: TensorTimes) -> EndTable:
     )
     logits = c.tokens * width
     gather = tensor.gather_s
-    loss = stream_s(r, LOSS_PASSES * model.framework.logit_bytes * logits, 6.0)
+    loss = stream_s(r, model.framework.logit_traffic_bytes * logits, 6.0)
     embedding = stream_s(r, model.framework.memory_traffic * 12.0 * arch.hidden * c.tokens, 4.0) + 2.0 * gather
     return EndTable(embedding, logits_f + 0.4 * loss + gather, logits_b + 0.6 * loss + gather, logits)

@@ -16,6 +16,8 @@ from fmctl.domain.model import ModelArch
 from fmctl.domain.result import FloatArray
 from fmctl.perf.collectives import FabricRates, all_reduce_s, gather_s
 from fmctl.perf.columns import column
+from fmctl.perf.counts import layer_params as params_of
+from fmctl.perf.counts import parameters
 from fmctl.perf.kernels import KernelRates
 from fmctl.perf.stages import StageTable, stage_table
 
@@ -36,7 +38,10 @@ class StateTable:
 
     weights/gradients/optimizer_bytes[slot]: bytes per device of each stage slot. reduce_s, gather_s: one full pass of
     gradient reduction and weight gathering on the fullest stage, s. bucket_share: share of them that cannot hide (the
-    last bucket). gathered_bytes: FSDP buffers. gpu_doublings: log2 of the GPUs.
+    last bucket). gathered_bytes: FSDP buffers: layers in work, and the root group (embedding, final norm, output matrix),
+    which stays gathered. reduced_bytes: its gradients, or those of a layer, as they are reduced. root_bytes: that group's gradients as they are reduced, in bf16 and in `gradient_bytes`.
+    late_bytes[slot]: gradients that a stack allocates in the backward pass. step_bytes[slot]: temporaries of the optimizer.
+    wgrad_bytes: weight gradients of one layer beside the accumulated ones. gpu_doublings: log2 of the GPUs.
     broadcast_s: weights sent rank by rank after the optimizer step (Framework.broadcast_s), s.
     """
 
@@ -51,6 +56,11 @@ class StateTable:
     broadcast_s: FloatArray
     gpu_doublings: FloatArray
     gathered_bytes: FloatArray
+    reduced_bytes: FloatArray
+    root_bytes: FloatArray
+    late_bytes: list[FloatArray]
+    step_bytes: list[FloatArray]
+    wgrad_bytes: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -94,6 +104,8 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
     ep_etp = column(layouts, "ep") * column(layouts, "etp")
     replicate, sharding = column(layouts, "dp_replicate"), column(layouts, "sharding")
     stages = stage_table(arch, layouts, fw.stages_by_cost)
+    whole = parameters(arch)
+    widest_layer = max(p.total - p.routed for p in (params_of(kind, arch) for kind in arch.kinds))
     ranks, expert_ranks = dp * cp, np.maximum(tp * cp * dp / ep_etp, 1.0)
     shards = np.maximum(ranks / replicate, 1.0)
     expert_shards = np.maximum(expert_ranks / replicate, 1.0)
@@ -106,7 +118,8 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
 
     slots = list(zip(stages.dense_params, stages.expert_params, strict=True))
     weights = [per_device(d, e, fw.param_bytes, Sharding.ZERO3) for d, e in slots]
-    copies = [fw.gradient_copy_bytes * (d / tp + e / ep_etp) for d, e in slots]
+    # Buckets of data-parallel communication: none where there is nobody to reduce with.
+    copies = [np.where(ranks > 1.0, fw.gradient_copy_bytes * (d / tp + e / ep_etp), 0.0) for d, e in slots]
     accumulated = [per_device(d, e, fw.gradient_bytes, Sharding.ZERO2) for d, e in slots]
     gradients = [a + c for a, c in zip(accumulated, copies, strict=True)]
     optimizer = [per_device(d, e, fw.optimizer_bytes, Sharding.ZERO1) for d, e in slots]
@@ -126,8 +139,11 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
     step_bytes = local_states * (2.0 + STEP_EXTRA_BYTES / fw.optimizer_bytes)
     layer_params = (dense_local + expert_local) / np.maximum(stages.widest_layers, 1.0)
     gathered = np.where(
-        sharding == Sharding.ZERO3, layer_params * (GATHERED_LAYERS * COMPUTE_BYTES + fw.gradient_bytes), 0.0
+        sharding == Sharding.ZERO3, layer_params * GATHERED_LAYERS * COMPUTE_BYTES, 0.0
     )
+    # FSDP gathers whatever no layer owns as one group, and keeps it from the first layer's forward to the last backward.
+    outside = whole.embedding + whole.head
+    root = np.where((sharding == Sharding.ZERO3) & (shards > 1.0) & (column(layouts, "pp") <= 1.0), outside / tp, 0.0)
     buckets = np.maximum(np.ceil(dense_local / BUCKET_PARAMS), 1.0)
     return StateTable(
         stages=stages,
@@ -142,7 +158,12 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
             (sharding == Sharding.ZERO1) | (sharding == Sharding.ZERO2), fw.broadcast_s * (shards - 1.0), 0.0
         ),
         gpu_doublings=np.log2(ranks * tp * column(layouts, "pp")),
-        gathered_bytes=gathered,
+        gathered_bytes=gathered + COMPUTE_BYTES * root,
+        reduced_bytes=fw.gradient_bytes * np.maximum(root, np.where(sharding == Sharding.ZERO3, layer_params, 0.0)),
+        root_bytes=(COMPUTE_BYTES + fw.gradient_bytes) * root,
+        late_bytes=[0.0 * g if fw.gradients_kept else g for g in gradients],
+        step_bytes=[per_device(d, e, fw.step_bytes, Sharding.ZERO1) for d, e in slots],
+        wgrad_bytes=fw.layer_wgrad_bytes * widest_layer / tp,
     )
 
 

@@ -21,12 +21,16 @@ GIB = 2**30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """What a row states: tokens/s per GPU, peak memory in bytes and how it was read, whether it ran out of memory."""
+    """What a row states: tokens/s per GPU, peak memory in bytes and how it was read, whether it ran out of memory.
+
+    memory_kind: allocated or reserved. first_stage: read on the first pipeline stage, else on the fullest.
+    """
 
     tokens_per_s_per_gpu: float | None
     memory_bytes: float | None
     memory_kind: str
     oom: bool | None
+    first_stage: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +117,7 @@ def _measured(row: Row, work: Workload, arch: ModelArch, spoken: Dialect) -> Mea
         memory_bytes=None if memory is None else memory * GIB,
         memory_kind=_memory_kind(row, spoken),
         oom=None if not oom else oom in ("1", "1.0", "true", "yes", "oom"),
+        first_stage=spoken.first_stage,
     )
 
 

@@ -16,6 +16,16 @@ from fmctl.validation.rows import Row
 # (field of the framework profile, new value; with a trailing * a factor)
 Changes = tuple[tuple[str, float], ...]
 # Weights, gradients and both Adam moments in bf16, no master weights: 8 bytes per parameter.
+# torchtune's chunked cross entropy: bf16 logits and their gradients whole, one chunk of eight in fp32 twice.
+CHUNKED_LOSS = 5.0
+# Without chunks: bf16 logits, their fp32 copy, log-probabilities and the gradient.
+WHOLE_LOSS = 14.0
+# Compiled cross entropy over whole logits: fp32 log-probabilities and their gradient.
+COMPILED_LOSS = 8.0
+# Logits gathered along the vocabulary: bf16, as received and put in order.
+GATHERED_LOGITS = 4.0
+# Megatron's cross entropy without fusion: bf16 logits, fp32 logits and their exponentials.
+UNFUSED_LOSS: Changes = (("logit_bytes", 10.0),)
 PURE_BF16: Changes = (("gradient_bytes", 2.0), ("optimizer_bytes", 4.0), ("param_bytes", 2.0))
 
 
@@ -26,7 +36,7 @@ class Dialect:
     sharding, recompute: as rows spell them. vpp: "recipe" (see `rules.interleaving`) or "1". seq_len: tokens.
     compiled: whether PyTorch's compiler is on. memory: what its logger calls peak memory, allocated or reserved.
     micro_batch: sequences, as far as the global batch holds them. dispatcher: of experts. fields: of the profile.
-    whole_logits: every tensor-parallel rank gathers all logits.
+    whole_logits: every tensor-parallel rank gathers all logits. first_stage: memory is that of rank 0's stage.
     """
 
     name: str
@@ -42,6 +52,7 @@ class Dialect:
     dispatcher: Dispatcher = Dispatcher.ALL_TO_ALL
     fields: Changes = ()
     whole_logits: bool = False
+    first_stage: bool = False
     why: str = ""
 
 
@@ -52,19 +63,21 @@ DIALECTS: Mapping[str, Dialect] = {
                 dispatcher=Dispatcher.FUSED, fields=(("gradient_bytes", 2.0),),
                 why="performance recipes of NeMo, Megatron-Bridge, DGX Cloud, MLPerf: distributed optimizer, sequence "
                 "parallelism with TP, no recomputation, interleaved pipelines, bf16 gradients, HybridEP or DeepEP"),
-        Dialect("megatron-lm", "megatron", "distopt", False, "none", "1", 4096, "allocated",
+        Dialect("megatron-lm", "megatron", "distopt", False, "none", "1", 4096, "allocated", fields=UNFUSED_LOSS,
                 why="pretrain_gpt.py does nothing that its command line does not say"),
         Dialect("torchtitan", "torchtitan", "zero3", True, "ac-op", "1", 8192, "reserved", compiled=False,
                 why="train configurations: FSDP2, selective activation checkpointing by operator, local batch 1, "
                 "compile off; its logger prints reserved GiB"),
         Dialect("torchtune", "torchtitan", "zero3", True, "full", "1", 4096, "allocated", compiled=False,
-                why="full_finetune_distributed: FSDP2, checkpointing on, compile off; prints peak active GiB"),
+                fields=(("logit_bytes", CHUNKED_LOSS),),
+                why="full_finetune_distributed: FSDP2, checkpointing on, compile off, chunked cross entropy; prints peak active GiB"),
         Dialect("kempner", "torchtitan", "zero3", True, "full", "1", 4096, "allocated", micro_batch=8,
-                fields=PURE_BF16, whole_logits=True,
+                fields=(*PURE_BF16, ("logit_bytes", COMPILED_LOSS)), whole_logits=True,
                 why="KempnerForge's TrainConfig: bf16 weights without master copy, compile on, batch_size 8; its train "
                 "configurations: full activation checkpointing; logits are gathered under TP; prints peak allocated"),
-        Dialect("nanotron", "nanotron", "zero1", True, "none", "1", 4096, "allocated",
-                why="its benchmark script: reduce-scatter TP mode, 1F1B, recompute_layer off; logs peak allocated"),
+        Dialect("nanotron", "nanotron", "zero1", True, "none", "1", 4096, "reserved", first_stage=True,
+                why="its benchmark script: reduce-scatter TP mode, 1F1B, recompute_layer off; rank 0, which is on the "
+                "first stage, writes allocated and reserved"),
         Dialect("internevo", "internevo", "zero1", False, "none", "1", 2048, "reserved",
                 why="eager kernels, FlashAttention-2, ZeRO-1 and bf16 gradients as in its 7B and 20B configurations"),
         Dialect("deepspeed", "deepspeed", "zero1", False, "none", "1", 2048, "allocated",
@@ -123,9 +136,9 @@ OVERLAPPED_DISPATCH = 0.7
 BF16_MOMENTS = 8.0
 # torchtune's published table adds one technique after the other; what each does to the profile.
 _TECHNIQUES: tuple[tuple[str, Changes], ...] = (
-    ("packed", ()),
+    ("packed", (("logit_bytes", WHOLE_LOSS),)),
     ("compile", ()),
-    ("chunked ce", (("logit_bytes*", 1.0 / 8.0),)),
+    ("chunked ce", (("logit_bytes", CHUNKED_LOSS), ("logit_traffic_bytes*", 1.0 / 8.0))),
     ("activation checkpointing", ()),
     ("fused optimizer", (("gradient_bytes", 0.0),)),
     ("activation offloading", ()),
@@ -144,6 +157,11 @@ def _cumulative(flags: str) -> dict[str, float]:
     return dict(change for changed in _techniques(flags).values() for change in changed)
 
 
+def _after(flags: str, name: str, row: Row) -> bool:
+    """Whether a cumulative table has turned `name` on by the technique that the flags name."""
+    return "techniques cumulative" in row.lower("notes") and name in _techniques(flags)
+
+
 def changes(row: Row, spoken: Dialect) -> tuple[Changes, tuple[str, ...]]:
     """Fields of the framework profile that the row's flags change, and what was assumed."""
     flags, notes = row.lower("overlap_flags"), row.lower("notes")
@@ -154,7 +172,7 @@ def changes(row: Row, spoken: Dialect) -> tuple[Changes, tuple[str, ...]]:
         said.append("Adam moments in bf16")
     tp = row.whole("tp") or 1
     if spoken.whole_logits and tp > 1:
-        found["logit_bytes*"] = float(tp)
+        found |= {"logit_bytes": tp * (COMPILED_LOSS + GATHERED_LOGITS), "logit_traffic_bytes*": float(tp)}
     if "overlap off" in flags or "no communication overlap" in notes:
         found |= dict.fromkeys(
             ("tp_overlap", "dp_overlap", "fsdp_overlap", "cp_overlap", "ep_overlap", "pp_overlap"), 0.0
@@ -165,6 +183,8 @@ def changes(row: Row, spoken: Dialect) -> tuple[Changes, tuple[str, ...]]:
         found["ep_overlap"] = OVERLAPPED_DISPATCH
     if "moe_a2a_overlap=off" in flags:
         found["ep_overlap"] = 0.0
+    if "fused cross entropy" in notes:
+        found.pop("logit_bytes", None)
     if "pure bf16" in notes:
         found |= dict(PURE_BF16)
     if "techniques cumulative" in notes:
@@ -179,11 +199,10 @@ FLASH_SINCE = 23
 def profile(row: Row, spoken: Dialect) -> tuple[str, tuple[str, ...]]:
     """The profile of perf.frameworks, and what was assumed: PyTorch stacks run compiled only where that is said."""
     flags = row.lower("overlap_flags")
-    if "techniques cumulative" in row.lower("notes"):
-        flags = " ".join(_techniques(flags))
     if spoken.profile == "megatron" and (released := re.match(r"20(\d\d)\b", row.text("release_or_date"))):
         old = int(released.group(1)) < FLASH_SINCE
         return ("megatron-unfused", ("attention without FlashAttention",)) if old else (spoken.profile, ())
-    if spoken.profile != "torchtitan" or ("eager" not in flags and (spoken.compiled or "compile" in flags)):
+    compiled = spoken.compiled or "compile" in flags or _after(flags, "compile", row)
+    if spoken.profile != "torchtitan" or ("eager" not in flags and compiled):
         return spoken.profile, ()
     return "torchtitan-eager", () if "eager" in flags else ("compile off",)

@@ -45,8 +45,10 @@ class Prediction:
 
     @property
     def memory_bytes(self) -> float:
-        """Peak memory as the row's logger counts it: allocated, or reserved by the allocator."""
-        return self.terms[f"{self.case.measured.memory_kind}_bytes"]
+        """Peak memory as the row's logger counts it: allocated or reserved, on the fullest stage or on the first."""
+        peak = self.terms[f"{self.case.measured.memory_kind}_bytes"]
+        share = self.terms["first_stage_bytes"] / self.terms["allocated_bytes"]
+        return peak * share if self.case.measured.first_stage else peak
 
     @property
     def fits(self) -> bool:

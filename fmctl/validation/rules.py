@@ -42,13 +42,15 @@ def unit_of(code: Precision) -> str:
 def recompute(row: Row, spoken: Dialect, layers_per_stage: int) -> tuple[int, int, tuple[str, ...]]:
     """(mode, layers per stage under full recomputation or 0 for all, what was assumed).
 
-    torchtitan's selective modes keep every second matrix product or every second layer: half of the layers in full.
+    torchtitan's selective mode by operator is its profile's selective recomputation; by layer, every second one in full.
     """
     text = row.lower("recompute") or spoken.recompute
     said = () if row.text("recompute") else (f"recompute = {text}",)
     if text in ("none", "off", "no", "false", "0"):
         return Recompute.NONE, 0, said
-    if re.search(r"^ac-op|selective-(?:layer|op)", text):
+    if re.search(r"^ac-op|selective-op", text):
+        return Recompute.SELECTIVE, 0, said
+    if "selective-layer" in text:
         half = max(layers_per_stage // 2, 1)
         return Recompute.FULL, half, (*said, f"{text} as full recomputation of {half} layers")
     if text.startswith("full"):
