@@ -18,6 +18,7 @@ class Calibration:
     benchmark bursts in bf16 (power throttling, clocks); *_low the same in fp8 and below, where training kernels can
     beat the library behind the tables (above 1).
     sustained_attention: the same for attention kernels.
+    power_exponent: sustained clock over power per FLOP/s, as an exponent: 1/3 to 1.
     ultra_attention: attention rate of Blackwell Ultra over Blackwell's, whose exponential units are half as fast.
     hbm_fraction: achieved over nominal HBM bandwidth for streaming kernels (0.86-0.92 in stream benchmarks).
     wait_per_doubling: time lost waiting for the slowest rank, per doubling of the GPUs beyond one node, as a fraction.
@@ -38,6 +39,7 @@ class Calibration:
     sustained_blackwell: float = 0.665
     sustained_blackwell_low: float = 1.05
     sustained_attention: float = 0.877
+    power_exponent: float = 0.4
     ultra_attention: float = 1.3
     hbm_fraction: float = 0.88
     wait_per_doubling: float = 0.00544

@@ -144,13 +144,14 @@ RATED_W_PER_FLOP_PER_S: Mapping[str, float] = {
 }
 
 
-def sustained_clock(accelerator: Accelerator) -> float:
-    """Clock under full load over that of the architecture's reference part: cube root of the power per FLOP/s.
+def sustained_clock(accelerator: Accelerator, exponent: float) -> float:
+    """Clock under full load over that of the architecture's reference part: power per FLOP/s to the `exponent`.
 
-    Dynamic power grows with frequency times voltage squared, and voltage with frequency. Source: CMOS scaling.
+    Dynamic power grows with frequency times voltage squared: with the cube of the frequency where voltage follows it
+    (exponent 1/3), in proportion where voltage is at its floor (1). Source: CMOS scaling.
     """
     rated = RATED_W_PER_FLOP_PER_S[accelerator.architecture]
-    clock: float = np.cbrt(accelerator.power_w / accelerator.peak_flop_per_s["bf16"] / rated)
+    clock: float = (accelerator.power_w / accelerator.peak_flop_per_s["bf16"] / rated) ** exponent
     return clock
 
 
@@ -186,7 +187,7 @@ def kernel_rates(
     `attention_share` scales its rates (Framework.attention_share).
     """
     fits = GEMM_FITS.get(accelerator.kernel_table, {})
-    clock = sustained_clock(accelerator)
+    clock = sustained_clock(accelerator, calibration.power_exponent)
     sustained = [clock * calibration.sustained_gemm(accelerator.architecture, p != Precision.BF16) for p in Precision]
     rows = [fits.get(p, _ROOFLINE) for p in Precision]
     # A precision without its own units (fp8 on A100) is not supported; it is given the bf16 peak and never chosen.

@@ -48,6 +48,7 @@ CONSTANTS: tuple[Constant, ...] = (
     _C("sustained_blackwell", (), 0.65, 1.05, 0.85, "the same, B200-class in bf16 (power)"),
     _C("sustained_blackwell_low", (), 0.75, 1.08, 0.92, "the same in fp8 and below"),
     _C("sustained_attention", (), 0.60, 1.10, 0.95, "attention kernels of whole steps over bursts"),
+    _C("power_exponent", (), 1.0 / 3.0, 1.0, 0.4, "sustained clock by power per FLOP/s"),
     _C("ultra_attention", (), 1.0, 1.7, 1.3, "attention rate of B300 and GB300 over that of B200"),
     _C("wait_per_doubling", (), 0.0, 0.02, 0.003, "waiting for the slowest rank, per doubling of the nodes"),
     _C("efa_exchange_s", (), 1e-4, 2e-2, 5e-3, "host or proxy time of one expert exchange across EFA, s"),

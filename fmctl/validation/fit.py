@@ -2,8 +2,8 @@
 
 Minimised: the sum over rows of w rho(log predicted / measured) plus a pull of every constant towards its prior, with w
 = 1 / sqrt(rows of the family), so that families weigh alike, and rho the soft-L1 loss. Steps are Gauss-Newton on the
-bounded constants (scaled to [0, 1]) with a finite-difference Jacobian. Leaving a source out repeats the last steps
-without its rows, from the optimum, with the same Jacobian; its rows are then predicted by the full model.
+bounded constants (scaled to [0, 1]) with a finite-difference Jacobian. Leaving a source out fits again without its
+rows, from the optimum, its Jacobian made anew on the way; its rows are then predicted by the full model.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ CLIPPED = 1.0  # log error beyond which a row pulls no harder
 DIFFERENCE = 0.01
 ITERATIONS = 8
 LEFT_OUT_STEPS = 6
+REFRESHED = 3  # step of them at which the Jacobian is made anew
 LEAST_DAMPING = 1e-4
 
 
@@ -69,13 +70,18 @@ def log_errors(
 
 
 def _jacobian(unit: Vector, errors: Vector, seen: Sample) -> Vector:
-    columns = []
-    for i in range(len(unit)):
+    """Change of the log errors with each constant; runs of frameworks that do not have it do not move."""
+    columns = np.zeros((len(errors), len(unit)))
+    profiles = np.array([case.profile for case in seen.cases])
+    for i, constant in enumerate(CONSTANTS):
+        moves = np.isin(profiles, constant.frameworks) if constant.frameworks else np.ones(len(errors), dtype=np.bool_)
+        if not moves.any():
+            continue
         step = DIFFERENCE if unit[i] + DIFFERENCE <= 1.0 else -DIFFERENCE
         moved = unit.copy()
         moved[i] += step
-        columns.append((log_errors(moved, seen) - errors) / step)
-    return np.stack(columns, axis=1)
+        columns[moves, i] = (log_errors(moved, seen.only(moves)) - errors[moves]) / step
+    return columns
 
 
 def _robust(errors: Vector, weights: Vector) -> Vector:
@@ -147,15 +153,17 @@ def leave_out(
     for source in sorted(set(seen.sources)):
         out = np.array([s == source for s in seen.sources])
         weights = np.where(out, 0.0, seen.weights)
-        moved, found = unit, errors
+        moved, found, slopes = unit, errors, jacobian
         damping = LEAST_DAMPING
-        for _ in range(steps):
-            proposed = _step(moved, found, jacobian, weights, damping, prior)
+        for i in range(steps):
+            if i == REFRESHED:
+                slopes, damping = _jacobian(moved, found, seen), LEAST_DAMPING
+            proposed = _step(moved, found, slopes, weights, damping, prior)
             tried = log_errors(proposed, seen)
             if _cost(proposed, tried, weights, prior) < _cost(moved, found, weights, prior):
                 moved, found = proposed, tried
             else:
-                # The Jacobian is that of the whole fit: where it misleads, take a shorter step, not none.
+                # Where the Jacobian misleads, take a shorter step, not none.
                 damping = max(damping * 30.0, 0.03)
         answer[out] = found[out]
     return answer

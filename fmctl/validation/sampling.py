@@ -25,6 +25,16 @@ class Sample:
     weights: Vector
     sources: list[str]
 
+    def only(self, kept: npt.NDArray[np.bool_]) -> Sample:
+        """The runs marked by `kept`, shape [rows]."""
+        picked = np.flatnonzero(kept)
+        return Sample(
+            [self.cases[i] for i in picked],
+            self.log_measured[kept],
+            self.weights[kept],
+            [self.sources[i] for i in picked],
+        )
+
 
 def source_of(family: str) -> str:
     """The publisher a family comes from: what is left out at once. `nemo-25.x/B200/..` and `nemo-24.07` are one."""
