@@ -11,8 +11,6 @@ from fmctl.validation.tables import Table
 
 DATA = Path(__file__).parents[1] / "data"
 KERNELS = (DATA / "gemm.csv", DATA / "attention.csv")
-# Acceptance: median error over all rows of these kinds, shapes left out.
-GOALS = {("EFA collective",): 0.12, ("GEMM", "attention"): 0.06}
 COLLECTIVES = (DATA / "collectives.csv",)
 
 
