@@ -16,12 +16,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _acceptance import off, text
 from _tables import tables
 
+from fmctl.perf.calibration import PRIOR
 from fmctl.validation.acceptance import figures, left_out_records
 from fmctl.validation.fit import fit
 from fmctl.validation.predict import predict, prepare
 from fmctl.validation.records import is_apart, records
+from fmctl.validation.resolution import resolution
 from fmctl.validation.rows import SHIPPED, read_rows
 from fmctl.validation.sampling import sample
+from fmctl.validation.summary import KINDS
 from fmctl.validation.tables import score
 
 
@@ -39,6 +42,9 @@ def main() -> int:
     listed = figures(found, left_out, score(tables(options.kernels, options.collectives)))
     far = off(left_out)
     print(text(listed, far))
+    given = ((kind, resolution(found, kind), PRIOR.resolution(kind == "moe")) for kind in KINDS)
+    said = ", ".join(f"{kind} {'-' if now is None else f'{now:.3f}'} (shipped {ours})" for kind, now, ours in given)
+    print(f"what the model resolves between two layouts, natural log: {said}")
     return 0 if all(one.met for one in listed) and not any("NOT" in why for _, _, why in far) else 1
 
 
