@@ -4,6 +4,7 @@
 #   make test    set up and run all tests
 #   make check   what CI checks, tests included
 #   make bench   start-up times and search speed against their goals
+#   make fidelity  every acceptance figure with its goal: met or not
 #   make accuracy  predicted against measured: tables and plots in docs/accuracy
 #
 # PYTHON=/path/to/python3 picks another interpreter, TESTS='-k units' narrows the tests.
@@ -16,7 +17,7 @@ RUN_STAMP := $(VENV)/.fmctl
 DEV_STAMP := $(VENV)/.fmctl-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help plan test check bench accuracy clean
+.PHONY: help plan test check bench fidelity accuracy clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -35,8 +36,11 @@ check: $(DEV_STAMP)
 	$(BIN)/python -m pytest -n auto $(TESTS)
 
 bench: $(DEV_STAMP)
-	@set -e; for script in $(filter-out %/accuracy.py,$(wildcard tests/budget/[a-z]*.py)); do \
+	@set -e; for script in $(filter-out %/accuracy.py %/fidelity.py,$(wildcard tests/budget/[a-z]*.py)); do \
 	  echo "$$script"; $(BIN)/python "$$script"; done
+
+fidelity: $(DEV_STAMP)
+	$(BIN)/python tests/budget/fidelity.py
 
 accuracy: $(DEV_STAMP)
 	$(BIN)/python tests/budget/accuracy.py

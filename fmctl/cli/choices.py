@@ -51,7 +51,7 @@ DYNAMIC: Mapping[str, str] = {
 KINDS = ("models", "instances", "plans", "subjects", "fields", "formats", "frameworks", "settings", "calibrations")
 
 FIELDS: tuple[str, ...] = (
-    "rank", "pareto", "model", "framework", "instance", "nodes", "gpus", "fits",
+    "rank", "pareto", "told_apart", "model", "framework", "instance", "nodes", "gpus", "fits",
     "tp", "pp", "vpp", "cp", "ep", "etp", "dp", "dp_replicate", "micro_batch", "sequence_parallel", "sharding",
     "recompute", "recompute_layers", "precision", "schedule", "cp_comm", "dispatcher", "cuda_graph",
     "seq_len", "global_batch", "tokens_per_step", "tokens", "optimizer",
@@ -65,5 +65,5 @@ FIELDS: tuple[str, ...] = (
     "model_flop", "hardware_flop", "mfu", "hfu", "tokens_per_s", "tokens_per_s_per_gpu", "run_s", "run_low_s",
     "run_high_s", "checkpoint_bytes", "checkpoint_save_s", "power_w", "wh_per_million_tokens", "run_wh",
     "usd_per_h", "usd_per_billion_tokens", "run_usd", "price_usd_per_h", "price_region", "price_option", "price_date",
-    "measured_fraction",
+    "measured_fraction", "resolution",
 )  # fmt: skip

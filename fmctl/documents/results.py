@@ -146,6 +146,10 @@ class Result(Open):
     energy: Annotated[Numbers, _needed("energy", "run_wh"), _terms("energy", "run_wh")]
     cost: Cost
     measured_fraction: float | None
+    resolution: float | None = Field(
+        default=None,
+        description="natural log of the ratio up to which another layout on this instance type counts as equal",
+    )
     chosen: dict[str, str]
     notes: list[str]
 
@@ -155,6 +159,11 @@ class Ranked(Result):
 
     rank: int
     pareto: bool
+    told_apart: bool | None = Field(
+        default=None,
+        description="whether it differs from the first row by more than the model resolves; null for that row itself, "
+        "and where a price is not known",
+    )
 
 
 class Reject(Open):
@@ -276,6 +285,11 @@ class Diff(Open):
     b: str
     different: int
     compared: int
+    told_apart: bool | None = Field(
+        default=None,
+        description="whether the two differ by more than the model resolves in what both were ranked by; null where "
+        "they cannot be compared",
+    )
     fields: list[DiffField]
 
 

@@ -379,6 +379,7 @@ class Estimate:
 
     `usd_per_h`, `usd_per_billion_tokens`, `run_usd` are None where the price is unknown; `run_s` and `run_usd` also
     where no token count was given. `chosen` names the fields the planner chose because nobody stated them.
+    `resolution`: natural log of the ratio up to which another layout on this hardware cannot be told from this one.
     """
 
     arch: ModelArch
@@ -397,6 +398,7 @@ class Estimate:
     usd_per_h: float | None
     usd_per_billion_tokens: float | None
     run_wh: float | None
+    resolution: float
     chosen: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -424,6 +426,7 @@ class Plan:
     search_s: float
     objective: str
     pareto: tuple[int, ...] = ()  # indices of `rows` on the cost x finish front
+    told_apart: tuple[bool | None, ...] = ()  # of each row: search.apart.told_apart
     notes: tuple[str, ...] = ()
 
 

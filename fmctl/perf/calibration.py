@@ -26,6 +26,9 @@ class Calibration:
     post_s: time to post one token to a remote domain in a fused dispatch on EFA v1 and v2, s.
     interval_dense, interval_moe: half width of the 80 % interval, relative: the 80 % quantile of the errors on runs
     whose whole source was left out of the fit (validation.fit).
+    resolution_dense, resolution_moe: how far two layouts of one model on the same GPUs must be predicted apart for the
+    model to tell which is faster, natural log of their ratio: the 80 % quantile of the errors of such ratios on
+    measured pairs (validation.resolution).
     interval_extrapolated: added where kernels lie outside the measured tables.
     context_bytes: CUDA context, cuBLAS workspaces and driver per device, bytes.
     communicator_bytes: NCCL buffers per communicator and device, bytes.
@@ -47,6 +50,8 @@ class Calibration:
     post_s: float = 1.3e-6
     interval_dense: float = 0.18
     interval_moe: float = 0.42
+    resolution_dense: float = 0.163
+    resolution_moe: float = 0.359
     interval_extrapolated: float = 0.1
     context_bytes: float = 1.6e9
     communicator_bytes: float = 0.35e9
@@ -61,6 +66,10 @@ class Calibration:
             "blackwell-ultra": (self.sustained_blackwell, self.sustained_blackwell_low),
         }
         return table[architecture][low_precision]
+
+    def resolution(self, is_moe: bool) -> float:
+        """Natural log of the ratio of two layouts on the same GPUs that the model resolves."""
+        return self.resolution_moe if is_moe else self.resolution_dense
 
 
 PRIOR = Calibration()

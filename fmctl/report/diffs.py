@@ -7,9 +7,16 @@ from typing import Any
 
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Document, Report, Row, Section, Table
-from fmctl.report.words import say
+from fmctl.report.words import closeness, say
+from fmctl.search.apart import differ, threshold
 
-_SKIPPED = ("chosen", "notes", "rank", "pareto", "top", "options")
+# What each objective compares in a document: group and name.
+_RANKED_BY: Mapping[Any, tuple[str, str]] = {
+    "cost": ("cost", "usd_per_billion_tokens"),
+    "time": ("run", "tokens_per_s"),
+    "throughput": ("run", "tokens_per_s_per_gpu"),
+}
+_SKIPPED = ("chosen", "notes", "rank", "pareto", "told_apart", "top", "options")
 
 
 def diff_answer(names: tuple[str, str], sides: tuple[Document, Document], *, every: bool = False) -> Answer:
@@ -23,14 +30,15 @@ def diff_answer(names: tuple[str, str], sides: tuple[Document, Document], *, eve
     differing = [row for row in compared if row["a"] != row["b"]]
     warnings = tuple(dict.fromkeys(text for side in sides for text in side.get("warnings", ())))
     body = {"a": names[0], "b": names[1], "different": len(differing), "compared": len(compared)}
+    body["told_apart"] = _told_apart(*sides)
     body |= {"fields": compared if every else differing}
     document = envelope("diff", body, inputs={"a": names[0], "b": names[1]}, warnings=warnings)
     rows: list[Row] = document["result"]["fields"]
-    return Answer(document, rows, lambda: diff_report(document), warnings)
+    return Answer(document, rows, lambda: diff_report(document, closeness(sides[0]["result"])), warnings)
 
 
-def diff_report(document: Mapping[str, Any]) -> Report:
-    """A table of what differs."""
+def diff_report(document: Mapping[str, Any], close: str = "") -> Report:
+    """A table of what differs. `close`: how close two predictions must be not to be told apart."""
     body = document["result"]
     title = f"{body['a']} against {body['b']}: {body['different']} of {body['compared']} fields differ"
     columns = (
@@ -50,7 +58,24 @@ def diff_report(document: Mapping[str, Any]) -> Report:
         )
         for row in body["fields"]
     )
-    return Report(title, (Section(table=Table(columns, rows)),) if rows else ())
+    alike = body["told_apart"] is False and bool(rows)
+    said = (Section(lines=(f"≈ the model cannot tell {body['a']} from {body['b']}: {close}",)),) if alike else ()
+    return Report(title, (Section(table=Table(columns, rows)), *said) if rows else ())
+
+
+def _told_apart(a: Document, b: Document) -> bool | None:
+    """Whether what both were ranked by differs by more than the model resolves; None where it cannot be compared."""
+    rows = (a["result"], b["result"])
+    asked = {(side["inputs"].get("objective"), side["result"]["model"]) for side in (a, b)}
+    group, name = _RANKED_BY.get(a["inputs"].get("objective"), ("run", ""))
+    values = [row[group].get(name) for row in rows]
+    widths = [row["time"].get("step_high_s") for row in rows]
+    resolved = [row.get("resolution") for row in rows]
+    if len(asked) > 1 or not all((*values, *widths, *resolved)):
+        return None
+    halves = [high / row["time"]["step_s"] - 1.0 for high, row in zip(widths, rows, strict=True)]
+    first, second = values
+    return differ(first, second, threshold(rows[0]["instance"] == rows[1]["instance"], resolved, halves))
 
 
 def _leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

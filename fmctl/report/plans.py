@@ -11,6 +11,7 @@ from fmctl.report.view import Column, Report, Section, Table
 from fmctl.report.words import (
     LAYOUT_LEGEND,
     brief_usd,
+    closeness,
     compact_layout,
     half_width,
     paid_by,
@@ -60,7 +61,7 @@ def _title(given: Mapping[str, Any], result: Result) -> str:
 def _row(row: Result) -> tuple[str, ...]:
     cost, run, known = row["cost"], row["run"], row["run"]["run_s"] is not None
     return (
-        f"{row['rank']}*" if row["pareto"] else str(row["rank"]),
+        _rank(row),
         f"{row['instance']} x{row['nodes']}",
         compact_layout(row["layout"]),
         _step(row["time"]["step_s"]),
@@ -78,9 +79,15 @@ def _row(row: Result) -> tuple[str, ...]:
     )
 
 
+def _rank(row: Result) -> str:
+    """`2*≈`: * no other row is both cheaper and faster, ≈ the model cannot tell it from the first; numbers align."""
+    return f"{row['rank']}{'*' if row['pareto'] else ' '}{'≈' if row.get('told_apart') is False else ' '}"
+
+
 def _table(rows: Sequence[Result]) -> Table:
     """The ranked rows. Where no tokens were given a run has no time: the throughput takes that column's place."""
-    cells = tuple(_row(row) for row in rows)
+    alike = any(row.get("told_apart") is False for row in rows)
+    cells = tuple((cells[0] if alike else cells[0].strip(), *cells[1:]) for cells in map(_row, rows))
     if rows[0]["run"]["run_s"] is not None:
         return Table(COLUMNS, cells)
     kept = [i for i, column in enumerate(COLUMNS) if column.title != "tokens/s"]
@@ -108,6 +115,7 @@ def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:
     known = rows[0]["run"]["run_s"] is not None
     paid = dict.fromkeys(paid_by(row["cost"]) for row in rows)
     faster = any(row["layout"]["precision"] != "bf16" for row in rows)
+    alike = any(row.get("told_apart") is False for row in rows)
     return (
         f"{plural(result['candidates'], 'layout')} tried, {result['fitting']:,} fit; "
         f"{plural(len(rows), 'row')} shown; searched in {say('_s', result['search_s'])}",
@@ -115,6 +123,7 @@ def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:
         "± is the 80 % interval of the step time, margin the GPU memory left in GiB (M: MiB)"
         + ("; MFU is of the bf16 peak in every precision" if faster else ""),
         f"{LAYOUT_LEGEND}; * no other row is both cheaper and faster",
+        *((f"≈ cannot be told from row 1: {closeness(rows[0])}",) if alike else ()),
     )
 
 

@@ -36,7 +36,10 @@ def plan_result(plan: Plan) -> Document:
     front = set(plan.pareto)
     return {
         "objective": plan.objective,
-        "rows": [{"rank": i + 1, "pareto": i in front, **estimate_result(row)} for i, row in enumerate(plan.rows)],
+        "rows": [
+            {"rank": i + 1, "pareto": i in front, "told_apart": apart, **estimate_result(row)}
+            for i, (row, apart) in enumerate(zip(plan.rows, plan.told_apart, strict=True))
+        ],
         "rejects": [{"reason": r.reason, "sentence": r.sentence, "count": r.count} for r in plan.rejects],
         "nearest": _nearest(plan.nearest),
         "candidates": plan.candidates,
@@ -67,6 +70,7 @@ def estimate_result(estimate: Estimate) -> Document:
         **terms,
         "cost": _cost(estimate),
         "measured_fraction": estimate.terms.get("measured_fraction"),
+        "resolution": estimate.resolution,
         "chosen": dict(estimate.chosen),
         "notes": list(estimate.notes),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import expm1
 from typing import Any
 
 from fmctl.units import (
@@ -168,6 +169,12 @@ def half_width(result: Mapping[str, Any]) -> str:
     times = result["time"]
     high, middle = times.get("step_high_s"), times.get("step_s")
     return f"{high / middle - 1:.0%}" if high and middle else ""
+
+
+def closeness(result: Mapping[str, Any]) -> str:
+    """How close two predictions must be for the model not to tell them apart: one short line."""
+    resolved = expm1(result.get("resolution") or 0.0)
+    return f"under {resolved:.0%} apart; between types, under ±"
 
 
 def money(result: Mapping[str, Any]) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from fmctl.perf.calibration import PRIOR
 from fmctl.perf.evaluate import evaluate
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.search import space
+from fmctl.search.apart import OBJECTIVES, told_apart
 from fmctl.search.constraints import SENTENCES
 from fmctl.search.results import Cluster, estimates, near_miss
 from fmctl.search.space import MESH_FIELDS, Scope, Tally
@@ -166,17 +167,16 @@ def _clusters(request: PlanRequest) -> list[Cluster]:
 
 
 def _objective(request: PlanRequest) -> Callable[[Estimate], tuple[float, ...]]:
+    value = OBJECTIVES[request.objective]
+
     def by_cost(e: Estimate) -> tuple[float, ...]:
-        usd = e.usd_per_billion_tokens
+        usd = value(e)
         return (float("inf") if usd is None else usd, -e.terms["tokens_per_s"])
 
-    def by_time(e: Estimate) -> tuple[float, ...]:
-        return (-e.terms["tokens_per_s"], float(e.nodes))
+    def by_speed(e: Estimate) -> tuple[float, ...]:
+        return (-(value(e) or 0.0), float(e.nodes))
 
-    def by_throughput(e: Estimate) -> tuple[float, ...]:
-        return (-e.terms["tokens_per_s_per_gpu"], float(e.nodes))
-
-    return {"cost": by_cost, "time": by_time, "throughput": by_throughput}[request.objective]
+    return by_cost if request.objective == "cost" else by_speed
 
 
 def _shown(request: PlanRequest, found: list[Found]) -> list[Estimate]:
@@ -275,6 +275,7 @@ def search(request: PlanRequest, progress: Progress | None = None) -> Plan:
         search_s=time.perf_counter() - start,
         objective=request.objective,
         pareto=pareto(rows),
+        told_apart=told_apart(rows, request.objective),
         notes=tuple(words),
     )
 

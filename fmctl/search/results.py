@@ -111,6 +111,7 @@ def _estimate(
         usd_per_h=hourly,
         usd_per_billion_tokens=cost.usd_per_billion_tokens(hourly, terms["tokens_per_s"]),
         run_wh=None if run_s is None else terms["power_w"] * run_s / 3600.0,
+        resolution=cluster.calibration.resolution(cluster.arch.is_moe),
         chosen=chosen,
         notes=_notes(cluster, layout),
     )

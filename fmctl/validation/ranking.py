@@ -34,8 +34,8 @@ def regret(pairs: Sequence[Pair]) -> float:
     return 1.0 - min(m for p, m in pairs if p == best) / max(m for _, m in pairs)
 
 
-def groups(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Groups of at least five layouts, each with its tau and regret. Runs set apart are left out.
+def layouts(records: Sequence[Record]) -> dict[tuple[Any, ...], list[Pair]]:
+    """Layouts by what they share (the values of GROUPED_BY). Runs set apart are left out.
 
     A layout that was run several times counts once, by its median.
     """
@@ -45,9 +45,15 @@ def groups(records: Sequence[Record]) -> list[dict[str, Any]]:
         if predicted is not None and measured is not None and not r["apart"]:
             key = tuple(r[name] for name in GROUPED_BY)
             found[key][r["layout_key"]].append((predicted, measured))
+    return {
+        key: [(runs[0][0], median(m for _, m in runs)) for runs in members.values()] for key, members in found.items()
+    }
+
+
+def groups(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Groups of at least five layouts, each with its tau and regret."""
     answers = []
-    for key, layouts in found.items():
-        pairs = [(runs[0][0], median(m for _, m in runs)) for runs in layouts.values()]
+    for key, pairs in layouts(records).items():
         found_tau = tau(pairs) if len(pairs) >= SMALLEST_GROUP else None
         if found_tau is not None:
             head = dict(zip(GROUPED_BY, key, strict=True))

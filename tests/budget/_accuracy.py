@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-EXPLAIN_FROM = 0.25
+from fmctl.validation.acceptance import FAMILY_OFF
+
+EXPLAIN_FROM = FAMILY_OFF
 INTRODUCTION = """\
 Made by `python tests/budget/accuracy.py` from {data} ({rows} runs, {predicted} predicted) with the calibration
 `{name}` of {date}. `fmctl validate` prints the same for any file, `fmctl calibrate` makes the fit. Errors are

@@ -15,17 +15,21 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from _acceptance import markdown, off
 from _accuracy import EXPLAIN_FROM, INTRODUCTION, explanation
 from _scatter import Dot, scatter
+from _tables import tables
 
 from fmctl.files import write_atomic
 from fmctl.perf.calibration import PRIOR
+from fmctl.validation.acceptance import figures, left_out_records
 from fmctl.validation.calibrate import calibrate, outcome
 from fmctl.validation.predict import predict, prepare
 from fmctl.validation.records import Record, records
 from fmctl.validation.rows import SHIPPED, read_rows
 from fmctl.validation.score import quantile
 from fmctl.validation.summary import summary
+from fmctl.validation.tables import score
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "accuracy"
 SPEED, MEMORY = "tokens_per_s_per_gpu", "peak_memory_bytes"
@@ -87,9 +91,13 @@ def families(totals: Mapping[str, Any], fitted: Mapping[str, Any]) -> list[Famil
 
 
 def page(
-    totals: Mapping[str, Any], fitted: Mapping[str, Any], listed: Sequence[Family], bands: Mapping[str, Any]
+    totals: Mapping[str, Any],
+    fitted: Mapping[str, Any],
+    listed: Sequence[Family],
+    bands: Mapping[str, Any],
+    accepted: str,
 ) -> str:
-    """The README of docs/accuracy."""
+    """The README of docs/accuracy; `accepted`: its section of acceptance figures."""
     named = {"data": "`fmctl/measured/training.csv`", "name": PRIOR.name, "date": PRIOR.date}
     introduction = INTRODUCTION.format(**named, rows=totals["rows"], predicted=totals["predicted"])
     parts = [
@@ -97,6 +105,8 @@ def page(
         introduction,
         "## All together",
         _totals(totals, fitted),
+        "## Acceptance",
+        accepted,
         "## Predicted against measured",
     ]
     for name, title, _ in PAGES:
@@ -156,16 +166,22 @@ def main() -> int:
     """Predict, fit, write, say what is not explained."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write; docs/accuracy otherwise")
+    parser.add_argument("--kernels", type=Path, help="kernel table; tests/data otherwise")
+    parser.add_argument("--collectives", type=Path, help="collective table; tests/data otherwise")
     options = parser.parse_args()
-    found = records(predict(prepare(read_rows(SHIPPED))))
+    rows = read_rows(SHIPPED)
+    found = records(predict(prepare(rows)))
     totals, bands = summary(found), {}
     for name, title, unit in PAGES:
         shown = dots(found, name)
         bands[name] = band(shown)
         write_atomic(options.folder / f"{name}.svg", scatter(title, unit, shown, bands[name]), parents=True)
-    fitted = outcome(calibrate())
+    calibrated = calibrate()
+    fitted, left_out = outcome(calibrated), left_out_records(rows, found, calibrated.fitted)
     listed = families(totals, fitted)
-    write_atomic(options.folder / "README.md", page(totals, fitted, listed, bands))
+    scored = score(tables(options.kernels, options.collectives))
+    accepted = markdown(figures(found, left_out, scored), off(left_out))
+    write_atomic(options.folder / "README.md", page(totals, fitted, listed, bands, accepted))
     print(_totals(totals, fitted))
     unexplained = [one.name for one in listed if one.off and not one.why]
     if unexplained:

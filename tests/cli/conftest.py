@@ -23,6 +23,7 @@ from fmctl.domain.result import TERMS, Estimate, NearMiss, Plan, PlanRequest, Re
 from fmctl.domain.workload import Workload
 from fmctl.errors import UnknownName
 from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.search.apart import told_apart
 from fmctl.validation.calibrate import calibrate, outcome
 from fmctl.validation.rows import read_rows
 
@@ -113,7 +114,7 @@ def estimate_of(request: PlanRequest, instance: Instance, nodes: int, index: int
         request.arch, Workload(request.seq_len, request.global_batch or 512, request.tokens), instance, nodes,
         request.framework, layout, terms, price, fits, run_s, run_s and run_s * 0.9, run_s and run_s * 1.1,
         run_s and hourly and run_s * hourly / 3600, hourly, hourly and hourly / 3600 / terms["tokens_per_s"] * 1e9,
-        run_s and 1e9, {"dp": str(layout.dp)} if "dp" not in fixed else {}, (),
+        run_s and 1e9, 0.163, {"dp": str(layout.dp)} if "dp" not in fixed else {}, (),
     )  # fmt: skip
 
 
@@ -139,7 +140,8 @@ class FakePlanner:
         if not rows:
             estimate = estimate_of(request, request.instances[0], request.node_counts[0], fits="OOM")
             nearest = NearMiss(estimate, 12.5 * 2**30, "optimizer_bytes", "take more nodes")
-        return Plan(tuple(rows), rejects, nearest, 1300, 1241, len(rows), 0.02, request.objective, (0,) if rows else ())
+        front, apart = (0,) if rows else (), told_apart(rows, request.objective)
+        return Plan(tuple(rows), rejects, nearest, 1300, 1241, len(rows), 0.02, request.objective, front, apart)
 
     def best(self, request: PlanRequest) -> Plan:
         self.requests.append(request)

@@ -11,22 +11,10 @@ from fmctl.domain.layout import Layout, Layouts
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import Terms
 from fmctl.domain.workload import Workload
-from fmctl.perf.calibration import Calibration
 from fmctl.perf.composition import combos
 from fmctl.perf.evaluate import evaluate
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.perf.shapes import Combos
-
-# Tables are measured in short bursts: the sustained factors are of whole training steps, and come out.
-BURST = Calibration(
-    name="burst",
-    sustained_ampere=1.0,
-    sustained_hopper=1.0,
-    sustained_hopper_low=1.0,
-    sustained_blackwell=1.0,
-    sustained_blackwell_low=1.0,
-    sustained_attention=1.0,
-)
 
 
 @cache

@@ -14,7 +14,8 @@ from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.perf.kernels import kernel_rates
 from fmctl.perf.stages import chunk_sizes, stage_kinds, stage_table
 from fmctl.perf.states import state_table
-from tests.unit.perf.helpers import BURST, instance, model, run
+from fmctl.validation.kernel_rows import BURST
+from tests.unit.perf.helpers import instance, model, run
 
 GB = 1e9
 STATES = ("weights_bytes", "gradients_bytes", "optimizer_bytes")
