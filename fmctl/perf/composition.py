@@ -33,6 +33,8 @@ LAYER_FIELDS = (
     "cuda_graph",
 )  # fmt: skip
 STATE_FIELDS = ("tp", "pp", "vpp", "cp", "ep", "etp", "dp", "dp_replicate", "sharding")
+# Workspaces of cuBLAS on Hopper and later, one for the forward and one for the backward thread (PyTorch).
+WORKSPACE_BYTES = 2.0 * 32.0 * 2**20
 # Gradients of the layer in work: share of its activations alive beside what is kept for the backward pass.
 BACKWARD_WORKING_SHARE = 0.4
 
@@ -231,10 +233,11 @@ class Evaluation:
         kept = [p + r.recomputed * (full - p) for p in plain]
         working = self._working()
         gathered = sg(self.states.gathered_bytes)
-        buffers = self._buffers() + gathered
+        passing = self._buffers()
+        buffers = passing + gathered + WORKSPACE_BYTES
         head = self.framework.wgrad_bytes * self.arch.vocab * self.arch.hidden / r.tp
         logits = self.heads * self.framework.logit_bytes * self.logits + head
-        root, wgrad = sg(self.states.root_bytes) - gathered, sg(self.states.wgrad_bytes)
+        root, wgrad = sg(self.states.root_bytes) - gathered - passing, sg(self.states.wgrad_bytes)
         single = r.pp <= 1.0
         reduced, reserved = sg(self.states.reduced_bytes), np.asarray(0.0)
         zero3 = self.layouts["sharding"] == Sharding.ZERO3
@@ -252,34 +255,37 @@ class Evaluation:
             # group is reduced, in the optimizer step. What gradients take only as activations go is not there before.
             late = np.where(r.micro_batches > 1.0, 0.0, sg(self.states.late_bytes[slot]))
             loss = held * weighted(self.layers[slot], kept) + np.maximum(working, at_end) + wgrad - late
-            peak = np.maximum(np.maximum(loss, root), sg(self.states.step_bytes[slot]))
+            peak = np.maximum(np.maximum(loss, root), sg(self.states.step_bytes[slot]) - gathered - passing)
             # Gradients that FSDP reduces come from the pool of its communication stream: nothing else can use it.
             pool = np.where(zero3, late + reduced, 0.0)
             whole = np.maximum(loss + pool, peak) + sg(state) + buffers
+            whole = whole * (1.0 + self.framework.allocator_overhead) + self._pending(slot)
             reserved = np.maximum(reserved, whole)
             at_end = np.minimum(at_end, peak)
             allocated = sg(state) + peak + buffers
             self.memory.append({"activations_bytes": peak - at_end, "logits_bytes": at_end})
             if best is None:
                 best, self.fullest = allocated, np.zeros(len(self.layouts), dtype=np.int64)
-                self.first_stage = allocated
+                self.first_stage = whole
             else:
                 self.fullest = np.where(allocated > best, slot, self.fullest)
                 best = np.maximum(best, allocated)
         assert best is not None
         self.buffers, self.allocated = buffers, best
-        self.reserved = reserved * (1.0 + self.framework.allocator_overhead) + self._pending()
+        self.reserved = reserved
         self.runtime = self.calibration.context_bytes + self.calibration.communicator_bytes * self._communicators()
         self.used = self.reserved + self.runtime
 
-    def _pending(self) -> FloatArray:
+    def _pending(self, slot: int) -> FloatArray:
         """Reserved for inputs of tensor-parallel collectives that are freed, and not yet done: the host runs ahead.
 
-        One micro batch of a stack that does not wait between layers; pipeline stages wait for each other.
+        By a whole micro batch without a pipeline; by all warm-up passes but the one that runs, p - 2 - i at stage i.
         """
-        waiting = self.framework.pending_bytes * self.arch.hidden * self.arch.n_layers
-        alone = self.by_layer.gather(np.where(self.combos.tp > 1, self.combos.tokens, 0.0))
-        return np.where(self.rows.pp > 1.0, 0.0, waiting * alone)
+        r, position = self.rows, self.by_state.gather(self.states.stages.position[slot])
+        ahead = np.where(r.pp > 1.0, np.clip(r.pp - 2.0 - position, 0.0, r.micro_batches), 1.0)
+        full = np.where(self.combos.tp > 1.0, self.framework.pending_bytes * self.arch.hidden * self.combos.tokens, 0.0)
+        ones = [np.asarray(1.0)] * len(self.kinds)
+        return ahead * weighted(self.layers[slot], ones) * self.by_layer.gather(full)
 
     def _working(self) -> FloatArray:
         """Bytes of the layer in work: rebuilt activations under full recomputation, gradients beside kept ones else."""

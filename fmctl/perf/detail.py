@@ -11,7 +11,7 @@ from fmctl.perf.layers import COMPONENTS, TOTALS
 
 
 def detail(e: Evaluation) -> dict[str, FloatArray]:
-    """Every term of `TERMS`."""
+    """Every term of `TERMS`, and what the first stage reserves (`first_stage_bytes`), which some loggers print."""
     return {**e.terms(), **time_terms(e), **memory_terms(e), **run_terms(e)}
 
 
