@@ -222,7 +222,7 @@ DEEPSPEED = Framework(
     expert_tp=False,
     source="DeepSpeed documentation (ZeRO, Ulysses)",
 )
-# InternEvo's hybrid ZeRO sends each rank's share of the updated weights in a broadcast of its own, one after another. Its
+# InternEvo's hybrid ZeRO sends each rank's share of the updated weights in a broadcast of its own, one by one. Its
 # step flattens the gradients in bf16 (2) and fp32 (4); AdamW of PyTorch 1.13 makes two lists of its own (8).
 INTERNEVO = replace(DEEPSPEED, name="internevo", broadcast_s=2.5e-3, step_bytes=14.0)
 COMPOSER = Framework(
