@@ -51,7 +51,9 @@ class Sharding(Named):
 
 
 class Recompute(Named):
-    """Activation recomputation. SELECTIVE: norms and activation functions; FULL: whole layers.
+    """Activation recomputation. SELECTIVE: norms and activation functions, or by operator; FULL: whole layers.
+
+    What SELECTIVE repeats is the framework's (`Framework.selective_matmuls`).
 
     The attention core, which arXiv 2205.05198 recomputes selectively, is rebuilt inside fused attention kernels anyway.
     """

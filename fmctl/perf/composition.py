@@ -33,6 +33,8 @@ LAYER_FIELDS = (
     "cuda_graph",
 )  # fmt: skip
 STATE_FIELDS = ("tp", "pp", "vpp", "cp", "ep", "etp", "dp", "dp_replicate", "sharding")
+# Workspaces of cuBLAS on Hopper and later, one for the forward and one for the backward thread (PyTorch).
+WORKSPACE_BYTES = 2.0 * 32.0 * 2**20
 # Gradients of the layer in work: share of its activations alive beside what is kept for the backward pass.
 BACKWARD_WORKING_SHARE = 0.4
 
@@ -234,57 +236,67 @@ class Evaluation:
         plain = [self.framework.activation_factor * lg(k.activation_bytes) for k in self.kinds]
         full = lg(self.kinds[0].recomputed_bytes)
         kept = [p + r.recomputed * (full - p) for p in plain]
-        working = self._working()
-        gathered = sg(self.states.gathered_bytes)
-        buffers = self._buffers() + gathered
+        working, passing, states = self._working(), self._buffers(), self.states
         head = self.framework.wgrad_bytes * self.arch.vocab * self.arch.hidden / r.tp
         logits = self.heads * self.framework.logit_bytes * self.logits + head
-        root, wgrad = sg(self.states.root_bytes) - gathered, sg(self.states.wgrad_bytes)
+        busy = np.maximum(working, logits)
+        if self.framework.layer_wgrad_bytes > 0.0:
+            spare = sg(states.wgrad_bytes)
+            working, busy = working + spare, busy + spare
+        self.loss_bytes = logits
         single = r.pp <= 1.0
-        reduced, reserved = sg(self.states.reduced_bytes), np.asarray(0.0)
         zero3 = self.layouts["sharding"] == Sharding.ZERO3
-        self.memory: list[dict[str, FloatArray]] = []
+        some = bool(np.any(zero3))
+        reduced = sg(states.reduced_bytes) if some else np.asarray(0.0)
+        self.buffers = passing + sg(states.gathered_bytes + WORKSPACE_BYTES)
+        self.peaks: list[FloatArray] = []
+        overhead = 1.0 + self.framework.allocator_overhead
         best: FloatArray | None = None
         for slot in range(self.slots):
-            held = in_flight(
-                self.layouts["schedule"], sg(self.states.stages.position[slot]), r.pp, r.vpp, r.micro_batches
-            )
-            state = (
-                self.states.weights_bytes[slot] + self.states.gradients_bytes[slot] + self.states.optimizer_bytes[slot]
-            )
-            at_end = logits if slot == LAST else np.where(single, logits, 0.0) if slot == FIRST else 0.0 * logits
-            # Fullest at the loss, in the last layer's backward pass, or when the activations are gone: when the root
-            # group is reduced, in the optimizer step. What gradients take only as activations go is not there before.
-            late = np.where(r.micro_batches > 1.0, 0.0, sg(self.states.late_bytes[slot]))
-            loss = held * weighted(self.layers[slot], kept) + np.maximum(working, at_end) + wgrad - late
-            peak = np.maximum(np.maximum(loss, root), sg(self.states.step_bytes[slot]))
+            held = in_flight(self.layouts["schedule"], sg(states.stages.position[slot]), r.pp, r.vpp, r.micro_batches)
+            state = states.weights_bytes[slot] + states.gradients_bytes[slot] + states.optimizer_bytes[slot]
+            at_loss = busy if slot == LAST else np.where(single, busy, working) if slot == FIRST else working
+            peak = held * weighted(self.layers[slot], kept) + at_loss
             # Gradients that FSDP reduces come from the pool of its communication stream: nothing else can use it.
-            pool = np.where(zero3, late + reduced, 0.0)
-            whole = np.maximum(loss + pool, peak) + sg(state) + buffers
-            reserved = np.maximum(reserved, whole)
-            at_end = np.minimum(at_end, peak)
-            allocated = sg(state) + peak + buffers
-            self.memory.append({"activations_bytes": peak - at_end, "logits_bytes": at_end})
+            whole = peak + reduced if some else peak
+            if not self.framework.gradients_kept:
+                # What gradients take only as activations go is not there before, unless micro batches accumulate.
+                peak = peak - np.where(r.micro_batches > 1.0, 0.0, sg(states.late_bytes[slot]))
+                whole = np.where(zero3, whole, peak)
+            if (some and slot == FIRST) or self.framework.step_bytes > 0.0:
+                # Or fullest when activations are gone: the root group (of one stage) is reduced, the optimizer works.
+                ends = np.maximum(states.root_bytes, states.step_bytes[slot]) - states.gathered_bytes
+                ends = sg(ends) - passing
+                whole = np.maximum(whole, ends)
+                peak = np.maximum(peak, ends)
+            rest = sg(state) + self.buffers
+            allocated = rest + peak
+            reserved = allocated if whole is peak else rest + whole
+            if self.framework.pending_bytes > 0.0:
+                reserved = reserved + self._pending(slot) / overhead
+            self.peaks.append(peak)
             if best is None:
                 best, self.fullest = allocated, np.zeros(len(self.layouts), dtype=np.int64)
-                self.first_stage = allocated
+                self.first_stage, most = overhead * reserved, reserved
             else:
                 self.fullest = np.where(allocated > best, slot, self.fullest)
                 best = np.maximum(best, allocated)
+                most = best if reserved is allocated else np.maximum(most, reserved)
         assert best is not None
-        self.buffers, self.allocated = buffers, best
-        self.reserved = reserved * (1.0 + self.framework.allocator_overhead) + self._pending()
+        self.allocated, self.reserved = best, overhead * most
         self.runtime = self.calibration.context_bytes + self.calibration.communicator_bytes * self._communicators()
         self.used = self.reserved + self.runtime
 
-    def _pending(self) -> FloatArray:
+    def _pending(self, slot: int) -> FloatArray:
         """Reserved for inputs of tensor-parallel collectives that are freed, and not yet done: the host runs ahead.
 
-        One micro batch of a stack that does not wait between layers; pipeline stages wait for each other.
+        By a whole micro batch without a pipeline; by all warm-up passes but the one that runs, p - 2 - i at stage i.
         """
-        waiting = self.framework.pending_bytes * self.arch.hidden * self.arch.n_layers
-        alone = self.by_layer.gather(np.where(self.combos.tp > 1, self.combos.tokens, 0.0))
-        return np.where(self.rows.pp > 1.0, 0.0, waiting * alone)
+        r, position = self.rows, self.by_state.gather(self.states.stages.position[slot])
+        ahead = np.where(r.pp > 1.0, np.clip(r.pp - 2.0 - position, 0.0, r.micro_batches), 1.0)
+        full = np.where(self.combos.tp > 1.0, self.framework.pending_bytes * self.arch.hidden * self.combos.tokens, 0.0)
+        ones = [np.asarray(1.0)] * len(self.kinds)
+        return ahead * weighted(self.layers[slot], ones) * self.by_layer.gather(full)
 
     def _working(self) -> FloatArray:
         """Bytes of the layer in work: rebuilt activations under full recomputation, gradients beside kept ones else."""

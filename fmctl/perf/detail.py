@@ -8,10 +8,11 @@ from fmctl.domain.result import FloatArray
 from fmctl.perf import checkpoint, energy, flops
 from fmctl.perf.composition import Evaluation, weighted
 from fmctl.perf.layers import COMPONENTS, TOTALS
+from fmctl.perf.stages import LAST
 
 
 def detail(e: Evaluation) -> dict[str, FloatArray]:
-    """Every term of `TERMS`."""
+    """Every term of `TERMS`, and what the first stage reserves (`first_stage_bytes`), which some loggers print."""
     return {**e.terms(), **time_terms(e), **memory_terms(e), **run_terms(e)}
 
 
@@ -92,13 +93,17 @@ def memory_terms(e: Evaluation) -> dict[str, FloatArray]:
             picked = np.where(e.fullest == slot, per_slot[slot], picked)
         return picked
 
+    # At the ends of a pipeline the loss is part of the peak, as far as it is the loss that makes it.
+    last = (e.fullest == LAST) | (e.rows.pp <= 1.0)
+    peak = at(e.peaks)
+    logits = np.where(last, np.minimum(e.loss_bytes, peak), 0.0)
     capacity = float(e.instance.accelerator.memory_bytes)
     return {
         "weights_bytes": at([g(x) for x in e.states.weights_bytes]),
         "gradients_bytes": at([g(x) for x in e.states.gradients_bytes]),
         "optimizer_bytes": at([g(x) for x in e.states.optimizer_bytes]),
-        "activations_bytes": at([m["activations_bytes"] for m in e.memory]),
-        "logits_bytes": at([m["logits_bytes"] for m in e.memory]),
+        "activations_bytes": peak - logits,
+        "logits_bytes": logits,
         "buffers_bytes": e.buffers,
         "allocated_bytes": e.allocated,
         "first_stage_bytes": e.first_stage,

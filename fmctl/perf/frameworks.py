@@ -6,6 +6,10 @@ torchtitan: PyTorch FSDP2 + compile, fp32 sharded parameters, prefetching, bf16 
 nanotron: eager kernels with FlashAttention-2, ZeRO-1, no TP overlap. deepspeed: ZeRO with eager kernels;
 internevo: the same, updated weights sent rank by rank. composer: FSDP1, FlashAttention-2, fused loss (llm-foundry).
 
+Bytes are counted: tensors that each framework keeps, copies, and reserves. Eager: fp32 copies in norms, gates unfused.
+torchtitan's loss keeps bf16 logits, their fp32 copy and log-probabilities (10); Megatron's fused one bf16 logits and
+gradient (4); nanotron's two fp32 copies (8). Transformer Engine holds a spare bf16 gradient per shape of weight.
+
 Times, overlaps and traffic factors are fitted (validation.constants says which, with bounds and priors).
 """
 
@@ -236,8 +240,9 @@ DEEPSPEED = Framework(
     expert_tp=False,
     source="DeepSpeed documentation (ZeRO, Ulysses)",
 )
-# InternEvo's hybrid ZeRO sends each rank's share of the updated weights in a broadcast of its own, one after another.
-INTERNEVO = replace(DEEPSPEED, name="internevo", broadcast_s=2.5e-3, step_bytes=10.0)
+# InternEvo's hybrid ZeRO sends each rank's share of the updated weights in a broadcast of its own, one by one. Its
+# step flattens the gradients in bf16 (2) and fp32 (4); AdamW of PyTorch 1.13 makes two lists of its own (8).
+INTERNEVO = replace(DEEPSPEED, name="internevo", broadcast_s=2.5e-3, step_bytes=14.0)
 COMPOSER = Framework(
     name="composer",
     memory_traffic=2.0,

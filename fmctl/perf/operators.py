@@ -1,8 +1,8 @@
 """Selective recomputation by operator, as torchtitan does it: every second matrix product is kept, the other repeated.
 
-Per layer, in program order, the outputs of the first, third, fifth ... product are kept, with the attention core's output
-and the layer's input; everything else (norms, rotary, activation functions, the other products) is run again. Grouped
-products of routed experts are not on the list and are all run again. Source: torchtitan's `_apply_op_sac`.
+Per layer, in program order, the outputs of the first, third, fifth ... product are kept, with the attention core's
+output and the layer's input; everything else (norms, rotary, activation functions, the other products) is run again.
+Grouped products of routed experts are not on the list and are all run again. Source: torchtitan's `_apply_op_sac`.
 """
 
 from __future__ import annotations

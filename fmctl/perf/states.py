@@ -38,11 +38,12 @@ class StateTable:
 
     weights/gradients/optimizer_bytes[slot]: bytes per device of each stage slot. reduce_s, gather_s: one full pass of
     gradient reduction and weight gathering on the fullest stage, s. bucket_share: share of them that cannot hide (the
-    last bucket). gathered_bytes: FSDP buffers: layers in work, and the root group (embedding, final norm, output matrix),
-    which stays gathered. reduced_bytes: its gradients, or those of a layer, as they are reduced. root_bytes: that group's gradients as they are reduced, in bf16 and in `gradient_bytes`.
-    late_bytes[slot]: gradients that a stack allocates in the backward pass. step_bytes[slot]: temporaries of the optimizer.
-    wgrad_bytes: weight gradients of one layer beside the accumulated ones. gpu_doublings: log2 of the GPUs.
+    last bucket). gpu_doublings: log2 of the GPUs. optimizer_s: the optimizer step, s.
     broadcast_s: weights sent rank by rank after the optimizer step (Framework.broadcast_s), s.
+    gathered_bytes: FSDP's layers in work, and its root group (embedding, final norm, output matrix), which stays
+    gathered. reduced_bytes: that group's gradients, or those of a layer, as they are reduced. root_bytes: the group's
+    gradients in bf16 and as they are reduced. late_bytes[slot]: gradients allocated in the backward pass.
+    step_bytes[slot]: temporaries of the optimizer step. wgrad_bytes: of one layer, beside the accumulated ones.
     """
 
     stages: StageTable
@@ -138,10 +139,8 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
     updated = np.where(sharding >= Sharding.ZERO2, fw.update_layer_s * stages.widest_layers, 0.0)
     step_bytes = local_states * (2.0 + STEP_EXTRA_BYTES / fw.optimizer_bytes)
     layer_params = (dense_local + expert_local) / np.maximum(stages.widest_layers, 1.0)
-    gathered = np.where(
-        sharding == Sharding.ZERO3, layer_params * GATHERED_LAYERS * COMPUTE_BYTES, 0.0
-    )
-    # FSDP gathers whatever no layer owns as one group, and keeps it from the first layer's forward to the last backward.
+    gathered = np.where(sharding == Sharding.ZERO3, layer_params * GATHERED_LAYERS * COMPUTE_BYTES, 0.0)
+    # FSDP gathers what no layer owns as one group, and keeps it from the first forward to the last backward.
     outside = whole.embedding + whole.head
     root = np.where((sharding == Sharding.ZERO3) & (shards > 1.0) & (column(layouts, "pp") <= 1.0), outside / tp, 0.0)
     buckets = np.maximum(np.ceil(dense_local / BUCKET_PARAMS), 1.0)

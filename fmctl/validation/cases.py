@@ -23,14 +23,14 @@ GIB = 2**30
 class Measured:
     """What a row states: tokens/s per GPU, peak memory in bytes and how it was read, whether it ran out of memory.
 
-    memory_kind: allocated or reserved. first_stage: read on the first pipeline stage, else on the fullest.
+    memory_kind: allocated or reserved. first_stage: read on rank 0 and thus on the first pipeline stage.
     """
 
     tokens_per_s_per_gpu: float | None
     memory_bytes: float | None
     memory_kind: str
     oom: bool | None
-    first_stage: bool = False
+    first_stage: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)

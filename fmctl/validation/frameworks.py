@@ -36,7 +36,7 @@ class Dialect:
     sharding, recompute: as rows spell them. vpp: "recipe" (see `rules.interleaving`) or "1". seq_len: tokens.
     compiled: whether PyTorch's compiler is on. memory: what its logger calls peak memory, allocated or reserved.
     micro_batch: sequences, as far as the global batch holds them. dispatcher: of experts. fields: of the profile.
-    whole_logits: every tensor-parallel rank gathers all logits. first_stage: memory is that of rank 0's stage.
+    whole_logits: every tensor-parallel rank gathers all logits. first_stage: its logger is on the first stage.
     """
 
     name: str
@@ -70,7 +70,8 @@ DIALECTS: Mapping[str, Dialect] = {
                 "compile off; its logger prints reserved GiB"),
         Dialect("torchtune", "torchtitan", "zero3", True, "full", "1", 4096, "allocated", compiled=False,
                 fields=(("logit_bytes", CHUNKED_LOSS),),
-                why="full_finetune_distributed: FSDP2, checkpointing on, compile off, chunked cross entropy; prints peak active GiB"),
+                why="full_finetune_distributed: FSDP2, checkpointing on, compile off, chunked cross entropy; prints "
+                "peak active GiB"),
         Dialect("kempner", "torchtitan", "zero3", True, "full", "1", 4096, "allocated", micro_batch=8,
                 fields=(*PURE_BF16, ("logit_bytes", COMPILED_LOSS)), whole_logits=True,
                 why="KempnerForge's TrainConfig: bf16 weights without master copy, compile on, batch_size 8; its train "

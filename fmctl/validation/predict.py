@@ -27,7 +27,7 @@ NEEDED = ("step_s", "tokens_per_s_per_gpu", "allocated_bytes", "reserved_bytes")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """A case with its terms (domain.result.TERMS, one value each)."""
+    """A case with its terms (domain.result.TERMS, one value each, and `first_stage_bytes`)."""
 
     case: Case
     terms: Mapping[str, float]
@@ -45,10 +45,10 @@ class Prediction:
 
     @property
     def memory_bytes(self) -> float:
-        """Peak memory as the row's logger counts it: allocated or reserved, on the fullest stage or on the first."""
-        peak = self.terms[f"{self.case.measured.memory_kind}_bytes"]
-        share = self.terms["first_stage_bytes"] / self.terms["allocated_bytes"]
-        return peak * share if self.case.measured.first_stage else peak
+        """Peak memory as the row's logger counts it: allocated, or reserved on the fullest or first stage."""
+        measured = self.case.measured
+        first = measured.first_stage and measured.memory_kind == "reserved"
+        return self.terms["first_stage_bytes" if first else f"{measured.memory_kind}_bytes"]
 
     @property
     def fits(self) -> bool:
@@ -110,7 +110,8 @@ def _terms(
     profile = changed_profile(frameworks[first.profile], first.changes)
     layouts = Layouts.of([c.layout for c in cases])
     terms = evaluate(first.arch, first.workload, first.instance, layouts, profile, calibration)
-    rows = [terms.row(i) for i in range(len(cases))]
+    first_stage = np.broadcast_to(terms["first_stage_bytes"], (len(cases),))
+    rows = [terms.row(i) | {"first_stage_bytes": float(first_stage[i])} for i in range(len(cases))]
     if any(c.frozen for c in cases):
         kept = Layouts.of([replace(c.layout, recompute=max(c.layout.recompute, Recompute.SELECTIVE)) for c in cases])
         lean = evaluate(first.arch, first.workload, first.instance, kept, profile, calibration)

@@ -42,7 +42,7 @@ def unit_of(code: Precision) -> str:
 def recompute(row: Row, spoken: Dialect, layers_per_stage: int) -> tuple[int, int, tuple[str, ...]]:
     """(mode, layers per stage under full recomputation or 0 for all, what was assumed).
 
-    torchtitan's selective mode by operator is its profile's selective recomputation; by layer, every second one in full.
+    torchtitan's selective mode by operator is its profile's selective recomputation; by layer, every second in full.
     """
     text = row.lower("recompute") or spoken.recompute
     said = () if row.text("recompute") else (f"recompute = {text}",)

@@ -138,7 +138,7 @@ def test_tokens_from_the_flops_of_arxiv_2104_04473() -> None:
     [
         ("peak memory is GiB allocated, worst rank", "NeMo", "allocated"),
         ("GiB reserved", "nanotron", "reserved"),
-        ("", "nanotron", "allocated"),
+        ("", "nanotron", "reserved"),
         ("", "torchtitan", "reserved"),
     ],
 )

@@ -68,7 +68,7 @@ def test_layers_that_do_not_divide_are_not_interleaved_by_guess() -> None:
         ("none", Recompute.NONE, 0),
         ("full", Recompute.FULL, 0),
         ("selective:mla_up_proj+mlp", Recompute.SELECTIVE, 0),
-        ("ac-op", Recompute.FULL, 10),
+        ("ac-op", Recompute.SELECTIVE, 0),
         ("selective-layer", Recompute.FULL, 10),
     ],
 )
@@ -78,7 +78,7 @@ def test_recomputation(text: str, mode: Recompute, layers: int) -> None:
 
 
 def test_recomputation_by_default() -> None:
-    assert made(framework="torchtitan", pp=1, dp=16).layout.recompute_layers == 40
+    assert made(framework="torchtitan", pp=1, dp=16).layout.recompute == Recompute.SELECTIVE
     assert made(framework="composer", pp=1, tp=1, dp=64).layout.recompute == Recompute.FULL
 
 
