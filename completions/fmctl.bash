@@ -39,7 +39,7 @@ _fmctl() {
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
-        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
+        --framework) _fmctl_words 'megatron megatron-unfused torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
         --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
@@ -56,14 +56,15 @@ _fmctl() {
         --recompute-layers) :; return ;;
         --schedule) _fmctl_words '1f1b interleaved zero-bubble'; return ;;
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
-        --dispatcher) _fmctl_words 'all-to-all fused'; return ;;
+        --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
+        --cuda-graph) _fmctl_words 'none layer full'; return ;;
         --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
       fi
@@ -77,7 +78,7 @@ _fmctl() {
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
-        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
+        --framework) _fmctl_words 'megatron megatron-unfused torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
         --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
@@ -94,7 +95,8 @@ _fmctl() {
         --recompute-layers) :; return ;;
         --schedule) _fmctl_words '1f1b interleaved zero-bubble'; return ;;
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
-        --dispatcher) _fmctl_words 'all-to-all fused'; return ;;
+        --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
+        --cuda-graph) _fmctl_words 'none layer full'; return ;;
         --deadline) :; return ;;
         --budget) :; return ;;
         --objective) _fmctl_words 'cost time throughput'; return ;;
@@ -106,7 +108,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --deadline --budget --objective --top --save --exhaustive --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --deadline --budget --objective --top --save --exhaustive --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
       fi
@@ -120,7 +122,7 @@ _fmctl() {
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
-        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
+        --framework) _fmctl_words 'megatron megatron-unfused torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
         --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
@@ -137,7 +139,8 @@ _fmctl() {
         --recompute-layers) :; return ;;
         --schedule) _fmctl_words '1f1b interleaved zero-bubble'; return ;;
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
-        --dispatcher) _fmctl_words 'all-to-all fused'; return ;;
+        --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
+        --cuda-graph) _fmctl_words 'none layer full'; return ;;
         --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
@@ -145,7 +148,7 @@ _fmctl() {
         --row) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --no-cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q --row -h --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q --row -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values subjects; fi
       fi

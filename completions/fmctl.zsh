@@ -33,7 +33,7 @@ _fmctl() {
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
-        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
+        --framework) _fmctl_words 'megatron megatron-unfused torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
         --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
@@ -50,14 +50,15 @@ _fmctl() {
         --recompute-layers) :; return ;;
         --schedule) _fmctl_words '1f1b interleaved zero-bubble'; return ;;
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
-        --dispatcher) _fmctl_words 'all-to-all fused'; return ;;
+        --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
+        --cuda-graph) _fmctl_words 'none layer full'; return ;;
         --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
@@ -72,7 +73,7 @@ _fmctl() {
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
-        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
+        --framework) _fmctl_words 'megatron megatron-unfused torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
         --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
@@ -89,7 +90,8 @@ _fmctl() {
         --recompute-layers) :; return ;;
         --schedule) _fmctl_words '1f1b interleaved zero-bubble'; return ;;
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
-        --dispatcher) _fmctl_words 'all-to-all fused'; return ;;
+        --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
+        --cuda-graph) _fmctl_words 'none layer full'; return ;;
         --deadline) :; return ;;
         --budget) :; return ;;
         --objective) _fmctl_words 'cost time throughput'; return ;;
@@ -101,7 +103,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--deadline:Latest end, 60d or a date' '--budget:Most that the run may cost, 4M' '--objective:Rank by - cost | time | throughput' '--top:Rows to show (10)' '--save:Keep the plan under a name' '--exhaustive:Every value of every field; without it fmctl leaves out what cannot win in its model and refines the winners' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--deadline:Latest end, 60d or a date' '--budget:Most that the run may cost, 4M' '--objective:Rank by - cost | time | throughput' '--top:Rows to show (10)' '--save:Keep the plan under a name' '--exhaustive:Every value of every field; without it fmctl leaves out what cannot win in its model and refines the winners' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
@@ -116,7 +118,7 @@ _fmctl() {
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
-        --framework) _fmctl_words 'megatron torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
+        --framework) _fmctl_words 'megatron megatron-unfused torchtitan torchtitan-eager nanotron deepspeed internevo composer'; return ;;
         --calibration) _fmctl_values calibrations; return ;;
         --precision) _fmctl_words 'bf16 fp8 mxfp8 nvfp4'; return ;;
         --tp) :; return ;;
@@ -133,7 +135,8 @@ _fmctl() {
         --recompute-layers) :; return ;;
         --schedule) _fmctl_words '1f1b interleaved zero-bubble'; return ;;
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
-        --dispatcher) _fmctl_words 'all-to-all fused'; return ;;
+        --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
+        --cuda-graph) _fmctl_words 'none layer full'; return ;;
         --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
@@ -141,7 +144,7 @@ _fmctl() {
         --row) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture the step' '--no-cuda-graph:Capture the step' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values subjects; fi

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 FORMATS = ("table", "json", "jsonl", "csv", "md", "yaml")
-FRAMEWORKS = ("megatron", "torchtitan", "torchtitan-eager", "nanotron", "deepspeed", "internevo", "composer")
+FRAMEWORKS = (
+    "megatron",
+    "megatron-unfused",
+    "torchtitan",
+    "torchtitan-eager",
+    "nanotron",
+    "deepspeed",
+    "internevo",
+    "composer",
+)
 PRECISIONS = ("bf16", "fp8", "mxfp8", "nvfp4")
 PURCHASES = ("on-demand", "capacity-block", "spot", "reserved-1y", "reserved-3y")
 OBJECTIVES = ("cost", "time", "throughput")

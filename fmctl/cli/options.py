@@ -100,7 +100,9 @@ class Asked:
     sequence_parallel: Annotated[
         bool | None, _layout("Split norms along the sequence", "--sequence-parallel/--no-sequence-parallel")
     ] = None
-    cuda_graph: Annotated[Text, _layout("Capture by graphs", "--cuda-graph", metavar="NAME", choices="cuda_graph")] = None
+    cuda_graph: Annotated[Text, _layout("Capture by graphs", "--cuda-graph", metavar="NAME", choices="cuda_graph")] = (
+        None
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

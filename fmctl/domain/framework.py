@@ -20,8 +20,8 @@ class Framework:
     the numbers of tokens per expert before it can issue the rest (0: it runs ahead).
     tp_overlap, dp_overlap, fsdp_overlap, cp_overlap, ep_overlap, pp_overlap: hidden share of each communication.
     host_collective_s, host_send_s: host time to issue one tensor-parallel collective, one pipeline send, s.
-    host_rank_s: what each tensor-parallel collective takes more per rank of its group beside a pipeline that leaves the NVLink
-    domain, s.
+    host_rank_s: what each tensor-parallel collective takes more per rank of its group, beside a pipeline that leaves
+    the NVLink domain, s.
     update_layer_s: host time per layer to clip and update weights that are sharded tensor by tensor, per step, s.
     broadcast_s: ZeRO-1/2 stacks that send updated weights rank by rank: time per rank, s (0: gathered at once).
     stages_by_cost: layers are dealt to pipeline stages by their cost with the head, not by number.

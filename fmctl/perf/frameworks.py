@@ -297,5 +297,6 @@ COMPOSER = Framework(
     source="Composer and llm-foundry documentation",
 )
 FRAMEWORKS: Mapping[str, Framework] = {
-    f.name: f for f in (MEGATRON, MEGATRON_UNFUSED, TORCHTITAN, TORCHTITAN_EAGER, NANOTRON, DEEPSPEED, INTERNEVO, COMPOSER)
+    f.name: f
+    for f in (MEGATRON, MEGATRON_UNFUSED, TORCHTITAN, TORCHTITAN_EAGER, NANOTRON, DEEPSPEED, INTERNEVO, COMPOSER)
 }

@@ -129,9 +129,13 @@ _UNFUSED_H100 = AttentionFit(0.048, 0.078, 1.0, 1.0, 0.54, 0.56, 1.7)
 ATTENTION_FITS: Mapping[str, Mapping[str, AttentionFit]] = {
     "ampere": {"best": _FA2_A100, "fa2": _FA2_A100, "sdpa": _FA2_A100, "unfused": _UNFUSED_A100},
     "hopper": {
-        "best": _FA3_H100, "fa3": _FA3_H100, "cudnn": _CUDNN_H100, "fa2": _FA2_H100, "sdpa": _FA2_H100,
+        "best": _FA3_H100,
+        "fa3": _FA3_H100,
+        "cudnn": _CUDNN_H100,
+        "fa2": _FA2_H100,
+        "sdpa": _FA2_H100,
         "unfused": _UNFUSED_H100,
-    },  # fmt: skip
+    },
     "blackwell": {"best": _CUDNN_B200, "cudnn": _CUDNN_B200, "fa2": _FA2_B200, "sdpa": _CUDNN_B200},
     "blackwell-ultra": {"best": _CUDNN_B200, "cudnn": _CUDNN_B200, "fa2": _FA2_B200, "sdpa": _CUDNN_B200},
 }

@@ -215,7 +215,7 @@ def _context_parallel(
     return np.where(alone, 0.0, total), np.where(alone, 0.0, np.maximum(total - hidden, 0.0))
 
 
-def _posting(model: Model, c: Combos, tokens: FloatArray, top_k: int, local: FloatArray) -> FloatArray:
+def posting_s(model: Model, c: Combos, tokens: FloatArray, top_k: int, local: FloatArray) -> FloatArray:
     """Time to post the tokens of one exchange to remote domains one by one (EFA v1 and v2), s.
 
     A token goes to d (1 - (1 - 1/d)^k) of d domains on average. Kernels that post from the GPU keep up with the first
@@ -243,13 +243,15 @@ def _expert_parallel(model: Model, kind: LayerKind, c: Combos) -> tuple[FloatArr
     local = np.maximum(np.minimum(c.ep, np.floor(model.fabric.domain_gpus / c.etp)), 1.0)
     exchange = all_to_all_s(model.fabric, pairs * width, c.ep, local)
     fused = dispatch_s(model.fabric, pairs / ff.top_k * width, np.asarray(float(ff.top_k)), c.ep, local)
-    once = np.where(c.dispatcher >= _FUSED, np.maximum(fused, _posting(model, c, pairs / ff.top_k, ff.top_k, local)), exchange)
+    once = np.where(
+        c.dispatcher >= _FUSED, np.maximum(fused, posting_s(model, c, pairs / ff.top_k, ff.top_k, local)), exchange
+    )
     # Across EFA the host or a proxy takes part in every exchange, whatever its size.
     fixed = np.where(c.ep > local, 2.0 * model.calibration.efa_exchange_s * model.fabric.efa, 0.0)
     return np.where(c.ep > 1.0, 2.0 * once, 0.0), fixed, pairs * width
 
 
-def _host(fw: Framework, kind: LayerKind, c: Combos) -> FloatArray:
+def host_s(fw: Framework, kind: LayerKind, c: Combos) -> FloatArray:
     """Host time to issue one layer forward and backward, s: what graphs capture takes none.
 
     Graphs of layers hold the mixer, its collectives and the router; experts are issued by the host one by one.
@@ -281,7 +283,7 @@ def kind_table(model: Model, kind: LayerKind, c: Combos, tensor: TensorTimes) ->
     cp_b, cp_b_exposed = _context_parallel(model, kind.mixer, c, core_b, True)
     ep, ep_fixed, dispatch_bytes = _expert_parallel(model, kind, c)
     is_moe = kind.feed_forward is not None and kind.feed_forward.n_experts > 0
-    host = _host(fw, kind, c)
+    host = host_s(fw, kind, c)
     stall = np.where(c.cuda_graph >= _WHOLE_STEP, 0.0, fw.host_stall if is_moe else 0.0)
     # Overlapped tensor-parallel traffic works through NVLink buffers; across EFA nothing hides.
     expose_tp = np.where(c.tp > model.fabric.domain_gpus, 1.0, 1.0 - fw.tp_overlap)

@@ -23,8 +23,9 @@ LINEAR_CHUNK = 64
 class Combos:
     """Unique combinations of the layout fields that one layer's cost depends on: arrays of shape [U].
 
-    staged: 1 where pipeline stages lie in several NVLink domains. tokens = micro_batch x seq / cp, what one rank computes per micro batch; region = tokens under sequence
-    parallelism (tokens / tp with it, tokens without). precision, recompute, cp_comm, dispatcher are codes (int64).
+    staged: 1 where pipeline stages lie in several NVLink domains. tokens = micro_batch x seq / cp, what one rank
+    computes per micro batch; region = tokens under sequence parallelism (tokens / tp with it, tokens without).
+    precision, recompute, cp_comm, dispatcher are codes (int64).
     """
 
     tp: FloatArray

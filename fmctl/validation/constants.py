@@ -51,7 +51,7 @@ CONSTANTS: tuple[Constant, ...] = (
     _C("power_exponent", (), 1.0 / 3.0, 1.0, 0.4, "sustained clock by power per FLOP/s"),
     _C("ultra_attention", (), 1.0, 1.7, 1.3, "attention rate of B300 and GB300 over that of B200"),
     _C("wait_per_doubling", (), 0.0, 0.02, 0.003, "waiting for the slowest rank, per doubling of the nodes"),
-    _C("efa_exchange_s", (), 1e-4, 2e-2, 5e-3, "host or proxy time of one expert exchange across EFA, s"),
+    _C("efa_exchange_s", (), 1e-4, 2e-2, 3e-3, "host or proxy time of one expert exchange across EFA, s"),
     _C("post_s", (), 0.0, 5e-6, 1e-6, "time to post one token of a fused dispatch, EFA v1 and v2, s"),
     _C("memory_traffic", FUSED, 1.0, 2.5, 2.0, "bytes of memory-bound work over the textbook, fused kernels"),
     _C("memory_traffic", COMPILED, 1.0, 4.0, 2.2, "the same, compiled"),

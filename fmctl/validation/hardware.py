@@ -39,9 +39,7 @@ def _others() -> Mapping[str, Any]:
 def instance(row: Row, gpus: int) -> tuple[Instance, tuple[str, ...]]:
     """The instance type of a row that ran on `gpus` GPUs, and what was assumed. Raises Skip for an unknown GPU."""
     key = gpu_key(row)
-    found, said = _instance(
-        key, row.whole("gpus_per_node"), row.lower("inter_node_network"), row.lower("system"), gpus
-    )
+    found, said = _instance(key, row.whole("gpus_per_node"), row.lower("inter_node_network"), row.lower("system"), gpus)
     if key == "h100-96gb" and not row.text("gpu_memory_gb"):
         said = (*said, "H100 of the PyTorch repositories: 96 GB, 500 W")
     if re.search(r"power[ -]limited", row.lower("system") + row.lower("notes")):

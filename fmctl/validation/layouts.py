@@ -105,7 +105,7 @@ def layout(row: Row, arch: ModelArch, spoken: Dialect, m: Mesh, micro: int) -> t
     mode, some, said_recompute = rules.recompute(row, spoken, -(-arch.n_layers // m.pp))
     code, said_precision = rules.precision(row)
     sequence, said_sequence = rules.sequence_parallel(row, spoken, m.tp)
-    graph, said_graph = rules.cuda_graph(row)
+    graph, said_graph = rules.cuda_graph(row, spoken, arch)
     dispatch, said_dispatch = rules.dispatcher(row, spoken, arch)
     found = Layout(
         tp=m.tp, pp=m.pp, vpp=vpp, cp=m.cp, ep=ep, etp=etp, dp=m.dp, dp_replicate=replicas, micro_batch=micro,

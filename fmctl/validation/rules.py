@@ -109,11 +109,17 @@ def sequence_parallel(row: Row, spoken: Dialect, tp: int) -> tuple[int, tuple[st
     return int(spoken.sequence_parallel), (f"sequence parallelism {'on' if spoken.sequence_parallel else 'off'}",)
 
 
-def cuda_graph(row: Row) -> tuple[int, tuple[str, ...]]:
-    """Full where the iteration is captured, layer where graphs hold the attention of each; off where nothing is said."""
+def cuda_graph(row: Row, spoken: Dialect, arch: ModelArch) -> tuple[int, tuple[str, ...]]:
+    """Full where the iteration is captured, layer where graphs hold the attention of each; off where nothing is said.
+
+    NVIDIA's MoE recipes for Blackwell capture attention and router of every layer since release 26.02.
+    """
     flags = row.lower("overlap_flags")
     found = re.search(r"cuda_graph=(\w+)(?::\s?(\S*))?", flags)
     if found is None:
+        recipe = spoken.name == "nemo" and arch.is_moe and re.match(r"G?B\d", row.text("gpu"))
+        if recipe and re.match(r"2[6-9]\.|3\d\.", row.text("release_or_date")):
+            return int(CudaGraph.LAYER), ("graphs of attention and router",)
         return int(CudaGraph.LAYER if "layer_cuda_graph" in flags else CudaGraph.NONE), ()
     kind, scope = found.group(1), found.group(2) or ""
     if kind == "none":

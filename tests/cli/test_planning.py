@@ -29,7 +29,7 @@ def test_every_option_reaches_the_request(cli: Any) -> None:
         "--seq-len", "4096", "--global-batch", "1k", "--micro-batch", "1,2", "--precision", "bf16,fp8", "--tp", "2..8",
         "--pp", "4", "--vpp", "2", "--cp", "2", "--ep", "8", "--etp", "1", "--dp", "16", "--dp-replicate", "2",
         "--sharding", "zero1,none", "--recompute", "full", "--recompute-layers", "0", "--schedule", "interleaved,1f1b",
-        "--cp-comm", "ring", "--dispatcher", "fused", "--sequence-parallel", "--no-cuda-graph", "--framework",
+        "--cp-comm", "ring", "--dispatcher", "fused", "--sequence-parallel", "--cuda-graph", "full", "--framework",
         "torchtitan", "--deadline", "60d", "--budget", "$4M", "--objective", "time", "--top", "3", "--regions",
         "us-east-1,eu-north-1", "--purchase", "spot,on-demand",
     )  # fmt: skip
@@ -40,7 +40,7 @@ def test_every_option_reaches_the_request(cli: Any) -> None:
     assert request.fixed["precision"] == (Precision.BF16, Precision.FP8)
     assert request.fixed["tp"] == (2, 4, 8)
     assert request.fixed["sharding"] == (Sharding.ZERO1, Sharding.NONE)
-    assert (request.fixed["sequence_parallel"], request.fixed["cuda_graph"]) == ((1,), (0,))
+    assert (request.fixed["sequence_parallel"], request.fixed["cuda_graph"]) == ((1,), (2,))
     assert request.fixed["recompute_layers"] == (0,)
     assert (request.framework, request.objective, request.top) == ("torchtitan", "time", 3)
     assert (request.deadline_s, request.budget_usd) == (60 * 86400.0, 4e6)

@@ -8,7 +8,17 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from fmctl.catalog import instance_names
-from fmctl.domain.layout import ContextComm, Dispatcher, Layout, Layouts, Precision, Recompute, Schedule, Sharding
+from fmctl.domain.layout import (
+    ContextComm,
+    CudaGraph,
+    Dispatcher,
+    Layout,
+    Layouts,
+    Precision,
+    Recompute,
+    Schedule,
+    Sharding,
+)
 from fmctl.domain.result import Terms
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.search.constraints import Mesh, mesh_reason
@@ -99,7 +109,7 @@ def cases(draw: st.DrawFn) -> Case:
         schedule=int(Schedule.INTERLEAVED if vpp > 1 else Schedule.ZERO_BUBBLE if zero_bubble else 0),
         cp_comm=int(ContextComm.parse(draw(st.sampled_from(profile.cp_comms)))) if profile.cp_comms else 0,
         dispatcher=draw(st.sampled_from([int(d) for d in Dispatcher])),
-        cuda_graph=draw(st.integers(0, 1)),
+        cuda_graph=draw(st.sampled_from([int(g) for g in CudaGraph])),
     )
     case = Case(arch, on, framework, layout, draw(st.sampled_from([2048, 8192, 32768])), 768)
     assume(case.valid(layout))

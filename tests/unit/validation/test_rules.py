@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fmctl.domain.layout import ContextComm, Dispatcher, Precision, Recompute, Schedule, Sharding
+from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Precision, Recompute, Schedule, Sharding
 from fmctl.perf.counts import parameters
 from fmctl.validation.cases import Case, Skipped, case
 from fmctl.validation.predict import Prediction, predict, prepare
@@ -127,14 +127,19 @@ def test_batches() -> None:
 
 
 def test_graphs_dispatchers_and_exchanges() -> None:
-    assert made(overlap_flags="cuda_graph=full_iteration:").layout.cuda_graph == 1
-    assert made(overlap_flags="cuda_graph=transformer_engine:attn+mamba").layout.cuda_graph == 1
+    assert made(overlap_flags="cuda_graph=full_iteration:").layout.cuda_graph == CudaGraph.FULL
+    assert made(overlap_flags="cuda_graph=transformer_engine:attn+mamba").layout.cuda_graph == CudaGraph.LAYER
     assert made(overlap_flags="cuda_graph=transformer_engine:mlp").layout.cuda_graph == 0
     assert made(overlap_flags="cuda_graph=none:full_iteration").layout.cuda_graph == 0
-    assert made(overlap_flags="TP_COMM_OVERLAP LAYER_CUDA_GRAPH").layout.cuda_graph == 1
+    assert made(overlap_flags="TP_COMM_OVERLAP LAYER_CUDA_GRAPH").layout.cuda_graph == CudaGraph.LAYER
     moe = {"model": "Qwen3-30B-A3B", "tp": 1, "pp": 1, "dp": 64, "ep": 8}
     assert made(**moe, overlap_flags="dispatcher=nccl-alltoall").layout.dispatcher == Dispatcher.ALL_TO_ALL
     assert made(**moe, overlap_flags="dispatcher=hybridep").layout.dispatcher == Dispatcher.FUSED
+    assert made(**moe, overlap_flags="dispatcher=deepep-uccl").layout.dispatcher == Dispatcher.PROXY
+    recipe = made(**moe, gpu="GB200", framework="Megatron-Bridge", release_or_date="26.04")
+    assert recipe.layout.cuda_graph == CudaGraph.LAYER
+    assert "graphs of attention and router" in recipe.assumed
+    assert made(**moe, gpu="GB200", framework="Megatron-Bridge", release_or_date="25.11").layout.cuda_graph == 0
     assert "dispatcher = fused" in made(**moe).assumed
     assert made(cp=2, dp=2, notes="CP by all-to-all").layout.cp_comm == ContextComm.ALL_TO_ALL
 
