@@ -112,6 +112,7 @@ class Evaluation:
         layouts: Layouts,
         framework: Framework,
         calibration: Calibration,
+        memory: bool = True,
     ) -> None:
         self.arch, self.workload, self.instance, self.layouts = arch, workload, instance, layouts
         self.framework, self.calibration = framework, calibration
@@ -137,7 +138,8 @@ class Evaluation:
         # Each MTP layer computes its own logits (arXiv 2412.19437 section 2.2).
         self.heads = 1.0 + arch.mtp_layers
         self._time()
-        self._memory()
+        if memory:
+            self._memory()
 
     # --- time -------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import Layouts
 from fmctl.domain.model import ModelArch
-from fmctl.domain.result import Terms
+from fmctl.domain.result import FloatArray, Terms
 from fmctl.domain.workload import Workload
 from fmctl.perf.calibration import PRIOR, Calibration
 from fmctl.perf.composition import Evaluation
@@ -29,3 +29,15 @@ def evaluate(
     """
     evaluation = Evaluation(arch, workload, instance, layouts, framework, calibration)
     return Terms(len(layouts), every_term(evaluation) if detail else evaluation.terms())
+
+
+def step_times(
+    arch: ModelArch,
+    workload: Workload,
+    instance: Instance,
+    layouts: Layouts,
+    framework: Framework,
+    calibration: Calibration,
+) -> FloatArray:
+    """`step_s` of `evaluate` alone, s, shape [n] or []: what a fit of the constants repeats thousands of times."""
+    return Evaluation(arch, workload, instance, layouts, framework, calibration, memory=False).step

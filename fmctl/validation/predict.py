@@ -14,7 +14,7 @@ import numpy.typing as npt
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import Layouts, Recompute
 from fmctl.perf.calibration import PRIOR, Calibration
-from fmctl.perf.evaluate import evaluate
+from fmctl.perf.evaluate import evaluate, step_times
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.validation.cases import Case, Skipped, case
 from fmctl.validation.frameworks import Changes
@@ -92,8 +92,7 @@ def step_s(
         first = cases[members[0]]
         profile = changed_profile(frameworks[first.profile], first.changes)
         layouts = Layouts.of([cases[i].layout for i in members])
-        terms = evaluate(first.arch, first.workload, first.instance, layouts, profile, calibration, detail=False)
-        seconds[members] = terms["step_s"]
+        seconds[members] = step_times(first.arch, first.workload, first.instance, layouts, profile, calibration)
     return seconds
 
 
