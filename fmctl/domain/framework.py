@@ -22,6 +22,7 @@ class Framework:
     host_collective_s, host_send_s: host time to issue one tensor-parallel collective, one pipeline send, s.
     host_rank_s: what each tensor-parallel collective takes more per rank of its group, beside a pipeline that leaves
     the NVLink domain, s.
+    step_overhead_s: fixed time of a step, s. token_s: time to tokenise one token of a rank's batch, not hidden, s.
     update_layer_s: host time per layer to clip and update weights that are sharded tensor by tensor, per step, s.
     broadcast_s: ZeRO-1/2 stacks that send updated weights rank by rank: time per rank, s (0: gathered at once).
     stages_by_cost: layers are dealt to pipeline stages by their cost with the head, not by number.
@@ -58,6 +59,7 @@ class Framework:
     host_send_s: float
     host_rank_s: float
     step_overhead_s: float
+    token_s: float
     update_layer_s: float
     tp_overlap: float
     dp_overlap: float

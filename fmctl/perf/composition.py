@@ -175,7 +175,10 @@ class Evaluation:
         self.optimizer = optimizer
         self.steady = r.micro_batches * self.slowest_s
         working = self.steady + self.bubble + self.sends_exposed + self.data_exposed + optimizer
-        working = working + self.framework.step_overhead_s
+        # Every data rank reads its own sequences; stacks that tokenise in the training process do not hide it.
+        read = self.framework.token_s * self.workload.tokens_per_step / r.dp
+        self.overhead = self.framework.step_overhead_s + read
+        working = working + self.overhead
         self.gpus = r.tp * r.cp * r.pp * r.dp
         # Ranks of one node are not late for each other: doublings count from the node on.
         doublings = np.maximum(self.by_state.gather(self.states.gpu_doublings) - np.log2(self.instance.gpus), 0.0)

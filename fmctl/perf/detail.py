@@ -39,7 +39,7 @@ def time_terms(e: Evaluation) -> dict[str, FloatArray]:
         "bubble_s": e.bubble,
         "dp_exposed_s": e.data_exposed,
         "optimizer_s": e.optimizer,
-        "overhead_s": np.asarray(e.framework.step_overhead_s),
+        "overhead_s": np.asarray(e.overhead),
         "straggler_s": e.straggler,
     }
     return {

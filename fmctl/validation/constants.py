@@ -72,6 +72,7 @@ CONSTANTS: tuple[Constant, ...] = (
     _C("step_overhead_s", TITAN, 1e-3, 0.3, 0.03, "the same, s"),
     _C("step_overhead_s", PYTHON, 1e-3, 0.3, 0.08, "the same, s"),
     _C("update_layer_s", TITAN, 0.0, 2e-2, 5e-3, "host time of clipping and updating a layer's sharded tensors, s"),
+    _C("token_s", TITAN, 0.0, 4e-6, 2e-6, "tokenising one token in the training process, s"),
     _C("tp_overlap", FUSED, 0.0, 0.9, 0.4, "tensor-parallel traffic hidden"),
     _C("tp_overlap", NOT_FUSED, 0.0, 0.5, 0.1, "the same"),
     _C("interference", EVERY, 0.0, 0.6, 0.15, "time that hidden traffic takes from the compute above it"),
