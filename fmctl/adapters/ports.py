@@ -1,0 +1,200 @@
+"""What the rest of fmctl may ask of the outside world: protocols and the plain answers they give.
+
+Every method may raise PermissionDenied, CapacityUnavailable or OperationFailed (errors.py), with the AWS code in `why` and
+the next step; none returns half an answer.
+Times are aware UTC datetimes. Nothing here imports boto3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One message of ParallelCluster's validators. level: INFO, WARNING or ERROR; kind: the validator's class."""
+
+    level: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource that a stack would make. stack: "" for the root, else the nested stack's logical id."""
+
+    stack: str
+    logical_id: str
+    type: str
+    properties: Mapping[str, Any]
+
+
+class Pcluster(Protocol):
+    """The real ParallelCluster, of one version. `config` is the YAML text."""
+
+    @property
+    def version(self) -> str:
+        """Its version, e.g. 3.16.1."""
+        ...
+
+    def validate(self, name: str, config: str, region: str) -> tuple[Finding, ...]:
+        """All findings of a dry run; without an ERROR among them the creation would be accepted."""
+        ...
+
+    def synth(self, name: str, config: str, region: str) -> tuple[Resource, ...]:
+        """Every resource of the templates that a creation would hand to CloudFormation."""
+        ...
+
+    def create(self, name: str, config: str, region: str) -> None:
+        """Start the creation, without rollback on failure. Raises OperationFailed where the name is taken."""
+        ...
+
+    def update(self, name: str, config: str, region: str) -> None:
+        """Start an update."""
+        ...
+
+    def stop_fleet(self, name: str, region: str) -> None:
+        """Ask the compute fleet to stop."""
+        ...
+
+    def delete(self, name: str, region: str) -> None:
+        """Start the deletion; a cluster that is gone is no error."""
+        ...
+
+    def describe(self, name: str, region: str) -> Mapping[str, Any] | None:
+        """`describe-cluster` as JSON, with `failures`; None where there is none."""
+        ...
+
+    def close(self) -> None:
+        """End the worker process."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the credentials are: account of 12 digits, ARN, region in use."""
+
+    account: str
+    arn: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A CloudFormation stack: name, status (CREATE_IN_PROGRESS, ...), reason, tags, times."""
+
+    name: str
+    id: str
+    status: str
+    reason: str
+    created: datetime
+    tags: Mapping[str, str]
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StackEvent:
+    """One event of a stack or of a stack nested in it."""
+
+    at: datetime
+    stack: str
+    logical_id: str
+    type: str
+    status: str
+    reason: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One EC2 instance of a cluster. role: head, login or compute. state: pending, running, ..."""
+
+    id: str
+    type: str
+    role: str
+    state: str
+    zone: str
+    private_ip: str
+    launched: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something that outlived its cluster: what it is, what it costs a day (None: not known), how to remove it."""
+
+    kind: str
+    id: str
+    usd_per_day: float | None
+    command: str
+    why: str = ""
+
+
+class Cloud(Protocol):
+    """AWS in one region, as far as running clusters needs it. Lists are complete (every page)."""
+
+    def identity(self) -> Identity:
+        """Account and caller."""
+        ...
+
+    def stack(self, name: str) -> Stack | None:
+        """The newest stack of that name; None where there is none (a deleted one is none)."""
+        ...
+
+    def stacks(self, tag: str) -> tuple[Stack, ...]:
+        """Stacks that carry the tag key."""
+        ...
+
+    def stack_events(self, name: str, after: str | None = None) -> tuple[StackEvent, ...]:
+        """Events of the stack and those nested in it, oldest first, those after the event id `after`."""
+        ...
+
+    def delete_stack(self, name: str, retain: Sequence[str] = ()) -> None:
+        """Ask CloudFormation to delete; `retain` names resources to leave after a DELETE_FAILED."""
+        ...
+
+    def nodes(self, cluster: str) -> tuple[Node, ...]:
+        """Instances tagged with the cluster's name, in any state but terminated."""
+        ...
+
+    def end_role(self, cluster: str, boundary: str | None) -> str:
+        """Make (or find) the role by which the end schedule deletes the stack; its ARN. The same call repeats safely."""
+        ...
+
+    def put_end(self, cluster: str, at: datetime, role_arn: str, token: str) -> None:
+        """One-time schedule that deletes the stack at `at`; replaces an earlier one. The same token repeats safely."""
+        ...
+
+    def end(self, cluster: str) -> datetime | None:
+        """When the stack will be deleted; None where nothing is scheduled."""
+        ...
+
+    def remove_end(self, cluster: str) -> None:
+        """Remove the schedule and its role; nothing to remove is no error."""
+        ...
+
+    def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
+        """What of the cluster still exists: by its tags and by the names that ParallelCluster gives."""
+        ...
+
+    def log_lines(self, cluster: str, stream: str, after: datetime | None = None) -> Iterator[tuple[datetime, str]]:
+        """Lines of the cluster's CloudWatch streams whose name holds `stream`, oldest first."""
+        ...
+
+    def run_on_head(self, cluster: str, command: Sequence[str], timeout_s: float = 30.0) -> str:
+        """Standard output of a command on the head node, through SSM; every word is quoted."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, handed in so that tests can turn it."""
+
+    def now(self) -> datetime:
+        """Aware UTC time."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...

@@ -1,0 +1,97 @@
+"""A cluster before it exists: where it goes, what it is made of, what it may cost. Nothing computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+PCLUSTER_VERSION = "3.16.1"
+# How GPUs are bought; the reservation id belongs to odcr and capacity-block.
+PURCHASES = ("on-demand", "odcr", "capacity-block", "spot")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystem:
+    """FSx for Lustre, mounted by `id` or made with the cluster (PERSISTENT_2).
+
+    capacity_gib: 1,200 or a multiple of 2,400. mb_per_s_per_tib: 125, 250, 500 or 1000. efa: needs a file system made
+    outside, mounted by id. data_repository: s3:// prefix linked at /data.
+    """
+
+    mount_dir: str = "/fsx"
+    id: str | None = None
+    capacity_gib: int = 4800
+    mb_per_s_per_tib: int = 250
+    efa: bool = False
+    retain: bool = True
+    data_repository: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One place in an AWS account where clusters go.
+
+    account: 12 digits; launches elsewhere are refused where it is set. compute_subnet: private, in the zone of the
+    capacity. head_subnet: private too unless `public_head`. key_name: an ed25519 key pair, or None for SSM alone.
+    ami: instead of the official image. bucket: artefacts and checkpoints. tags: beside fmctl's own.
+    """
+
+    region: str
+    compute_subnet: str
+    head_subnet: str
+    account: str | None = None
+    key_name: str | None = None
+    allowed_ips: str | None = None
+    public_head: bool = False
+    os: str = "ubuntu2204"
+    ami: str | None = None
+    security_groups: tuple[str, ...] = ()
+    head_instance: str | None = None
+    login_nodes: int = 0
+    permissions_boundary: str | None = None
+    bucket: str | None = None
+    file_system: FileSystem | None = field(default_factory=FileSystem)
+    pcluster_version: str = PCLUSTER_VERSION
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How the GPUs are bought: one of PURCHASES, with the reservation it names."""
+
+    purchase: str = "on-demand"
+    reservation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSpec:
+    """Everything that a rendering depends on.
+
+    row: the plan's candidate as the document has it (`result.rows[]` of fmctl.plan/1: instance, nodes, layout,
+    workload, framework, model). plan, plan_digest: where it came from. max_hours: the end that AWS itself enforces.
+    idle_minutes: idle nodes go after so long. usd_per_h: of all nodes, None where no price is known.
+    """
+
+    name: str
+    plan: str
+    plan_digest: str
+    row: Mapping[str, Any]
+    site: Site
+    capacity: Capacity
+    max_hours: float
+    idle_minutes: int = 30
+    usd_per_h: float | None = None
+    price_date: str = ""
+    created_by: str = ""
+
+    @property
+    def instance(self) -> str:
+        """EC2 instance type of the compute nodes."""
+        return str(self.row["instance"])
+
+    @property
+    def nodes(self) -> int:
+        """Compute nodes."""
+        return int(self.row["nodes"])
