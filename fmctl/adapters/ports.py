@@ -1,8 +1,7 @@
 """What the rest of fmctl may ask of the outside world: protocols and the plain answers they give.
 
-Every method may raise PermissionDenied, CapacityUnavailable or OperationFailed (errors.py), with the AWS code in `why` and
-the next step; none returns half an answer.
-Times are aware UTC datetimes. Nothing here imports boto3.
+Every method may raise PermissionDenied, CapacityUnavailable or OperationFailed (errors.py), with the AWS code in `why`
+and the next step; none returns half an answer. Times are aware UTC datetimes. Nothing here imports boto3.
 """
 
 from __future__ import annotations
@@ -160,7 +159,7 @@ class Cloud(Protocol):
         ...
 
     def end_role(self, cluster: str, boundary: str | None) -> str:
-        """Make (or find) the role by which the end schedule deletes the stack; its ARN. The same call repeats safely."""
+        """Make (or find) the role by which the end schedule deletes the stack; its ARN. Repeats safely."""
         ...
 
     def put_end(self, cluster: str, at: datetime, role_arn: str, token: str) -> None:

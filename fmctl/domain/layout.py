@@ -93,7 +93,7 @@ class ContextComm(Named):
 
 
 class Dispatcher(Named):
-    """How tokens reach their experts: NCCL all-to-all, fused kernels (DeepEP class), those with a CPU proxy (UCCL-EP)."""
+    """How tokens reach their experts: NCCL all-to-all, fused kernels (DeepEP class), or with a CPU proxy (UCCL-EP)."""
 
     ALL_TO_ALL = 0
     FUSED = 1

@@ -40,4 +40,5 @@ def step_times(
     calibration: Calibration,
 ) -> FloatArray:
     """`step_s` of `evaluate` alone, s, shape [n] or []: what a fit of the constants repeats thousands of times."""
-    return Evaluation(arch, workload, instance, layouts, framework, calibration, memory=False).step
+    step: FloatArray = Evaluation(arch, workload, instance, layouts, framework, calibration, memory=False).step
+    return step
