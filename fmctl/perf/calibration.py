@@ -51,7 +51,7 @@ class Calibration:
     interval_dense: float = 0.14
     interval_moe: float = 0.35
     resolution_dense: float = 0.12
-    resolution_moe: float = 0.3
+    resolution_moe: float = 0.335
     interval_extrapolated: float = 0.1
     context_bytes: float = 1.6e9
     communicator_bytes: float = 0.35e9
