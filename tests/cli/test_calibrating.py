@@ -63,7 +63,7 @@ def test_a_calibration_reaches_the_search_and_the_provenance(cli: Any, ours: Pat
     request = cli.planner.requests[-1]
     saved = {(c["field"], *c["frameworks"]): c["value"] for c in json.loads(ours.read_text())["constants"]}
     assert request.calibration.sustained_hopper == saved["sustained_hopper",]
-    assert request.frameworks["megatron"].tp_overlap == saved["tp_overlap", "megatron"]
+    assert request.frameworks["megatron"].tp_overlap == saved["tp_overlap", "megatron", "megatron-unfused"]
 
 
 def test_without_a_calibration_nothing_is_handed_over(cli: Any, ours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
