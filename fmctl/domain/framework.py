@@ -37,6 +37,7 @@ class Framework:
     gradients_kept: gradients are alive all the time; else from the first backward pass of a step on.
     logit_bytes: bytes alive per logit at the loss peak. logit_traffic_bytes: bytes moved per logit, both passes.
     wgrad_bytes, layer_wgrad_bytes: weight gradient of the output matrix while the loss is worked back, of one layer.
+    whole_bytes: per parameter, what stays gathered from one accumulated micro batch to the next under ZeRO-3.
     step_bytes: temporaries of the optimizer step, per parameter updated on a device.
     pending_bytes: per element of the full hidden state and layer, reserved for collectives that the host ran ahead of.
     gradient_bytes: per parameter. param_bytes: model weights.
@@ -84,6 +85,7 @@ class Framework:
     wgrad_bytes: float
     layer_wgrad_bytes: float
     step_bytes: float
+    whole_bytes: float
     pending_bytes: float
     allocator_overhead: float
     schedules: tuple[str, ...]

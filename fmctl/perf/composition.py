@@ -275,6 +275,8 @@ class Evaluation:
                 whole = np.maximum(whole, ends)
                 peak = np.maximum(peak, ends)
             rest = sg(state) + self.buffers
+            if self.framework.whole_bytes > 0.0:
+                rest = rest + np.where(r.micro_batches > 1.0, sg(states.whole_bytes[slot]), 0.0)
             allocated = rest + peak
             reserved = allocated if whole is peak else rest + whole
             if self.framework.pending_bytes > 0.0:

@@ -43,6 +43,7 @@ class StateTable:
     gathered_bytes: FSDP's layers in work, and its root group (embedding, final norm, output matrix), which stays
     gathered. reduced_bytes: that group's gradients, or those of a layer, as they are reduced. root_bytes: the group's
     gradients in bf16 and as they are reduced. late_bytes[slot]: gradients allocated in the backward pass.
+    whole_bytes[slot]: what stays gathered between accumulated micro batches.
     step_bytes[slot]: temporaries of the optimizer step. wgrad_bytes: of one layer, beside the accumulated ones.
     """
 
@@ -59,6 +60,7 @@ class StateTable:
     gathered_bytes: FloatArray
     reduced_bytes: FloatArray
     root_bytes: FloatArray
+    whole_bytes: list[FloatArray]
     late_bytes: list[FloatArray]
     step_bytes: list[FloatArray]
     wgrad_bytes: FloatArray
@@ -160,6 +162,10 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
         gathered_bytes=gathered + COMPUTE_BYTES * root,
         reduced_bytes=fw.gradient_bytes * np.maximum(root, np.where(sharding == Sharding.ZERO3, layer_params, 0.0)),
         root_bytes=(COMPUTE_BYTES + fw.gradient_bytes) * root,
+        whole_bytes=[
+            np.where(sharding == Sharding.ZERO3, fw.whole_bytes * (1.0 - 1.0 / shards) * (d / tp + e / ep_etp), 0.0)
+            for d, e in slots
+        ],
         late_bytes=[0.0 * g if fw.gradients_kept else g for g in gradients],
         step_bytes=[per_device(d, e, fw.step_bytes, Sharding.ZERO1) for d, e in slots],
         wgrad_bytes=fw.layer_wgrad_bytes * widest_layer / tp,

@@ -67,7 +67,7 @@ CONSTANTS: tuple[Constant, ...] = (
     _C("host_expert_s", FUSED, 0.0, 3e-4, 5e-5, "host time per expert on a rank, s"),
     _C("host_stall", FUSED, 0.0, 1.0, 0.3, "share of host and device time of a MoE layer that does not overlap"),
     _C("host_rank_s", ("nanotron",), 0.0, 6e-4, 1e-4, "what a collective takes more per rank beside a pipeline, s"),
-    _C("permute_traffic", FUSED, 0.5, 4.0, 1.5, "bytes of sorting token-expert pairs over reading and writing twice"),
+    _C("permute_traffic", FUSED, 0.25, 4.0, 1.5, "bytes of sorting token-expert pairs over reading and writing twice"),
     _C("step_overhead_s", FUSED, 1e-3, 0.1, 0.03, "fixed cost of a step, s"),
     _C("step_overhead_s", TITAN, 1e-3, 0.3, 0.03, "the same, s"),
     _C("step_overhead_s", PYTHON, 1e-3, 0.3, 0.08, "the same, s"),
