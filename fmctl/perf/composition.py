@@ -259,7 +259,6 @@ class Evaluation:
         best: FloatArray | None = None
         for slot in range(self.slots):
             held = in_flight(self.layouts["schedule"], sg(states.stages.position[slot]), r.pp, r.vpp, r.micro_batches)
-            state = states.weights_bytes[slot] + states.gradients_bytes[slot] + states.optimizer_bytes[slot]
             at_loss = busy if slot == LAST else np.where(single, busy, working) if slot == FIRST else working
             peak = held * weighted(self.layers[slot], kept) + at_loss
             # Gradients that FSDP reduces come from the pool of its communication stream: nothing else can use it.
@@ -274,9 +273,7 @@ class Evaluation:
                 ends = sg(ends) - passing
                 whole = np.maximum(whole, ends)
                 peak = np.maximum(peak, ends)
-            rest = sg(state) + self.buffers
-            if self.framework.whole_bytes > 0.0:
-                rest = rest + np.where(r.micro_batches > 1.0, sg(states.whole_bytes[slot]), 0.0)
+            rest = self._resting(slot)
             allocated = rest + peak
             reserved = allocated if whole is peak else rest + whole
             if self.framework.pending_bytes > 0.0:
@@ -293,6 +290,15 @@ class Evaluation:
         self.allocated, self.reserved = best, overhead * most
         self.runtime = self.calibration.context_bytes + self.calibration.communicator_bytes * self._communicators()
         self.used = self.reserved + self.runtime
+
+    def _resting(self, slot: int) -> FloatArray:
+        """Bytes that are there at every moment: states, buffers, what stays gathered between micro batches."""
+        states, gather = self.states, self.by_state.gather
+        state = states.weights_bytes[slot] + states.gradients_bytes[slot] + states.optimizer_bytes[slot]
+        rest = gather(state) + self.buffers
+        if self.framework.whole_bytes > 0.0:
+            rest = rest + np.where(self.rows.micro_batches > 1.0, gather(states.whole_bytes[slot]), 0.0)
+        return rest
 
     def _pending(self, slot: int) -> FloatArray:
         """Reserved for inputs of tensor-parallel collectives that are freed, and not yet done: the host runs ahead.

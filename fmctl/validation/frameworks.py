@@ -73,7 +73,8 @@ DIALECTS: Mapping[str, Dialect] = {
                 why="full_finetune_distributed: FSDP2, checkpointing on, compile off, chunked cross entropy; prints "
                 "peak active GiB"),
         Dialect("kempner", "torchtitan", "zero3", True, "full", "1", 4096, "allocated", micro_batch=8,
-                fields=(*PURE_BF16, ("logit_bytes", COMPILED_LOSS), ("token_s", 0.0), ("whole_bytes", 4.0)), whole_logits=True,
+                fields=(*PURE_BF16, ("logit_bytes", COMPILED_LOSS), ("token_s", 0.0), ("whole_bytes", 4.0)),
+                whole_logits=True,
                 why="KempnerForge's TrainConfig: bf16 weights without master copy, compile on, batch_size 8; its train "
                 "configurations: full activation checkpointing; logits are gathered under TP; prints peak allocated"),
         Dialect("nanotron", "nanotron", "zero1", True, "none", "1", 4096, "reserved", first_stage=True,

@@ -103,3 +103,12 @@ def test_sharded_updates_take_host_time_per_layer() -> None:
     rows = Layouts.of([Layout(dp=8, sharding=int(Sharding.ZERO3))])
     both = [evaluate(arch, Workload(8192, 8), where, rows, f, PRIOR)["optimizer_s"][0] for f in (fw, without)]
     assert both[0] - both[1] == pytest.approx(32 * 5e-3)
+
+
+def test_tokens_are_read_by_every_data_rank() -> None:
+    arch, where = model("llama-3.1-8b"), instance("p5.48xlarge")
+    # 16 sequences of 8,192 over 8 ranks: 16,384 tokens each, 4 us apiece.
+    rows = Layouts.of([Layout(dp=8, sharding=int(Sharding.ZERO3))])
+    slow, fast = (replace(TORCHTITAN, token_s=each) for each in (4e-6, 0.0))
+    both = [evaluate(arch, Workload(8192, 16), where, rows, f, PRIOR)["overhead_s"] for f in (slow, fast)]
+    assert float(both[0][0] - both[1][0]) == pytest.approx(16384 * 4e-6)

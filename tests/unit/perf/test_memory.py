@@ -11,6 +11,7 @@ from fmctl.catalog import load_instance
 from fmctl.domain.layout import Layout, Layouts, Recompute, Sharding
 from fmctl.domain.workload import Workload
 from fmctl.perf.activations import layer_kept
+from fmctl.perf.counts import parameters
 from fmctl.perf.evaluate import evaluate
 from fmctl.perf.frameworks import MEGATRON, NANOTRON, TORCHTITAN, TORCHTITAN_EAGER
 from fmctl.perf.operators import operator_kept, products, repeated_share
@@ -109,3 +110,17 @@ def test_pending_collectives_of_nanotron() -> None:
     # Of two stages none runs ahead.
     found = terms(Layout(tp=2, pp=2, dp=1, sequence_parallel=1), "nanotron", 4)
     assert found["reserved_bytes"] == pytest.approx(1.08 * found["allocated_bytes"])
+
+
+def test_what_stays_whole_between_micro_batches() -> None:
+    # dp 8: 4 bytes for 7/8 of the parameters, only where a step has more than one micro batch.
+    layout, where = Layouts.of([Layout(dp=8, sharding=Sharding.ZERO3)]), load_instance("p5.48xlarge")
+    extra = []
+    for batch in (8, 16):
+        kept, bare = (
+            evaluate(LLAMA, Workload(S, batch), where, layout, replace(TORCHTITAN, whole_bytes=each)).row(0)
+            for each in (4.0, 0.0)
+        )
+        extra.append(kept["allocated_bytes"] - bare["allocated_bytes"])
+    whole = parameters(LLAMA).total
+    assert extra == [0.0, pytest.approx(4 * whole * 7 / 8)]
