@@ -41,12 +41,12 @@ class Calibration:
     sustained_hopper_low: float = 1.06
     sustained_blackwell: float = 0.663
     sustained_blackwell_low: float = 0.996
-    sustained_attention: float = 0.935
-    power_exponent: float = 0.498
+    sustained_attention: float = 0.934
+    power_exponent: float = 0.497
     ultra_attention: float = 1.34
     hbm_fraction: float = 0.88
-    wait_per_doubling: float = 0.0034
-    efa_exchange_s: float = 0.00352
+    wait_per_doubling: float = 0.00342
+    efa_exchange_s: float = 0.00351
     post_s: float = 1.47e-06
     interval_dense: float = 0.14
     interval_moe: float = 0.35
