@@ -197,3 +197,88 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Wait."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """A subnet: its zone (name and id), addresses left, and how it reaches AWS: nat, internet, endpoints or none."""
+
+    id: str
+    vpc: str
+    zone: str
+    zone_id: str
+    free_addresses: int
+    way_out: str
+    public_ips: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """An EC2 capacity reservation. kind: default (ODCR) or capacity-block. zone is a name. end None: until cancelled."""
+
+    id: str
+    instance: str
+    zone: str
+    state: str
+    total: int
+    available: int
+    kind: str
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lustre:
+    """An FSx for Lustre file system. open_to: security groups and CIDRs that may reach its port 988."""
+
+    id: str
+    vpc: str
+    zones: tuple[str, ...]
+    state: str
+    capacity_gib: int
+    mb_per_s: float | None
+    open_to: tuple[str, ...]
+
+
+class Survey(Protocol):
+    """What a preflight looks at; describes only. None or an absent key means: not there, or nobody may tell."""
+
+    def identity(self) -> Identity:
+        """Account and caller."""
+        ...
+
+    def offered_zones(self, instance: str) -> tuple[str, ...]:
+        """Zone names of the region where the account is offered the type."""
+        ...
+
+    def subnet(self, subnet_id: str) -> Subnet | None:
+        """One subnet."""
+        ...
+
+    def quota(self, code: str) -> float | None:
+        """An EC2 quota of Service Quotas, applied or default; in vCPUs for instances."""
+        ...
+
+    def running_vcpus(self, families: Sequence[str], spot: bool) -> int:
+        """VCPUs of pending and running instances whose type begins with one of `families`."""
+        ...
+
+    def reservation(self, reservation_id: str) -> Reservation | None:
+        """One capacity reservation or Capacity Block."""
+        ...
+
+    def file_system(self, file_system_id: str) -> Lustre | None:
+        """One FSx for Lustre file system."""
+        ...
+
+    def official_image(self, os: str, arch: str, version: str) -> str | None:
+        """The AMI id of ParallelCluster's official image."""
+        ...
+
+    def key_type(self, name: str) -> str | None:
+        """Kind of a key pair, rsa or ed25519; None where there is no such one."""
+        ...
+
+    def allowed(self, actions: Sequence[str]) -> Mapping[str, bool]:
+        """Which IAM actions the caller is allowed; what could not be found out is absent."""
+        ...

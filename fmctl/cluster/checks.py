@@ -1,0 +1,311 @@
+"""The single checks of a preflight: pure functions of what a plan wants and what a survey found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+
+from fmctl.adapters.ports import Identity, Lustre, Reservation, Subnet
+from fmctl.domain.cluster import ClusterSpec, Site
+from fmctl.domain.hardware import Instance
+
+OK, WARNING, FAIL, UNKNOWN = "ok", "warning", "fail", "unknown"
+# Service Quotas codes of EC2, in vCPUs (EC2 service quotas page; P6 spot is not published).
+QUOTA_ON_DEMAND_P = "L-417A185B"
+QUOTA_SPOT: Mapping[str, str] = {"p5": "L-C4BD4855", "p4": "L-7212CCBC"}
+P_FAMILIES = ("p2", "p3", "p4", "p5", "p6")
+# Capacity Blocks end at 11:30 UTC; EC2 takes instances down half an hour before, UltraServers an hour before.
+BLOCK_ENDS = time(11, 30)
+TAKEN_DOWN = timedelta(minutes=30)
+TAKEN_DOWN_ULTRASERVER = timedelta(minutes=60)
+# Addresses that AWS keeps of each subnet are already out of its count; the head node and its login nodes need theirs.
+SPARE_ADDRESSES = 2
+# The first ParallelCluster release that starts a type (release notes: 17 cards of P6-B300 with an ENA-only card 0).
+NEEDS_VERSION: Mapping[str, tuple[int, int]] = {"p6-b300": (3, 15), "p6e-gb200": (3, 14)}
+# Regions with P capacity that ParallelCluster 3.16 does not know.
+NOT_IN_PCLUSTER = frozenset(
+    {"ap-south-2", "eu-south-2", "ap-northeast-3", "ap-southeast-4", "eu-central-2", "me-central-1", "ca-west-1"}
+)
+ACTIONS = (
+    "cloudformation:CreateStack", "cloudformation:DeleteStack", "ec2:RunInstances", "ec2:CreateFleet",
+    "ec2:CreateLaunchTemplate", "iam:CreateRole", "iam:PassRole", "lambda:CreateFunction", "dynamodb:CreateTable",
+    "s3:CreateBucket", "logs:CreateLogGroup", "scheduler:CreateSchedule", "route53:CreateHostedZone",
+)  # fmt: skip
+# A checkpoint should be saved in less than this share of an hour's work; three must fit beside the data.
+SLOW_SAVE_S = 120.0
+CHECKPOINTS_KEPT = 3
+SIXTY_MINUTES = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of a preflight: state is ok, warning, fail or unknown; `next` is what to do about it."""
+
+    name: str
+    state: str
+    found: str
+    next: str = ""
+
+
+def member_type(instance: Instance) -> str:
+    """The EC2 type that is started: an UltraServer is several of its members."""
+    return instance.member_type or instance.name
+
+
+def members(spec: ClusterSpec, instance: Instance) -> int:
+    """EC2 instances of the compute fleet."""
+    return spec.nodes * max(instance.member_count, 1)
+
+
+def identity_check(site: Site, who: Identity) -> Check:
+    """The credentials' account and region against the plan's."""
+    if site.account is not None and who.account != site.account:
+        return Check("account", FAIL, "the credentials belong to another account than the site", "use --profile")
+    if who.region != site.region:
+        return Check("account", FAIL, f"region {who.region}, the site is in {site.region}", f"--region {site.region}")
+    stated = "as the site says" if site.account else "the site names none"
+    return Check("account", OK, f"{stated}; region {who.region}")
+
+
+def region_check(site: Site) -> Check:
+    """Whether ParallelCluster works in the region."""
+    if site.region in NOT_IN_PCLUSTER:
+        return Check("region", FAIL, f"ParallelCluster does not support {site.region}", "choose another region")
+    return Check("region", OK, site.region)
+
+
+def permission_check(allowed: Mapping[str, bool]) -> Check:
+    """Whether the caller may do what a launch does."""
+    denied = [action for action in ACTIONS if allowed.get(action) is False]
+    if denied:
+        return Check("permissions", FAIL, f"denied: {', '.join(denied)}", "ask for ParallelCluster's user policies")
+    missing = [action for action in ACTIONS if action not in allowed]
+    if missing:
+        return Check("permissions", UNKNOWN, "IAM would not simulate them", "allow iam:SimulatePrincipalPolicy")
+    return Check("permissions", OK, f"{len(ACTIONS)} actions allowed")
+
+
+def zone_check(instance: Instance, subnet: Subnet, zones: tuple[str, ...]) -> Check:
+    """The type is offered in the subnet's zone."""
+    kind = member_type(instance)
+    if not zones:
+        return Check("offering", UNKNOWN, f"no zone of the region is said to offer {kind}", "ask AWS, or --region")
+    if subnet.zone not in zones:
+        there = ", ".join(zones)
+        return Check("offering", FAIL, f"{kind} is not offered in {subnet.zone} (it is in {there})", "another subnet")
+    return Check("offering", OK, f"{kind} in {subnet.zone}")
+
+
+def address_check(spec: ClusterSpec, instance: Instance, subnet: Subnet) -> Check:
+    """Free addresses for all nodes: one per instance, since secondary cards are EFA-only."""
+    needed = members(spec, instance) + (SPARE_ADDRESSES if spec.site.head_subnet == subnet.id else 0)
+    if subnet.free_addresses < needed:
+        found = f"{subnet.free_addresses} free in {subnet.id}, {needed} needed"
+        return Check("addresses", FAIL, found, "a larger subnet in the same zone")
+    return Check("addresses", OK, f"{subnet.free_addresses} free, {needed} needed")
+
+
+def route_check(name: str, subnet: Subnet, public_allowed: bool) -> Check:
+    """A private subnet with a way to AWS: multi-card types get no public address."""
+    if subnet.way_out == "internet" and not public_allowed:
+        return Check(name, FAIL, f"{subnet.id} is public: nodes get no public address there", "a private subnet")
+    if subnet.way_out == "none":
+        return Check(name, FAIL, f"{subnet.id} has no way out", "a NAT gateway, or VPC endpoints")
+    if subnet.public_ips and not public_allowed:
+        return Check(name, FAIL, f"{subnet.id} hands out public addresses", "switch that off for the subnet")
+    return Check(name, OK, f"{subnet.id} by {subnet.way_out}")
+
+
+def quota_code(spec: ClusterSpec) -> str | None:
+    """The quota that counts for the purchase; None where none does (blocks) or none is known (P6 spot)."""
+    if spec.capacity.purchase == "capacity-block":
+        return None
+    if spec.capacity.purchase == "spot":
+        return next((code for family, code in QUOTA_SPOT.items() if spec.instance.startswith(family)), None)
+    return QUOTA_ON_DEMAND_P
+
+
+def quota_check(spec: ClusterSpec, instance: Instance, limit: float | None, used: int) -> Check:
+    """Quota in vCPUs against what the nodes need beside what runs; unknown is a state."""
+    if spec.capacity.purchase == "capacity-block":
+        return Check("quota", OK, "Capacity Blocks do not count")
+    code = quota_code(spec)
+    needed = instance.vcpu * spec.nodes
+    if code is None or limit is None:
+        return Check("quota", UNKNOWN, f"{needed} vCPUs needed; the quota could not be read", "Service Quotas, EC2")
+    if limit - used < needed:
+        found = f"{needed} vCPUs needed, {max(limit - used, 0):.0f} of {limit:.0f} left"
+        return Check("quota", FAIL, found, f"aws service-quotas request-service-quota-increase --quota-code {code}")
+    return Check("quota", OK, f"{needed} of {limit - used:.0f} vCPUs left")
+
+
+def usable_until(reservation: Reservation, ultraserver: bool) -> datetime | None:
+    """When EC2 begins to take a block's instances down; None where it does not end."""
+    if reservation.end is None:
+        return None
+    if reservation.kind != "capacity-block":
+        return reservation.end
+    return reservation.end - (TAKEN_DOWN_ULTRASERVER if ultraserver else TAKEN_DOWN)
+
+
+def reservation_check(
+    spec: ClusterSpec, instance: Instance, subnet: Subnet, found: Reservation | None, now: datetime
+) -> Check:
+    """The reservation or block is of the kind, type, zone and size that the run needs, and lasts long enough."""
+    name, wanted = "reservation", spec.capacity.reservation_id
+    if spec.capacity.purchase in ("on-demand", "spot"):
+        if wanted:
+            return Check(name, WARNING, f"{spec.capacity.purchase} does not use {wanted}", "--purchase odcr")
+        return Check(name, OK, "none needed; capacity is not promised")
+    if found is None:
+        return Check(name, FAIL, f"{wanted or 'no reservation'} was not found", "--reservation cr-...")
+    problem = _mismatch(spec, instance, subnet, found)
+    if problem:
+        return Check(name, FAIL, problem, "--reservation of another, or another plan")
+    if found.state not in ("active", "scheduled", "pending"):
+        return Check(name, FAIL, f"{found.id} is {found.state}", "--reservation of another")
+    end = usable_until(found, instance.member_count > 1)
+    begins = max(found.start or now, now)
+    if end is not None:
+        hours = max((end - begins).total_seconds(), 0.0) / SIXTY_MINUTES
+        if hours < spec.max_hours:
+            until = f"{end.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            said = f"usable for {hours:.1f} h (until {until}), {spec.max_hours:g} h wanted"
+            return Check(name, FAIL, said, f"--max-hours {max(int(hours), 1)}, or extend the block")
+    if found.state != "active":
+        return Check(name, WARNING, f"{found.id} is {found.state}: nodes wait until {begins:%Y-%m-%d %H:%M} UTC")
+    return Check(name, OK, f"{found.id}: {found.available} of {found.total} free")
+
+
+def _mismatch(spec: ClusterSpec, instance: Instance, subnet: Subnet, found: Reservation) -> str:
+    """In what a reservation differs from what the plan needs; empty where in nothing."""
+    kind = "capacity-block" if spec.capacity.purchase == "capacity-block" else "default"
+    needed = members(spec, instance)
+    if found.kind != kind:
+        return f"{found.id} is {'a Capacity Block' if found.kind == 'capacity-block' else 'an on-demand reservation'}"
+    if found.instance != member_type(instance):
+        return f"{found.id} is for {found.instance}, the plan for {member_type(instance)}"
+    if found.zone != subnet.zone:
+        return f"{found.id} is in {found.zone}, the subnet in {subnet.zone}"
+    if found.available < needed and found.state == "active":
+        return f"{found.available} of {found.id}'s {found.total} are free, {needed} needed"
+    return f"{found.id} holds {found.total}, {needed} needed" if found.total < needed else ""
+
+
+def spot_check(spec: ClusterSpec) -> Check:
+    """Spot and large training do not go together: one reclaimed node stops all."""
+    if spec.capacity.purchase != "spot":
+        return Check("purchase", OK, spec.capacity.purchase)
+    found = f"spot: any of {spec.nodes} nodes may go with two minutes' notice, and the run stops with it"
+    state = FAIL if spec.nodes > 1 and spec.instance.startswith(P_FAMILIES) else WARNING
+    return Check("purchase", state, found, "--purchase on-demand, odcr or capacity-block")
+
+
+def storage_check(spec: ClusterSpec, subnet: Subnet, found: Lustre | None) -> Check:
+    """The file system is in the VPC and zone, reachable, and fast and large enough for checkpoints."""
+    wanted = spec.site.file_system
+    if wanted is None:
+        return Check(
+            "storage", WARNING, "no shared file system: checkpoints have nowhere to go", "file_system in the site"
+        )
+    if wanted.id is None:
+        if wanted.efa:
+            return Check("storage", FAIL, "ParallelCluster cannot make a file system with EFA", "make it, give its id")
+        return _fast_enough(spec, wanted.capacity_gib, wanted.capacity_gib / 1024.0 * wanted.mb_per_s_per_tib)
+    if found is None:
+        return Check("storage", FAIL, f"{wanted.id} was not found", "aws fsx describe-file-systems")
+    return _mounted(spec, subnet, found)
+
+
+def _mounted(spec: ClusterSpec, subnet: Subnet, found: Lustre) -> Check:
+    if found.state != "AVAILABLE":
+        return Check("storage", FAIL, f"{found.id} is {found.state}", "wait, or another file system")
+    if found.vpc != subnet.vpc:
+        return Check("storage", FAIL, f"{found.id} is in another VPC", "a file system in the cluster's VPC")
+    if not found.open_to:
+        return Check("storage", FAIL, f"no security group of {found.id} lets port 988 in", "allow TCP 988, 1018-1023")
+    if subnet.zone not in found.zones:
+        said = f"{found.id} is in {', '.join(found.zones)}, nodes in {subnet.zone}: every byte crosses zones"
+        return Check("storage", WARNING, said, "a file system in the nodes' zone")
+    return _fast_enough(spec, found.capacity_gib, found.mb_per_s)
+
+
+def _fast_enough(spec: ClusterSpec, capacity_gib: float, mb_per_s: float | None) -> Check:
+    size = float(spec.row.get("checkpoint", {}).get("checkpoint_bytes") or 0.0)
+    if size * CHECKPOINTS_KEPT > capacity_gib * 2.0**30:
+        said = f"{capacity_gib:,.0f} GiB hold fewer than {CHECKPOINTS_KEPT} checkpoints of {size / 2.0**30:,.0f} GiB"
+        return Check("storage", FAIL, said, "a larger file system")
+    if mb_per_s is None:
+        return Check("storage", UNKNOWN, "its throughput could not be read", "aws fsx describe-file-systems")
+    seconds = size / (mb_per_s * 1e6)
+    said = f"a checkpoint of {size / 2.0**30:,.0f} GiB takes {seconds:,.0f} s at {mb_per_s:,.0f} MB/s"
+    if seconds > SLOW_SAVE_S:
+        return Check("storage", WARNING, said, "more capacity, or more MB/s per TiB")
+    return Check("storage", OK, said)
+
+
+def version_check(spec: ClusterSpec) -> Check:
+    """The ParallelCluster release can start the type."""
+    major, minor = (int(part) for part in spec.site.pcluster_version.split(".")[:2])
+    for family, least in NEEDS_VERSION.items():
+        if spec.instance.removeprefix("u-").startswith(family) and (major, minor) < least:
+            said = f"{spec.instance} needs ParallelCluster {least[0]}.{least[1]}, the site has {major}.{minor}"
+            return Check("version", FAIL, said, "pcluster_version in the site")
+    return Check("version", OK, spec.site.pcluster_version)
+
+
+def image_check(site: Site, arch: str, found: str | None) -> Check:
+    """There is an image for operating system, architecture and version."""
+    if site.ami:
+        return Check("image", WARNING, f"{site.ami}: its ParallelCluster version must be {site.pcluster_version}")
+    if arch == "arm64" and site.os in ("rhel8", "rocky8", "rhel9"):
+        return Check("image", FAIL, f"{site.os} does not run on this type", "os: ubuntu2204 in the site")
+    if found is None:
+        return Check("image", FAIL, f"no official image of {site.os} for {arch}, {site.pcluster_version}", "another os")
+    return Check("image", OK, found)
+
+
+def access_check(site: Site, key: str | None) -> Check:
+    """A key that exists and fits the image, or SSM."""
+    if site.key_name is None:
+        return Check("access", OK, "SSM sessions; no port is open")
+    if key is None:
+        return Check("access", FAIL, f"there is no key pair '{site.key_name}'", "remove key_name: SSM works without")
+    if key == "rsa" and site.os.startswith("ubuntu"):
+        return Check("access", FAIL, f"{site.os} takes no RSA key", "make an ed25519 key pair")
+    return Check("access", OK, f"key pair {site.key_name}")
+
+
+def price_check(spec: ClusterSpec, now_usd_per_h: float | None, tolerance: float = 0.01) -> Check:
+    """The price that the plan was made with against today's table."""
+    if spec.usd_per_h is None or now_usd_per_h is None:
+        return Check("price", UNKNOWN, "no price is known for this purchase", "fmctl prices list")
+    drift = now_usd_per_h / spec.usd_per_h - 1.0
+    said = f"${spec.usd_per_h:,.2f}/h of {spec.price_date}, now ${now_usd_per_h:,.2f}/h"
+    if abs(drift) > tolerance:
+        return Check("price", WARNING, f"{said} ({drift:+.1%})", "make the plan again")
+    return Check("price", OK, said)
+
+
+def budget_check(spec: ClusterSpec, budget_usd: float | None) -> Check:
+    """The most that the run may cost against the plan's budget."""
+    if spec.usd_per_h is None:
+        return Check("budget", UNKNOWN, "no price is known", "fmctl prices list")
+    cap = spec.usd_per_h * spec.max_hours
+    if budget_usd is not None and cap > budget_usd:
+        hours = budget_usd / spec.usd_per_h
+        return Check(
+            "budget", FAIL, f"${cap:,.0f} at most, the budget is ${budget_usd:,.0f}", f"--max-hours {hours:.0f}"
+        )
+    return Check("budget", OK, f"${cap:,.0f} at most in {spec.max_hours:g} h")
+
+
+def head_zone_check(head: Subnet, compute: Subnet) -> Check:
+    """Head and compute nodes in one VPC, and best in one zone."""
+    if head.vpc != compute.vpc:
+        return Check("head node", FAIL, "head and compute subnets are in different VPCs", "subnets of one VPC")
+    if head.zone != compute.zone:
+        said = f"in {head.zone}, nodes in {compute.zone}: traffic between zones is billed"
+        return Check("head node", WARNING, said, "a head subnet in the nodes' zone")
+    return Check("head node", OK, f"in {head.zone}")

@@ -1,0 +1,148 @@
+"""Look before launching: everything that a launch relies on, checked by describing only. Spends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from fmctl.adapters.ports import Finding, Pcluster, Subnet, Survey
+from fmctl.cluster import checks
+from fmctl.cluster.checks import FAIL, OK, UNKNOWN, WARNING, Check
+from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.hardware import Instance
+from fmctl.errors import FmctlError
+
+_T = TypeVar("_T")
+# Findings of the validators that one line shows.
+_MOST_FINDINGS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What is known on our side: the time, today's price of all nodes, and the plan's budget."""
+
+    now: datetime
+    usd_per_h: float | None
+    budget_usd: float | None
+
+
+def preflight(
+    spec: ClusterSpec,
+    instance: Instance,
+    survey: Survey,
+    today: Today,
+    config: str = "",
+    pcluster: Pcluster | None = None,
+) -> tuple[Check, ...]:
+    """All checks, in the order in which they are worth reading.
+
+    Args:
+        spec: the cluster as it would be launched.
+        instance: its hardware.
+        survey: AWS, describing only.
+        today: what is known here.
+        config: the rendered YAML, for ParallelCluster's own validators.
+        pcluster: those validators; left out where None.
+    """
+    found: list[Check] = []
+    site = spec.site
+
+    def add(name: str, look: Callable[[], _T], judge: Callable[[_T], Check]) -> None:
+        try:
+            found.append(judge(look()))
+        except FmctlError as error:
+            found.append(Check(name, UNKNOWN, str(error), error.next or ""))
+
+    add("account", survey.identity, lambda who: checks.identity_check(site, who))
+    found.append(checks.region_check(site))
+    add("permissions", lambda: survey.allowed(checks.ACTIONS), checks.permission_check)
+    found += [checks.version_check(spec), checks.spot_check(spec)]
+    found += _places(spec, instance, survey, today.now)
+    add("quota", lambda: _quota(spec, survey), lambda pair: checks.quota_check(spec, instance, *pair))
+    add(
+        "image",
+        lambda: None if site.ami else survey.official_image(site.os, _arch(instance), site.pcluster_version),
+        lambda image: checks.image_check(site, _arch(instance), image),
+    )
+    add(
+        "access",
+        lambda: survey.key_type(site.key_name) if site.key_name else None,
+        lambda key: checks.access_check(site, key),
+    )
+    found += [checks.price_check(spec, today.usd_per_h), checks.budget_check(spec, today.budget_usd)]
+    if pcluster is not None:
+        add("validators", lambda: pcluster.validate(spec.name, config, site.region), _validators)
+    return tuple(found)
+
+
+def _places(spec: ClusterSpec, instance: Instance, survey: Survey, now: datetime) -> list[Check]:
+    """Checks that need the subnets; one failed look-up makes them one line."""
+    site = spec.site
+    try:
+        compute, head = survey.subnet(site.compute_subnet), survey.subnet(site.head_subnet)
+    except FmctlError as error:
+        return [Check("subnets", UNKNOWN, str(error), error.next or "")]
+    missing = [name for name, one in ((site.compute_subnet, compute), (site.head_subnet, head)) if one is None]
+    if compute is None or head is None:
+        return [Check("subnets", FAIL, f"not found: {', '.join(missing)}", "subnets in the site")]
+    found = [
+        checks.route_check("network", compute, False),
+        checks.route_check("head network", head, site.public_head),
+        checks.head_zone_check(head, compute),
+        checks.address_check(spec, instance, compute),
+    ]
+    found += _capacity(spec, instance, compute, survey, now)
+    wanted = site.file_system
+    try:
+        lustre = survey.file_system(wanted.id) if wanted is not None and wanted.id else None
+        found.append(checks.storage_check(spec, compute, lustre))
+    except FmctlError as error:
+        found.append(Check("storage", UNKNOWN, str(error), error.next or ""))
+    return found
+
+
+def _capacity(spec: ClusterSpec, instance: Instance, compute: Subnet, survey: Survey, now: datetime) -> list[Check]:
+    found = []
+    try:
+        found.append(checks.zone_check(instance, compute, survey.offered_zones(checks.member_type(instance))))
+    except FmctlError as error:
+        found.append(Check("offering", UNKNOWN, str(error), error.next or ""))
+    wanted = spec.capacity.reservation_id
+    try:
+        reservation = survey.reservation(wanted) if wanted else None
+        found.append(checks.reservation_check(spec, instance, compute, reservation, now))
+    except FmctlError as error:
+        found.append(Check("reservation", UNKNOWN, str(error), error.next or ""))
+    return found
+
+
+def _quota(spec: ClusterSpec, survey: Survey) -> tuple[float | None, int]:
+    """(quota in vCPUs or None, vCPUs that run already) for the way of buying."""
+    code = checks.quota_code(spec)
+    if code is None:
+        return None, 0
+    return survey.quota(code), survey.running_vcpus(checks.P_FAMILIES, spec.capacity.purchase == "spot")
+
+
+def _arch(instance: Instance) -> str:
+    return "arm64" if instance.arch in ("arm64", "aarch64") else "x86_64"
+
+
+def _validators(findings: tuple[Finding, ...]) -> Check:
+    """ParallelCluster's own findings, as one line."""
+    errors = [f for f in findings if f.level == "ERROR"]
+    warned = [f for f in findings if f.level == "WARNING"]
+    for state, some in ((FAIL, errors), (WARNING, warned)):
+        if some:
+            said = "; ".join(f"{f.kind}: {f.message}" for f in some[:_MOST_FINDINGS])
+            more = f" (and {len(some) - _MOST_FINDINGS} more)" if len(some) > _MOST_FINDINGS else ""
+            return Check("validators", state, said + more, "fmctl render shows the configuration")
+    return Check("validators", OK, "ParallelCluster accepts the configuration")
+
+
+def worst(found: tuple[Check, ...]) -> str:
+    """The worst state of all checks: fail, then unknown, then warning, then ok."""
+    states = {check.state for check in found}
+    return next((state for state in (FAIL, UNKNOWN, WARNING) if state in states), OK)
