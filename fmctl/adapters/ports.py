@@ -214,7 +214,7 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """An EC2 capacity reservation. kind: default (ODCR) or capacity-block. zone is a name. end None: until cancelled."""
+    """An EC2 capacity reservation. kind: default (ODCR) or capacity-block. zone: its name. end None: till cancelled."""
 
     id: str
     instance: str

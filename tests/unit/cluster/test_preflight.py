@@ -22,11 +22,16 @@ HEAD = replace(PRIVATE, id="subnet-h", free_addresses=200)
 P5 = {"instance": "p5.48xlarge", "nodes": 4, "checkpoint": {"checkpoint_bytes": 14 * 70e9}}
 
 
+WHO = Identity("123456789012", "arn:aws:iam::123456789012:user/x", "us-east-1")
+EXPIRED = PermissionDenied("the token has expired", next="aws sso login")
+BUSY = OperationFailed("throttled", next="again in a minute")
+
+
 @dataclass
 class FakeSurvey:
     """An account as a table; what is set to an exception is raised."""
 
-    who: Any = Identity("123456789012", "arn:aws:iam::123456789012:user/x", "us-east-1")
+    who: Any = WHO
     zones: Any = ("us-east-1a", "us-east-1b")
     subnets: Mapping[str, Any] = field(default_factory=lambda: {"subnet-a": PRIVATE, "subnet-h": HEAD})
     limit: Any = 10_000.0
@@ -146,7 +151,7 @@ def faults() -> list[Fault]:
         # Identity, rights, network.
         ("account", "fail", cluster(), FakeSurvey(who=Identity("999999999999", "arn", "us-east-1"))),
         ("account", "fail", cluster(), FakeSurvey(who=Identity("123456789012", "arn", "us-west-2"))),
-        ("account", "unknown", cluster(), FakeSurvey(who=PermissionDenied("the token has expired", next="aws sso login"))),
+        ("account", "unknown", cluster(), FakeSurvey(who=EXPIRED)),
         ("permissions", "fail", cluster(), FakeSurvey(actions={**dict.fromkeys(ACTIONS, True), ACTIONS[0]: False})),
         ("permissions", "unknown", cluster(), FakeSurvey(actions={})),
         ("network", "fail", cluster(), FakeSurvey(subnets=subnets(way_out="internet"))),
@@ -176,7 +181,7 @@ def faults() -> list[Fault]:
         ("storage", "fail", cluster(site=MOUNTED), FakeSurvey(lustre=replace(LUSTRE, state="CREATING"))),
         ("storage", "warning", cluster(site=MOUNTED), FakeSurvey(lustre=replace(LUSTRE, zones=("us-east-1b",)))),
         ("storage", "warning", cluster(site=MOUNTED), FakeSurvey(lustre=replace(LUSTRE, mb_per_s=1000.0))),
-        ("storage", "unknown", cluster(site=MOUNTED), FakeSurvey(lustre=OperationFailed("throttled", next="again in a minute"))),
+        ("storage", "unknown", cluster(site=MOUNTED), FakeSurvey(lustre=BUSY)),
         ("storage", "fail", cluster(site={"file_system": FileSystem(efa=True)}), FakeSurvey()),
         ("storage", "warning", cluster(site={"file_system": None}), FakeSurvey()),
         ("image", "fail", cluster(), FakeSurvey(ami=None)),
