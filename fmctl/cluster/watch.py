@@ -1,0 +1,232 @@
+"""One stream of what happens to a cluster: stack and resource events, nodes by state, the end, the money.
+
+Polling is rate-limited and jittered; what is asked how often depends on whether anything is under way. Nothing is kept
+but the last event and what is in progress, so that watching for days costs no memory.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from fmctl.adapters.ports import Clock, Cloud, Node, Stack, StackEvent
+from fmctl.errors import FmctlError, PermissionDenied
+
+# Seconds that a resource usually takes. Assumed from the order of published stack timelines, not measured by AWS; used
+# only to say which resource is slow.
+USUAL_S: Mapping[str, float] = {
+    "AWS::CloudFormation::WaitCondition": 420.0,
+    "AWS::FSx::FileSystem": 600.0,
+    "AWS::FSx::DataRepositoryAssociation": 240.0,
+    "AWS::IAM::InstanceProfile": 125.0,
+    "AWS::IAM::Role": 20.0,
+    "AWS::IAM::Policy": 20.0,
+    "AWS::EC2::Instance": 30.0,
+    "AWS::EFS::MountTarget": 100.0,
+    "AWS::Route53::HostedZone": 45.0,
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": 150.0,
+    "AWS::CloudFormation::Stack": 300.0,
+}
+USUAL_OTHERS_S = 30.0
+# A resource is called slow after so many times its usual time, and no sooner than a minute.
+SLOW_FACTOR, SLOW_LEAST_S = 2.5, 60.0
+BUSY_S, QUIET_S = 10.0, 60.0  # between looks at the stack while it changes, and while it does not
+NODES_S, END_S, COST_S = 30.0, 600.0, 300.0
+JITTER = 0.2
+FAILED_LOOKS = 8  # looks that fail in a row before the watch gives up
+RESERVED_WARNING = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the stream: when it happened, who says so, what about what.
+
+    source: cloudformation, ec2, scheduler or fmctl. kind: stack, resource, slow, nodes, end, cost, trouble.
+    """
+
+    at: datetime
+    source: str
+    kind: str
+    name: str
+    status: str
+    text: str
+
+    def as_dict(self) -> dict[str, str]:
+        """For JSON lines."""
+        return {
+            "at": self.at.isoformat(),
+            "source": self.source,
+            "kind": self.kind,
+            "name": self.name,
+            "status": self.status,
+            "text": self.text,
+        }
+
+
+@dataclass(slots=True, eq=False)
+class _Timer:
+    """When something is to be looked at next; jittered, so that many watchers do not ask at once."""
+
+    due: datetime
+
+    def is_due(self, now: datetime) -> bool:
+        return now >= self.due
+
+    def again(self, now: datetime, seconds: float, spread: Callable[[], float]) -> None:
+        self.due = now + timedelta(seconds=seconds * (1.0 + JITTER * (2.0 * spread() - 1.0)))
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """State of one watch: the last stack event seen, what is in progress, the last counts.
+
+    usd_per_h: of all nodes, None where unknown. cap_usd: what the run may cost, None where unknown.
+    """
+
+    cluster: str
+    cloud: Cloud
+    clock: Clock
+    usd_per_h: float | None = None
+    cap_usd: float | None = None
+    node_count: int = 0
+    spread: Callable[[], float] = random.random
+    last_event: str | None = None
+    status: str = ""
+    under_way: dict[str, StackEvent] = field(default_factory=dict)
+    called_slow: set[str] = field(default_factory=set)
+    counts: tuple[tuple[str, str, int], ...] = ()
+    end: datetime | None = None
+    end_known: bool = False
+    spent_usd: float = 0.0
+    metered_at: datetime | None = None
+
+    def events(self, until: Callable[[str], bool] = lambda status: False) -> Iterator[Event]:
+        """The stream, until `until` holds for the stack's status ("" where there is no stack).
+
+        Raises PermissionDenied at once, other errors after FAILED_LOOKS in a row.
+        """
+        now = self.clock.now()
+        looks = (
+            (_Timer(now), self._stack, self._pace),
+            (_Timer(now), self._nodes, lambda: NODES_S),
+            (_Timer(now), self._end, lambda: END_S),
+            (_Timer(now), self._cost, lambda: COST_S),
+        )
+        failed = 0
+        while True:
+            now = self.clock.now()
+            for timer, look, pace in looks:
+                if not timer.is_due(now):
+                    continue
+                try:
+                    yield from look(now)
+                except PermissionDenied:
+                    raise
+                except FmctlError as error:
+                    failed += 1
+                    yield Event(now, "fmctl", "trouble", self.cluster, str(failed), str(error))
+                    if failed >= FAILED_LOOKS:
+                        raise
+                    timer.again(now, BUSY_S * 2.0**failed, self.spread)
+                else:
+                    failed = 0
+                    timer.again(now, pace(), self.spread)
+            if until(self.status):
+                return
+            nearest = min(timer.due for timer, _, _ in looks)
+            self.clock.sleep(max((nearest - self.clock.now()).total_seconds(), 0.5))
+
+    def _pace(self) -> float:
+        return BUSY_S if self.status.endswith("IN_PROGRESS") else QUIET_S
+
+    def _stack(self, now: datetime) -> Iterator[Event]:
+        stack = self.cloud.stack(self.cluster)
+        status = stack.status if stack is not None else ""
+        for found in self.cloud.stack_events(self.cluster, self.last_event) if stack is not None else ():
+            self.last_event = found.id
+            yield self._resource(found)
+        if status != self.status:
+            self.status = status
+            yield _stack_event(now, self.cluster, stack)
+        if not status.endswith("IN_PROGRESS"):
+            self.under_way.clear()
+            self.called_slow.clear()
+        yield from self._slow(now)
+
+    def _resource(self, found: StackEvent) -> Event:
+        key = f"{found.stack}/{found.logical_id}"
+        if found.status.endswith("IN_PROGRESS"):
+            self.under_way.setdefault(key, found)
+            usual = f"usually {usual_s(found.type):.0f} s"
+            text = f"{found.type}: {found.reason or usual}"
+        else:
+            begun = self.under_way.pop(key, None)
+            self.called_slow.discard(key)
+            took = f"after {(found.at - begun.at).total_seconds():.0f} s" if begun is not None else ""
+            text = f"{found.type}: {found.reason or took}".rstrip(": ")
+        return Event(found.at, "cloudformation", "resource", found.logical_id, found.status, text)
+
+    def _slow(self, now: datetime) -> Iterator[Event]:
+        """Resources that have been in progress for much longer than they usually are, each said once."""
+        for key, found in self.under_way.items():
+            usual = usual_s(found.type)
+            waited = (now - found.at).total_seconds()
+            if key not in self.called_slow and waited > max(SLOW_FACTOR * usual, SLOW_LEAST_S):
+                self.called_slow.add(key)
+                text = f"{found.type} in progress for {waited:.0f} s, usually {usual:.0f} s"
+                yield Event(now, "fmctl", "slow", found.logical_id, found.status, text)
+
+    def _nodes(self, now: datetime) -> Iterator[Event]:
+        nodes = self.cloud.nodes(self.cluster)
+        self.meter(nodes, now)
+        tally = Counter((node.role, node.state) for node in nodes)
+        counts = tuple(sorted((role, state, n) for (role, state), n in tally.items()))
+        if counts != self.counts:
+            self.counts = counts
+            said = ", ".join(f"{n} {role} {state}" for role, state, n in counts) or "none"
+            yield Event(now, "ec2", "nodes", self.cluster, "", said)
+
+    def meter(self, nodes: tuple[Node, ...], now: datetime) -> None:
+        """Add what the compute nodes cost since the last look, at the plan's price."""
+        if self.usd_per_h is not None and self.metered_at is not None and self.node_count:
+            running = sum(node.role == "compute" and node.state in ("pending", "running") for node in nodes)
+            hours = (now - self.metered_at).total_seconds() / 3600.0
+            self.spent_usd += self.usd_per_h / self.node_count * running * max(hours, 0.0)
+        self.metered_at = now
+
+    def _end(self, now: datetime) -> Iterator[Event]:
+        end = self.cloud.end(self.cluster)
+        if not self.end_known or end != self.end:
+            self.end, self.end_known = end, True
+            if end is None:
+                text = "nothing will delete this cluster by itself"
+                yield Event(now, "scheduler", "end", self.cluster, "none", text)
+                return
+            text = f"the stack will be deleted at {end:%Y-%m-%d %H:%M} UTC"
+            soon = end - now < RESERVED_WARNING
+            yield Event(now, "scheduler", "end", self.cluster, "soon" if soon else "set", text)
+        elif end is not None and timedelta(0) < end - now < RESERVED_WARNING:
+            left = (end - now).total_seconds() / 60.0
+            yield Event(now, "scheduler", "end", self.cluster, "soon", f"{left:.0f} minutes left; fmctl extend")
+
+    def _cost(self, now: datetime) -> Iterator[Event]:
+        if self.usd_per_h is None:
+            return
+        cap = f" of ${self.cap_usd:,.0f}" if self.cap_usd is not None else ""
+        over = self.cap_usd is not None and self.spent_usd > self.cap_usd
+        text = f"${self.spent_usd:,.2f}{cap} for compute nodes since this watch began"
+        yield Event(now, "fmctl", "cost", self.cluster, "over" if over else "within", text)
+
+
+def usual_s(resource_type: str) -> float:
+    """How long a resource usually takes, s (assumed)."""
+    return USUAL_S.get(resource_type, USUAL_OTHERS_S)
+
+
+def _stack_event(now: datetime, cluster: str, stack: Stack | None) -> Event:
+    if stack is None:
+        return Event(now, "cloudformation", "stack", cluster, "GONE", "there is no such stack")
+    return Event(now, "cloudformation", "stack", cluster, stack.status, stack.reason)
