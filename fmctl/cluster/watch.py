@@ -132,7 +132,8 @@ class Watch:
                         raise
                     timer.again(now, BUSY_S * 2.0**failed, self.spread)
                 else:
-                    failed = 0
+                    # The stack is what matters: others that answer do not make up for it.
+                    failed = 0 if timer is looks[0][0] else failed
                     timer.again(now, pace(), self.spread)
             if until(self.status):
                 return
