@@ -11,7 +11,8 @@
     ├── StalePlan                stale-plan        exit 6   the plan no longer holds
     ├── OperationTimeout         timeout           exit 7   we stopped waiting; the operation goes on
     └── OperationFailed          operation-failed  exit 1   it was tried and did not work
-        └── UnwritableFile       unwritable-file   exit 1   the disk, the folder or its rights said no
+        ├── UnwritableFile       unwritable-file   exit 1   the disk, the folder or its rights said no
+        └── ServiceUnavailable   unavailable       exit 1   throttled, a 5xx or no answer: the same call may work later
 
 An error says *what* happened, *why* if that is known, and the *next* command to try. The words are for a person; `code`
 and `exit_code` are for programs and do not change.
@@ -149,6 +150,12 @@ class UnwritableFile(OperationFailed):
     """A file could not be written; what stood there before still does."""
 
     code = "unwritable-file"
+
+
+class ServiceUnavailable(OperationFailed):
+    """A service was too busy or did not answer; whether it did what was asked is not known."""
+
+    code = "unavailable"
 
 
 def did_you_mean(word: str, choices: Iterable[str], n: int = 3) -> list[str]:

@@ -1,0 +1,105 @@
+"""The record of a cluster in the state store: `clusters/NAME.json`, `fmctl.cluster/1`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from fmctl import __version__
+from fmctl.adapters.ports import Identity
+from fmctl.cluster.actions import Rendering, spec_digest
+from fmctl.cluster.journal import masked
+from fmctl.cluster.state import StateStore, save
+from fmctl.domain.cluster import ClusterSpec
+
+SCHEMA = "fmctl.cluster/1"
+_TIMES = ("began", "end")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A cluster that fmctl launched. account: masked; end: when AWS deletes it; max_hours: with all extensions.
+
+    state: launching, running, failed, deleting or gone, as last known here. retained: resources left by a deletion.
+    """
+
+    name: str
+    region: str
+    account: str
+    plan: str
+    plan_digest: str
+    spec_digest: str
+    config_digest: str
+    tags: Mapping[str, str]
+    instance: str
+    nodes: int
+    usd_per_h: float | None
+    max_hours: float
+    created_by: str
+    began: datetime
+    end: datetime
+    state: str = "launching"
+    boundary: str | None = None
+    retained: tuple[str, ...] = field(default=())
+
+
+def record_of(spec: ClusterSpec, rendering: Rendering, who: Identity, began: datetime, end: datetime) -> Record:
+    """What is remembered of a launch."""
+    return Record(
+        name=spec.name,
+        region=who.region,
+        account=masked(who.account),
+        plan=spec.plan,
+        plan_digest=spec.plan_digest,
+        spec_digest=spec_digest(spec),
+        config_digest=rendering.digest,
+        tags=dict(rendering.tags),
+        instance=spec.instance,
+        nodes=spec.nodes,
+        usd_per_h=spec.usd_per_h,
+        max_hours=spec.max_hours,
+        created_by=spec.created_by,
+        began=began,
+        end=end,
+        boundary=masked(spec.site.permissions_boundary),
+    )
+
+
+def write_record(store: StateStore, record: Record) -> None:
+    """Keep a record, replacing the one before. Raises UnwritableFile, StalePlan."""
+    found: dict[str, Any] = {"schema": SCHEMA, "fmctl_version": __version__} | asdict(record)
+    found |= {key: found[key].isoformat() for key in _TIMES}
+    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    save(store, f"clusters/{record.name}.json", text)
+
+
+def read_record(store: StateStore, name: str) -> Record | None:
+    """The record of a cluster, None where this store knows none. Raises UnreadableFile."""
+    stored = store.read(f"clusters/{name}.json")
+    if stored is None:
+        return None
+    from fmctl.documents.cluster import read_cluster
+
+    found = read_cluster(stored.text, f"the record of {name} in {store.where}")
+    known = {key: found[key] for key in Record.__dataclass_fields__ if key in found}
+    known |= {key: _utc(found[key]) for key in _TIMES}
+    known["retained"] = tuple(found.get("retained", ()))
+    return Record(**known)
+
+
+def cluster_names(store: StateStore) -> list[str]:
+    """Names of the clusters that the store knows, gone ones too."""
+    return [key.removeprefix("clusters/").removesuffix(".json") for key in store.keys("clusters")]
+
+
+def changed(record: Record, **changes: Any) -> Record:
+    """The record with some fields changed."""
+    return replace(record, **changes)
+
+
+def _utc(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

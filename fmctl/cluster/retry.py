@@ -1,0 +1,46 @@
+"""Trying again: what may work later, how often, how long between. Never asks the wall clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from fmctl.adapters.ports import Clock
+from fmctl.errors import FmctlError, OperationFailed, ServiceUnavailable
+
+TRIES = 7
+FIRST_S, LONGEST_S = 1.0, 30.0
+_CODES = re.compile(
+    r"Throttl|TooManyRequests|RequestLimitExceeded|Rate exceeded|SlowDown|ServiceUnavailable|InternalError"
+    r"|InternalFailure|RequestTimeout|timed out|\b50[0234]\b|EndpointConnectionError|Could not connect"
+)
+T = TypeVar("T")
+
+
+def passing(error: FmctlError) -> bool:
+    """Whether the same call may work later: throttling, 5xx, time-outs."""
+    if isinstance(error, ServiceUnavailable):
+        return True
+    return type(error) is OperationFailed and _CODES.search(f"{error.what} {error.why or ''}") is not None
+
+
+def pause(attempt: int, jitter: Callable[[], float]) -> float:
+    """Seconds before attempt + 1: doubling, bounded, somewhere between half of it and all of it."""
+    return min(FIRST_S * 2.0**attempt, LONGEST_S) * (0.5 + 0.5 * jitter())
+
+
+def patiently(call: Callable[[], T], clock: Clock, jitter: Callable[[], float]) -> T:
+    """What a call that changes nothing answers, asked at most TRIES times (about a minute and a half of pauses).
+
+    Raises:
+        FmctlError: the last error; one that would not pass, at once.
+    """
+    for attempt in range(TRIES - 1):
+        try:
+            return call()
+        except FmctlError as error:
+            if not passing(error):
+                raise
+            clock.sleep(pause(attempt, jitter))
+    return call()

@@ -1,0 +1,107 @@
+"""What is kept of a cluster: the record of it (`fmctl.cluster/1`) and the lines of its journal (`fmctl.journal/1`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from fmctl.documents.base import Open
+from fmctl.errors import UnreadableFile
+
+CLUSTER = "fmctl.cluster/1"
+JOURNAL = "fmctl.journal/1"
+
+
+class ClusterDocument(Open):
+    """A cluster that fmctl launched: where, what, until when, at which price."""
+
+    schema_: Literal["fmctl.cluster/1"] = Field(alias="schema")
+    fmctl_version: str
+    name: str
+    region: str
+    account: Annotated[str, Field(description="masked: the last four digits")]
+    plan: str
+    plan_digest: str
+    spec_digest: str
+    config_digest: str
+    tags: Annotated[dict[str, str], Field(description="by which its stack is known")]
+    instance: str
+    nodes: int
+    usd_per_h: float | None
+    max_hours: float
+    created_by: str
+    began: datetime
+    end: Annotated[datetime, Field(description="when AWS deletes it")]
+    state: Literal["launching", "running", "failed", "deleting", "gone"]
+    boundary: str | None = None
+    retained: list[str] = Field(default_factory=list)
+
+
+class JournalDocument(Open):
+    """One line of a cluster's journal."""
+
+    schema_: Literal["fmctl.journal/1"] = Field(alias="schema")
+    seq: int
+    at: datetime
+    kind: Literal["intent", "outcome", "note"]
+    action: str
+    token: str = ""
+    data: dict[str, Any] = Field(default_factory=dict)
+    who: str = ""
+    host: str = ""
+    pid: int = 0
+
+
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+UPGRADES: dict[str, Upgrade] = {}
+"""How a document of an older format becomes the next one: `fmctl.journal/0` -> a function. None has been needed yet."""
+
+
+def read_cluster(text: str, where: str) -> dict[str, Any]:
+    """A cluster's record. Raises UnreadableFile."""
+    return _read(text, where, CLUSTER, ClusterDocument)
+
+
+def read_line(text: str, where: str) -> dict[str, Any]:
+    """A line of a journal. Raises UnreadableFile."""
+    return _read(text, where, JOURNAL, JournalDocument)
+
+
+def _read(text: str, where: str, schema: str, kind: type[BaseModel]) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableFile(f"{where} is damaged", why=f"it is not JSON: {error}", next=_LOOK) from None
+    if not isinstance(found, dict):
+        raise UnreadableFile(f"{where} is damaged", why="it is not a JSON object", next=_LOOK)
+    found = _current(found, where, schema)
+    try:
+        kind.model_validate(found)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UnreadableFile(f"{where} is damaged", why=f"{place}: {first['msg']}", next=_LOOK) from None
+    return found
+
+
+def _current(found: Mapping[str, Any], where: str, schema: str) -> dict[str, Any]:
+    now = dict(found)
+    for _ in range(len(UPGRADES) + 1):
+        named = now.get("schema")
+        if named == schema:
+            return now
+        if not isinstance(named, str) or named not in UPGRADES:
+            break
+        now = UPGRADES[named](now)
+    raise UnreadableFile(
+        f"{where} is of a format this fmctl does not know",
+        why=f"its schema is {now.get('schema')!r}, wanted {schema}",
+        next="use the newer fmctl that wrote it: pip install -U fmctl",
+    )
+
+
+_LOOK = "put it aside, then `fmctl status` and `fmctl teardown` go by what AWS says"

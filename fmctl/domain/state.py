@@ -1,0 +1,13 @@
+"""What a state store hands back: a text with the version that a later change must name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One text as it was read or written. version: opaque; it changes with every write (file digest, S3 ETag)."""
+
+    text: str
+    version: str
