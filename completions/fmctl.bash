@@ -19,7 +19,7 @@ _fmctl() {
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$at ${COMP_WORDS[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
     esac
   done
   case "$at" in
@@ -27,7 +27,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--version -h --help'
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate models instances prices config schema spec completion'
+        _fmctl_words 'estimate plan explain diff validate calibrate models instances prices lab pcluster config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -313,6 +313,88 @@ _fmctl() {
         _fmctl_values instances
       fi
       ;;
+    "fmctl lab")
+      if [[ $cur == -* ]]; then
+        _fmctl_words '-h --help'
+      else
+        _fmctl_words 'start stop status'
+      fi
+      ;;
+    "fmctl lab start")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --port) :; return ;;
+        --speed) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --port --speed -h --help'
+      else
+        :
+      fi
+      ;;
+    "fmctl lab stop")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+      else
+        :
+      fi
+      ;;
+    "fmctl lab status")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+      else
+        :
+      fi
+      ;;
+    "fmctl pcluster")
+      if [[ $cur == -* ]]; then
+        _fmctl_words '-h --help'
+      else
+        _fmctl_words 'install status'
+      fi
+      ;;
+    "fmctl pcluster install")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --version) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --version -h --help'
+      else
+        :
+      fi
+      ;;
+    "fmctl pcluster status")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+      else
+        :
+      fi
+      ;;
     "fmctl config")
       if [[ $cur == -* ]]; then
         _fmctl_words '-h --help'
@@ -395,7 +477,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate models model instances instance prices config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate models model instances instance prices lab pcluster config schemas spec error'
       fi
       ;;
     "fmctl spec")

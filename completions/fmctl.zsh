@@ -12,7 +12,7 @@ _fmctl() {
   local -a options
   for ((i = 2; i < CURRENT; i++)); do
     case "$at ${words[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
     esac
   done
   case "$at" in
@@ -21,7 +21,7 @@ _fmctl() {
         options=('--version:Show the version and exit.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate models instances prices config schema spec completion'
+        _fmctl_words 'estimate plan explain diff validate calibrate models instances prices lab pcluster config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -323,6 +323,95 @@ _fmctl() {
         _fmctl_values instances
       fi
       ;;
+    "fmctl lab")
+      if [[ $cur == -* ]]; then
+        options=('-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        _fmctl_words 'start stop status'
+      fi
+      ;;
+    "fmctl lab start")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --port) :; return ;;
+        --speed) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--port:On 127.0.0.1; a free one by default.' '--speed:Simulated seconds per second (60).' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
+      fi
+      ;;
+    "fmctl lab stop")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
+      fi
+      ;;
+    "fmctl lab status")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
+      fi
+      ;;
+    "fmctl pcluster")
+      if [[ $cur == -* ]]; then
+        options=('-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        _fmctl_words 'install status'
+      fi
+      ;;
+    "fmctl pcluster install")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --version) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--version:Version (3.16.1).' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
+      fi
+      ;;
+    "fmctl pcluster status")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
+      fi
+      ;;
     "fmctl config")
       if [[ $cur == -* ]]; then
         options=('-h:Show this message and exit.' '--help:Show this message and exit.')
@@ -412,7 +501,7 @@ _fmctl() {
         options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate models model instances instance prices config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate models model instances instance prices lab pcluster config schemas spec error'
       fi
       ;;
     "fmctl spec")

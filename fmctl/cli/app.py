@@ -53,6 +53,21 @@ COMMANDS: Mapping[str, Entry] = {
             "show": Entry("Prices of one instance type.", "catalogue:prices_show"),
         },
     ),
+    "lab": Entry(
+        "A local AWS to rehearse on, without an account.",
+        children={
+            "start": Entry("Start it.", "lab:lab_start"),
+            "stop": Entry("Stop it; everything in it is gone.", "lab:lab_stop"),
+            "status": Entry("Whether one runs, where, and what it holds.", "lab:lab_status"),
+        },
+    ),
+    "pcluster": Entry(
+        "AWS ParallelCluster itself.",
+        children={
+            "install": Entry("Install a version into an environment of its own.", "pclusters:pcluster_install"),
+            "status": Entry("Which versions there are, with which node.js.", "pclusters:pcluster_status"),
+        },
+    ),
     "config": Entry(
         "Settings, each with where its value came from.",
         children={

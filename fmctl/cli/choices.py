@@ -24,7 +24,7 @@ OBJECTIVES = ("cost", "time", "throughput")
 SHELLS = ("bash", "zsh", "fish")
 SCHEMAS = (
     "estimate", "plan", "explain", "diff", "validate", "calibrate", "models", "model", "instances", "instance",
-    "prices", "config", "schemas", "spec", "error",
+    "prices", "lab", "pcluster", "config", "schemas", "spec", "error",
 )  # fmt: skip
 
 CHOICES: Mapping[str, tuple[str, ...]] = {

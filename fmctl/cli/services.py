@@ -63,6 +63,70 @@ class Catalogue(Protocol):
         """All prices of storage, transfer and fees."""
 
 
+class LabControl(Protocol):
+    """The local AWS; each method gives what runs as plain data, None where nothing does."""
+
+    def start(self, port: int, speed: float) -> Mapping[str, Any]:
+        """Start it and wait until it answers."""
+
+    def stop(self) -> Mapping[str, Any] | None:
+        """End it."""
+
+    def status(self) -> Mapping[str, Any] | None:
+        """The one that runs."""
+
+
+class Pclusters(Protocol):
+    """Environments that have ParallelCluster, as plain data."""
+
+    def install(self, version: str | None, say: Callable[[str], None]) -> Mapping[str, Any]:
+        """Make one for a version; the usual one by default."""
+
+    def environments(self, named: str | None) -> Sequence[Mapping[str, Any]]:
+        """All that there are."""
+
+
+class RealLab:
+    """`fmctl.adapters.lab.process`, imported when first asked."""
+
+    def start(self, port: int, speed: float) -> Mapping[str, Any]:
+        """See `LabControl`."""
+        from fmctl.adapters.lab import process
+
+        return process.described(process.start(port, speed))
+
+    def stop(self) -> Mapping[str, Any] | None:
+        """See `LabControl`."""
+        from fmctl.adapters.lab import process
+
+        found = process.stop()
+        return None if found is None else process.described(found)
+
+    def status(self) -> Mapping[str, Any] | None:
+        """See `LabControl`."""
+        from fmctl.adapters.lab import process
+
+        found = process.running()
+        return None if found is None else process.described(found)
+
+
+class RealPclusters:
+    """`fmctl.adapters.pcluster_environments`, imported when first asked."""
+
+    def install(self, version: str | None, say: Callable[[str], None]) -> Mapping[str, Any]:
+        """See `Pclusters`."""
+        from fmctl.adapters import pcluster_environments as places
+        from fmctl.domain.cluster import PCLUSTER_VERSION
+
+        return places.described(places.install(version or PCLUSTER_VERSION, say))
+
+    def environments(self, named: str | None) -> Sequence[Mapping[str, Any]]:
+        """See `Pclusters`."""
+        from fmctl.adapters import pcluster_environments as places
+
+        return [places.described(one) for one in places.environments(named)]
+
+
 class RealPlanner:
     """`fmctl.search`, imported when first asked."""
 
@@ -162,9 +226,11 @@ def real_calibrator(files: Sequence[str], progress: Progress | None = None) -> M
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Services:
-    """The catalogue, the planner, the clock and the fit of the constants."""
+    """The catalogue, the planner, the clock, the fit of the constants, the local AWS, and ParallelCluster."""
 
     catalogue: Catalogue = field(default_factory=RealCatalogue)
     planner: Planner = field(default_factory=RealPlanner)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     calibrator: Callable[[Sequence[str], Progress | None], Mapping[str, Any]] = real_calibrator
+    lab: LabControl = field(default_factory=RealLab)
+    pclusters: Pclusters = field(default_factory=RealPclusters)

@@ -19,6 +19,7 @@ from fmctl.documents.catalogue import (
     ModelsDocument,
     PricesDocument,
 )
+from fmctl.documents.lab import LabDocument, PclusterDocument
 from fmctl.documents.meta import ConfigDocument, ErrorDocument, SchemasDocument, SpecDocument
 from fmctl.documents.results import DiffDocument, EstimateDocument, ExplainDocument, PlanDocument
 from fmctl.documents.validation import ValidateDocument
@@ -36,6 +37,8 @@ DOCUMENTS: Mapping[str, type[Head]] = {
     "instances": InstancesDocument,
     "instance": InstanceDocument,
     "prices": PricesDocument,
+    "lab": LabDocument,
+    "pcluster": PclusterDocument,
     "config": ConfigDocument,
     "schemas": SchemasDocument,
     "spec": SpecDocument,

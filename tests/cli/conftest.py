@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fmctl.__main__ import main
+from fmctl.adapters.pcluster_environments import check_version
 from fmctl.cli.choices import PURCHASES
 from fmctl.cli.services import Services
 from fmctl.domain.framework import Framework
@@ -158,6 +159,46 @@ class FakePlanner:
         return {"calibration": calibration, "framework": {"name": framework, "source": "its recipes"}}
 
 
+class FakeLab:
+    """A local AWS that only says it runs."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Any] | None = None
+
+    def start(self, port: int, speed: float) -> Mapping[str, Any]:
+        one = {"id": "cr-1", "zone": "us-east-1a", "count": 8}
+        seed = {"region": "us-east-1", "reservations": {"p5.48xlarge": one}, "blocks": {"p5.48xlarge": one}}
+        self.found = {
+            "endpoint": "http://127.0.0.1:5005", "pid": 4711, "port": port or 5005, "speed": speed, "site": "site.yaml",
+            "log": "server.log", "environment": {"AWS_REGION": "us-east-1"}, "seed": seed,
+        }  # fmt: skip
+        return self.found
+
+    def stop(self) -> Mapping[str, Any] | None:
+        found, self.found = self.found, None
+        return found
+
+    def status(self) -> Mapping[str, Any] | None:
+        return self.found
+
+
+class FakePclusters:
+    """One environment; what is installed is only said."""
+
+    def install(self, version: str | None, say: Callable[[str], None]) -> Mapping[str, Any]:
+        say("installing")
+        return self._one(check_version(version or "3.16.1"), "installed")
+
+    def environments(self, named: str | None) -> Sequence[Mapping[str, Any]]:
+        return [self._one("3.16.1", "named" if named else "installed")]
+
+    def _one(self, version: str, origin: str) -> Mapping[str, Any]:
+        return {
+            "version": version, "origin": origin, "path": "there", "python": "there/bin/python", "node": "node",
+            "node_version": "20.20.2", "works": True,
+        }  # fmt: skip
+
+
 @cache
 def _fitted() -> Mapping[str, Any]:
     return outcome(calibrate(rows_per_family=1, iterations=1))
@@ -190,7 +231,9 @@ class Cli:
     def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
         self.capture = capture
         self.planner = FakePlanner()
-        self.services = Services(FakeCatalogue(), self.planner, lambda: NOW, fake_calibrator)
+        self.services = Services(
+            FakeCatalogue(), self.planner, lambda: NOW, fake_calibrator, FakeLab(), FakePclusters()
+        )
 
     def __call__(self, *args: str) -> Ran:
         code = main(list(args), services=self.services)

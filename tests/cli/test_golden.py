@@ -92,6 +92,9 @@ def test_documents_without_a_golden_file_obey_their_schema(cli: Any, tmp_path: P
     check(cli.ok("config", "list", "--json").json())
     check(cli.ok("config", "path", "--json").json())
     check(cli.ok("spec").json())
+    check(cli.ok("pcluster", "status", "--json").json())
+    for command in ("status", "start", "status", "stop", "stop"):
+        check(cli.ok("lab", command, "--json").json())
     check(json.loads(cli("models", "show", "no", "--json").err))
     check(json.loads((tmp_path / "data" / "plans" / "a.json").read_text()))
 

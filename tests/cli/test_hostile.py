@@ -27,7 +27,7 @@ HOSTILE = (
 )  # fmt: skip
 NUMBERS = {
     "nodes", "tokens", "seq_len", "global_batch", "micro_batch", "tp", "pp", "vpp", "cp", "ep", "etp", "dp",
-    "dp_replicate", "top", "row", "budget", "deadline",
+    "dp_replicate", "top", "row", "budget", "deadline", "port",
 }  # fmt: skip
 
 

@@ -47,6 +47,16 @@ def test_estimate_loads_no_front_end_and_no_document_reader() -> None:
     assert seen & {"boto3", "botocore", "textual", "pydantic", "rich", "jmespath"} == set()
 
 
+def test_asking_for_the_lab_loads_neither_it_nor_boto3() -> None:
+    seen = imported("lab", "status", "-o", "json")
+    assert seen & {"boto3", "botocore", "moto", "flask", "werkzeug", "numpy", "pydantic"} == set()
+
+
+def test_plan_loads_no_adapter() -> None:
+    seen = imported("plan", "llama-3.1-8b", "--instances", "p5.48xlarge", "--nodes", "1", "-o", "json")
+    assert seen & {"boto3", "botocore", "moto"} == set()
+
+
 @pytest.mark.parametrize("module", ["fmctl", "fmctl.errors", "fmctl.units", "fmctl.config", "fmctl.files"])
 def test_the_foundation_needs_the_standard_library_alone(module: str) -> None:
     probe = f"import {module}, sys; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"

@@ -1,0 +1,205 @@
+"""EC2 actions that moto lacks: capacity reservations, Capacity Blocks, placement groups."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.responses import EC2Response
+
+from fmctl.adapters.lab.world import ACCOUNT, REGION, World
+
+_BLOCK_TAG = "aws:ec2capacityreservation:"
+
+
+def install(world: World) -> None:
+    """Add the actions to moto's EC2."""
+    for make in (_reservation_actions, _block_actions, _placement_group_actions):
+        for action in make(world):
+            if not hasattr(EC2Response, action.__name__):  # a newer moto may have it
+                setattr(EC2Response, action.__name__, action)
+
+
+def reserve(
+    world: World,
+    instance_type: str,
+    zone: str,
+    count: int,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> dict[str, Any]:
+    """A reservation; one with an end is a Capacity Block."""
+    made, now = "cr-" + uuid.uuid4().hex[:17], world.clock.now()
+    kind = "capacity-block" if end else "default"
+    found: dict[str, Any] = {
+        "CapacityReservationId": made,
+        "OwnerId": ACCOUNT,
+        "InstanceType": instance_type,
+        "CapacityReservationArn": f"arn:aws:ec2:{REGION}:{ACCOUNT}:capacity-reservation/{made}",
+        "InstancePlatform": "Linux/UNIX",
+        "AvailabilityZone": zone,
+        "Tenancy": "default",
+        "TotalInstanceCount": count,
+        "AvailableInstanceCount": count,
+        "EbsOptimized": True,
+        "State": "active",
+        "StartDate": start or now,
+        "CreateDate": now,
+        "EndDateType": "limited" if end else "unlimited",
+        "InstanceMatchCriteria": "targeted",
+        "ReservationType": kind,
+        "Tags": [],
+    }
+    if end:
+        found["EndDate"] = end
+        found["Tags"] = [
+            {"Key": f"{_BLOCK_TAG}incrementalRequestedQuantity", "Value": str(count)},
+            {"Key": f"{_BLOCK_TAG}capacityReservationType", "Value": kind},
+        ]
+    world.reservations[made] = found
+    return found
+
+
+def as_of_now(world: World, reservation: dict[str, Any]) -> dict[str, Any]:
+    """The reservation with the state that its dates give it."""
+    now, found = world.clock.now(), dict(reservation)
+    if found["State"] == "cancelled":
+        return found
+    if found.get("EndDate") and now >= found["EndDate"]:
+        found.update(State="expired", AvailableInstanceCount=0)
+    elif now < found["StartDate"]:
+        found["State"] = "scheduled"
+    return found
+
+
+def _reservation_actions(world: World) -> list[Callable[[Any], Any]]:
+    def create_capacity_reservation(self: Any) -> Any:
+        made = reserve(
+            world,
+            self._get_param("InstanceType"),
+            self._get_param("AvailabilityZone"),
+            int(self._get_param("InstanceCount")),
+        )
+        return ActionResult({"CapacityReservation": made})
+
+    def describe_capacity_reservations(self: Any) -> Any:
+        wanted = self._get_param("CapacityReservationIds", []) or []
+        for one in wanted:
+            _existing(world, one)
+        found = [as_of_now(world, r) for key, r in world.reservations.items() if not wanted or key in wanted]
+        return ActionResult({"CapacityReservations": found})
+
+    def cancel_capacity_reservation(self: Any) -> Any:
+        _existing(world, self._get_param("CapacityReservationId"))["State"] = "cancelled"
+        return ActionResult({"Return": True})
+
+    return [create_capacity_reservation, describe_capacity_reservations, cancel_capacity_reservation]
+
+
+def _existing(world: World, wanted: str) -> dict[str, Any]:
+    if wanted not in world.reservations:
+        raise EC2ClientError(
+            "InvalidCapacityReservationId.NotFound", f"The capacity reservation {wanted} does not exist"
+        )
+    return world.reservations[wanted]
+
+
+def _block_actions(world: World) -> list[Callable[[Any], Any]]:
+    def describe_capacity_block_offerings(self: Any) -> Any:
+        kind, count = self._get_param("InstanceType"), int(self._get_param("InstanceCount") or 1)
+        return ActionResult(
+            {"CapacityBlockOfferings": _offers(world, kind, count, int(self._get_param("CapacityDurationHours")))}
+        )
+
+    def purchase_capacity_block(self: Any) -> Any:
+        offer = world.offers.get(self._get_param("CapacityBlockOfferingId"))
+        if offer is None:
+            raise EC2ClientError(
+                "InvalidCapacityBlockOfferingId.NotFound", "The offering does not exist or has expired"
+            )
+        bought = reserve(
+            world,
+            offer["InstanceType"],
+            offer["AvailabilityZone"],
+            offer["InstanceCount"],
+            start=offer["StartDate"],
+            end=offer["EndDate"],
+        )
+        return ActionResult({"CapacityReservation": as_of_now(world, bought)})
+
+    def describe_capacity_block_status(self: Any) -> Any:
+        wanted = self._get_param("CapacityBlockIds", []) or []
+        found = [_status(key, r) for key, r in world.reservations.items() if not wanted or key in wanted]
+        return ActionResult({"CapacityBlockStatuses": found})
+
+    return [describe_capacity_block_offerings, purchase_capacity_block, describe_capacity_block_status]
+
+
+def _offers(world: World, instance_type: str, count: int, hours: int) -> list[dict[str, Any]]:
+    """Three blocks in the coming days at fmctl's own dated price; none where no price is known."""
+    from fmctl.catalog import find_price
+
+    now = world.clock.now()
+    try:
+        price = find_price(instance_type, REGION, "capacity-block", now.date()).usd_per_h
+    except LookupError:
+        price = None
+    if price is None:
+        return []
+    day, made = now.replace(hour=11, minute=30, second=0, microsecond=0), []
+    for start in (day + timedelta(days=2 * k) for k in (1, 2, 3)):
+        offer = {
+            "CapacityBlockOfferingId": "cb-" + uuid.uuid4().hex[:17],
+            "InstanceType": instance_type,
+            "AvailabilityZone": f"{REGION}a",
+            "InstanceCount": count,
+            "StartDate": start,
+            "EndDate": start + timedelta(hours=hours),
+            "CapacityBlockDurationHours": hours,
+            "UpfrontFee": f"{price * count * hours:.2f}",
+            "CurrencyCode": "USD",
+            "Tenancy": "default",
+        }
+        world.offers[str(offer["CapacityBlockOfferingId"])] = offer
+        made.append(offer)
+    return made
+
+
+def _status(key: str, reservation: dict[str, Any]) -> dict[str, Any]:
+    numbers = {
+        "TotalCapacity": reservation["TotalInstanceCount"],
+        "TotalAvailableCapacity": reservation["AvailableInstanceCount"],
+        "TotalUnavailableCapacity": 0,
+    }
+    inner = [{"CapacityReservationId": key, **numbers}]
+    return {"CapacityBlockId": key, "InterconnectStatus": "ok", **numbers, "CapacityReservationStatuses": inner}
+
+
+def _placement_group_actions(world: World) -> list[Callable[[Any], Any]]:
+    groups = world.placement_groups
+
+    def create_placement_group(self: Any) -> Any:
+        name = self._get_param("GroupName")
+        strategy = self._get_param("Strategy") or "cluster"
+        groups[name] = {
+            "GroupName": name, "Strategy": strategy, "State": "available", "GroupId": "pg-" + uuid.uuid4().hex[:17],
+        }  # fmt: skip
+        return ActionResult({"PlacementGroup": groups[name]})
+
+    def describe_placement_groups(self: Any) -> Any:
+        wanted = self._get_param("GroupNames", []) or []
+        for name in wanted:
+            if name not in groups:
+                raise EC2ClientError("InvalidPlacementGroup.Unknown", f"The Placement Group '{name}' is unknown.")
+        return ActionResult({"PlacementGroups": [g for name, g in groups.items() if not wanted or name in wanted]})
+
+    def delete_placement_group(self: Any) -> Any:
+        groups.pop(self._get_param("GroupName"), None)
+        return ActionResult({})
+
+    return [create_placement_group, describe_placement_groups, delete_placement_group]

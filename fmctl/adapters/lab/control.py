@@ -1,0 +1,77 @@
+"""The lab's own endpoint, under /fm/: what it is doing, its clock, and what is to go wrong. JSON in, JSON out.
+
+    GET  /fm/state
+    POST /fm/advance {"seconds": 300}
+    POST /fm/speed   {"speed": 60}
+    POST /fm/fail    {"resource": "HeadNode$", "reason": "...", "stack": "name", "phase": "create|delete"}
+    POST /fm/ice     {"instance_type": "p5.48xlarge", "zone": "us-east-1a", "after": 3}
+    POST /fm/fault   {"service": "ec2", "action": "DescribeInstances", "call": 2, "times": 1,
+                      "kind": "throttling|error|timeout|expired|denied", "seconds": 70}
+    POST /fm/clear   {}
+
+`stack`, `instance_type`, `service` and `action` are regular expressions for the whole, `resource` for a part. A POST
+has to be declared as JSON, which a page in a browser cannot do without being asked first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from fmctl.adapters.lab.faults import BadRule
+from fmctl.adapters.lab.world import World
+
+_LONGEST = 365 * 86400.0
+
+
+def state(world: World) -> dict[str, Any]:
+    """What the lab is doing."""
+    return {
+        "pid": os.getpid(),
+        "token": world.token,
+        "now": world.clock.now().isoformat(),
+        "speed": world.clock.speed,
+        "seed": world.seed,
+        "faults": world.faults.as_document(),
+        "notes": world.notes,
+    }
+
+
+def respond(world: World, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """Answer one request to /fm/."""
+    try:
+        status, found = "200 OK", _done(world, environ)
+    except (BadRule, KeyError, TypeError, ValueError) as error:
+        status, found = "400 Bad Request", {"error": f"{type(error).__name__}: {error}"}
+    body = json.dumps(found).encode()
+    start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _done(world: World, environ: dict[str, Any]) -> dict[str, Any]:
+    what = environ["PATH_INFO"].removeprefix("/fm/")
+    if what == "state":
+        return state(world)
+    if environ["REQUEST_METHOD"] != "POST" or environ.get("CONTENT_TYPE", "").partition(";")[0] != "application/json":
+        raise BadRule("POST application/json")
+    body = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")
+    if what == "advance":
+        world.advance(_number(body, "seconds", 0.0, _LONGEST))
+    elif what == "speed":
+        world.clock.speed = _number(body, "speed", 0.0, 1e6)
+    elif what == "clear":
+        world.faults.clear()
+    elif what in ("fail", "ice", "fault"):
+        world.faults.add(what, body)
+    else:
+        raise BadRule(f"nothing is called {what}")
+    return state(world)
+
+
+def _number(body: dict[str, Any], name: str, low: float, high: float) -> float:
+    found = float(body[name])
+    if not low <= found <= high:
+        raise BadRule(f"{name} is between {low:g} and {high:g}")
+    return found

@@ -1,0 +1,141 @@
+"""What runs on a head node, as far as AWS sees it: the fleet's status in DynamoDB, and static compute nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import yaml
+from moto.dynamodb.models import dynamodb_backends
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import ec2_backends
+from moto.s3.models import s3_backends
+
+from fmctl.adapters.lab import resources, stacks
+from fmctl.adapters.lab.world import World
+
+_KEY = {"Id": {"S": "COMPUTE_FLEET"}}
+_NEXT = {"STOP_REQUESTED": "STOPPING", "STOPPING": "STOPPED", "START_REQUESTED": "STARTING", "STARTING": "RUNNING"}
+_STEP = timedelta(seconds=30)
+_RETRY = timedelta(minutes=5)  # of nodes that got no capacity
+_CREATED = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+_NAME, _TYPE = "parallelcluster:cluster-name", "parallelcluster:node-type"
+
+
+class Fleet:
+    """A stand-in for clustermgtd: one for all clusters of the lab."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._since: dict[str, tuple[str, datetime]] = {}
+        self._wanted: dict[str, list[dict[str, Any]]] = {}
+        self._refused: dict[str, datetime] = {}
+
+    def step(self) -> None:
+        """Move every cluster's fleet on."""
+        for backend in stacks.backends():
+            for stack in list(backend.stacks.values()):
+                table = f"parallelcluster-{stack.name}"
+                tables = dynamodb_backends[stack.account_id][stack.region_name]
+                if table in tables.tables:
+                    self._one(stack, tables, table)
+
+    def _one(self, stack: Any, tables: Any, table: str) -> None:
+        state = self._moved(stack.stack_id, _status(tables, table), tables, table)
+        ec2 = ec2_backends[stack.account_id][stack.region_name]
+        now = stacks.status(self._world, stack)
+        if state in ("STOPPED", "STOPPING") or (now or "").startswith("DELETE"):
+            _terminate(ec2, stack.name)
+        elif state == "RUNNING" and now in _CREATED:
+            self._fill(stack, ec2)
+
+    def _moved(self, key: str, state: str | None, tables: Any, table: str) -> str:
+        """The status now; requests are carried out in two steps of half a minute."""
+        now = self._world.clock.now()
+        if state is None:
+            _put(tables, table, "RUNNING", now)
+            return "RUNNING"
+        while state in _NEXT:
+            known, since = self._since.get(key, ("", now))
+            if known != state:
+                since = now
+                self._since[key] = (state, now)
+            if now - since < _STEP:
+                return state
+            state = _NEXT[state]
+            self._since[key] = (state, since + _STEP)
+            _put(tables, table, state, now)
+        self._since.pop(key, None)
+        return state
+
+    def _fill(self, stack: Any, ec2: Any) -> None:
+        """Start the static nodes that are missing; without capacity again in five minutes."""
+        now = self._world.clock.now()
+        if now < self._refused.get(stack.stack_id, now):
+            return
+        if stack.stack_id not in self._wanted:
+            self._wanted[stack.stack_id] = list(_static_nodes(stack))
+        for group in self._wanted[stack.stack_id]:
+            tags = {_NAME: stack.name, _TYPE: "Compute", "parallelcluster:queue-name": group["queue"],
+                    "parallelcluster:compute-resource-name": group["resource"]}  # fmt: skip
+            for _ in range(group["count"] - len(_running(ec2, tags))):
+                try:
+                    made = resources.launch(ec2, {"LaunchTemplateName": group["template"]}, group, stack.region_name)
+                except EC2ClientError as error:
+                    self._refused[stack.stack_id] = now + _RETRY
+                    self._world.note("no capacity for a node", cluster=stack.name, error=str(error)[:200])
+                    return
+                for key, value in (tags | {"Name": "Compute"}).items():
+                    made.add_tag(key, value)
+
+
+def install(world: World) -> None:
+    """Let fleets move as time goes on."""
+    fleet = Fleet(world)
+    world.steps.append(fleet.step)
+
+
+def _status(tables: Any, table: str) -> str | None:
+    item = tables.get_item(table, _KEY)
+    return None if not item else str(item.attrs["Data"].value["status"].value)
+
+
+def _put(tables: Any, table: str, status: str, now: datetime) -> None:
+    data = {"status": {"S": status}, "lastStatusUpdatedTime": {"S": str(now)}}
+    tables.put_item(table, {**_KEY, "Data": {"M": data}})
+
+
+def _static_nodes(stack: Any) -> Iterator[dict[str, Any]]:
+    """Queue, compute resource, count, launch template and subnet of the static nodes, out of the cluster's config."""
+    config = _config(stack)
+    for queue in (config.get("Scheduling") or {}).get("SlurmQueues") or []:
+        for one in queue.get("ComputeResources") or []:
+            if one.get("MinCount"):
+                yield {
+                    "queue": queue["Name"], "resource": one["Name"], "count": int(one["MinCount"]),
+                    "template": f"{stack.name}-{queue['Name']}-{one['Name']}",
+                    "SubnetId": queue["Networking"]["SubnetIds"][0], "InstanceType": one.get("InstanceType"),
+                }  # fmt: skip
+
+
+def _config(stack: Any) -> dict[str, Any]:
+    """The configuration that pcluster uploaded; empty where there is none."""
+    for bucket in list(s3_backends[stack.account_id]["aws"].buckets.values()):
+        for key, found in list(bucket.keys.items()):
+            if f"/clusters/{stack.name}-" in f"/{key}" and key.endswith("configs/cluster-config.yaml"):
+                with suppress(yaml.YAMLError):
+                    return yaml.safe_load(found.value) or {}
+    return {}
+
+
+def _running(ec2: Any, tags: dict[str, str]) -> list[Any]:
+    found = [one for group in ec2.reservations.values() for one in group.instances]
+    alive = [one for one in found if one.state in ("pending", "running")]
+    return [one for one in alive if tags.items() <= {t["key"]: t["value"] for t in one.get_tags()}.items()]
+
+
+def _terminate(ec2: Any, cluster: str) -> None:
+    for one in _running(ec2, {_NAME: cluster, _TYPE: "Compute"}):
+        ec2.terminate_instances([one.id])

@@ -1,0 +1,101 @@
+"""One HTTP request as an API call: which service and action it is, and how that service says no."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+Refusal = tuple[str, list[tuple[str, str]], bytes]
+_MESSAGES = {
+    "throttling": "Rate exceeded",
+    "error": "An internal error has occurred",
+    "expired": "The security token included in the request is expired",
+    "denied": "User: arn:aws:iam::123456789012:user/lab is not authorized to perform this action",
+}
+# Status and code by kind of refusal and protocol.
+_CODES: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "throttling": {
+        "ec2": ("503 Service Unavailable", "RequestLimitExceeded"),
+        "query": ("400 Bad Request", "Throttling"),
+        "s3": ("503 Slow Down", "SlowDown"),
+        "json": ("400 Bad Request", "ThrottlingException"),
+    },
+    "error": {
+        "ec2": ("500 Internal Server Error", "InternalError"),
+        "query": ("500 Internal Server Error", "InternalFailure"),
+        "s3": ("500 Internal Server Error", "InternalError"),
+        "json": ("500 Internal Server Error", "InternalServerError"),
+    },
+    "expired": {
+        "ec2": ("400 Bad Request", "RequestExpired"),
+        "query": ("403 Forbidden", "ExpiredToken"),
+        "s3": ("400 Bad Request", "ExpiredToken"),
+        "json": ("400 Bad Request", "ExpiredTokenException"),
+    },
+    "denied": {
+        "ec2": ("403 Forbidden", "UnauthorizedOperation"),
+        "query": ("403 Forbidden", "AccessDenied"),
+        "s3": ("403 Forbidden", "AccessDenied"),
+        "json": ("400 Bad Request", "AccessDeniedException"),
+    },
+}
+
+
+def called(environ: dict[str, Any]) -> tuple[str, str]:
+    """Service and action of a signed request; `METHOD /path` where a REST service has no action's name in it."""
+    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
+    service = scope[1] if scope else ""
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target:
+        return service, target.rpartition(".")[2]
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        action = parse_qs(_body(environ).decode("utf-8", "replace")).get("Action", [""])[0]
+        if action:
+            return service, action
+    return service, f"{environ.get('REQUEST_METHOD', 'GET')} {environ.get('PATH_INFO', '/')}"
+
+
+def refusal(kind: str, service: str, action: str, environ: Mapping[str, Any]) -> Refusal:
+    """Status line, headers and body with which the service would refuse."""
+    protocol = _protocol(service, action, environ)
+    status, code = _CODES[kind][protocol]
+    message = _MESSAGES[kind]
+    if protocol == "json":
+        body = json.dumps({"__type": code, "message": message, "Message": message})
+        return status, [("Content-Type", "application/x-amz-json-1.0"), ("x-amzn-ErrorType", code)], body.encode()
+    error = f"<Code>{code}</Code><Message>{message}</Message>"
+    body = {
+        "ec2": f"<Response><Errors><Error>{error}</Error></Errors><RequestID>lab</RequestID></Response>",
+        "query": f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>lab</RequestId></ErrorResponse>",
+        "s3": f"<Error>{error}<RequestId>lab</RequestId></Error>",
+    }[protocol]
+    return status, [("Content-Type", "text/xml")], body.encode()
+
+
+def answer(refused: Refusal, start_response: Callable[..., Any]) -> list[bytes]:
+    """Send it."""
+    status, headers, body = refused
+    start_response(status, [*headers, ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _protocol(service: str, action: str, environ: Mapping[str, Any]) -> str:
+    if service in ("ec2", "s3"):
+        return service
+    rest = " " in action or environ.get("HTTP_X_AMZ_TARGET")
+    return "json" if rest else "query"
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    """The body, put back for whoever reads it next."""
+    try:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        length = 0
+    body: bytes = environ["wsgi.input"].read(length)
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body

@@ -1,0 +1,162 @@
+"""CloudFormation resources of every type: moto's own where it has one that works, else one that answers to its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.cloudformation import parsing
+from moto.core.common_models import CloudFormationModel
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import ec2_backends
+
+_OURS = ("Custom::", "AWS::ElasticLoadBalancingV2::", "AWS::AutoScaling::")  # moto refuses the login pool's listener
+_OUR_TYPES = {"AWS::CloudFormation::CustomResource", "AWS::Lambda::Function", *parsing.NULL_MODELS}
+
+
+def install(refused: dict[tuple[str, str], str]) -> None:
+    """Patch `resource_class_from_type`.
+
+    Args:
+        refused: filled with the reason by (stack id, logical id) where an instance got no capacity.
+    """
+    _Instance.refused = refused
+
+    def resource_class_from_type(kind: str) -> Any:
+        if kind == "AWS::EC2::Instance":
+            return _Instance
+        known = parsing.get_model_map()
+        if kind.startswith(_OURS) or kind in _OUR_TYPES or kind not in known:
+            return _Anything
+        return known[kind]
+
+    parsing.resource_class_from_type = resource_class_from_type
+
+
+class _Anything(CloudFormationModel):
+    """A resource that only has a name."""
+
+    __module__ = "moto.cloudformation.fmctl"  # moto's metaclass reads the service from it
+
+    def __init__(self, name: str, kind: str, properties: dict[str, Any], region: str, account: str) -> None:
+        self.name, self.kind, self.properties, self.region, self.account = name, kind, properties, region, account
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        """A type that no template names."""
+        return "Fmctl::Any::Resource"
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        """No property names it."""
+        return ""
+
+    @property
+    def physical_resource_id(self) -> str:
+        """Its name; a file system has the form that validators look for."""
+        if self.kind == "AWS::FSx::FileSystem":
+            return "fs-" + self.name.encode().hex().rjust(17, "0")[-17:]
+        return self.name
+
+    def get_cfn_attribute(self, attribute: str) -> str:
+        """Something of the right form."""
+        if attribute == "Arn":
+            return f"arn:aws:{self.kind.split('::')[1].lower()}:{self.region}:{self.account}:{self.name}"
+        if attribute in ("LatestVersionNumber", "DefaultVersionNumber"):
+            return "1"
+        if attribute == "DNSName":
+            return f"{self.physical_resource_id}.fsx.{self.region}.amazonaws.com"
+        return f"{self.name}-{attribute}"
+
+    @classmethod
+    def has_cfn_attr(cls, attr: str) -> bool:
+        """Every attribute."""
+        return True
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **kw: Any
+    ) -> Any:
+        """Made at once."""
+        properties = cloudformation_json.get("Properties", {})
+        return cls(resource_name, kw.get("ResourceType", ""), properties, region_name, account_id)
+
+    @classmethod
+    def update_from_cloudformation_json(
+        cls, original_resource: Any, new_resource_name: str, cloudformation_json: dict[str, Any], *_: Any, **__: Any
+    ) -> Any:
+        """New properties, same thing."""
+        original_resource.properties = cloudformation_json.get("Properties", {})
+        return original_resource
+
+    @classmethod
+    def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:
+        """Nothing to take away."""
+
+    def delete(self, *_: Any, **__: Any) -> None:
+        """Nothing to take away."""
+
+    def is_created(self) -> bool:
+        """Always."""
+        return True
+
+
+class _Instance(_Anything):
+    """An instance from a launch template, which moto's own ignores: a real one of moto's EC2."""
+
+    __module__ = "moto.cloudformation.fmctl"
+    refused: dict[tuple[str, str], str]
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        """A type that no template names."""
+        return "Fmctl::Instance::Resource"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **kw: Any
+    ) -> Any:
+        """Run it; without capacity the resource stands for itself and its creation will fail."""
+        ec2 = ec2_backends[account_id][region_name]
+        properties = cloudformation_json["Properties"]
+        try:
+            made = launch(ec2, properties.get("LaunchTemplate") or {}, properties, region_name)
+        except EC2ClientError as error:
+            cls.refused[kw.get("StackId", ""), kw.get("LogicalId", "")] = str(getattr(error, "message", error))
+            return _Anything(resource_name, "AWS::EC2::Instance", properties, region_name, account_id)
+        for tag in properties.get("Tags", []):
+            made.add_tag(tag["Key"], tag["Value"])
+        return made
+
+
+def launch(ec2: Any, template: dict[str, Any], properties: dict[str, Any], region: str) -> Any:
+    """One instance out of a launch template's newest version and the properties beside it."""
+    data = template_data(ec2, template)
+    reservation = ec2.run_instances(
+        data.get("ImageId") or properties.get("ImageId"),
+        1,
+        None,
+        [],
+        instance_type=data.get("InstanceType") or properties.get("InstanceType"),
+        is_instance_type_default=False,
+        subnet_id=properties.get("SubnetId") or _subnet(ec2, data),
+        region_name=region,
+        key_name=data.get("KeyName"),
+        block_device_mappings=[],
+    )
+    return reservation.instances[0]
+
+
+def template_data(ec2: Any, template: dict[str, Any]) -> dict[str, Any]:
+    """What a launch template holds, by id or name; nothing where there is none."""
+    by_name = {one.name: one for one in ec2.launch_templates.values()}
+    found = ec2.launch_templates.get(template.get("LaunchTemplateId")) or by_name.get(
+        template.get("LaunchTemplateName")
+    )
+    return dict(found.versions[-1].data) if found else {}
+
+
+def _subnet(ec2: Any, data: dict[str, Any]) -> str | None:
+    for interface in data.get("NetworkInterfaces") or []:
+        made = ec2.enis.get(interface.get("NetworkInterfaceId"))
+        return str(made.subnet.id) if made else interface.get("SubnetId")
+    return None

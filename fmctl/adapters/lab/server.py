@@ -1,0 +1,114 @@
+"""The lab's process: `python -m fmctl.adapters.lab.server --folder F --token T --port N --speed X`.
+
+Binds 127.0.0.1 alone. Writes state.json and site.yaml into the folder once the account is seeded; ends on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fmctl.adapters.lab import control, requests, settings
+from fmctl.adapters.lab.images import images
+from fmctl.adapters.lab.world import ACCOUNT, REGION, World
+from fmctl.domain.cluster import PCLUSTER_VERSION
+from fmctl.files import write_atomic
+
+_TICK_S = 0.2
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    asked = _asked()
+    folder = Path(asked.folder)
+    write_atomic(folder / settings.IMAGES, json.dumps(images(PCLUSTER_VERSION)), parents=True)
+    os.environ["MOTO_AMIS_PATH"] = str(folder / settings.IMAGES)  # moto reads these when it is imported
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+    world = World(token=asked.token)
+    world.clock.speed = asked.speed
+    server = serve(world, asked.port)
+    os.environ["MOTO_PORT"] = str(server.server_port)
+    endpoint = f"http://{settings.HOST}:{server.server_port}"
+    world.seed.update(_seeded(world, endpoint))
+    site = folder / settings.SITE
+    write_atomic(site, settings.site_text(world.seed, ACCOUNT))
+    found = settings.Running(os.getpid(), server.server_port, asked.token, str(site), asked.speed, world.seed)
+    write_atomic(folder / settings.STATE, found.as_text())
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    while True:
+        time.sleep(_TICK_S)
+        world.tick(wait=False)
+
+
+def serve(world: World, port: int) -> Any:
+    """Moto's server with our patches, answering in a thread of its own."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
+
+    from fmctl.adapters.lab import capacity, commands, compute, fleet, schedules, stacks, storage
+
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # not a line for every request
+    for patch in (compute, capacity, storage, stacks, schedules, fleet):
+        patch.install(world)
+    commands.install()
+    inner = DomainDispatcherApplication(create_backend_app)
+    server = make_server(
+        settings.HOST, port, application(world, inner), threaded=True, request_handler=MotoRequestHandler
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def application(world: World, inner: Wsgi) -> Wsgi:
+    """The control endpoint, then whatever is to go wrong, then moto."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        if environ.get("PATH_INFO", "").startswith("/fm/"):
+            return control.respond(world, environ, start_response)
+        if world.faults.api:
+            service, action = requests.called(environ)
+            fault = world.faults.hit(service, action)
+            if fault is not None and fault.kind == "timeout":
+                time.sleep(fault.seconds)
+            elif fault is not None:
+                return requests.answer(requests.refusal(fault.kind, service, action, environ), start_response)
+        world.tick(wait=False)
+        return inner(environ, start_response)
+
+    return answer
+
+
+def _seeded(world: World, endpoint: str) -> dict[str, Any]:
+    import boto3
+
+    from fmctl.adapters.lab.seed import seed
+
+    def client(service: str) -> Any:
+        return boto3.client(
+            service, endpoint_url=endpoint, region_name=REGION, aws_access_key_id=settings.FAKE_KEY,
+            aws_secret_access_key=settings.FAKE_SECRET,
+        )  # fmt: skip
+
+    return seed(world, client)
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", required=True)
+    parser.add_argument("--token", required=True)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--speed", type=float, default=1.0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

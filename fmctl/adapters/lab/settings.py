@@ -1,0 +1,86 @@
+"""What the lab's process and those who start it agree on: files, names, fake keys. No moto here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+HOST = "127.0.0.1"
+STATE, SITE, IMAGES, LOG = "state.json", "site.yaml", "images.json", "server.log"
+MODULE = "fmctl.adapters.lab.server"
+FAKE_KEY, FAKE_SECRET = "lab-not-a-real-key", "lab-not-a-real-secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A lab that was started. token: its own, so that another process with its pid is not taken for it."""
+
+    pid: int
+    port: int
+    token: str
+    site: str
+    speed: float
+    seed: Mapping[str, Any]
+
+    @property
+    def endpoint(self) -> str:
+        """Its address; an IP, because S3 puts a bucket's name in front of a host's name."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a shell exports to talk to it."""
+        region = str(self.seed["region"])
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": FAKE_KEY,
+            "AWS_SECRET_ACCESS_KEY": FAKE_SECRET,
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def as_text(self) -> str:
+        """The state file."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    @classmethod
+    def from_text(cls, text: str) -> Running | None:
+        """Out of the state file; None where it is not one."""
+        try:
+            raw = json.loads(text)
+            right = isinstance(raw["pid"], int) and isinstance(raw["seed"], dict)
+            return cls(**raw) if right else None
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+def site_text(seed: Mapping[str, Any], account: str) -> str:
+    """A site file (domain.cluster.Site) for the lab: head and compute nodes in the first zone's private subnet."""
+    import yaml
+
+    zone = min(seed["private_subnets"])
+    subnet = seed["private_subnets"][zone]
+    site = {
+        "region": seed["region"],
+        "compute_subnet": subnet,
+        "head_subnet": subnet,
+        "account": account,
+        "key_name": seed["key"],
+        "bucket": seed["bucket"],
+    }
+    head = [f"# fmctl's lab, zone {zone}: a local, emulated AWS. Nothing here is a real account.", *_capacity(seed)]
+    return "".join(f"{line}\n" for line in head) + str(yaml.safe_dump(site, sort_keys=False))
+
+
+def _capacity(seed: Mapping[str, Any]) -> list[str]:
+    """What is reserved where, for whoever wants another zone or a reservation."""
+    found = [(kind, "odcr", one) for kind, one in seed["reservations"].items()]
+    found += [(kind, "capacity-block", one) for kind, one in seed["blocks"].items()]
+    subnets = seed["private_subnets"]
+    return [
+        f"# {one['count']} x {kind}, {purchase} {one['id']}, compute_subnet {subnets[one['zone']]} ({one['zone']})"
+        for kind, purchase, one in found
+    ]

@@ -1,0 +1,85 @@
+"""What ParallelCluster answers, as findings, resources or an error of ours; the same for worker and command."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fmctl.adapters.ports import Finding
+from fmctl.errors import CapacityUnavailable, FmctlError, OperationFailed, PermissionDenied
+
+DRY_RUN_PASSED = "DryRun flag is set"
+_GONE = re.compile(r"does not exist or belongs to an incompatible", re.IGNORECASE)
+_NO_IDENTITY = re.compile(
+    r"Unable to locate credentials|NoCredentials|ExpiredToken|RequestExpired|InvalidClientTokenId|AuthFailure"
+    r"|security token included in the request|SignatureDoesNotMatch|config profile .* could not be found",
+    re.IGNORECASE,
+)
+_NO_RIGHT = re.compile(r"AccessDenied|UnauthorizedOperation|not authorized to perform", re.IGNORECASE)
+_NO_CAPACITY = re.compile(r"InsufficientInstanceCapacity|InsufficientCapacity|LimitExceeded.*vCPU|VcpuLimit")
+_NO_ANSWER = re.compile(
+    r"Could not connect to the endpoint|EndpointConnectionError|timed? ?out|Rate exceeded|Throttl|RequestLimitExceeded"
+    r"|InternalError|InternalFailure|Connection was closed|jsii|\bnode\b.*not found",
+    re.IGNORECASE,
+)
+_LONGEST = 600
+
+
+def is_gone(content: Mapping[str, Any]) -> bool:
+    """Whether this says that there is no such cluster."""
+    return _GONE.search(message(content)) is not None
+
+
+def message(content: Mapping[str, Any]) -> str:
+    """The message of an answer, one line."""
+    return " ".join(str(content.get("message") or "").split())
+
+
+def findings(content: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """The findings of a dry run, passed or not.
+
+    Raises:
+        PermissionDenied: nobody looked, because the credentials are missing or no longer hold.
+        OperationFailed: nobody looked, because AWS did not answer.
+    """
+    found = validators(content)
+    text = message(content)
+    for words in (text, *(one.message for one in found if one.level == "ERROR")):
+        if _NO_IDENTITY.search(words):
+            raise failure("validate", {**content, "message": words})
+    if DRY_RUN_PASSED in text:
+        return found
+    if any(one.level == "ERROR" for one in found):
+        return found
+    if not text or _NO_ANSWER.search(text) or _NO_RIGHT.search(text):
+        raise failure("validate", content)
+    return (*found, Finding("ERROR", "Request", text.removeprefix("Bad Request: ")))
+
+
+def validators(content: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """What the validators said."""
+    raw: Sequence[Mapping[str, Any]] = [
+        *(content.get("configurationValidationErrors") or ()), *(content.get("validationMessages") or ()),
+    ]  # fmt: skip
+    return tuple(Finding(str(one.get("level")), str(one.get("type")), str(one.get("message"))) for one in raw)
+
+
+def failure(op: str, content: Mapping[str, Any]) -> FmctlError:
+    """An answer that is no success, as the error to raise."""
+    errors = [one for one in validators(content) if one.level == "ERROR"]
+    refused = list(content.get("updateValidationErrors") or ())
+    why = message(content)
+    if errors:
+        why = f"{why} {errors[0].kind}: {errors[0].message}"
+    elif refused:
+        why = f"{why}: {refused[0].get('parameter')}: {refused[0].get('message')}"
+    why = why[:_LONGEST] or "it said nothing"
+    what = f"ParallelCluster did not {op.replace('_', ' ')}"
+    if _NO_IDENTITY.search(why):
+        return PermissionDenied(what, why=why, next="aws sts get-caller-identity, and sign in again")
+    if _NO_RIGHT.search(why):
+        return PermissionDenied(what, why=why, next="ask for that permission")
+    if _NO_CAPACITY.search(why):
+        return CapacityUnavailable(what, why=why, next="another zone, or a reservation")
+    return OperationFailed(what, why=why, next="fmctl pcluster status")

