@@ -49,6 +49,7 @@ SETTINGS: Mapping[str, Setting] = {
         _setting("read_only", "switch", False, "refuse everything that spends money or destroys"),
         _setting("calibration", "text", None, "name of the fitted constants to predict with (fmctl calibrate --name)"),
         _setting("max_hours", "number", None, "hours after which a launched cluster ends, whatever happens"),
+        _setting("site", "text", None, "file that says where in AWS clusters go (fmctl schema site)"),
         _setting("objective", "text", "cost", "what plan ranks by", "cost", "time", "throughput"),
         _setting("purchase", "texts", (), "ways of paying that plan looks at when none are named"),
         _setting("power_usage_effectiveness", "number", 1.15, "facility power over server power, at least 1"),
