@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Entry] = {
     "plan": Entry("Search layouts, instance types and node counts, and rank them.", "planning:plan"),
     "explain": Entry("Where the time, the memory and the money go.", "comparing:explain"),
     "diff": Entry("Two plans or estimates, field by field.", "comparing:diff"),
+    "render": Entry("A plan as ParallelCluster configuration and Slurm job.", "rendering:render"),
     "validate": Entry("Predict measured runs and print the errors.", "validating:validate"),
     "calibrate": Entry("Fit the constants again, on your own runs too.", "calibrating:calibrate"),
     "models": Entry(

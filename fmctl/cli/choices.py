@@ -19,12 +19,14 @@ FRAMEWORKS = (
     "composer",
 )
 PRECISIONS = ("bf16", "fp8", "mxfp8", "nvfp4")
+CAPACITIES = ("on-demand", "odcr", "capacity-block", "spot")
 PURCHASES = ("on-demand", "capacity-block", "spot", "reserved-1y", "reserved-3y")
 OBJECTIVES = ("cost", "time", "throughput")
 SHELLS = ("bash", "zsh", "fish")
 SCHEMAS = (
-    "estimate", "plan", "explain", "diff", "validate", "calibrate", "models", "model", "instances", "instance",
-    "prices", "lab", "pcluster", "config", "schemas", "spec", "error",
+    "estimate", "plan", "explain", "diff", "validate", "calibrate", "render", "site", "preflight", "launch",
+    "status", "teardown", "history", "models", "model", "instances", "instance", "prices", "lab", "pcluster",
+    "config", "schemas", "spec", "error",
 )  # fmt: skip
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -38,6 +40,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "dispatcher": ("all-to-all", "fused", "proxy"),
     "cuda_graph": ("none", "layer", "full"),
     "purchase": PURCHASES,
+    "capacity": CAPACITIES,
     "objective": OBJECTIVES,
     "shell": SHELLS,
     "schema_name": SCHEMAS,
@@ -51,6 +54,9 @@ DYNAMIC: Mapping[str, str] = {
     "a": "plans",
     "b": "plans",
     "subject": "subjects",
+    "plan_name": "plans",
+    "site": "files",
+    "folder": "files",
     "setting": "settings",
     "calibration": "calibrations",
     "data": "files",

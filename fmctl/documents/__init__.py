@@ -6,11 +6,11 @@ Within a major version fields are only added, so a reader keeps fields it does n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from fmctl.documents.base import Head
+from fmctl.documents.base import Open
 from fmctl.documents.calibration import CalibrateDocument
 from fmctl.documents.catalogue import (
     InstanceDocument,
@@ -21,17 +21,21 @@ from fmctl.documents.catalogue import (
 )
 from fmctl.documents.lab import LabDocument, PclusterDocument
 from fmctl.documents.meta import ConfigDocument, ErrorDocument, SchemasDocument, SpecDocument
+from fmctl.documents.render import RenderDocument
 from fmctl.documents.results import DiffDocument, EstimateDocument, ExplainDocument, PlanDocument
+from fmctl.documents.site import SiteDocument
 from fmctl.documents.validation import ValidateDocument
 from fmctl.errors import UnknownName, UnreadableFile
 
-DOCUMENTS: Mapping[str, type[Head]] = {
+DOCUMENTS: Mapping[str, type[Open]] = {
     "estimate": EstimateDocument,
     "plan": PlanDocument,
     "explain": ExplainDocument,
     "diff": DiffDocument,
     "validate": ValidateDocument,
     "calibrate": CalibrateDocument,
+    "render": RenderDocument,
+    "site": SiteDocument,
     "models": ModelsDocument,
     "model": ModelDocument,
     "instances": InstancesDocument,
@@ -45,6 +49,7 @@ DOCUMENTS: Mapping[str, type[Head]] = {
     "error": ErrorDocument,
 }
 _READABLE = ("estimate", "plan")
+_WRITTEN_BY_USERS = ("site",)  # what has a default may be left out
 
 
 def about() -> dict[str, str]:
@@ -58,7 +63,8 @@ def json_schema(name: str) -> dict[str, Any]:
     if bare not in DOCUMENTS:
         raise UnknownName("schema", name, DOCUMENTS, next="fmctl schema")
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"fmctl.{bare}/1"}
-    return head | DOCUMENTS[bare].model_json_schema(mode="serialization")
+    mode: Literal["validation", "serialization"] = "validation" if bare in _WRITTEN_BY_USERS else "serialization"
+    return head | DOCUMENTS[bare].model_json_schema(mode=mode)
 
 
 def check(found: Any, where: str) -> dict[str, Any]:

@@ -59,10 +59,15 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How the GPUs are bought: one of PURCHASES, with the reservation it names."""
+    """How the GPUs are bought: one of PURCHASES, with the reservation it names.
+
+    reservation_id: of one reservation; one Capacity Block per UltraServer, with commas between them. static: nodes run
+    from the start; otherwise they come with a job and go when idle (a Capacity Block is always static).
+    """
 
     purchase: str = "on-demand"
     reservation_id: str | None = None
+    static: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,8 @@ class ClusterSpec:
 
     row: the plan's candidate as the document has it (`result.rows[]` of fmctl.plan/1: instance, nodes, layout,
     workload, framework, model). plan, plan_digest: where it came from. max_hours: the end that AWS itself enforces.
-    idle_minutes: idle nodes go after so long. usd_per_h: of all nodes, None where no price is known.
+    idle_minutes: idle nodes go after so long. usd_per_h: of all nodes, None where no price is known. efa: interfaces
+    where the type has them.
     """
 
     name: str
@@ -85,6 +91,7 @@ class ClusterSpec:
     usd_per_h: float | None = None
     price_date: str = ""
     created_by: str = ""
+    efa: bool = True
 
     @property
     def instance(self) -> str:

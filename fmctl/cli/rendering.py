@@ -1,0 +1,180 @@
+"""`render`: a plan as ParallelCluster configuration and Slurm job."""
+
+# No `from __future__ import annotations` here: typer would compile each of these options from its text.
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from fmctl.cli.choices import CAPACITIES
+from fmctl.cli.options import Output, Text
+from fmctl.cli.output import emit, settings_for, warn
+from fmctl.cli.services import Services
+from fmctl.cli.streams import write_stderr, write_stdout
+from fmctl.cluster import store
+from fmctl.config import Settings
+from fmctl.errors import UnknownName, UnreadableFile, UsageError, shorten
+from fmctl.files import write_atomic
+from fmctl.units import parse_count, parse_number
+
+if TYPE_CHECKING:
+    from fmctl.cluster.render import Asked, Rendering
+    from fmctl.domain.cluster import ClusterSpec, Site
+    from fmctl.domain.model import ModelArch
+
+_MOST_RANK = 10_000
+_MOST_MINUTES = 24 * 60
+_PlanName = Annotated[
+    str, Argument(metavar="PLAN", help="A saved plan, or a plan document in a JSON file.", show_default=False)
+]
+
+
+def _option(help: str, *flags: str, metavar: str) -> Any:
+    return Option(*flags, metavar=metavar, help=help, rich_help_panel="Cluster", show_default=False)
+
+
+_BOUGHT = f"How the GPUs are bought, as the plan was priced unless said: {' | '.join(CAPACITIES)}"
+_RESERVATION = "Reservation of odcr and capacity-block; one per UltraServer, with commas"
+_STATIC = "Nodes run from the start; otherwise they come with a job and go when idle"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Wanted:
+    """What the cluster is to be, beside plan and site."""
+
+    site: Annotated[Text, _option("Where clusters go: a YAML or JSON file", "--site", metavar="FILE")] = None
+    rank: Annotated[Text, _option("Row of the plan (1)", "--rank", metavar="N")] = None
+    cluster_name: Annotated[Text, _option("Name, the plan's unless said", "--cluster-name", metavar="NAME")] = None
+    capacity: Annotated[Text, _option(_BOUGHT, "--purchase", metavar="NAME")] = None
+    reservation: Annotated[Text, _option(_RESERVATION, "--reservation", metavar="ID")] = None
+    max_hours: Annotated[Text, _option("Hours after which it ends, whatever happens", "--max-hours", metavar="H")] = (
+        None
+    )
+    idle_minutes: Annotated[Text, _option("Idle nodes go after so long (30)", "--idle-minutes", metavar="M")] = None
+    static: Annotated[bool, Option("--static", help=_STATIC, rich_help_panel="Cluster")] = False
+    no_efa: Annotated[bool, Option("--no-efa", help="No EFA interfaces.", rich_help_panel="Cluster")] = False
+
+
+def render(ctx: typer.Context, plan_name: _PlanName, wanted: Wanted, out: Output) -> None:
+    """The ParallelCluster configuration, the Slurm job and its environment for a saved plan; nothing is launched.
+
+    With -O FOLDER: cluster.yaml, job.sbatch and job.env there, each whole or not at all; otherwise all on stdout.
+    """
+    settings = settings_for(out)
+    if out.out is not None and not out.out.strip():
+        raise UsageError("--out needs a folder", why="it is empty", next="-O ./cluster")
+    asked = asked_for(wanted, settings)
+    document, notes = plan_document(plan_name)
+    from fmctl.cluster.render import render as rendered
+    from fmctl.cluster.render import spec
+    from fmctl.report.renders import render_answer
+
+    made = spec(document, site_for(wanted, settings), asked, Path(plan_name).stem)
+    instance = ctx.obj.catalogue.load_instance(made.instance)
+    rendering = rendered(made, instance, _arch(made, ctx.obj))
+    answer = render_answer(rendering, made, asked.rank, notes)
+    if out.out is not None:
+        _write(rendering, made, out)
+    if _as_files(out, settings):
+        if out.out is None:
+            from fmctl.report.renders import file_text
+
+            write_stdout(file_text(rendering.files))
+        warn(answer.warnings, out)
+    else:
+        emit(answer, _to_stdout(out), settings)
+
+
+def asked_for(wanted: Wanted, settings: Settings) -> "Asked":
+    """The options as values. Raises UsageError, UnknownName."""
+    from fmctl.cluster.render import Asked
+    from fmctl.cluster.render.spec import IDLE_MINUTES
+
+    if wanted.capacity is not None and wanted.capacity not in CAPACITIES:
+        raise UnknownName("purchase option", wanted.capacity, CAPACITIES, next=f"--purchase {' | '.join(CAPACITIES)}")
+    hours = settings.number("max_hours")
+    if wanted.max_hours is not None:
+        hours = parse_number(wanted.max_hours, what="--max-hours")
+    minutes = IDLE_MINUTES if wanted.idle_minutes is None else parse_count(wanted.idle_minutes, what="--idle-minutes")
+    rank = 1 if wanted.rank is None else parse_count(wanted.rank, what="--rank")
+    for what, value, most in (("--idle-minutes", minutes, _MOST_MINUTES), ("--rank", rank, _MOST_RANK)):
+        if value > most:
+            raise UsageError(f"{what} {shorten(str(value))} is too large", why=f"the most is {most:,}")
+    return Asked(
+        rank=rank,
+        cluster=wanted.cluster_name,
+        purchase=wanted.capacity,
+        reservation=wanted.reservation,
+        max_hours=hours,
+        idle_minutes=minutes,
+        static=wanted.static,
+        efa=not wanted.no_efa,
+    )
+
+
+def site_for(wanted: Wanted, settings: Settings) -> "Site":
+    """The site that the option or the setting names. Raises UsageError where neither does."""
+    path = settings.text("site") if wanted.site is None else wanted.site
+    if path is None:
+        raise UsageError(
+            "it is not said where the cluster goes",
+            why="no site was named; its file holds region, subnets and file system",
+            next="--site site.yaml (its fields: fmctl schema site)",
+        )
+    from fmctl.documents.site import read_site
+
+    return read_site(path)
+
+
+def plan_document(name: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The plan of that name or in that file, with what is wrong about it that does not stop anybody.
+
+    Raises:
+        UnknownName: neither.
+        UnreadableFile: it is damaged.
+    """
+    if name in store.plan_names():
+        document = store.load(name)
+    elif name.endswith(".json"):
+        document = store.read_document(Path(name).expanduser())
+    else:
+        raise UnknownName("plan", name, store.plan_names(), next="fmctl plan MODEL --save NAME")
+    if _intact(document):
+        return document, ()
+    return document, (f"{shorten(name)} was changed after it was saved",)
+
+
+def _intact(document: Mapping[str, Any]) -> bool:
+    return document.get("schema") != "fmctl.plan/1" or store.intact(document)
+
+
+def _arch(spec: "ClusterSpec", services: Services) -> "ModelArch | None":
+    """The model, if the catalogue has it; a plan of somebody's own file can be rendered without."""
+    name = str(spec.row["model"])
+    try:
+        return services.catalogue.load_model(name) if name in services.catalogue.model_names() else None
+    except UnreadableFile:
+        return None
+
+
+def _as_files(out: Output, settings: Settings) -> bool:
+    """Whether the files themselves are the answer, and no document around them."""
+    return settings.text("output") == "table" and out.query is None and out.fields is None
+
+
+def _to_stdout(out: Output) -> Output:
+    return Output(out.output, out.json, out.query, out.fields, None, out.no_color, out.quiet)
+
+
+def _write(rendering: "Rendering", spec: "ClusterSpec", out: Output) -> None:
+    from fmctl.report.renders import written_line
+
+    folder = str(out.out)
+    for name, text in rendering.files.items():
+        write_atomic(Path(folder) / name, text, parents=True)
+    if not out.quiet:
+        write_stderr(f"fmctl: {written_line(rendering, spec, shorten(folder))}\n")

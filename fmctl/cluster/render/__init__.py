@@ -1,0 +1,67 @@
+"""A plan as files: ParallelCluster configuration, Slurm batch script, environment. No network, clock or subprocess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from fmctl.cluster.render import capacity, config, job
+from fmctl.cluster.render.layouts import run_of
+from fmctl.cluster.render.parts import as_yaml
+from fmctl.cluster.render.spec import Asked, spec
+from fmctl.domain.cluster import PCLUSTER_VERSION, ClusterSpec
+from fmctl.domain.hardware import Instance
+from fmctl.domain.model import ModelArch
+
+__all__ = ["CLUSTER", "Asked", "Rendering", "render", "spec"]
+
+CLUSTER = "cluster.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """The files by name, and what whoever uses them should know."""
+
+    files: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over names, lengths and texts: the same files, the same digest."""
+        found = sha256()
+        for name, text in sorted(self.files.items()):
+            content = text.encode()
+            found.update(f"{name}\0{len(content)}\0".encode() + content)
+        return "sha256:" + found.hexdigest()
+
+
+def render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None = None) -> Rendering:
+    """The files of a cluster and its job.
+
+    Args:
+        spec: what is wanted.
+        instance: the type that the plan's row names.
+        arch: the model, for the arguments that say what it is; None where it is not known.
+
+    Raises:
+        UsageError: what AWS, ParallelCluster, Slurm or a shell would refuse or misread.
+        UnreadableFile: the plan holds what no layout can.
+    """
+    cluster = config.cluster(spec, instance)
+    run = run_of(spec.row)
+    fleet = capacity.fleet(instance, spec.nodes)
+    files = {
+        CLUSTER: as_yaml(cluster),
+        job.SCRIPT: job.script(spec, run, fleet, instance, arch),
+        job.ENVIRONMENT: job.environment(spec, run, instance, arch),
+    }
+    found = (*_warnings(spec), *capacity.warnings(spec, instance), *job.warnings(spec, run, arch))
+    return Rendering(files, tuple(dict.fromkeys(found)))
+
+
+def _warnings(spec: ClusterSpec) -> Iterator[str]:
+    if spec.site.pcluster_version != PCLUSTER_VERSION:
+        yield f"written for ParallelCluster {PCLUSTER_VERSION}; the site says {spec.site.pcluster_version}"
+    if spec.row.get("fits") == "OOM":
+        yield "the plan's row does not fit in device memory"

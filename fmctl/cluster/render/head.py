@@ -1,0 +1,87 @@
+"""Head node and login nodes: how large, where, who may reach them, what they may do."""
+
+from __future__ import annotations
+
+import re
+
+from fmctl.cluster.render.parts import (
+    HeadNetworking,
+    HeadNode,
+    LoginNodes,
+    LoginPool,
+    NodeIam,
+    Policy,
+    S3Access,
+    Ssh,
+    SubnetNetworking,
+)
+from fmctl.cluster.render.storage import head_disks
+from fmctl.domain.checked import CLOSED
+from fmctl.domain.cluster import Site
+from fmctl.errors import UsageError
+
+_SIZES = ((16, "4xlarge"), (64, "8xlarge"), (None, "16xlarge"))
+_FAMILIES = {"x86_64": "m6i", "arm64": "m7g"}
+_GRAVITON = re.compile(r"(?:[a-z]+[0-9]+g[a-z0-9-]*|a1)\..*")
+OUR_KEYS = "fmctl/*"
+
+
+def instance_type(site: Site, arch: str, nodes: int) -> str:
+    """The site's own choice, else by node count. Raises UsageError where it cannot run the nodes' images."""
+    if site.head_instance is None:
+        size = next(size for most, size in _SIZES if most is None or nodes <= most)
+        return f"{_FAMILIES[arch]}.{size}"
+    own = "arm64" if _GRAVITON.fullmatch(site.head_instance) else "x86_64"
+    if own != arch:
+        raise UsageError(
+            f"head_instance {site.head_instance} cannot be used",
+            why=f"it is {own}, the compute nodes are {arch}, and ParallelCluster wants one architecture",
+            next=f"head_instance: {_FAMILIES[arch]}.8xlarge",
+        )
+    return site.head_instance
+
+
+def head_node(site: Site, arch: str, nodes: int) -> HeadNode:
+    """The head node."""
+    return HeadNode(
+        instance_type=instance_type(site, arch, nodes),
+        networking=HeadNetworking(
+            site.head_subnet, elastic_ip=True if site.public_head else None,
+            additional_security_groups=site.security_groups,
+        ),
+        ssh=ssh(site),
+        local_storage=head_disks(nodes),
+        iam=NodeIam(s3_access(site), (ssm_policy(site.region),)),
+    )  # fmt: skip
+
+
+def login_nodes(site: Site, arch: str) -> LoginNodes | None:
+    """One pool of login nodes beside the head node, where the site wants any."""
+    if not site.login_nodes:
+        return None
+    return LoginNodes((
+        LoginPool(
+            name="login",
+            count=site.login_nodes,
+            instance_type=f"{_FAMILIES[arch]}.2xlarge",
+            networking=SubnetNetworking((site.head_subnet,), additional_security_groups=site.security_groups),
+            ssh=Ssh(site.allowed_ips or CLOSED),
+            iam=NodeIam(additional_iam_policies=(ssm_policy(site.region),)),
+        ),
+    ))  # fmt: skip
+
+
+def ssh(site: Site) -> Ssh:
+    """Port 22: without an `Ssh` section ParallelCluster opens it to 0.0.0.0/0, so there is always one, mostly shut."""
+    return Ssh(site.allowed_ips or CLOSED, site.key_name)
+
+
+def s3_access(site: Site) -> tuple[S3Access, ...]:
+    """Nodes use fmctl's own keys of the bucket and no others."""
+    return () if site.bucket is None else (S3Access(site.bucket, OUR_KEYS),)
+
+
+def ssm_policy(region: str) -> Policy:
+    """Session Manager in place of open ports."""
+    partition = "aws-us-gov" if region.startswith("us-gov-") else "aws-cn" if region.startswith("cn-") else "aws"
+    return Policy(f"arn:{partition}:iam::aws:policy/AmazonSSMManagedInstanceCore")

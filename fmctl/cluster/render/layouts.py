@@ -1,0 +1,81 @@
+"""The layout and the run of a plan's row, read back into numbers: nothing of it reaches a script as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from fmctl.domain.checked import checked
+from fmctl.domain.layout import CODES, FIELDS, Layout
+from fmctl.errors import UnreadableFile, shorten
+
+UNSTATED_STEPS = 100
+_CHECKPOINT_EVERY_S = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is trained, how it is spread, how long. steps: of the whole run, UNSTATED_STEPS where tokens are unknown."""
+
+    model: str
+    framework: str
+    layout: Layout
+    seq_len: int
+    global_batch: int
+    steps: int
+    save_every: int
+    tokens: float | None
+
+    @property
+    def micro_batches(self) -> int:
+        """Micro batches of one step on one data-parallel rank."""
+        return max(1, self.global_batch // (self.layout.dp * self.layout.micro_batch))
+
+
+def run_of(row: Mapping[str, Any]) -> Run:
+    """The run of a row of a plan document. Raises UnreadableFile where it holds what no layout can."""
+    workload = row["workload"]
+    batch, seq = _count(workload["global_batch"], "global_batch"), _count(workload["seq_len"], "seq_len")
+    tokens = workload.get("tokens")
+    steps = ceil(tokens / (batch * seq)) if tokens else UNSTATED_STEPS
+    step_s = row["time"].get("step_s") or _CHECKPOINT_EVERY_S
+    return Run(
+        model=checked("label", row["model"], "model"),
+        framework=checked("label", row["framework"], "framework"),
+        layout=layout_of(row["layout"]),
+        seq_len=seq,
+        global_batch=batch,
+        steps=steps,
+        save_every=max(1, min(steps, round(_CHECKPOINT_EVERY_S / step_s))),
+        tokens=tokens,
+    )
+
+
+def layout_of(found: Mapping[str, Any]) -> Layout:
+    """The layout as a document spells it. Raises UnreadableFile."""
+    return Layout(**{name: _value(name, found[name]) for name in FIELDS if name in found})
+
+
+def _value(name: str, value: Any) -> int:
+    if name not in CODES:
+        return _count(value, name, least=0)
+    try:
+        return int(CODES[name].parse(value) if isinstance(value, str) else CODES[name](value))
+    except (KeyError, ValueError):
+        raise _damaged(name, value, " or ".join(CODES[name].labels())) from None
+
+
+def _count(value: Any, name: str, least: int = 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**48:
+        raise _damaged(name, value, "a whole number")
+    return value
+
+
+def _damaged(name: str, value: Any, wanted: str) -> UnreadableFile:
+    return UnreadableFile(
+        "the plan is damaged",
+        why=f"{name} '{shorten(str(value))}' is not {wanted}",
+        next="fmctl plan MODEL --save NAME",
+    )

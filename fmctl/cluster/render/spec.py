@@ -1,0 +1,118 @@
+"""A ClusterSpec from a plan document, a site, and what was asked for: used by render and by launch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from fmctl.cluster import store
+from fmctl.cluster.render.capacity import RESERVED
+from fmctl.domain.checked import KINDS, checked
+from fmctl.domain.cluster import Capacity, ClusterSpec, Site
+from fmctl.errors import UnreadableFile, UsageError
+
+IDLE_MINUTES = 30
+UNKNOWN_RUN_HOURS = 24.0
+_START_HOURS = 1.0
+_SPARE = 1.2
+_UNSAVED = "unsaved"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What render and launch take beside plan and site; None is chosen from the plan.
+
+    created_by: who asks. max_hours: None is the plan's slowest run and a fifth, with an hour to start.
+    """
+
+    rank: int = 1
+    cluster: str | None = None
+    purchase: str | None = None
+    reservation: str | None = None
+    max_hours: float | None = None
+    idle_minutes: int = IDLE_MINUTES
+    static: bool = False
+    efa: bool = True
+    created_by: str = ""
+
+
+def spec(document: Mapping[str, Any], site: Site, asked: Asked, plan: str = "") -> ClusterSpec:
+    """What is to be rendered.
+
+    Args:
+        document: `fmctl.plan/1` or `fmctl.estimate/1`.
+        site: where it goes.
+        asked: what was asked for.
+        plan: the plan's name, where the document was never saved under one.
+
+    Raises:
+        UsageError: no such rank, or a name that cannot be used.
+        UnreadableFile: the document has no rows.
+    """
+    rows = rows_of(document)
+    row = row_of(rows, asked.rank)
+    name = plan_name(document, plan)
+    cost = row["cost"]
+    return ClusterSpec(
+        name=cluster_name(name) if asked.cluster is None else checked("cluster", asked.cluster, "--cluster-name"),
+        plan=name,
+        plan_digest=store.digest({**document, "result": {"rows": rows}}),
+        row=row,
+        site=site,
+        capacity=bought(asked, str(cost.get("price_option", ""))),
+        max_hours=default_hours(row) if asked.max_hours is None else asked.max_hours,
+        idle_minutes=asked.idle_minutes,
+        usd_per_h=cost.get("usd_per_h"),
+        price_date=str(cost.get("price_date", "")),
+        created_by=asked.created_by,
+        efa=asked.efa,
+    )
+
+
+def rows_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The candidates of a plan, the only one of an estimate. Raises UnreadableFile where there is none."""
+    result = document["result"]
+    rows = result["rows"] if document["schema"] == "fmctl.plan/1" else [result] if result else []
+    if not rows:
+        raise UnreadableFile("the plan has no rows", why="nothing fitted", next="fmctl plan MODEL --save NAME")
+    return list(rows)
+
+
+def row_of(rows: list[Mapping[str, Any]], rank: int) -> Mapping[str, Any]:
+    """The candidate of that rank. Raises UsageError."""
+    if not 1 <= rank <= len(rows):
+        raise UsageError(f"the plan has no rank {rank}", why=f"it has {len(rows)}", next=f"--rank {len(rows)}")
+    return rows[rank - 1]
+
+
+def plan_name(document: Mapping[str, Any], given: str = "") -> str:
+    """The name it was saved under, else the one given, else `unsaved`."""
+    saved = document.get("saved")
+    if saved is not None:
+        return checked("plan", saved.get("name"), "the plan's name")
+    return given if re.fullmatch(KINDS["plan"].pattern, given) else _UNSAVED
+
+
+def cluster_name(plan: str) -> str:
+    """A name for the plan's cluster that ParallelCluster takes: letters, digits and dashes, a letter first."""
+    name = re.sub(r"[^A-Za-z0-9]+", "-", plan).strip("-")[:50].rstrip("-")
+    return name if name[:1].isalpha() else f"fm-{name}"
+
+
+def bought(asked: Asked, price_option: str) -> Capacity:
+    """How the GPUs are bought: as asked, else as the plan was priced; on demand with a reservation is an ODCR."""
+    purchase = asked.purchase
+    if purchase is None:
+        purchase = price_option if price_option in ("capacity-block", "spot") else "on-demand"
+        if asked.reservation is not None and purchase not in RESERVED:
+            purchase = "odcr"
+    return Capacity(purchase, asked.reservation, asked.static)
+
+
+def default_hours(row: Mapping[str, Any]) -> float:
+    """Hours until the end: the slow end of the plan's run time and a fifth, or a day where no tokens were stated."""
+    slow_s = row["run"].get("run_high_s") or row["run"].get("run_s")
+    return UNKNOWN_RUN_HOURS if not slow_s else float(ceil(slow_s / 3600 * _SPARE + _START_HOURS))

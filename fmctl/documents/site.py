@@ -1,0 +1,138 @@
+"""A site file: where in an AWS account clusters go. Written by people, in YAML or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+
+from fmctl.documents.base import Open
+from fmctl.domain.checked import FILE_SYSTEM, KINDS, SITE, check_site
+from fmctl.domain.cluster import PCLUSTER_VERSION, FileSystem, Site
+from fmctl.errors import UnknownName, UnreadableFile, UsageError, did_you_mean, shorten
+from fmctl.files import read_text
+
+_LARGEST = 200_000
+
+
+def _kind(kind: str, about: str) -> Any:
+    return Field(
+        description=f"{about}: {KINDS[kind].words}",
+        examples=[KINDS[kind].example.strip('"')],
+        json_schema_extra={"pattern": f"^(?:{KINDS[kind].pattern})$"},
+    )
+
+
+def _digits(value: Any) -> Any:
+    """An account of 12 digits that YAML took for a number; a leading zero needs quotes."""
+    return str(value) if isinstance(value, int) and len(str(value)) == 12 else value
+
+
+class _Closed(Open):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class FileSystemFile(_Closed):
+    """FSx for Lustre: mounted by id, or made with the cluster."""
+
+    mount_dir: Annotated[str, _kind(FILE_SYSTEM["mount_dir"], "where nodes mount it")] = "/fsx"
+    id: Annotated[str | None, Field(description="of one that is there; without it one is made")] = None
+    capacity_gib: Annotated[int, Field(description="1200 or a multiple of 2400")] = 4800
+    mb_per_s_per_tib: Annotated[int, Field(description="125, 250, 500 or 1000")] = 250
+    efa: Annotated[bool, Field(description="it was made with EFA; such a one is mounted by id")] = False
+    retain: Annotated[bool, Field(description="keep it when the cluster goes")] = True
+    data_repository: Annotated[str | None, Field(description="s3:// prefix that shows at /data of it")] = None
+
+
+class SiteDocument(_Closed):
+    """Where in an AWS account clusters go: a file for --site."""
+
+    schema_: Annotated[Literal["fmctl.site/1"], Field(alias="schema")] = "fmctl.site/1"
+    region: Annotated[str, _kind(SITE["region"], "where")]
+    compute_subnet: Annotated[str, _kind(SITE["compute_subnet"], "private, in the zone of the capacity")]
+    head_subnet: Annotated[str, _kind(SITE["head_subnet"], "private too, unless public_head")]
+    account: Annotated[
+        str | None, BeforeValidator(_digits), Field(description="12 digits; launches into another are refused")
+    ] = None
+    key_name: Annotated[str | None, Field(description="ed25519 key pair; without one Session Manager alone")] = None
+    allowed_ips: Annotated[str | None, Field(description="CIDR or prefix list that may reach port 22")] = None
+    public_head: Annotated[bool, Field(description="give the head node a public address")] = False
+    os: Annotated[str, _kind(SITE["os"], "operating system")] = "ubuntu2204"
+    ami: Annotated[str | None, Field(description="image instead of the official one")] = None
+    security_groups: Annotated[list[str], Field(description="beside ParallelCluster's own")] = Field(
+        default_factory=list
+    )
+    head_instance: Annotated[str | None, Field(description="instance type; chosen by node count otherwise")] = None
+    login_nodes: Annotated[int, Field(description="0 to 10")] = 0
+    permissions_boundary: Annotated[str | None, Field(description="ARN of a policy that bounds every role")] = None
+    bucket: Annotated[str | None, Field(description="artefacts; nodes may use its keys below fmctl/")] = None
+    file_system: Annotated[FileSystemFile | None, Field(description="null for none")] = Field(
+        default_factory=FileSystemFile
+    )
+    pcluster_version: Annotated[str, _kind(SITE["pcluster_version"], "of ParallelCluster")] = PCLUSTER_VERSION
+    tags: Annotated[dict[str, str], Field(description="beside fmctl's own")] = Field(default_factory=dict)
+
+
+def read_site(path: str | Path) -> Site:
+    """The site that a file describes.
+
+    Raises:
+        UnreadableFile: missing, or neither YAML nor JSON.
+        UsageError: a field is missing, unknown, of another type, or cannot be used; it is named.
+    """
+    text = read_text(Path(path).expanduser(), what="site")
+    return site_of(_parsed(text, str(path)), str(path))
+
+
+def site_of(found: Any, where: str) -> Site:
+    """A parsed site file, checked; `where` names it in errors. Raises as `read_site` does."""
+    if not isinstance(found, Mapping):
+        raise UnreadableFile(f"{where} is not a site", why="it holds no fields", next="fmctl schema site")
+    try:
+        read = SiteDocument.model_validate(found)
+    except ValidationError as error:
+        raise _wrong(error, where) from None
+    except RecursionError:
+        raise UnreadableFile(f"{where} is not a site", why="it is nested too deep", next="fmctl schema site") from None
+    fields = {name: getattr(read, name) for name in SiteDocument.model_fields if name != "schema_"}
+    disk = read.file_system
+    fields["file_system"] = (
+        None if disk is None else FileSystem(**{n: getattr(disk, n) for n in type(disk).model_fields})
+    )
+    fields |= {"security_groups": tuple(read.security_groups), "tags": MappingProxyType(dict(read.tags))}
+    try:
+        return check_site(Site(**fields))
+    except UsageError as error:
+        raise UsageError(f"{shorten(where)}: {error.what}", why=error.why, next=error.next) from None
+
+
+def _parsed(text: str, where: str) -> Any:
+    import yaml
+
+    if len(text) > _LARGEST:
+        raise UnreadableFile(f"{where} is not a site", why="it is far too large", next="fmctl schema site")
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise UnreadableFile(f"{where} cannot be read", why="it has YAML aliases", next="write values out")
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise UnreadableFile(
+            f"{where} is neither YAML nor JSON", why=shorten(why, 160), next="fmctl schema site"
+        ) from None
+
+
+def _wrong(error: ValidationError, where: str) -> UsageError:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = shorten(".".join(str(part) for part in first["loc"])) or "it"
+    if first["type"] == "extra_forbidden":
+        known = [*SiteDocument.model_fields, *(f"file_system.{name}" for name in FileSystemFile.model_fields)]
+        unknown = UnknownName("site field", field, known, next="fmctl schema site")
+        near = did_you_mean(field, known)
+        why = f"did you mean {near[0]}?" if near else None
+        return UsageError(f"{shorten(where)}: {unknown.what}", why=why, next=unknown.next)
+    said = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+    return UsageError(f"{shorten(where)}: {field} cannot be used", why=said, next="fmctl schema site")
