@@ -1,0 +1,226 @@
+"""What a preflight looks at, over boto3: the `Survey` of `adapters.ports`. Describes only; nothing here can spend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fmctl.adapters.aws_errors import asked, code_of
+from fmctl.adapters.aws_session import Session
+from fmctl.adapters.ports import Identity, Lustre, Reservation, Subnet
+from fmctl.errors import OperationFailed, PermissionDenied
+
+LUSTRE_PORT = 988
+# ParallelCluster's own names for the operating systems in its image names.
+IMAGE_NAMES: Mapping[str, str] = {
+    "alinux2023": "amzn2023-hvm",
+    "ubuntu2204": "ubuntu-2204-lts-hvm",
+    "ubuntu2404": "ubuntu-2404-lts-hvm",
+    "rhel8": "rhel8-hvm",
+    "rhel9": "rhel9-hvm",
+    "rocky8": "rocky8-hvm",
+    "rocky9": "rocky9-hvm",
+}
+_GONE = {"InvalidSubnetID.NotFound", "InvalidCapacityReservationId.NotFound", "InvalidKeyPair.NotFound"}
+_NO_SUCH = {"FileSystemNotFound", "NoSuchResourceException", "InvalidCapacityReservationId.Malformed"}
+_LIVING = ("pending", "running")
+
+
+class AwsSurvey:
+    """An account in one region, described.
+
+    Args:
+        session: credentials, region and clients.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def identity(self) -> Identity:
+        """Account and caller."""
+        found = self._call("sts", "get_caller_identity", "who we are")
+        return Identity(found["Account"], found["Arn"], self.session.region)
+
+    def offered_zones(self, instance: str) -> tuple[str, ...]:
+        """Zones that offer the type."""
+        offers = self.session.pages(
+            "ec2", "describe_instance_type_offerings", "InstanceTypeOfferings", "where the type is offered",
+            LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": [instance]}],
+        )  # fmt: skip
+        return tuple(sorted(one["Location"] for one in offers))
+
+    def subnet(self, subnet_id: str) -> Subnet | None:
+        """One subnet with its way out."""
+        found = self._call("ec2", "describe_subnets", f"the subnet {subnet_id}", SubnetIds=[subnet_id])
+        if found is None or not found["Subnets"]:
+            return None
+        one = found["Subnets"][0]
+        return Subnet(
+            id=subnet_id,
+            vpc=one["VpcId"],
+            zone=one["AvailabilityZone"],
+            zone_id=one.get("AvailabilityZoneId", ""),
+            free_addresses=int(one["AvailableIpAddressCount"]),
+            way_out=self._way_out(subnet_id, one["VpcId"]),
+            public_ips=bool(one.get("MapPublicIpOnLaunch")),
+        )
+
+    def quota(self, code: str) -> float | None:
+        """An EC2 quota, the default where none was applied."""
+        for operation in ("get_service_quota", "get_aws_default_service_quota"):
+            found = self._call("service-quotas", operation, f"the quota {code}", ServiceCode="ec2", QuotaCode=code)
+            if found is not None:
+                return float(found["Quota"]["Value"])
+        return None
+
+    def running_vcpus(self, families: Sequence[str], spot: bool) -> int:
+        """Count of vCPUs that run of these families, bought the same way."""
+        filters = [
+            {"Name": "instance-state-name", "Values": list(_LIVING)},
+            {"Name": "instance-type", "Values": [f"{family}*" for family in families]},
+        ]
+        reserved = self.session.pages("ec2", "describe_instances", "Reservations", "what runs", Filters=filters)
+        found = [one for reservation in reserved for one in reservation["Instances"]]
+        same = [one for one in found if (one.get("InstanceLifecycle") == "spot") == spot]
+        return sum(_vcpus(one) for one in same if one.get("InstanceLifecycle") != "capacity-block")
+
+    def reservation(self, reservation_id: str) -> Reservation | None:
+        """One reservation or block."""
+        found = self._call(
+            "ec2", "describe_capacity_reservations", f"the reservation {reservation_id}",
+            CapacityReservationIds=[reservation_id],
+        )  # fmt: skip
+        if found is None or not found["CapacityReservations"]:
+            return None
+        one = found["CapacityReservations"][0]
+        return Reservation(
+            id=reservation_id,
+            instance=one["InstanceType"],
+            zone=one["AvailabilityZone"],
+            state=one["State"],
+            total=int(one["TotalInstanceCount"]),
+            available=int(one["AvailableInstanceCount"]),
+            kind=one.get("ReservationType", "default"),
+            start=one.get("StartDate"),
+            end=one.get("EndDate"),
+        )
+
+    def file_system(self, file_system_id: str) -> Lustre | None:
+        """One FSx for Lustre file system, with who may reach it."""
+        found = self._call("fsx", "describe_file_systems", f"{file_system_id}", FileSystemIds=[file_system_id])
+        if found is None or not found["FileSystems"]:
+            return None
+        one = found["FileSystems"][0]
+        lustre = one.get("LustreConfiguration") or {}
+        capacity = float(one.get("StorageCapacity") or 0.0)
+        each = lustre.get("PerUnitStorageThroughput")
+        subnets = [self.subnet(subnet_id) for subnet_id in one.get("SubnetIds", ())]
+        return Lustre(
+            id=file_system_id,
+            vpc=one.get("VpcId", ""),
+            zones=tuple(sorted({subnet.zone for subnet in subnets if subnet is not None})),
+            state=one["Lifecycle"],
+            capacity_gib=int(capacity),
+            mb_per_s=None if not each else capacity / 1024.0 * float(each),
+            open_to=self._open_to(one.get("NetworkInterfaceIds", ())),
+        )
+
+    def official_image(self, os: str, arch: str, version: str) -> str | None:
+        """The newest official image."""
+        part = IMAGE_NAMES.get(os, os)
+        name = f"aws-parallelcluster-{version}-{part}-{arch}-*"
+        found = self._call(
+            "ec2", "describe_images", "ParallelCluster's images", Owners=["amazon"],
+            Filters=[{"Name": "name", "Values": [name]}],
+        )  # fmt: skip
+        images = sorted(found["Images"] if found else (), key=lambda one: one.get("CreationDate", ""))
+        return str(images[-1]["ImageId"]) if images else None
+
+    def key_type(self, name: str) -> str | None:
+        """Kind of the key pair."""
+        found = self._call("ec2", "describe_key_pairs", f"the key pair {name}", KeyNames=[name])
+        return None if not found or not found["KeyPairs"] else str(found["KeyPairs"][0].get("KeyType", "rsa"))
+
+    def allowed(self, actions: Sequence[str]) -> Mapping[str, bool]:
+        """What IAM says of the caller's policies; nothing where it will not say."""
+        arn = _role_arn(self.identity().arn)
+        try:
+            found = self._call(
+                "iam",
+                "simulate_principal_policy",
+                "the caller's rights",
+                PolicySourceArn=arn,
+                ActionNames=list(actions),
+            )
+        except (OperationFailed, PermissionDenied):
+            return {}
+        results = found["EvaluationResults"] if found else ()
+        return {one["EvalActionName"]: one["EvalDecision"] == "allowed" for one in results}
+
+    def _way_out(self, subnet_id: str, vpc: str) -> str:
+        """nat, internet, endpoints or none, by the default route of the subnet's table (or the VPC's main one)."""
+        tables = self._tables("association.subnet-id", subnet_id) or [
+            table
+            for table in self._tables("vpc-id", vpc)
+            if any(link.get("Main") for link in table.get("Associations", ()))
+        ]
+        for route in (route for table in tables for route in table.get("Routes", ())):
+            if route.get("DestinationCidrBlock") != "0.0.0.0/0":
+                continue
+            if str(route.get("GatewayId", "")).startswith("igw-"):
+                return "internet"
+            if any(route.get(key) for key in ("NatGatewayId", "TransitGatewayId", "NetworkInterfaceId")):
+                return "nat"
+        filters = [{"Name": "vpc-id", "Values": [vpc]}]
+        found = self._call("ec2", "describe_vpc_endpoints", "VPC endpoints", Filters=filters)
+        return "endpoints" if found and found.get("VpcEndpoints") else "none"
+
+    def _tables(self, name: str, value: str) -> list[Any]:
+        filters = [{"Name": name, "Values": [value]}]
+        found = self._call("ec2", "describe_route_tables", "route tables", Filters=filters)
+        return list(found["RouteTables"]) if found else []
+
+    def _open_to(self, interfaces: Sequence[str]) -> tuple[str, ...]:
+        """Groups and CIDRs that the security groups of these interfaces let in on Lustre's port."""
+        if not interfaces:
+            return ()
+        found = self._call(
+            "ec2", "describe_network_interfaces", "the file system's interfaces", NetworkInterfaceIds=list(interfaces)
+        )
+        attached = found["NetworkInterfaces"] if found else ()
+        groups = sorted({group["GroupId"] for one in attached for group in one.get("Groups", ())})
+        if not groups:
+            return ()
+        rules = self._call("ec2", "describe_security_groups", "its security groups", GroupIds=groups)
+        open_to: set[str] = set()
+        for rule in (rule for group in rules["SecurityGroups"] for rule in group.get("IpPermissions", ())):
+            if rule.get("IpProtocol") == "-1" or rule.get("FromPort", 0) <= LUSTRE_PORT <= rule.get("ToPort", -1):
+                open_to |= {pair["GroupId"] for pair in rule.get("UserIdGroupPairs", ())}
+                open_to |= {block["CidrIp"] for block in rule.get("IpRanges", ())}
+        return tuple(sorted(open_to))
+
+    def _call(self, service: str, operation: str, what: str, **given: Any) -> Any:
+        """The answer, None where AWS says that there is no such thing."""
+        from botocore.exceptions import ClientError
+
+        client = self.session.client(service)
+        with asked(what):
+            try:
+                return getattr(client, operation)(**given)
+            except ClientError as error:
+                if code_of(error) in _GONE | _NO_SUCH:
+                    return None
+                raise
+
+
+def _vcpus(instance: Mapping[str, Any]) -> int:
+    cpu = instance.get("CpuOptions") or {}
+    return int(cpu.get("CoreCount", 0)) * int(cpu.get("ThreadsPerCore", 1))
+
+
+def _role_arn(arn: str) -> str:
+    """The role behind an assumed-role session, which is what IAM can simulate."""
+    if ":assumed-role/" not in arn:
+        return arn
+    head, _, rest = arn.partition(":assumed-role/")
+    return f"{head.replace(':sts:', ':iam:')}:role/{rest.split('/', maxsplit=1)[0]}"

@@ -1,0 +1,312 @@
+"""Preflight, launch, status, teardown and history as documents, rows and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from fmctl.adapters.ports import Leftover
+from fmctl.cluster.actions import Action, Actual, Money
+from fmctl.cluster.checks import Check
+from fmctl.cluster.controller import Launched, Status
+from fmctl.cluster.records import Record
+from fmctl.cluster.teardown import Torn
+from fmctl.domain.cluster import ClusterSpec
+from fmctl.report.envelope import envelope
+from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
+from fmctl.report.words import plural
+
+UNKNOWN = "unknown"
+
+
+def _usd(value: float | None) -> str:
+    return UNKNOWN if value is None else f"${value:,.2f}"
+
+
+def _when(value: datetime | None) -> str:
+    return "" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+def _iso(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat()
+
+
+# --- preflight --------------------------------------------------------------------------------------------------------
+
+
+def preflight_answer(spec: ClusterSpec, found: Sequence[Check], worst: str) -> Answer:
+    """One row per check; `result.worst` is fail, unknown, warning or ok."""
+    rows = [{"check": c.name, "state": c.state, "found": c.found, "next": c.next or None} for c in found]
+    result = {"cluster": spec.name, "worst": worst, "checks": rows}
+    inputs = {"plan": spec.plan, "instance": spec.instance, "nodes": spec.nodes, "region": spec.site.region}
+    document = envelope("preflight", result, inputs=inputs)
+    return Answer(document, document["result"]["checks"], lambda: _preflight_report(document))
+
+
+def _preflight_report(document: Document) -> Report:
+    inputs, checks = document["inputs"], document["result"]["checks"]
+    title = f"{document['result']['cluster']}: {inputs['nodes']} x {inputs['instance']} in {inputs['region']}"
+    cells = tuple((c["check"], c["state"], c["found"], c["next"] or "") for c in checks)
+    table = Table((Column("check"), Column("state"), Column("found"), Column("next", keep=1)), cells)
+    counted = {state: sum(c["state"] == state for c in checks) for state in ("fail", "unknown", "warning", "ok")}
+    said = ", ".join(f"{n} {state}" for state, n in counted.items() if n)
+    return Report(title, (Section(table=table), Section(lines=(f"{said}; nothing was spent or changed",))))
+
+
+# --- launch -----------------------------------------------------------------------------------------------------------
+
+
+def actions_answer(kind: str, name: str, steps: Sequence[Action], money: Money | None = None) -> Answer:
+    """What a launch or a teardown would do, in order (`--dry-run`)."""
+    rows = [
+        {
+            "step": step.name,
+            "what": step.what,
+            "creates": list(step.creates),
+            "destroys": list(step.destroys),
+            "keeps": list(step.keeps),
+            "usd_per_h": step.usd_per_h,
+        }
+        for step in steps
+    ]
+    result: dict[str, Any] = {"cluster": name, "dry_run": True, "done": False, "actions": rows}
+    if money is not None:
+        result |= _money(money)
+    document = envelope(kind, result, inputs={"cluster": name})
+    return Answer(document, document["result"]["actions"], lambda: _actions_report(document))
+
+
+def _actions_report(document: Document) -> Report:
+    result = document["result"]
+    cells = tuple(
+        (str(i), a["step"], a["what"], "; ".join((*a["creates"], *(f"- {d}" for d in a["destroys"]))))
+        for i, a in enumerate(result["actions"], 1)
+    )
+    columns = (Column("#", "right"), Column("step"), Column("what"), Column("creates, - destroys", keep=1))
+    sections = [Section(table=Table(columns, cells))]
+    if "usd_per_h" in result:
+        sections.insert(0, Section(table=facts(*_money_facts(result))))
+    return Report(f"{result['cluster']}: dry run, nothing is done", tuple(sections))
+
+
+def _money(money: Money) -> dict[str, Any]:
+    return {
+        "region": money.region,
+        "instance": money.instance,
+        "nodes": money.nodes,
+        "usd_per_h": money.usd_per_h,
+        "max_hours": money.max_hours,
+        "cap_usd": money.cap_usd,
+        "end": _iso(money.end),
+        "stays": list(money.stays),
+    }
+
+
+def _money_facts(found: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    yield "cluster", f"{found['nodes']} x {found['instance']} in {found['region']}"
+    yield "price", f"{_usd(found['usd_per_h'])} an hour for the nodes"
+    yield "cap", f"{_usd(found['cap_usd'])} in {found['max_hours']:g} h, then AWS deletes it"
+    yield "end", str(found["end"] or "")
+    yield "stays after teardown", "; ".join(found["stays"]) or "nothing"
+
+
+def confirmation(name: str, money: Money, steps: Sequence[Action]) -> str:
+    """What a person reads before a launch: account, money, what stays. The account is shown here and nowhere else."""
+    made = [thing for step in steps for thing in step.creates]
+    lines = [f"account {money.account}"]
+    lines += [f"{title}: {text}" for title, text in _money_facts(_money(money))]
+    return "\n".join([*lines, f"creates: {'; '.join(made)}", ""])
+
+
+def launch_answer(found: Launched) -> Answer:
+    """A launched cluster."""
+    record = found.record
+    result = {"cluster": record.name, "dry_run": False, "done": found.done, "created": found.created, **_record(record)}
+    result["running_nodes"] = sum(node.role == "compute" for node in found.nodes)
+    document = envelope("launch", result, inputs={"cluster": record.name}, warnings=found.warnings)
+    said = "runs" if found.done else "was not launched"
+
+    def report() -> Report:
+        shown = _record_facts(document["result"])
+        return Report(f"{record.name} {said}", (Section(table=facts(*shown)),))
+
+    return Answer(document, [document["result"]], report, tuple(document["warnings"]))
+
+
+def _record(record: Record) -> dict[str, Any]:
+    return {
+        "state": record.state,
+        "plan": record.plan,
+        "plan_digest": record.plan_digest,
+        "config_digest": record.config_digest,
+        "region": record.region,
+        "instance": record.instance,
+        "nodes": record.nodes,
+        "usd_per_h": record.usd_per_h,
+        "max_hours": record.max_hours,
+        "began": _iso(record.began),
+        "end": _iso(record.end),
+        "created_by": record.created_by,
+        "retained": list(record.retained),
+    }
+
+
+def _record_facts(found: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    yield "nodes", f"{found['nodes']} x {found['instance']} in {found['region']}"
+    yield "plan", f"{found['plan']} ({found['plan_digest'][:19]})"
+    yield "price", f"{_usd(found['usd_per_h'])} an hour"
+    yield "end", str(found["end"] or "none")
+
+
+# --- status -----------------------------------------------------------------------------------------------------------
+
+
+def status_answer(found: Sequence[Status], now: datetime, source: str) -> Answer:
+    """One row per cluster, each with when it was looked at and from where."""
+    rows = [_status(one, now, source) for one in found]
+    document = envelope("status", {"clusters": rows})
+    return Answer(document, document["result"]["clusters"], lambda: _status_report(document))
+
+
+def _status(one: Status, now: datetime, source: str) -> dict[str, Any]:
+    nodes: dict[str, int] = {}
+    for node in one.nodes:
+        key = f"{node.role} {node.state}"
+        nodes[key] = nodes.get(key, 0) + 1
+    return {
+        "cluster": one.name,
+        "condition": one.condition,
+        "stack_status": one.stack.status if one.stack else None,
+        "stack_reason": one.stack.reason if one.stack else None,
+        "instance": one.record.instance if one.record else None,
+        "wanted_nodes": one.record.nodes if one.record else None,
+        "nodes": nodes,
+        "spent_at_most_usd": one.spent_usd,
+        "cap_usd": one.cap_usd,
+        "end": _iso(one.end),
+        "locked_by": one.locked_by or None,
+        "unsettled": list(one.unsettled),
+        "next": one.next,
+        "seen_at": _iso(now),
+        "seen_from": source,
+    }
+
+
+def _status_report(document: Document) -> Report:
+    rows = document["result"]["clusters"]
+    cells = tuple(
+        (
+            row["cluster"],
+            row["condition"],
+            ", ".join(f"{n} {what}" for what, n in row["nodes"].items()) or "none",
+            _usd(row["spent_at_most_usd"]),
+            _usd(row["cap_usd"]),
+            (row["end"] or "none")[:16].replace("T", " "),
+            row["next"],
+        )
+        for row in rows
+    )
+    columns = (
+        Column("cluster"),
+        Column("state"),
+        Column("nodes", keep=2),
+        Column("spent at most", "right"),
+        Column("cap", "right", keep=1),
+        Column("ends (UTC)", keep=1),
+        Column("next", keep=1),
+    )
+    sections = [Section(table=Table(columns, cells))] if rows else [Section(lines=("no clusters",))]
+    seen = rows[0]["seen_at"][:19].replace("T", " ") if rows else ""
+    if rows:
+        sections.append(Section(lines=(f"seen {seen} UTC, {rows[0]['seen_from']}",)))
+    return Report(plural(len(rows), "cluster"), tuple(sections))
+
+
+# --- teardown and history ---------------------------------------------------------------------------------------------
+
+
+def teardown_text(name: str, steps: Sequence[Action], actual: Actual) -> str:
+    """What a person reads before a teardown: what goes and what stays."""
+    goes = [thing for step in steps for thing in step.destroys]
+    stays = [thing for step in steps for thing in step.keeps]
+    lines = [f"teardown of {name}", f"goes: {'; '.join(dict.fromkeys(goes)) or 'nothing'}"]
+    lines.append(f"stays: {'; '.join(dict.fromkeys(stays)) or 'nothing'}")
+    if any(node.role == "compute" for node in actual.nodes):
+        lines.append("jobs that run are ended; what was not checkpointed is lost")
+    return "\n".join([*lines, ""])
+
+
+def teardown_answer(found: Sequence[Torn]) -> Answer:
+    """One row per cluster, and what still costs money with the command that removes it."""
+    rows = [
+        {
+            "cluster": one.name,
+            "done": one.done,
+            "was": one.was,
+            "retained": list(one.retained),
+            "leftovers": [_leftover(left) for left in one.leftovers],
+        }
+        for one in found
+    ]
+    warnings = [warning for one in found for warning in one.warnings]
+    document = envelope("teardown", {"clusters": rows}, warnings=warnings)
+    return Answer(document, rows, lambda: _teardown_report(document), tuple(document["warnings"]))
+
+
+def _leftover(left: Leftover) -> dict[str, Any]:
+    return {
+        "kind": left.kind,
+        "id": left.id,
+        "usd_per_day": left.usd_per_day,
+        "command": left.command,
+        "why": left.why or None,
+    }
+
+
+def _teardown_report(document: Document) -> Report:
+    sections = []
+    for row in document["result"]["clusters"]:
+        said = "is gone" if row["done"] and row["was"] else "was gone already" if row["done"] else "was left as it is"
+        lines = (f"{row['cluster']} {said}",)
+        left = tuple(
+            (one["kind"], one["id"], _usd(one["usd_per_day"]), one["command"]) for one in row["leftovers"]
+        )
+        columns = (Column("left"), Column("id"), Column("a day", "right"), Column("to remove it", keep=1))
+        sections.append(Section(lines=lines, table=Table(columns, left) if left else None))
+    return Report("teardown", tuple(sections))
+
+
+def history_answer(records: Sequence[Record]) -> Answer:
+    """What ran, where, from which plan, by whom, and at what cost at most; newest first."""
+    rows = [{"cluster": one.name, **_record(one), "cap_usd": _cap(one)} for one in records]
+    document = envelope("history", {"clusters": rows})
+    return Answer(document, document["result"]["clusters"], lambda: _history_report(document))
+
+
+def _cap(one: Record) -> float | None:
+    return None if one.usd_per_h is None else one.usd_per_h * one.max_hours
+
+
+def _history_report(document: Document) -> Report:
+    rows = document["result"]["clusters"]
+    cells = tuple(
+        (
+            row["cluster"],
+            row["state"],
+            f"{row['nodes']} x {row['instance']}",
+            row["plan"],
+            (row["began"] or "")[:16].replace("T", " "),
+            _usd(row["cap_usd"]),
+            row["config_digest"][7:19],
+            row["created_by"],
+        )
+        for row in rows
+    )
+    columns = (
+        Column("cluster"), Column("state"), Column("nodes"), Column("plan", keep=1), Column("began (UTC)"),
+        Column("at most", "right"), Column("configuration", keep=2), Column("by", keep=1),
+    )  # fmt: skip
+    if not rows:
+        return Report("history", (Section(lines=("nothing was launched from this store",)),))
+    return Report("history", (Section(table=Table(columns, cells)),))
