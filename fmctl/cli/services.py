@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fmctl.domain.cluster import PCLUSTER_VERSION
+
 if TYPE_CHECKING:
+    from fmctl.adapters.ports import Pcluster, Survey
+    from fmctl.cluster.state import StateStore
+    from fmctl.cluster.steps import Ports
+    from fmctl.config import Settings
+    from fmctl.domain.cluster import Site
     from fmctl.domain.framework import Framework
     from fmctl.domain.hardware import Instance, Price, StoragePrice
     from fmctl.domain.model import ModelArch
@@ -75,6 +82,12 @@ class LabControl(Protocol):
     def status(self) -> Mapping[str, Any] | None:
         """The one that runs."""
 
+    def site_for(self, instance: Instance) -> tuple[Site, tuple[str, str | None]]:
+        """Where in the running lab a cluster of that type goes, and how its capacity is bought there."""
+
+    def ports(self, pcluster: Pcluster) -> Ports:
+        """The lab as the controller's world, with its own clock and a store that is thrown away."""
+
 
 class Pclusters(Protocol):
     """Environments that have ParallelCluster, as plain data."""
@@ -109,6 +122,46 @@ class RealLab:
         found = process.running()
         return None if found is None else process.described(found)
 
+    def site_for(self, instance: Instance) -> tuple[Site, tuple[str, str | None]]:
+        """See `LabControl`."""
+        from fmctl.documents.site import read_site
+
+        found = self._running()
+        kind, site = instance.member_type or instance.name, read_site(found.site)
+        block = found.seed["blocks"].get(kind)
+        held = found.seed["reservations"].get(kind) or block
+        if held is None:
+            return site, ("on-demand", None)
+        subnet = found.seed["private_subnets"][held["zone"]]
+        site = replace(site, compute_subnet=subnet, head_subnet=subnet)
+        only_blocks = kind not in found.seed["reservations"]
+        return site, (("capacity-block", block["id"]) if only_blocks else ("on-demand", None))
+
+    def ports(self, pcluster: Pcluster) -> Ports:
+        """See `LabControl`."""
+        import tempfile
+        from pathlib import Path
+
+        from fmctl.adapters.aws import AwsCloud
+        from fmctl.adapters.lab.client import Lab
+        from fmctl.adapters.lab.clock_port import LabClock
+        from fmctl.cluster.state.files import FileStore
+        from fmctl.cluster.steps import Ports
+
+        lab = Lab(self._running().endpoint)
+        clock = LabClock(lab)
+        folder = Path(tempfile.mkdtemp(prefix="fmctl-rehearsal-"))
+        return Ports(pcluster=pcluster, cloud=AwsCloud(sleep=clock.sleep), clock=clock, store=FileStore(folder))
+
+    def _running(self) -> Any:
+        from fmctl.adapters.lab import process
+        from fmctl.errors import OperationFailed
+
+        found = process.running()
+        if found is None:
+            raise OperationFailed("no lab runs", next="fmctl lab start")
+        return found
+
 
 class RealPclusters:
     """`fmctl.adapters.pcluster_environments`, imported when first asked."""
@@ -125,6 +178,100 @@ class RealPclusters:
         from fmctl.adapters import pcluster_environments as places
 
         return [places.described(one) for one in places.environments(named)]
+
+
+class Operations(Protocol):
+    """The running half: AWS, ParallelCluster, the state store. `options` are --profile, --region and --store."""
+
+    def ports(self, settings: Settings, options: Mapping[str, str | None], site: Site | None, read_only: bool) -> Ports:
+        """Everything the controller reaches the world through; ParallelCluster of the site's version."""
+
+    def survey(self, settings: Settings, options: Mapping[str, str | None], site: Site) -> Survey:
+        """What a preflight looks at."""
+
+    def pcluster(self, settings: Settings, version: str) -> Pcluster:
+        """ParallelCluster of a version. Raises OperationFailed where there is none."""
+
+    def store(self, settings: Settings, options: Mapping[str, str | None]) -> StateStore:
+        """Where clusters and journals are kept."""
+
+
+class RealOperations:
+    """boto3, the worker process and the store, imported when first asked."""
+
+    def ports(self, settings: Settings, options: Mapping[str, str | None], site: Site | None, read_only: bool) -> Ports:
+        """See `Operations`."""
+        from fmctl.adapters.aws import AwsCloud
+        from fmctl.adapters.clock import SystemClock
+        from fmctl.cluster.steps import Ports
+
+        profile, region = _account(settings, options, site)
+        version = site.pcluster_version if site is not None else PCLUSTER_VERSION
+        return Ports(
+            pcluster=LazyPcluster(lambda: self.pcluster(settings, version), version),
+            cloud=AwsCloud(profile, region),
+            clock=SystemClock(),
+            store=self.store(settings, options),
+            read_only=read_only or settings.switch("read_only"),
+        )
+
+    def survey(self, settings: Settings, options: Mapping[str, str | None], site: Site) -> Survey:
+        """See `Operations`."""
+        from fmctl.adapters.aws_session import Session
+        from fmctl.adapters.survey import AwsSurvey
+
+        return AwsSurvey(Session(*_account(settings, options, site)))
+
+    def pcluster(self, settings: Settings, version: str) -> Pcluster:
+        """See `Operations`."""
+        from fmctl.adapters.pcluster_environments import find
+
+        return find(version, settings.text("pcluster_python"))
+
+    def store(self, settings: Settings, options: Mapping[str, str | None]) -> StateStore:
+        """See `Operations`."""
+        where = options.get("store") or settings.text("store")
+        if where is not None and where.startswith("s3://"):
+            from fmctl.adapters.aws_session import Session
+            from fmctl.adapters.s3store import S3Store
+
+            return S3Store(Session(*_account(settings, options, None)), where)
+        from pathlib import Path
+
+        from fmctl.cluster.state.files import FileStore
+
+        return FileStore(None if where is None else Path(where).expanduser())
+
+
+def _account(
+    settings: Settings, options: Mapping[str, str | None], site: Site | None
+) -> tuple[str | None, str | None]:
+    """(profile, region): as the options say, else the site's region, else what the settings know."""
+    region = options.get("region") or (site.region if site is not None else None) or settings.text("region")
+    return options.get("profile") or settings.text("profile"), region
+
+
+class LazyPcluster:
+    """ParallelCluster, looked for when first asked: status and watch never need it."""
+
+    def __init__(self, find: Callable[[], Pcluster], version: str) -> None:
+        self._find, self._version = find, version
+        self._found: Pcluster | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._found is None:
+            self._found = self._find()
+        return getattr(self._found, name)
+
+    @property
+    def version(self) -> str:
+        """The version that is wanted."""
+        return self._version
+
+    def close(self) -> None:
+        """End the worker, where one was started."""
+        if self._found is not None:
+            self._found.close()
 
 
 class RealPlanner:
@@ -234,3 +381,4 @@ class Services:
     calibrator: Callable[[Sequence[str], Progress | None], Mapping[str, Any]] = real_calibrator
     lab: LabControl = field(default_factory=RealLab)
     pclusters: Pclusters = field(default_factory=RealPclusters)
+    operations: Operations = field(default_factory=RealOperations)

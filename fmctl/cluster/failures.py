@@ -31,9 +31,9 @@ class Cause:
 CAUSES = (
     Cause(
         "reservation",
-        r"InvalidCapacityReservation|ReservationCapacityExceeded"
-        r"|CapacityReservation\S* .*(?:expired|cancelled|not active|not found|does not exist)|capacity block.*(?:expired|ended|not (?:yet )?(?:active|started))"
-        r"|CapacityReservationNotActive",
+        r"InvalidCapacityReservation|ReservationCapacityExceeded|CapacityReservationNotActive"
+        r"|CapacityReservation\S* .*(?:expired|cancelled|not active|not found|does not exist)"
+        r"|capacity block.*(?:expired|ended|not (?:yet )?(?:active|started))",
         StalePlan,
         "the capacity reservation or Capacity Block of {name} is not active, or all of it is in use",
         "aws ec2 describe-capacity-reservations; buy or wait, then fmctl teardown {name} and launch again",
@@ -57,8 +57,8 @@ CAUSES = (
     ),
     Cause(
         "ami",
-        r"InvalidAMIID|InvalidImageID|image id .* does not exist"
-        r"|AMI .*(?:not (?:found|compatible|supported)|deregistered)|cookbook.*(?:version|mismatch)|AmiVersionMismatch|This AMI was created with",
+        r"InvalidAMIID|InvalidImageID|image id .* does not exist|AmiVersionMismatch|This AMI was created with"
+        r"|AMI .*(?:not (?:found|compatible|supported)|deregistered)|cookbook.*(?:version|mismatch)",
         OperationFailed,
         "the image of {name} cannot be used with this version of ParallelCluster",
         "take the official image (no `ami` in the site) or build one with the same version; fmctl teardown {name}",

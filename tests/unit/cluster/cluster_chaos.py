@@ -360,8 +360,8 @@ def document() -> str:
         details.append("|---|---|---|---|")
         both = {how: {row.point: row for row in everything if row.how == how} for how in ("before", "after")}
         details += [
-            f"| {point + 1} | {row.label} | {_short(row.then['launch'])} | {_short(both['after'][point].then['launch'])} |"
-            for point, row in both["before"].items()
+            f"| {point + 1} | {row.label} | {_short(row.then['launch'])} | {_short(late.then['launch'])} |"
+            for (point, row), late in zip(both["before"].items(), both["after"].values(), strict=True)
         ]
     lines += ["", "## Every point", "", THIRD, *details]
     return "\n".join(lines) + "\n"
@@ -373,16 +373,17 @@ def _counted(found: Iterator[str]) -> str:
 
 
 def _short(text: str) -> str:
-    return text.split(": ", 1)[0] + ": " + text.split(": ", 1)[1].split(";")[0] if text.startswith("exit") else text
+    return text.partition("; next: ")[0]
 
 
 HEAD = """\
 # What breaks, and what becomes of it
 
 Written by `python tests/unit/cluster/cluster_chaos.py --write` from runs of the controller against fakes of AWS and
-ParallelCluster (`tests/unit/cluster`); a test holds it current. It shows the controller, not AWS. After every line these
-hold, or the test fails: nothing exists that the journal does not know, no stack exists without a scheduled end, nothing
-was made twice, the lock is free, and the last command left either one running cluster or nothing.
+ParallelCluster (`tests/unit/cluster`); a test holds it current. It shows the controller, not AWS. After every line
+these hold, or the test fails: nothing exists that the journal does not know, no stack exists without a scheduled end,
+nothing was made twice, the lock is free, and the last command left one running cluster, or nothing, or a word on what
+to do, upon which a teardown leaves nothing.
 
 ## Faults with a name
 """

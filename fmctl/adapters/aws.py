@@ -1,0 +1,226 @@
+"""AWS in one region over boto3: the `Cloud` of `adapters.ports`. boto3 is imported with the first question."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from fmctl.adapters.aws_end import Ends
+from fmctl.adapters.aws_errors import asked, code_of
+from fmctl.adapters.aws_leftovers import leftovers
+from fmctl.adapters.aws_session import Session
+from fmctl.adapters.ports import Identity, Leftover, Node, Stack, StackEvent
+from fmctl.errors import OperationFailed, OperationTimeout, shorten
+
+_TAG = "parallelcluster:cluster-name"
+_ROLES = {"HeadNode": "head", "LoginNode": "login", "Compute": "compute"}
+_LIVING = ["pending", "running", "stopping", "stopped", "shutting-down"]
+_STREAMS_A_QUESTION = 100
+
+
+class AwsCloud:
+    """AWS by one session.
+
+    Args:
+        profile: as --profile.
+        region: as --region.
+        sleep: waits so many seconds; for what AWS needs a moment to know.
+    """
+
+    def __init__(
+        self, profile: str | None = None, region: str | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.session = Session(profile, region)
+        self._sleep = sleep
+        self._ends = Ends(self.session, sleep)
+        self._who: Identity | None = None
+
+    def identity(self) -> Identity:
+        """Account and caller, asked anew each time: credentials may have changed."""
+        client = self.session.client("sts")
+        with asked("who we are"):
+            found = client.get_caller_identity()
+        self._who = Identity(found["Account"], found["Arn"], self.session.region)
+        return self._who
+
+    def stack(self, name: str) -> Stack | None:
+        """The newest stack of that name that is not deleted."""
+        from botocore.exceptions import ClientError
+
+        client = self.session.client("cloudformation")
+        with asked(f"the stack {name}"):
+            try:
+                found = client.describe_stacks(StackName=name)["Stacks"]
+            except ClientError as error:
+                if code_of(error) == "ValidationError" and "does not exist" in str(error):
+                    return None
+                raise
+        living = [_stack(one) for one in found if one["StackStatus"] != "DELETE_COMPLETE"]
+        return max(living, key=lambda one: one.created, default=None)
+
+    def stacks(self, tag: str) -> tuple[Stack, ...]:
+        """Stacks that carry the tag key and are not deleted."""
+        listed = self.session.pages("cloudformation", "describe_stacks", "Stacks", "stacks")
+        found = (_stack(one) for one in listed if one["StackStatus"] != "DELETE_COMPLETE")
+        return tuple(one for one in found if tag in one.tags)
+
+    def stack_events(self, name: str, after: str | None = None) -> tuple[StackEvent, ...]:
+        """Events, oldest first. stack: "" for the root, else the logical id of the nested stack."""
+        events = sorted(self._events(name, ""), key=lambda one: one.at)
+        if after is not None:
+            ids = [one.id for one in events]
+            events = events[ids.index(after) + 1 :] if after in ids else events
+        return tuple(events)
+
+    def delete_stack(self, name: str, retain: Sequence[str] = ()) -> None:
+        """Ask CloudFormation to delete; one that is gone is no error."""
+        client = self.session.client("cloudformation")
+        given: dict[str, Any] = {"RetainResources": list(retain)} if retain else {}
+        with asked(f"the deletion of {name}"):
+            client.delete_stack(StackName=name, **given)
+
+    def nodes(self, cluster: str) -> tuple[Node, ...]:
+        """Instances of the cluster that are not terminated."""
+        wanted = [
+            {"Name": f"tag:{_TAG}", "Values": [cluster]},
+            {"Name": "instance-state-name", "Values": _LIVING},
+        ]
+        groups = self.session.pages("ec2", "describe_instances", "Reservations", "instances", Filters=wanted)
+        return tuple(_node(one) for group in groups for one in group["Instances"])
+
+    def end_role(self, cluster: str, boundary: str | None) -> str:
+        """Make or find the role; its ARN."""
+        who = self._who or self.identity()
+        return self._ends.role(cluster, boundary, who.account, who.arn.split(":")[1])
+
+    def put_end(self, cluster: str, at: datetime, role_arn: str, token: str) -> None:
+        """Schedule the deletion, in place of an earlier one."""
+        self._ends.put(cluster, at, role_arn, token)
+
+    def end(self, cluster: str) -> datetime | None:
+        """When the stack will be deleted."""
+        return self._ends.get(cluster)
+
+    def remove_end(self, cluster: str) -> None:
+        """Remove schedule and role."""
+        self._ends.remove(cluster)
+
+    def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
+        """What still exists."""
+        return leftovers(self.session, cluster)
+
+    def log_lines(self, cluster: str, stream: str, after: datetime | None = None) -> Iterator[tuple[datetime, str]]:
+        """Lines of the newest log group of the cluster, of streams whose name holds `stream`, oldest first."""
+        group = self._log_group(cluster)
+        if group is None:
+            return
+        listed = self.session.pages("logs", "describe_log_streams", "logStreams", "log streams", logGroupName=group)
+        names = [one["logStreamName"] for one in listed if stream in one["logStreamName"]]
+        since: dict[str, Any] = {} if after is None else {"startTime": int(after.timestamp() * 1000) + 1}
+        lines: list[tuple[int, str]] = []
+        for first in range(0, len(names), _STREAMS_A_QUESTION):
+            chosen = names[first : first + _STREAMS_A_QUESTION]
+            found = self.session.pages(
+                "logs", "filter_log_events", "events", "log lines", logGroupName=group, logStreamNames=chosen, **since
+            )
+            lines += [(one["timestamp"], one["message"]) for one in found]
+        for at, text in sorted(lines, key=lambda one: one[0]):
+            yield datetime.fromtimestamp(at / 1000, UTC), text
+
+    def run_on_head(self, cluster: str, command: Sequence[str], timeout_s: float = 30.0) -> str:
+        """Standard output of a command on the head node.
+
+        Raises:
+            OperationFailed: no head node, or the command failed; `why` has its error output.
+            OperationTimeout: no answer in time.
+        """
+        head = next((one for one in self.nodes(cluster) if one.role == "head" and one.state == "running"), None)
+        if head is None:
+            raise OperationFailed(f"{cluster} has no running head node", next=f"fmctl status {cluster}")
+        client = self.session.client("ssm")
+        with asked("a command on the head node"):
+            sent = client.send_command(
+                InstanceIds=[head.id],
+                DocumentName="AWS-RunShellScript",
+                TimeoutSeconds=max(30, int(timeout_s)),
+                Parameters={"commands": [shlex.join(command)], "executionTimeout": [str(max(1, int(timeout_s)))]},
+            )
+        return self._output(client, sent["Command"]["CommandId"], head.id, timeout_s)
+
+    def _output(self, client: Any, command: str, instance: str, timeout_s: float) -> str:
+        left, pause = timeout_s, 0.5
+        while True:
+            with asked("the output of a command"):
+                try:
+                    found = client.get_command_invocation(CommandId=command, InstanceId=instance)
+                except client.exceptions.InvocationDoesNotExist:
+                    found = {"Status": "Pending"}
+            status = found["Status"]
+            if status == "Success":
+                return str(found.get("StandardOutputContent", ""))
+            if status not in ("Pending", "InProgress", "Delayed"):
+                why = shorten(found.get("StandardErrorContent") or found.get("StatusDetails") or status, 400)
+                raise OperationFailed("the command on the head node failed", why=why, next=None)
+            if left <= 0:
+                raise OperationTimeout("the head node did not answer", why=f"no output after {timeout_s:g} s")
+            self._sleep(pause)
+            left, pause = left - pause, min(pause * 2, 5.0)
+
+    def _log_group(self, cluster: str) -> str | None:
+        prefix = f"/aws/parallelcluster/{cluster}-"
+        listed = self.session.pages("logs", "describe_log_groups", "logGroups", "log groups", logGroupNamePrefix=prefix)
+        names = sorted(one["logGroupName"] for one in listed if one["logGroupName"].removeprefix(prefix).isdigit())
+        return names[-1] if names else None
+
+    def _events(self, stack: str, label: str) -> Iterator[StackEvent]:
+        nested: dict[str, str] = {}
+        listed = self.session.pages(
+            "cloudformation", "describe_stack_events", "StackEvents", f"events of {stack}", StackName=stack
+        )
+        for one in listed:
+            physical = one.get("PhysicalResourceId", "")
+            yield StackEvent(
+                at=_utc(one["Timestamp"]),
+                stack=label,
+                logical_id=one.get("LogicalResourceId", ""),
+                type=one.get("ResourceType", ""),
+                status=one.get("ResourceStatus", ""),
+                reason=one.get("ResourceStatusReason", ""),
+                id=one["EventId"],
+            )
+            if one.get("ResourceType") == "AWS::CloudFormation::Stack" and physical and physical != one["StackId"]:
+                nested[physical] = one["LogicalResourceId"]
+        for physical, logical in nested.items():
+            yield from self._events(physical, f"{label}/{logical}" if label else logical)
+
+
+def _stack(found: Mapping[str, Any]) -> Stack:
+    return Stack(
+        name=found["StackName"],
+        id=found["StackId"],
+        status=found["StackStatus"],
+        reason=found.get("StackStatusReason") or "",
+        created=_utc(found["CreationTime"]),
+        tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", ())},
+        outputs={one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", ())},
+    )
+
+
+def _node(found: Mapping[str, Any]) -> Node:
+    tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
+    return Node(
+        id=found["InstanceId"],
+        type=found["InstanceType"],
+        role=_ROLES.get(tags.get("parallelcluster:node-type", ""), "compute"),
+        state=found["State"]["Name"],
+        zone=found.get("Placement", {}).get("AvailabilityZone", ""),
+        private_ip=found.get("PrivateIpAddress", ""),
+        launched=_utc(found["LaunchTime"]),
+    )
+
+
+def _utc(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -1,0 +1,129 @@
+"""The state store in S3: what a team shares. Every write is conditional, so no update is lost and no lock taken twice.
+
+New objects go with `If-None-Match: *`, updates with `If-Match: <ETag>`; S3 answers 412 where somebody was faster and
+409 where two wrote at once. A write whose answer got lost is recognised by reading it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fmctl.adapters.aws_errors import asked, code_of
+from fmctl.adapters.aws_session import Session
+from fmctl.domain.state import Stored
+from fmctl.errors import UnreadableFile, UsageError
+
+_MISSING = {"NoSuchKey", "404", "NotFound"}
+_FASTER = {"PreconditionFailed", "412"}
+_AT_ONCE = {"ConditionalRequestConflict", "409", "OperationAborted"}
+_TRIES = 4
+
+
+class S3Store:
+    """Texts as objects under a prefix.
+
+    Args:
+        session: to AWS.
+        url: s3://bucket or s3://bucket/prefix.
+
+    Raises:
+        UsageError: it is no such address.
+    """
+
+    def __init__(self, session: Session, url: str) -> None:
+        bucket, _, prefix = url.removeprefix("s3://").partition("/")
+        if not url.startswith("s3://") or not bucket:
+            raise UsageError(f"'{url}' is no place for state", next="--store s3://bucket/prefix, or a folder")
+        self._session, self._bucket = session, bucket
+        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        self._where = f"s3://{bucket}/{self._prefix}".rstrip("/")
+
+    @property
+    def where(self) -> str:
+        """The s3:// address."""
+        return self._where
+
+    def read(self, key: str) -> Stored | None:
+        """The text, None where there is none."""
+        from botocore.exceptions import ClientError
+
+        client = self._session.client("s3")
+        with asked(f"{self._where}/{key}"):
+            try:
+                found = client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+                content = found["Body"].read()
+            except ClientError as error:
+                if code_of(error) in _MISSING:
+                    return None
+                raise
+        try:
+            return Stored(content.decode("utf-8"), found["ETag"])
+        except UnicodeDecodeError as error:
+            raise UnreadableFile(f"{self._where}/{key} is damaged", why=str(error)) from None
+
+    def create(self, key: str, text: str) -> Stored | None:
+        """Write a new object; None where it exists."""
+        return self._put(key, text, IfNoneMatch="*")
+
+    def replace(self, key: str, text: str, version: str) -> Stored | None:
+        """Write over the object of that ETag; None where it changed or went."""
+        return self._put(key, text, IfMatch=version)
+
+    def append(self, key: str, text: str, before: Stored | None) -> Stored | None:
+        """Write the object with the text added; None where it is no longer what was read."""
+        if before is None:
+            return self.create(key, text)
+        return self.replace(key, before.text + text, before.version)
+
+    def remove(self, key: str, version: str) -> bool:
+        """Remove the object of that ETag."""
+        client = self._session.client("s3")
+
+        def delete() -> bool:
+            client.delete_object(Bucket=self._bucket, Key=self._prefix + key, IfMatch=version)
+            return True
+
+        return bool(self._conditionally(key, delete))
+
+    def keys(self, folder: str) -> tuple[str, ...]:
+        """Keys in one folder, sorted."""
+        listed = self._session.pages(
+            "s3", "list_objects_v2", "Contents", self._where, Bucket=self._bucket, Prefix=f"{self._prefix}{folder}/"
+        )
+        return tuple(sorted(one["Key"].removeprefix(self._prefix) for one in listed))
+
+    def _put(self, key: str, text: str, **condition: str) -> Stored | None:
+        client, content = self._session.client("s3"), text.encode("utf-8")
+
+        def put() -> Stored:
+            made = client.put_object(
+                Bucket=self._bucket,
+                Key=self._prefix + key,
+                Body=content,
+                ContentType="application/json",
+                **condition,
+            )
+            return Stored(text, made["ETag"])
+
+        written: Stored | None = self._conditionally(key, put)
+        if written is None:  # our own write, whose answer was lost and which boto3 tried again, looks the same
+            found = self.read(key)
+            return found if found is not None and found.text == text else None
+        return written
+
+    def _conditionally(self, key: str, call: Callable[[], Any]) -> Any:
+        """What the call gives; None where its condition does not hold."""
+        from botocore.exceptions import ClientError
+
+        with asked(f"{self._where}/{key}"):
+            for attempt in range(_TRIES):
+                try:
+                    return call()
+                except ClientError as error:
+                    code = code_of(error)
+                    if code in _FASTER or code in _MISSING:
+                        return None
+                    if code not in _AT_ONCE or attempt == _TRIES - 1:
+                        raise
+        return None

@@ -1,0 +1,93 @@
+"""`launch --rehearse`: the whole launch against a local AWS, its resources and cost shown, then torn down again."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from fmctl.cli.rendering import Wanted, asked_for, plan_document
+from fmctl.cli.streams import write_stderr
+from fmctl.config import Settings
+
+if TYPE_CHECKING:
+    import typer
+
+    from fmctl.report.view import Answer
+
+CANNOT_PROVE = (
+    "that AWS has the capacity, or the account the quota and the rights",
+    "that the AMI boots, drivers load and NCCL talks over EFA",
+    "how fast file systems and networks really are",
+)
+
+
+def rehearsed(ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Settings) -> Answer:
+    """Start a lab where none runs, launch PLAN in it with the real ParallelCluster, look, tear down, stop the lab."""
+    from fmctl.cluster import controller
+    from fmctl.cluster.actions import condition
+    from fmctl.cluster.render import render, spec
+    from fmctl.cluster.rendered import for_launch
+    from fmctl.cluster.teardown import teardown
+    from fmctl.cli.rendering import _arch
+    from fmctl.report.rehearsals import rehearsal_answer
+
+    document, notes = plan_document(plan_name)
+    name = plan_name.rpartition("/")[2].removesuffix(".json")
+    with _lab(ctx) as lab, _environment(lab["environment"]):
+        instance = ctx.obj.catalogue.load_instance(_instance(document, wanted))
+        site, capacity = ctx.obj.lab.site_for(instance)
+        asked = replace(asked_for(wanted, settings), purchase=capacity[0], reservation=capacity[1])
+        made = spec(document, site, asked, name)
+        files = for_launch(render(made, instance, _arch(made, ctx.obj)))
+        ports = ctx.obj.lab.ports(ctx.obj.operations.pcluster(settings, site.pcluster_version))
+        write_stderr(f"fmctl: rehearsing {made.name} in {lab['endpoint']}; nothing of it is a real account\n")
+        resources = ports.pcluster.synth(made.name, files.config, site.region)
+        began = ports.clock.now()
+        launched = controller.launch(made, files, ports, confirm=lambda steps, money: True)
+        events = ports.cloud.stack_events(made.name)
+        took = (ports.clock.now() - began).total_seconds()
+        status = condition(ports.cloud.stack(made.name))
+        torn = teardown(made.name, ports, confirm=lambda steps, actual: True)
+        ports.pcluster.close()
+    kinds = Counter(resource.type for resource in resources)
+    return rehearsal_answer(made, files.digest, kinds, launched, status, len(events), took, torn, CANNOT_PROVE, notes)
+
+
+def _instance(document: Any, wanted: Wanted) -> str:
+    from fmctl.cluster.render.spec import row_of, rows_of
+
+    return str(row_of(rows_of(document), int(wanted.rank or 1))["instance"])
+
+
+@contextmanager
+def _lab(ctx: typer.Context) -> Iterator[Any]:
+    """A lab that runs: the user's own, left as it is, or one for this rehearsal, stopped after it."""
+    found = ctx.obj.lab.status()
+    if found is not None:
+        yield found
+        return
+    write_stderr("fmctl: starting a local AWS\n")
+    found = ctx.obj.lab.start(0, 1.0)
+    try:
+        yield found
+    finally:
+        ctx.obj.lab.stop()
+
+
+@contextmanager
+def _environment(given: dict[str, str]) -> Iterator[None]:
+    """The process's AWS variables are the lab's for a while; no real credential is within reach."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    for name in kept:
+        del os.environ[name]
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
+        os.environ.update(kept)

@@ -1,0 +1,67 @@
+"""A rehearsed launch as document and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fmctl.cluster.controller import Launched
+from fmctl.cluster.teardown import Torn
+from fmctl.domain.cluster import ClusterSpec
+from fmctl.report.envelope import envelope
+from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
+
+
+def rehearsal_answer(
+    spec: ClusterSpec,
+    digest: str,
+    kinds: Mapping[str, int],
+    launched: Launched,
+    status: str,
+    events: int,
+    took_s: float,
+    torn: Torn,
+    cannot: Sequence[str],
+    notes: Sequence[str] = (),
+) -> Answer:
+    """What a launch would make, by type of resource, and what a rehearsal cannot prove."""
+    cap = None if spec.usd_per_h is None else spec.usd_per_h * spec.max_hours
+    result = {
+        "cluster": spec.name,
+        "rehearsed": True,
+        "condition": status,
+        "instance": spec.instance,
+        "nodes": spec.nodes,
+        "usd_per_h": spec.usd_per_h,
+        "cap_usd": cap,
+        "config_digest": digest,
+        "resources": [{"type": kind, "count": count} for kind, count in sorted(kinds.items())],
+        "stack_events": events,
+        "simulated_s": took_s,
+        "torn_down": torn.done,
+        "leftovers": [f"{one.kind} {one.id}" for one in torn.leftovers],
+        "cannot_prove": list(cannot),
+    }
+    document = envelope("launch", result, inputs={"cluster": spec.name}, warnings=(*notes, *launched.warnings))
+    return Answer(document, document["result"]["resources"], lambda: _report(document), tuple(document["warnings"]))
+
+
+def _report(document: Document) -> Report:
+    found = document["result"]
+    counts = tuple((one["type"], str(one["count"])) for one in found["resources"])
+    price = "unknown" if found["usd_per_h"] is None else f"${found['usd_per_h']:,.2f} an hour"
+    cap = "unknown" if found["cap_usd"] is None else f"${found['cap_usd']:,.0f}"
+    head = facts(
+        ("nodes", f"{found['nodes']} x {found['instance']}"),
+        ("price", f"{price}; {cap} at most"),
+        ("stack", f"{found['condition']}, {found['stack_events']} events, {found['simulated_s']:,.0f} simulated s"),
+        ("torn down", "yes" if found["torn_down"] else "no"),
+        ("left", "; ".join(found["leftovers"]) or "nothing"),
+    )
+    return Report(
+        f"{found['cluster']}: rehearsed with the real ParallelCluster in a local AWS",
+        (
+            Section(table=head),
+            Section("Resources", Table((Column("type"), Column("count", "right")), counts)),
+            Section("What a rehearsal cannot prove", lines=tuple(found["cannot_prove"])),
+        ),
+    )
