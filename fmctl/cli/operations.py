@@ -53,9 +53,9 @@ class Consent:
     timeout: Annotated[
         Text, Option("--timeout", metavar="SECONDS", help="Stop waiting.", rich_help_panel="Consent")
     ] = None
-    break_lock: Annotated[
-        bool, Option("--break-lock", help="Take another host's lock.", rich_help_panel="Consent")
-    ] = False
+    break_lock: Annotated[bool, Option("--break-lock", help="Take another host's lock.", rich_help_panel="Consent")] = (
+        False
+    )
 
 
 def preflight(ctx: typer.Context, plan_name: _Plan, wanted: Wanted, aws: Aws, out: Output) -> None:

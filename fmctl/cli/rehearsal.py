@@ -27,12 +27,12 @@ CANNOT_PROVE = (
 
 def rehearsed(ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Settings) -> Answer:
     """Start a lab where none runs, launch PLAN in it with the real ParallelCluster, look, tear down, stop the lab."""
+    from fmctl.cli.rendering import _arch
     from fmctl.cluster import controller
     from fmctl.cluster.actions import condition
     from fmctl.cluster.render import render, spec
     from fmctl.cluster.rendered import for_launch
     from fmctl.cluster.teardown import teardown
-    from fmctl.cli.rendering import _arch
     from fmctl.report.rehearsals import rehearsal_answer
 
     document, notes = plan_document(plan_name)

@@ -243,9 +243,7 @@ class RealOperations:
         return FileStore(None if where is None else Path(where).expanduser())
 
 
-def _account(
-    settings: Settings, options: Mapping[str, str | None], site: Site | None
-) -> tuple[str | None, str | None]:
+def _account(settings: Settings, options: Mapping[str, str | None], site: Site | None) -> tuple[str | None, str | None]:
     """(profile, region): as the options say, else the site's region, else what the settings know."""
     region = options.get("region") or (site.region if site is not None else None) or settings.text("region")
     return options.get("profile") or settings.text("profile"), region

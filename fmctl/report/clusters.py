@@ -269,9 +269,7 @@ def _teardown_report(document: Document) -> Report:
     for row in document["result"]["clusters"]:
         said = "is gone" if row["done"] and row["was"] else "was gone already" if row["done"] else "was left as it is"
         lines = (f"{row['cluster']} {said}",)
-        left = tuple(
-            (one["kind"], one["id"], _usd(one["usd_per_day"]), one["command"]) for one in row["leftovers"]
-        )
+        left = tuple((one["kind"], one["id"], _usd(one["usd_per_day"]), one["command"]) for one in row["leftovers"])
         columns = (Column("left"), Column("id"), Column("a day", "right"), Column("to remove it", keep=1))
         sections.append(Section(lines=lines, table=Table(columns, left) if left else None))
     return Report("teardown", tuple(sections))
