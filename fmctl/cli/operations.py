@@ -101,7 +101,8 @@ def launch(
     from fmctl.report.clusters import actions_answer, confirmation, launch_answer
 
     _refuse(consent, settings)
-    needs_yes(consent.yes, wanted.max_hours is not None or settings.number("max_hours") is not None)
+    capped = wanted.max_hours is not None or settings.number("max_hours") is not None
+    needs_yes(consent.yes or consent.dry_run, capped or consent.dry_run)
     spec, instance, files, stale = _specified(ctx, plan_name, wanted, settings)
     ports = ctx.obj.operations.ports(settings, _options(aws), spec.site, consent.read_only)
     if stale:
@@ -195,7 +196,7 @@ def extend(
     from fmctl.report.clusters import actions_answer
 
     _refuse(consent, settings)
-    needs_yes(consent.yes, True)
+    needs_yes(consent.yes or consent.dry_run, True)
     more = parse_number(hours.removesuffix("h"), what="HOURS")
     ports = ctx.obj.operations.ports(settings, _options(aws), None, consent.read_only)
 

@@ -136,7 +136,7 @@ def _validators(findings: tuple[Finding, ...]) -> Check:
     warned = [f for f in findings if f.level == "WARNING"]
     for state, some in ((FAIL, errors), (WARNING, warned)):
         if some:
-            said = "; ".join(f"{f.kind}: {f.message}" for f in some[:_MOST_FINDINGS])
+            said = "; ".join(f"{f.kind}: {_sentence(f.message)}" for f in some[:_MOST_FINDINGS])
             more = f" (and {len(some) - _MOST_FINDINGS} more)" if len(some) > _MOST_FINDINGS else ""
             return Check("validators", state, said + more, "fmctl render shows the configuration")
     return Check("validators", OK, "ParallelCluster accepts the configuration")
@@ -146,3 +146,8 @@ def worst(found: tuple[Check, ...]) -> str:
     """The worst state of all checks: fail, then unknown, then warning, then ok."""
     states = {check.state for check in found}
     return next((state for state in (FAIL, UNKNOWN, WARNING) if state in states), OK)
+
+
+def _sentence(text: str) -> str:
+    """The first sentence of a validator's message."""
+    return text.split(". ", maxsplit=1)[0].rstrip(".")
