@@ -19,7 +19,7 @@ _fmctl() {
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$at ${COMP_WORDS[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
     esac
   done
   case "$at" in
@@ -27,7 +27,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--version -h --help'
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate models instances prices config schema spec completion'
+        _fmctl_words 'estimate plan explain diff render validate calibrate models instances prices config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -163,6 +163,26 @@ _fmctl() {
       esac
       if [[ $cur == -* ]]; then
         _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --row --exit-code --all -h --help'
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl render")
+      case "$prev" in
+        --site) _fmctl_files; return ;;
+        --rank) :; return ;;
+        --cluster-name) :; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
+        --reservation) :; return ;;
+        --max-hours) :; return ;;
+        --idle-minutes) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --no-efa --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
@@ -395,7 +415,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate models model instances instance prices config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate render site models model instances instance prices config schemas spec error'
       fi
       ;;
     "fmctl spec")

@@ -2,7 +2,7 @@
 function __fmctl_at
     set -l at fmctl
     for word in (commandline -opc)[2..-1]
-        if contains -- "$at $word" "fmctl estimate" "fmctl plan" "fmctl explain" "fmctl diff" "fmctl validate" "fmctl calibrate" "fmctl models" "fmctl models list" "fmctl models show" "fmctl models import" "fmctl instances" "fmctl instances list" "fmctl instances show" "fmctl prices" "fmctl prices list" "fmctl prices show" "fmctl config" "fmctl config list" "fmctl config get" "fmctl config set" "fmctl config unset" "fmctl config path" "fmctl schema" "fmctl spec" "fmctl completion"
+        if contains -- "$at $word" "fmctl estimate" "fmctl plan" "fmctl explain" "fmctl diff" "fmctl render" "fmctl validate" "fmctl calibrate" "fmctl models" "fmctl models list" "fmctl models show" "fmctl models import" "fmctl instances" "fmctl instances list" "fmctl instances show" "fmctl prices" "fmctl prices list" "fmctl prices show" "fmctl config" "fmctl config list" "fmctl config get" "fmctl config set" "fmctl config unset" "fmctl config path" "fmctl schema" "fmctl spec" "fmctl completion"
             set at "$at $word"
         end
     end
@@ -16,6 +16,7 @@ complete -c fmctl -n '__fmctl_at fmctl' -a 'estimate' -d 'One layout on one inst
 complete -c fmctl -n '__fmctl_at fmctl' -a 'plan' -d 'Search layouts, instance types and node counts for the best way to train a model, and rank them.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'explain' -d 'Where the time, the memory and the money go: each part with its share, equation and source.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'diff' -d 'Two plans or estimates, field by field: what differs, by how much, relative to the first.'
+complete -c fmctl -n '__fmctl_at fmctl' -a 'render' -d 'The ParallelCluster configuration, the Slurm job and its environment for a saved plan; nothing is launched.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'validate' -d 'Predict measured runs and print the errors of throughput, memory, ranking and intervals.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'calibrate' -d 'Fit the constants again on the shipped runs and your own; takes about a minute.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'models' -d 'Model architectures.'
@@ -158,6 +159,24 @@ complete -c fmctl -n '__fmctl_at fmctl diff' -l row -x -d 'Row of a plan (1).'
 complete -c fmctl -n '__fmctl_at fmctl diff' -l exit-code -d 'Exit 10 when there are differences.'
 complete -c fmctl -n '__fmctl_at fmctl diff' -l all -d 'Equal fields too.'
 complete -c fmctl -n '__fmctl_at fmctl diff' -s h -l help -d 'Show this message and exit.'
+complete -c fmctl -n '__fmctl_at fmctl render' -x -a '(__fmctl_values plans)'
+complete -c fmctl -n '__fmctl_at fmctl render' -l site -r -F -d 'Where clusters go: a YAML or JSON file'
+complete -c fmctl -n '__fmctl_at fmctl render' -l rank -x -d 'Row of the plan (1)'
+complete -c fmctl -n '__fmctl_at fmctl render' -l cluster-name -x -d 'Name, the plans unless said'
+complete -c fmctl -n '__fmctl_at fmctl render' -l purchase -x -a 'on-demand odcr capacity-block spot' -d 'How the GPUs are bought, as the plan was priced unless said: on-demand | odcr | capacity-block | spot'
+complete -c fmctl -n '__fmctl_at fmctl render' -l reservation -x -d 'Reservation of odcr and capacity-block; one per UltraServer, with commas'
+complete -c fmctl -n '__fmctl_at fmctl render' -l max-hours -x -d 'Hours after which it ends, whatever happens'
+complete -c fmctl -n '__fmctl_at fmctl render' -l idle-minutes -x -d 'Idle nodes go after so long (30)'
+complete -c fmctl -n '__fmctl_at fmctl render' -l static -d 'Nodes run from the start; otherwise they come with a job and go when idle'
+complete -c fmctl -n '__fmctl_at fmctl render' -l no-efa -d 'No EFA interfaces.'
+complete -c fmctl -n '__fmctl_at fmctl render' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
+complete -c fmctl -n '__fmctl_at fmctl render' -l json -d 'Short for -o json.'
+complete -c fmctl -n '__fmctl_at fmctl render' -l query -x -d 'JMESPath into the document'
+complete -c fmctl -n '__fmctl_at fmctl render' -l fields -x -a '(__fmctl_values fields)' -d 'Only these fields of each row'
+complete -c fmctl -n '__fmctl_at fmctl render' -l out -s O -r -F -d 'Write to a file, whole or not at all'
+complete -c fmctl -n '__fmctl_at fmctl render' -l no-color -d 'No colour.'
+complete -c fmctl -n '__fmctl_at fmctl render' -l quiet -s q -d 'No progress, no warnings.'
+complete -c fmctl -n '__fmctl_at fmctl render' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl validate' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
 complete -c fmctl -n '__fmctl_at fmctl validate' -l json -d 'Short for -o json.'
 complete -c fmctl -n '__fmctl_at fmctl validate' -l query -x -d 'JMESPath into the document'
@@ -308,7 +327,7 @@ complete -c fmctl -n '__fmctl_at fmctl schema' -l fields -x -a '(__fmctl_values 
 complete -c fmctl -n '__fmctl_at fmctl schema' -l out -s O -r -F -d 'Write to a file, whole or not at all'
 complete -c fmctl -n '__fmctl_at fmctl schema' -l no-color -d 'No colour.'
 complete -c fmctl -n '__fmctl_at fmctl schema' -l quiet -s q -d 'No progress, no warnings.'
-complete -c fmctl -n '__fmctl_at fmctl schema' -x -a 'estimate plan explain diff validate calibrate models model instances instance prices config schemas spec error'
+complete -c fmctl -n '__fmctl_at fmctl schema' -x -a 'estimate plan explain diff validate calibrate render site models model instances instance prices config schemas spec error'
 complete -c fmctl -n '__fmctl_at fmctl schema' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl spec' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
 complete -c fmctl -n '__fmctl_at fmctl spec' -l json -d 'Short for -o json.'
