@@ -95,7 +95,9 @@ def asked(what: str) -> Iterator[None]:
         raise _of_library(error, what) from error
     except ResponseParserError as error:
         why = "the answer is not what AWS's API describes: a proxy, or an endpoint that does not know the call"
-        raise OperationFailed(f"cannot read what was answered about {what}", why=why, next="AWS_ENDPOINT_URL") from error
+        raise OperationFailed(
+            f"cannot read what was answered about {what}", why=why, next="AWS_ENDPOINT_URL"
+        ) from error
 
 
 def code_of(error: Any) -> str:

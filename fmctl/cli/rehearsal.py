@@ -33,7 +33,7 @@ def rehearsed(ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Sett
     from fmctl.cluster.render import render, spec
     from fmctl.cluster.rendered import for_launch
     from fmctl.cluster.teardown import teardown
-    from fmctl.report.rehearsals import rehearsal_answer
+    from fmctl.report.rehearsals import Rehearsal, rehearsal_answer
 
     document, notes = plan_document(plan_name)
     name = plan_name.rpartition("/")[2].removesuffix(".json")
@@ -54,7 +54,8 @@ def rehearsed(ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Sett
         torn = teardown(made.name, ports, confirm=lambda steps, actual: True)
         ports.pcluster.close()
     kinds = Counter(resource.type for resource in resources)
-    return rehearsal_answer(made, files.digest, kinds, launched, status, len(events), took, torn, CANNOT_PROVE, notes)
+    seen = Rehearsal(made, files.digest, kinds, launched, status, len(events), took, torn)
+    return rehearsal_answer(seen, CANNOT_PROVE, notes)
 
 
 def _instance(document: Any, wanted: Wanted) -> str:

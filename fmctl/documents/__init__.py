@@ -21,6 +21,13 @@ from fmctl.documents.catalogue import (
 )
 from fmctl.documents.lab import LabDocument, PclusterDocument
 from fmctl.documents.meta import ConfigDocument, ErrorDocument, SchemasDocument, SpecDocument
+from fmctl.documents.operations import (
+    HistoryDocument,
+    LaunchDocument,
+    PreflightDocument,
+    StatusDocument,
+    TeardownDocument,
+)
 from fmctl.documents.render import RenderDocument
 from fmctl.documents.results import DiffDocument, EstimateDocument, ExplainDocument, PlanDocument
 from fmctl.documents.site import SiteDocument
@@ -36,6 +43,11 @@ DOCUMENTS: Mapping[str, type[Open]] = {
     "calibrate": CalibrateDocument,
     "render": RenderDocument,
     "site": SiteDocument,
+    "preflight": PreflightDocument,
+    "launch": LaunchDocument,
+    "status": StatusDocument,
+    "teardown": TeardownDocument,
+    "history": HistoryDocument,
     "models": ModelsDocument,
     "model": ModelDocument,
     "instances": InstancesDocument,

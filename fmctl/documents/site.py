@@ -15,7 +15,8 @@ from fmctl.domain.cluster import PCLUSTER_VERSION, FileSystem, Site
 from fmctl.errors import UnknownName, UnreadableFile, UsageError, did_you_mean, shorten
 from fmctl.files import read_text
 
-_LARGEST = 200_000
+_LARGEST = 20_000
+_MOST_BRACKETS = 200  # PyYAML takes quadratic time over what is nested
 
 
 def _kind(kind: str, about: str) -> Any:
@@ -112,8 +113,10 @@ def site_of(found: Any, where: str) -> Site:
 def _parsed(text: str, where: str) -> Any:
     import yaml
 
-    if len(text) > _LARGEST:
-        raise UnreadableFile(f"{where} is not a site", why="it is far too large", next="fmctl schema site")
+    if len(text) > _LARGEST or sum(map(text.count, "[{")) > _MOST_BRACKETS:
+        raise UnreadableFile(
+            f"{where} is not a site", why="it is too large or nested too deep", next="fmctl schema site"
+        )
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
             raise UnreadableFile(f"{where} cannot be read", why="it has YAML aliases", next="write values out")

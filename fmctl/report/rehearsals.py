@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fmctl.cluster.controller import Launched
 from fmctl.cluster.teardown import Torn
@@ -11,37 +12,41 @@ from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
 
 
-def rehearsal_answer(
-    spec: ClusterSpec,
-    digest: str,
-    kinds: Mapping[str, int],
-    launched: Launched,
-    status: str,
-    events: int,
-    took_s: float,
-    torn: Torn,
-    cannot: Sequence[str],
-    notes: Sequence[str] = (),
-) -> Answer:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Rehearsal:
+    """What a rehearsal saw. kinds: resources by type. status: of the stack. took_s: simulated seconds."""
+
+    spec: ClusterSpec
+    digest: str
+    kinds: Mapping[str, int]
+    launched: Launched
+    status: str
+    events: int
+    took_s: float
+    torn: Torn
+
+
+def rehearsal_answer(seen: Rehearsal, cannot: Sequence[str], notes: Sequence[str] = ()) -> Answer:
     """What a launch would make, by type of resource, and what a rehearsal cannot prove."""
+    spec = seen.spec
     cap = None if spec.usd_per_h is None else spec.usd_per_h * spec.max_hours
     result = {
         "cluster": spec.name,
         "rehearsed": True,
-        "condition": status,
+        "condition": seen.status,
         "instance": spec.instance,
         "nodes": spec.nodes,
         "usd_per_h": spec.usd_per_h,
         "cap_usd": cap,
-        "config_digest": digest,
-        "resources": [{"type": kind, "count": count} for kind, count in sorted(kinds.items())],
-        "stack_events": events,
-        "simulated_s": took_s,
-        "torn_down": torn.done,
-        "leftovers": [f"{one.kind} {one.id}" for one in torn.leftovers],
+        "config_digest": seen.digest,
+        "resources": [{"type": kind, "count": count} for kind, count in sorted(seen.kinds.items())],
+        "stack_events": seen.events,
+        "simulated_s": seen.took_s,
+        "torn_down": seen.torn.done,
+        "leftovers": [f"{one.kind} {one.id}" for one in seen.torn.leftovers if "apacity" not in one.kind],
         "cannot_prove": list(cannot),
     }
-    document = envelope("launch", result, inputs={"cluster": spec.name}, warnings=(*notes, *launched.warnings))
+    document = envelope("launch", result, inputs={"cluster": spec.name}, warnings=(*notes, *seen.launched.warnings))
     return Answer(document, document["result"]["resources"], lambda: _report(document), tuple(document["warnings"]))
 
 

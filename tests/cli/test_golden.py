@@ -89,6 +89,9 @@ def test_documents_without_a_golden_file_obey_their_schema(cli: Any, tmp_path: P
     for name, nodes in (("a", "8"), ("b", "16")):
         cli.ok("plan", "llama-3.1-70b", "--nodes", nodes, "--save", name, "-q")
     check(cli.ok("diff", "a", "b", "--json").json())
+    subnets = "compute_subnet: subnet-01234567\nhead_subnet: subnet-01234567\n"
+    (tmp_path / "site.yaml").write_text(f"region: us-east-1\n{subnets}")
+    check(cli.ok("render", "a", "--site", "site.yaml", "--json").json())
     check(cli.ok("config", "list", "--json").json())
     check(cli.ok("config", "path", "--json").json())
     check(cli.ok("spec").json())

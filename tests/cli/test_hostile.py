@@ -19,6 +19,7 @@ COMMANDS = [command for command in spec_of(build())["commands"] if not command["
 GROUPS = [command["name"] for command in spec_of(build())["commands"] if command["group"]]
 GOOD = {
     "model": "llama-3.1-70b", "subject": "llama-3.1-70b", "instance": "p5.48xlarge", "a": "a", "b": "b",
+    "plan_name": "a",
     "setting": "region", "value": "us-east-2", "shell": "bash", "config_file": "config.json", "schema_name": "plan",
 }  # fmt: skip
 HOSTILE = (
@@ -27,7 +28,7 @@ HOSTILE = (
 )  # fmt: skip
 NUMBERS = {
     "nodes", "tokens", "seq_len", "global_batch", "micro_batch", "tp", "pp", "vpp", "cp", "ep", "etp", "dp",
-    "dp_replicate", "top", "row", "budget", "deadline", "port",
+    "dp_replicate", "top", "row", "budget", "deadline", "port", "rank", "idle_minutes",
 }  # fmt: skip
 
 
@@ -65,14 +66,21 @@ def assert_one_error(ran: Any, *, json_output: bool = False) -> None:
 
 
 @pytest.fixture
-def world(cli: Any, tmp_path: Path) -> Any:
-    """Two saved plans, and a configuration to import."""
+def world(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Two saved plans, a site to render them for, and a configuration to import."""
+    (tmp_path / "site.yaml").write_text(SITE)
+    monkeypatch.setenv("FMCTL_SITE", str(tmp_path / "site.yaml"))
     for name in ("a", "b"):
         cli.ok("plan", "llama-3.1-70b", "--nodes", "8", "--save", name)
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     return cli
 
 
+SITE = """\
+region: us-east-1
+compute_subnet: subnet-0123456789abcdef0
+head_subnet: subnet-0123456789abcdef1
+"""
 CONFIG = {
     "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 4096, "num_hidden_layers": 32,
     "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256,

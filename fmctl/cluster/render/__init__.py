@@ -63,5 +63,7 @@ def render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None = None)
 def _warnings(spec: ClusterSpec) -> Iterator[str]:
     if spec.site.pcluster_version != PCLUSTER_VERSION:
         yield f"written for ParallelCluster {PCLUSTER_VERSION}; the site says {spec.site.pcluster_version}"
+    if spec.site.file_system is not None and spec.site.file_system.efa:
+        yield "Lustre runs over TCP until the image sets up its EFA client on the compute nodes"
     if spec.row.get("fits") == "OOM":
         yield "the plan's row does not fit in device memory"

@@ -65,6 +65,7 @@ def cluster(spec: ClusterSpec, instance: Instance) -> Cluster:
     """The whole configuration. Raises UsageError for what AWS or ParallelCluster would refuse."""
     check(spec, instance)
     site, fleet = spec.site, capacity.fleet(instance, spec.nodes)
+    capacity.check(spec.capacity, instance, fleet.blocks)
     return Cluster(
         region=site.region,
         image=Image(site.os, site.ami),

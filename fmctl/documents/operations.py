@@ -1,0 +1,178 @@
+"""What the commands of the running half answer: preflight, launch, status, teardown, history."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from fmctl.documents.base import Envelope, Open
+
+
+class CheckRow(Open):
+    """One check of a preflight."""
+
+    check: str
+    state: Literal["ok", "warning", "fail", "unknown"]
+    found: str
+    next: str | None
+
+
+class Preflight(Open):
+    """All checks; worst is fail, unknown, warning or ok, in that order."""
+
+    cluster: str
+    worst: Literal["ok", "warning", "fail", "unknown"]
+    checks: list[CheckRow]
+
+
+class PreflightDocument(Envelope):
+    """Everything that a launch relies on, looked at."""
+
+    schema_: Literal["fmctl.preflight/1"] = Field(alias="schema")
+    result: Preflight
+
+
+class ActionRow(Open):
+    """One step of a dry run."""
+
+    step: str
+    what: str
+    creates: list[str]
+    destroys: list[str]
+    keeps: list[str]
+    usd_per_h: float | None
+
+
+class ResourceCount(Open):
+    """Resources of one type that a rehearsed launch made."""
+
+    type: str
+    count: int
+
+
+class Launch(Open):
+    """A launch, a dry run of one (`dry_run`, `actions`), or a rehearsal (`rehearsed`, `resources`)."""
+
+    cluster: str
+    dry_run: bool = False
+    done: bool = False
+    rehearsed: bool = False
+    region: str | None = None
+    instance: str | None = None
+    nodes: int | None = None
+    usd_per_h: float | None = Field(default=None, description="of all nodes; null where no price is known")
+    cap_usd: float | None = None
+    end: str | None = Field(default=None, description="when AWS deletes it")
+    config_digest: str | None = None
+    actions: list[ActionRow] = Field(default_factory=list)
+    resources: list[ResourceCount] = Field(default_factory=list)
+
+
+class LaunchDocument(Envelope):
+    """A launched, extended or rehearsed cluster, or what a launch would do."""
+
+    schema_: Literal["fmctl.launch/1"] = Field(alias="schema")
+    result: Launch
+
+
+class StatusRow(Open):
+    """A cluster as it was seen; `spent_at_most_usd` counts all nodes from the stack's first minute."""
+
+    cluster: str
+    condition: Literal["missing", "creating", "ready", "failed", "deleting", "stuck"]
+    stack_status: str | None
+    stack_reason: str | None
+    instance: str | None
+    wanted_nodes: int | None
+    nodes: dict[str, int]
+    spent_at_most_usd: float | None
+    cap_usd: float | None
+    end: str | None
+    locked_by: str | None
+    unsettled: list[str]
+    next: str
+    seen_at: str
+    seen_from: str
+
+
+class Statuses(Open):
+    """All clusters that were asked for."""
+
+    clusters: list[StatusRow]
+
+
+class StatusDocument(Envelope):
+    """What AWS has of clusters."""
+
+    schema_: Literal["fmctl.status/1"] = Field(alias="schema")
+    result: Statuses
+
+
+class LeftoverRow(Open):
+    """Something that outlived its cluster; the command removes it."""
+
+    kind: str
+    id: str
+    usd_per_day: float | None
+    command: str
+    why: str | None
+
+
+class TeardownRow(Open):
+    """One cluster: whether it is gone, whether it was there, and what is left."""
+
+    cluster: str
+    done: bool
+    was: bool
+    retained: list[str]
+    leftovers: list[LeftoverRow]
+
+
+class Teardown(Open):
+    """A teardown, or a dry run of one (`dry_run`, `actions`)."""
+
+    clusters: list[TeardownRow] = Field(default_factory=list)
+    cluster: str | None = None
+    dry_run: bool = False
+    actions: list[ActionRow] = Field(default_factory=list)
+
+
+class TeardownDocument(Envelope):
+    """Removed clusters and what still costs money."""
+
+    schema_: Literal["fmctl.teardown/1"] = Field(alias="schema")
+    result: Teardown
+
+
+class HistoryRow(Open):
+    """One launch."""
+
+    cluster: str
+    state: Literal["launching", "running", "failed", "deleting", "gone"]
+    plan: str
+    plan_digest: str
+    config_digest: str
+    region: str
+    instance: str
+    nodes: int
+    usd_per_h: float | None
+    max_hours: float
+    cap_usd: float | None
+    began: str
+    end: str
+    created_by: str
+    retained: list[str]
+
+
+class History(Open):
+    """Newest first."""
+
+    clusters: list[HistoryRow]
+
+
+class HistoryDocument(Envelope):
+    """What was launched from a store."""
+
+    schema_: Literal["fmctl.history/1"] = Field(alias="schema")
+    result: History

@@ -1,0 +1,204 @@
+"""The batch script and its environment: bash reads back what was meant."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fmctl.cluster.render import job
+from fmctl.cluster.render.layouts import Run, layout_of, run_of
+from fmctl.domain.cluster import ClusterSpec, FileSystem
+from fmctl.domain.layout import (
+    ContextComm,
+    CudaGraph,
+    Dispatcher,
+    Layout,
+    Precision,
+    Recompute,
+    Schedule,
+    Sharding,
+)
+from fmctl.errors import UnreadableFile
+from tests.unit.render.helpers import SITE, instance, matrix, model, rendered, row, spec
+from tests.unit.render.test_hostile import HOSTILE
+
+
+def bash(text: str, **env: str) -> str:
+    run = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=True, timeout=60, env=env)
+    return run.stdout
+
+
+def directives(of: ClusterSpec) -> dict[str, str]:
+    text = rendered(of).files[job.SCRIPT]
+    found = [line.removeprefix("#SBATCH --") for line in text.splitlines() if line.startswith("#SBATCH")]
+    return {name: value for name, _, value in (line.partition("=") for line in found)}
+
+
+def arguments(of: ClusterSpec, arch: str = "llama-3.1-70b") -> list[str]:
+    return list(job.fixed_arguments(of, run_of(of.row), model(arch)))
+
+
+def value(words: list[str], flag: str) -> str:
+    return words[words.index(flag) + 1]
+
+
+@pytest.mark.parametrize(("name", "of"), list(matrix()), ids=lambda v: v if isinstance(v, str) else "")
+def test_every_script_is_bash(name: str, of: ClusterSpec) -> None:
+    files = rendered(of).files
+    for text in (files[job.SCRIPT], files[job.ENVIRONMENT]):
+        done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, done.stderr) == (0, ""), name
+
+
+def test_the_script_asks_slurm_for_what_the_plan_has() -> None:
+    found = directives(spec())
+    assert (found["nodes"], found["gpus-per-node"], found["ntasks-per-node"]) == ("4", "8", "1")
+    assert {"exclusive", "requeue"} <= set(found)
+    assert found["time"] == "0-23:00:00"
+    gb200 = directives(dict(matrix())["one ultraserver"])
+    assert (gb200["nodes"], gb200["gpus-per-node"]) == ("9", "4")
+
+
+@pytest.mark.parametrize("hours", [1.0, 1.5, 3.0, 24.0, 100.5, 8760.0])
+def test_the_job_ends_before_the_cluster(hours: float) -> None:
+    minutes = job.limit_min(hours)
+    assert 0 < minutes < hours * 60
+    days, clock = job.clock(minutes).split("-")
+    h, m, _ = map(int, clock.split(":"))
+    assert int(days) * 1440 + h * 60 + m == minutes
+
+
+FAKE_SRUN = 'srun() { while [ "$1" != bash ]; do shift; done; shift 2; shift; printf "%s\\n" "$@"; }'
+
+
+def run_script(of: ClusterSpec, folder: Path, *more: str) -> list[str]:
+    """The words that torchrun would get, from the script run with a Slurm that only prints."""
+    files = rendered(of).files
+    (folder / job.SCRIPT).write_text(files[job.SCRIPT])
+    extra = "".join(f"{line}\n" for line in more)
+    (folder / job.ENVIRONMENT).write_text(f"{files[job.ENVIRONMENT]}JOB_CHECKPOINTS={folder}/saved\n{extra}")
+    start = f'{FAKE_SRUN}; scontrol() {{ printf "%s\\n" n1 n2; }}; export -f srun scontrol; bash {job.SCRIPT} --lr 1'
+    env = {
+        "PATH": "/usr/bin:/bin", "SLURM_SUBMIT_DIR": str(folder), "SLURM_JOB_NODELIST": "n[1-2]",
+        "SLURM_CPUS_ON_NODE": "192",
+    }  # fmt: skip
+    done = subprocess.run(
+        ["bash", "-c", start], capture_output=True, text=True, check=False, timeout=60, cwd=folder, env=env
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / "saved").is_dir()
+    return done.stdout.splitlines()
+
+
+def test_the_script_hands_megatron_the_layout(tmp_path: Path) -> None:
+    words = run_script(spec(), tmp_path)
+    assert words[:2] == ["torchrun", "pretrain_gpt.py"]
+    assert value(words, "--tensor-model-parallel-size") == "4"
+    assert value(words, "--save") == f"{tmp_path}/saved"
+    assert "--mock-data" in words
+    assert words[-2:] == ["--lr", "1"]
+    words = run_script(spec(), tmp_path, "JOB_DATA='/fsx/a b'", "JOB_TOKENIZER=meta/llama")
+    assert value(words, "--data-path") == "/fsx/a b"
+
+
+def test_the_script_hands_torchtitan_its_overrides(tmp_path: Path) -> None:
+    of = spec(row=row(framework="torchtitan", sharding=Sharding.ZERO3, dp_replicate=2))
+    words = run_script(of, tmp_path, "JOB_CONFIG=llama3_70b.toml")
+    assert words[:3] == ["torchrun", "-m", "torchtitan.train"]
+    assert value(words, "--parallelism.data_parallel_shard_degree") == "4"
+    assert value(words, "--parallelism.data_parallel_replicate_degree") == "2"
+    assert value(words, "--job.config_file") == "llama3_70b.toml"
+    assert value(words, "--compile.enable") == "true"
+
+
+def test_other_frameworks_get_the_layout_as_environment(tmp_path: Path) -> None:
+    of = spec(row=row(framework="nanotron"))
+    assert run_script(of, tmp_path, "JOB_ENTRY=train.py") == ["torchrun", "train.py", "--lr", "1"]
+    assert "LAYOUT_TP=4\n" in rendered(of).files[job.ENVIRONMENT]
+    assert any("set JOB_ENTRY" in line for line in rendered(of).warnings)
+
+
+def test_a_checkpoint_folder_is_needed() -> None:
+    of = spec(site=replace(SITE, file_system=None))
+    assert "JOB_CHECKPOINTS=''\n" in rendered(of).files[job.ENVIRONMENT]
+    assert any("no file system" in line for line in rendered(of).warnings)
+    assert job.checkpoints(spec(site=replace(SITE, file_system=FileSystem("/data")))) == "/data/checkpoints/my-cluster"
+
+
+def test_efa_variables_only_where_there_is_efa() -> None:
+    assert "FI_PROVIDER=efa\n" in rendered(spec()).files[job.ENVIRONMENT]
+    assert "FI_" not in rendered(spec(efa=False)).files[job.ENVIRONMENT]
+
+
+def test_one_connection_before_blackwell_alone() -> None:
+    assert "CUDA_DEVICE_MAX_CONNECTIONS=1\n" in rendered(spec()).files[job.ENVIRONMENT]
+    assert "CUDA_DEVICE" not in rendered(spec("p6-b200.48xlarge")).files[job.ENVIRONMENT]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"pp": 2, "vpp": 4, "schedule": Schedule.INTERLEAVED}, "--num-virtual-stages-per-pipeline-rank 4"),
+        ({"cp": 2, "cp_comm": ContextComm.ALL_TO_ALL}, "--context-parallel-size 2 --cp-comm-type a2a"),
+        ({"recompute": Recompute.FULL}, "--recompute-granularity full --recompute-method uniform"),
+        ({"recompute": Recompute.FULL, "recompute_layers": 5, "vpp": 2}, "block --recompute-num-layers 3"),
+        ({"precision": Precision.FP8}, "--bf16 --fp8-format hybrid"),
+        ({"precision": Precision.MXFP8}, "--fp8-recipe mxfp8"),
+        ({"precision": Precision.NVFP4}, "--fp4-format e2m1"),
+        ({"sharding": Sharding.ZERO3}, "--data-parallel-sharding-strategy optim_grads_params"),
+        ({"cuda_graph": CudaGraph.FULL}, "--cuda-graph-scope full_iteration"),
+    ],
+)
+def test_layout_fields_in_megatrons_words(fields: dict[str, int], expected: str) -> None:
+    assert expected in " ".join(arguments(spec(row=row(**fields))))
+
+
+def test_experts_and_latent_attention() -> None:
+    of = spec(row=row(model="deepseek-v3", ep=8, dispatcher=Dispatcher.FUSED))
+    words = arguments(of, "deepseek-v3")
+    assert value(words, "--num-experts") == "256"
+    assert value(words, "--moe-layer-freq") == "([0,0,0" + ",1" * 58 + "])"
+    assert value(words, "--moe-token-dispatcher-type") == "flex"
+    assert value(words, "--kv-lora-rank") == "512"
+    assert value(words, "--expert-model-parallel-size") == "8"
+
+
+def test_what_megatron_cannot_be_told_is_said() -> None:
+    of = spec(row=row(model="gemma-3-27b"))
+    assert any("attention windows" in w for w in rendered(of, model("gemma-3-27b")).warnings)
+    assert not any("add arguments" in w for w in rendered(spec()).warnings)
+
+
+def test_unknown_tokens_and_architectures_are_said() -> None:
+    from fmctl.cluster.render import render
+
+    of = spec(row=row(tokens=None, model="mine"))
+    found = render(of, instance(of.instance), None)
+    assert any("no tokens" in line for line in found.warnings)
+    assert any("not in the catalogue" in line for line in found.warnings)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_whatever_gets_past_the_checks_is_still_quoted(text: str, tmp_path: Path) -> None:
+    """The environment and the array with values that `render` would have refused: bash reads them back unchanged."""
+    run = Run(text, "nanotron", Layout(), 8192, 512, 100, 10, None)
+    made = job.environment(spec(), run, instance("p5.48xlarge"), None)
+    path = tmp_path / "job.env"
+    path.write_text(made, encoding="utf-8")
+    if "\0" not in text:
+        assert bash(f'set -a; source {path}; printf %s "$JOB_MODEL"; printf .') == f"{text}."
+    array = job._array("arguments", ("--flag", text))
+    if "\0" not in text:
+        assert bash(f'{array}printf %s "${{arguments[1]}}"; printf .') == f"{text}."
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"tp": "$(id)"}, {"tp": -1}, {"tp": True}, {"tp": 2**60}, {"precision": "`id`"}, {"sharding": 99}, {"pp": 1.5}],
+)
+def test_a_layout_that_is_none_is_refused(damage: dict[str, object]) -> None:
+    with pytest.raises(UnreadableFile, match="damaged"):
+        layout_of(row()["layout"] | damage)
