@@ -76,8 +76,9 @@ class WorkerPcluster:
         error = answer.get("error")
         if error is None:
             return answers.findings(answer["ok"] or {})
-        if error.get("code") is None and error.get("type") not in _ABOUT_THE_CONFIG:
-            raise answers.failure("validate", error["content"])  # pcluster itself broke: nobody looked
+        code = error.get("code")
+        if (code is None and error.get("type") not in _ABOUT_THE_CONFIG) or (code is not None and code >= 500):
+            raise answers.failure("validate", error["content"])  # pcluster or AWS broke: nobody looked
         return answers.findings(error["content"])
 
     def synth(self, name: str, config: str, region: str) -> tuple[Resource, ...]:

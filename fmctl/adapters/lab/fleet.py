@@ -37,16 +37,18 @@ class Fleet:
         """Move every cluster's fleet on."""
         for backend in stacks.backends():
             for stack in list(backend.stacks.values()):
-                table = f"parallelcluster-{stack.name}"
-                tables = dynamodb_backends[stack.account_id][stack.region_name]
-                if table in tables.tables:
-                    self._one(stack, tables, table)
+                self._one(stack)
 
-    def _one(self, stack: Any, tables: Any, table: str) -> None:
-        state = self._moved(stack.stack_id, _status(tables, table), tables, table)
+    def _one(self, stack: Any) -> None:
+        table, tables = f"parallelcluster-{stack.name}", dynamodb_backends[stack.account_id][stack.region_name]
         ec2 = ec2_backends[stack.account_id][stack.region_name]
-        now = stacks.status(self._world, stack)
-        if state in ("STOPPED", "STOPPING") or (now or "").startswith("DELETE"):
+        now = stacks.status(self._world, stack) or ""
+        if now.startswith("DELETE"):  # the table goes with the first of it
+            _terminate(ec2, stack.name)
+        if table not in tables.tables:
+            return
+        state = self._moved(stack.stack_id, _status(tables, table), tables, table)
+        if state in ("STOPPED", "STOPPING"):
             _terminate(ec2, stack.name)
         elif state == "RUNNING" and now in _CREATED:
             self._fill(stack, ec2)

@@ -150,6 +150,7 @@ def _ready(child: subprocess.Popen[bytes], folder: Path, token: str, timeout_s: 
                 raise OperationFailed("the lab did not start", why=_last_words(folder), next=f"see {folder / LOG}")
             found = _recorded(folder)
             if found is not None and found.token == token and running(folder):
+                child.returncode = 0  # it outlives us: Popen need not complain
                 return found
             time.sleep(_POLL_S)
     except KeyboardInterrupt:

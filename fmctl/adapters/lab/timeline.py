@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 STACK = "AWS::CloudFormation::Stack"
+_WAIT, _INSTANCE = "AWS::CloudFormation::WaitCondition", "AWS::EC2::Instance"
 # Seconds that a resource takes. ASSUMPTIONS.
 SECONDS = {
     "AWS::AutoScaling::AutoScalingGroup": 30,
@@ -180,6 +181,9 @@ def _mentioned(value: Any) -> Iterator[str]:
 def _scheduled(part: Part, faults: tuple[tuple[str, str], ...]) -> _Schedule:
     names, chance = set(part.resources), random.Random(part.name)
     waits = {name: references(part.resources[name], names) for name in names}
+    for name in names:
+        if part.resources[name]["Type"] == _WAIT:  # for the signal of instances that no reference names
+            waits[name] |= {other for other in names if part.resources[other]["Type"] == _INSTANCE} - {name}
     plan, pending = _Schedule(), set(names)
     while pending:
         ready = [name for name in sorted(pending) if not waits[name] & pending] or sorted(pending)[:1]
