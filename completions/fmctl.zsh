@@ -12,7 +12,7 @@ _fmctl() {
   local -a options
   for ((i = 2; i < CURRENT; i++)); do
     case "$at ${words[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
     esac
   done
   case "$at" in
@@ -21,7 +21,7 @@ _fmctl() {
         options=('--version:Show the version and exit.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate models instances prices lab pcluster config schema spec completion'
+        _fmctl_words 'estimate plan explain diff render validate calibrate models instances prices lab pcluster preflight launch status watch logs extend teardown history config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -160,6 +160,27 @@ _fmctl() {
       esac
       if [[ $cur == -* ]]; then
         options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '--exit-code:Exit 10 when there are differences.' '--all:Equal fields too.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl render")
+      case "$prev" in
+        --site) _fmctl_files; return ;;
+        --rank) :; return ;;
+        --cluster-name) :; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
+        --reservation) :; return ;;
+        --max-hours) :; return ;;
+        --idle-minutes) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--no-efa:No EFA interfaces.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -412,6 +433,161 @@ _fmctl() {
         :
       fi
       ;;
+    "fmctl preflight")
+      case "$prev" in
+        --site) _fmctl_files; return ;;
+        --rank) :; return ;;
+        --cluster-name) :; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
+        --reservation) :; return ;;
+        --max-hours) :; return ;;
+        --idle-minutes) :; return ;;
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl launch")
+      case "$prev" in
+        --site) _fmctl_files; return ;;
+        --rank) :; return ;;
+        --cluster-name) :; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
+        --reservation) :; return ;;
+        --max-hours) :; return ;;
+        --idle-minutes) :; return ;;
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --timeout) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--rehearse:Against a local AWS that fmctl starts itself.' '--skip-preflight:Launch whatever the checks say.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl status")
+      case "$prev" in
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
+      fi
+      ;;
+    "fmctl watch")
+      case "$prev" in
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
+      fi
+      ;;
+    "fmctl logs")
+      case "$prev" in
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --stream) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--stream:Streams whose name holds this.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
+      fi
+      ;;
+    "fmctl extend")
+      case "$prev" in
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --timeout) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
+      fi
+      ;;
+    "fmctl teardown")
+      case "$prev" in
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --timeout) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --expect) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--all:Every cluster of the store.' '--expect:Refuse where there are not N of them.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
+      fi
+      ;;
+    "fmctl history")
+      case "$prev" in
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
+      fi
+      ;;
     "fmctl config")
       if [[ $cur == -* ]]; then
         options=('-h:Show this message and exit.' '--help:Show this message and exit.')
@@ -501,7 +677,7 @@ _fmctl() {
         options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate models model instances instance prices lab pcluster config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate render site preflight launch status teardown history models model instances instance prices lab pcluster config schemas spec error'
       fi
       ;;
     "fmctl spec")
