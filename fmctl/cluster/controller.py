@@ -15,7 +15,7 @@ from fmctl.adapters.ports import Identity, Node, Stack
 from fmctl.cluster import actions
 from fmctl.cluster.actions import Action, Actual, Money, Rendering, end_step, spec_digest, token
 from fmctl.cluster.journal import BEGIN, masked
-from fmctl.cluster.records import Record, changed, cluster_names, read_record, record_of, write_record
+from fmctl.cluster.records import Record, changed, check_name, cluster_names, read_record, record_of, write_record
 from fmctl.cluster.state import locks
 from fmctl.cluster.steps import Ports, Run, at, identity_in, locked, not_ours, remember, said
 from fmctl.domain.cluster import ClusterSpec
@@ -30,6 +30,7 @@ from fmctl.errors import (
 
 # A launch that goes on keeps its end while nearly all of its hours are left; else it gets a new one.
 _STILL_WHOLE = 0.9
+_MOST_HOURS = 24.0 * 366
 _SLACK = timedelta(minutes=10)
 
 ConfirmLaunch = Callable[[tuple[Action, ...], Money], bool]
@@ -71,8 +72,8 @@ def plan_launch(
     spec: ClusterSpec, rendering: Rendering, ports: Ports, check: Callable[[], None] = lambda: None
 ) -> tuple[tuple[Action, ...], Money]:
     """What `launch` would do, without lock and without doing any of it (`--dry-run`). Raises as `launch` does."""
+    _check(spec, rendering)
     who = identity_in(ports, spec.site.region, spec.site.account, spec.name)
-    _check_tags(rendering)
     check()
     run = Run(ports, spec.name, spec.site.region)
     actual, end = _start(run, spec, rendering, read_record(ports.store, spec.name))
@@ -108,8 +109,8 @@ def launch(
         UnwritableFile: what was to be done next could not be recorded, and was not done.
     """
     name = spec.name
+    _check(spec, rendering)
     who = identity_in(ports, spec.site.region, spec.site.account, name)
-    _check_tags(rendering)
     check()
     with locked(ports, name, break_lock):
         run = Run(ports, name, spec.site.region, timeout_s)
@@ -167,7 +168,7 @@ def extend(
         UnknownName: this store knows no such cluster.
         OperationFailed: it does not run, or is being deleted.
     """
-    if not 0 < hours < 24 * 366:
+    if not 0 < hours <= _MOST_HOURS:
         raise UsageError(
             f"cannot extend by {hours} hours", why="wanted a number above 0", next=f"fmctl extend {name} 12h"
         )
@@ -365,9 +366,13 @@ def _validate(run: Run, rendering: Rendering) -> None:
     run.warnings += [f"{finding.kind}: {finding.message}" for finding in findings if finding.level == "WARNING"]
 
 
-def _check_tags(rendering: Rendering) -> None:
-    """The tags by which the stack will be known must be in the YAML, or nobody would know it again."""
+def _check(spec: ClusterSpec, rendering: Rendering) -> None:
+    """A name, an end, and tags in the YAML by which the stack will be known. Raises UsageError."""
     import yaml
+
+    check_name(spec.name)
+    if not 0 < spec.max_hours <= _MOST_HOURS:
+        raise UsageError(f"{spec.name} needs an end: {spec.max_hours} hours are none", next="--max-hours 24")
 
     try:
         parsed = yaml.safe_load(rendering.config)

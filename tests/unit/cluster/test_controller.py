@@ -438,3 +438,37 @@ def test_the_controller_loads_no_heavy_library() -> None:
     probe += "print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert set(run.stdout.split()) & {"boto3", "botocore", "pydantic", "numpy", "yaml", "typer"} == set()
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "", "1run", "a" * 61, "a/b", "a.b"])
+def test_a_name_that_is_none_reaches_no_file_and_no_cloud(name: str) -> None:
+    gate = Gate()
+    seen = ports(World(), gate, {})
+    for command in (
+        lambda: status(name, seen),
+        lambda: teardown(name, seen, confirm=lambda *_: True),
+        lambda: launch(replace(spec(), name=name), rendering(), seen, confirm=lambda *_: True),
+        lambda: extend(name, 1, seen, confirm=lambda *_: True),
+    ):
+        with pytest.raises(UsageError, match="cannot be the name of a cluster"):
+            command()
+    assert gate.points == []
+
+
+@pytest.mark.parametrize("hours", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_launch_without_an_end_is_refused(hours: float) -> None:
+    with pytest.raises(UsageError, match="needs an end"):
+        launch(replace(spec(), max_hours=hours), rendering(), ports(World(), Gate(), {}), confirm=lambda *_: True)
+
+
+def test_whoever_waits_hears_what_happens() -> None:
+    case, heard = Case(), []
+    launch(spec(), rendering(), ports(case.world, Gate(), case.texts, say=heard.append), confirm=lambda *_: True)
+    assert [line.removeprefix(f"{NAME}: ") for line in heard] == [
+        "no stack",
+        "end-role",
+        "end-schedule",
+        "create",
+        "CREATE_IN_PROGRESS",
+        "CREATE_COMPLETE",
+    ]
