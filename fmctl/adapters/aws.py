@@ -69,7 +69,9 @@ class AwsCloud:
 
     def stack_events(self, name: str, after: str | None = None) -> tuple[StackEvent, ...]:
         """Events, oldest first. stack: "" for the root, else the logical id of the nested stack."""
-        events = sorted(self._events(name, ""), key=lambda one: one.at)
+        events = list(self._events(name, ""))
+        events.reverse()  # AWS gives the newest first; events of one moment keep the order they came in
+        events.sort(key=lambda one: one.at)
         if after is not None:
             ids = [one.id for one in events]
             events = events[ids.index(after) + 1 :] if after in ids else events

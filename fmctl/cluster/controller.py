@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from fmctl.adapters.ports import Identity, Node, Stack
 from fmctl.cluster import actions
 from fmctl.cluster.actions import Action, Actual, Money, Rendering, end_step, spec_digest, token
-from fmctl.cluster.journal import BEGIN
-from fmctl.cluster.records import Record, changed, cluster_names, read_record, record_of, write_record
+from fmctl.cluster.journal import BEGIN, masked
+from fmctl.cluster.records import Record, changed, check_name, cluster_names, read_record, record_of, write_record
 from fmctl.cluster.state import locks
 from fmctl.cluster.steps import Ports, Run, at, identity_in, locked, not_ours, remember, said
 from fmctl.domain.cluster import ClusterSpec
@@ -30,6 +30,7 @@ from fmctl.errors import (
 
 # A launch that goes on keeps its end while nearly all of its hours are left; else it gets a new one.
 _STILL_WHOLE = 0.9
+_MOST_HOURS = 24.0 * 366
 _SLACK = timedelta(minutes=10)
 
 ConfirmLaunch = Callable[[tuple[Action, ...], Money], bool]
@@ -71,8 +72,8 @@ def plan_launch(
     spec: ClusterSpec, rendering: Rendering, ports: Ports, check: Callable[[], None] = lambda: None
 ) -> tuple[tuple[Action, ...], Money]:
     """What `launch` would do, without lock and without doing any of it (`--dry-run`). Raises as `launch` does."""
+    _check(spec, rendering)
     who = identity_in(ports, spec.site.region, spec.site.account, spec.name)
-    _check_tags(rendering)
     check()
     run = Run(ports, spec.name, spec.site.region)
     actual, end = _start(run, spec, rendering, read_record(ports.store, spec.name))
@@ -108,21 +109,25 @@ def launch(
         UnwritableFile: what was to be done next could not be recorded, and was not done.
     """
     name = spec.name
+    _check(spec, rendering)
     who = identity_in(ports, spec.site.region, spec.site.account, name)
-    _check_tags(rendering)
     check()
     with locked(ports, name, break_lock):
         run = Run(ports, name, spec.site.region, timeout_s)
-        actual, end = _start(run, spec, rendering, read_record(ports.store, name))
+        known = read_record(ports.store, name)
+        actual, end = _start(run, spec, rendering, known)
         steps = {step.name: step for step in actions.launch_actions(spec, rendering, actual, end)}
-        record = _record(run, spec, rendering, who, end)
+        goes_on = _goes_on(run, spec, known, create="create" in steps)
+        record = record_of(spec, rendering, who, ports.clock.now(), end)
+        if goes_on and known is not None:  # its extensions count
+            record = changed(known, end=end, state="launching")
         if any(step.creates for step in steps.values()):
             if "create" in steps:
                 _validate(run, rendering)
             if not confirm(tuple(steps.values()), _money(spec, who, end)):
                 return Launched(record, done=False, created=False)
             write_record(ports.store, record)
-            if run.progress.begin is None:
+            if not goes_on:
                 run.journal.note(BEGIN, {"spec": record.spec_digest, "config": rendering.digest, "end": end})
         with _reminding(run, end, f"fmctl launch {spec.plan} again goes on where it stopped"):
             if "end-schedule" in steps:
@@ -137,7 +142,8 @@ def launch(
             record = _verify(run, spec, record, stack)
             nodes = run.ask(lambda: ports.cloud.nodes(name))
         _count_nodes(run, spec, nodes)
-        remember(run, changed(record, state="running"))
+        record = changed(record, state="running")
+        remember(run, record)
         return Launched(record, done=True, created="create" in steps, nodes=nodes, warnings=said(run))
 
 
@@ -162,12 +168,13 @@ def extend(
         UnknownName: this store knows no such cluster.
         OperationFailed: it does not run, or is being deleted.
     """
-    if not 0 < hours < 24 * 366:
+    if not 0 < hours <= _MOST_HOURS:
         raise UsageError(
             f"cannot extend by {hours} hours", why="wanted a number above 0", next=f"fmctl extend {name} 12h"
         )
     record = _known(ports, name)
-    identity_in(ports, record.region, record.account, name)
+    who = identity_in(ports, record.region, record.account, name)
+    boundary = record.boundary and record.boundary.replace(masked(who.account), who.account)
     with locked(ports, name, break_lock):
         run = Run(ports, name, record.region)
         actual = run.actual()
@@ -183,7 +190,7 @@ def extend(
         whole = (end - actual.stack.created).total_seconds() / 3600
         moved = changed(record, end=end, max_hours=max(record.max_hours, whole))
         write_record(ports.store, moved)  # first: a launch that goes on must not take a later end for a wrong clock
-        _arrange_end(run, end, record.spec_digest, record.boundary)
+        _arrange_end(run, end, record.spec_digest, boundary)
         return moved
 
 
@@ -237,6 +244,7 @@ def _start(run: Run, spec: ClusterSpec, rendering: Rendering, known: Record | No
         now = actions.condition(stack)
     fresh = (run.ports.clock.now() + timedelta(hours=spec.max_hours)).replace(microsecond=0)
     mine = run.progress.begin is not None and known is not None
+    unfinished = known is not None and known.state == "launching"
     if actual.stack is None or now == actions.MISSING:
         if actual.end is not None and not mine:
             raise OperationFailed(
@@ -245,7 +253,7 @@ def _start(run: Run, spec: ClusterSpec, rendering: Rendering, known: Record | No
                 next=f"another name, or fmctl teardown {spec.name} once nobody works on it",
             )
         whole = timedelta(hours=spec.max_hours * _STILL_WHOLE)
-        kept = known.end if mine and known is not None else None
+        kept = known.end if mine and unfinished and known is not None else None
         return (
             actual,
             kept if kept is not None and whole <= kept - run.ports.clock.now() <= whole / _STILL_WHOLE else fresh,
@@ -266,7 +274,7 @@ def _start(run: Run, spec: ClusterSpec, rendering: Rendering, known: Record | No
         raise run.failure(actual.stack)
     end = actual.end or (known.end if known is not None else None)
     end = end or (actual.stack.created + timedelta(hours=spec.max_hours)).replace(microsecond=0)
-    if end <= run.ports.clock.now():
+    if actual.end is None and end <= run.ports.clock.now():  # where AWS still has it to come, our clock is wrong
         raise StalePlan(
             f"the time of {spec.name} is over and it still is there",
             why=f"it should have been deleted at {at(end)}",
@@ -275,12 +283,10 @@ def _start(run: Run, spec: ClusterSpec, rendering: Rendering, known: Record | No
     return actual, end
 
 
-def _record(run: Run, spec: ClusterSpec, rendering: Rendering, who: Identity, end: datetime) -> Record:
-    """The record as it shall be: that of this launch where it goes on (its extensions count), else a new one."""
-    known = read_record(run.ports.store, spec.name)
-    if known is not None and run.progress.begin is not None and known.spec_digest == spec_digest(spec):
-        return changed(known, end=end, state="launching")
-    return record_of(spec, rendering, who, run.ports.clock.now(), end)
+def _goes_on(run: Run, spec: ClusterSpec, known: Record | None, *, create: bool) -> bool:
+    """Whether this is the launch that the record tells of, and not a new one of the same name."""
+    same = known is not None and run.progress.begin is not None and known.spec_digest == spec_digest(spec)
+    return same and known is not None and (not create or known.state == "launching")
 
 
 def _create(run: Run, rendering: Rendering, client_token: str) -> None:
@@ -360,9 +366,13 @@ def _validate(run: Run, rendering: Rendering) -> None:
     run.warnings += [f"{finding.kind}: {finding.message}" for finding in findings if finding.level == "WARNING"]
 
 
-def _check_tags(rendering: Rendering) -> None:
-    """The tags by which the stack will be known must be in the YAML, or nobody would know it again."""
+def _check(spec: ClusterSpec, rendering: Rendering) -> None:
+    """A name, an end, and tags in the YAML by which the stack will be known. Raises UsageError."""
     import yaml
+
+    check_name(spec.name)
+    if not 0 < spec.max_hours <= _MOST_HOURS:
+        raise UsageError(f"{spec.name} needs an end: {spec.max_hours} hours are none", next="--max-hours 24")
 
     try:
         parsed = yaml.safe_load(rendering.config)

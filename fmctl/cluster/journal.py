@@ -54,6 +54,8 @@ class Journal:
         me: who writes.
         unmasked: whether account ids are written in full.
 
+    `repaired` says what was done about a torn last line, "" where there was none; `records` is everything so far.
+
     Raises:
         UnreadableFile: damaged before its last line, or of a newer format.
     """
@@ -66,13 +68,9 @@ class Journal:
         self._stored = store.read(self._key)
         self._pending: list[str] = []
         self._torn = ""
+        self.repaired = ""
         self.records: list[Record] = []
         self._load()
-
-    @property
-    def repaired(self) -> str:
-        """What was said about a torn last line; "" where there was none."""
-        return self._torn and f"the last line of {self._key} was torn (a write that never finished) and put aside"
 
     @property
     def waiting(self) -> int:
@@ -144,6 +142,7 @@ class Journal:
             self.records.append(_parse(line, f"line {number} of {self._key} in {self._store.where}"))
         if last:
             self._torn = last
+            self.repaired = f"the last line of {self._key} was torn (a write that never finished) and put aside"
 
     def _repair(self) -> None:
         """Cut the torn line off and keep it beside; it never counted, because its writer never heard that it did."""
@@ -158,10 +157,10 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the journal says of the launch it is in.
+    """What the journal says since the last `ended`.
 
-    begin: data of the newest `begin`, None before the first or after `ended`. open: actions whose last intent has no
-    outcome, or one that says "unknown". last: newest data of each action that was meant.
+    begin: data of the newest `begin`, None where there is none. open: actions whose last intent has no outcome, or one
+    that says "unknown". last: newest data of each action that was meant.
     """
 
     begin: Mapping[str, Any] | None
@@ -174,13 +173,13 @@ class Progress:
 
 
 def progress(records: Sequence[Record]) -> Progress:
-    """Fold the records since the newest `begin`; what is open stays open over an `ended` that did not see to it."""
+    """Fold the records. A `begin` forgets nothing: what an unfinished launch before it made may still be there."""
     begin: Mapping[str, Any] | None = None
     unsettled: dict[str, str] = {}
     last: dict[str, Mapping[str, Any]] = {}
     for record in records:
         if record.action == BEGIN:
-            begin, last = record.data, {}
+            begin = record.data
         elif record.action == ENDED:
             begin, last, unsettled = None, {}, {}
         elif record.kind == "intent":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,8 +15,10 @@ from fmctl.cluster.actions import Rendering, spec_digest
 from fmctl.cluster.journal import masked
 from fmctl.cluster.state import StateStore, save
 from fmctl.domain.cluster import ClusterSpec
+from fmctl.errors import UsageError, shorten
 
 SCHEMA = "fmctl.cluster/1"
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,59}")
 _TIMES = ("began", "end")
 
 
@@ -77,7 +80,8 @@ def write_record(store: StateStore, record: Record) -> None:
 
 
 def read_record(store: StateStore, name: str) -> Record | None:
-    """The record of a cluster, None where this store knows none. Raises UnreadableFile."""
+    """The record of a cluster, None where this store knows none. Raises UnreadableFile, UsageError."""
+    check_name(name)
     stored = store.read(f"clusters/{name}.json")
     if stored is None:
         return None
@@ -88,6 +92,13 @@ def read_record(store: StateStore, name: str) -> Record | None:
     known |= {key: _utc(found[key]) for key in _TIMES}
     known["retained"] = tuple(found.get("retained", ()))
     return Record(**known)
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError where ParallelCluster would not take the name (or it would be no name of a file)."""
+    if NAME.fullmatch(name) is None:
+        why = "a name is 1 to 60 letters, digits and dashes, beginning with a letter"
+        raise UsageError(f"'{shorten(name)}' cannot be the name of a cluster", why=why, next="--name llama-70b")
 
 
 def cluster_names(store: StateStore) -> list[str]:

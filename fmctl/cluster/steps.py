@@ -17,7 +17,7 @@ from fmctl.cluster.records import Record, write_record
 from fmctl.cluster.retry import TRIES, passing, patiently, pause
 from fmctl.cluster.state import StateStore, locks
 from fmctl.cluster.state.locks import Alive, Holder, alive, this_process
-from fmctl.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied, UnwritableFile
+from fmctl.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied
 
 POLL_S = 15.0
 LONGEST_WAIT_S = 2 * 3600.0
@@ -28,7 +28,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything the controller reaches the world through. read_only: nothing is spent and nothing is destroyed."""
+    """Everything the controller reaches the world through. read_only: nothing is spent or destroyed.
+
+    say: hears of every step and of every change of the stack's status, one line each.
+    """
 
     pcluster: Pcluster
     cloud: Cloud
@@ -55,6 +58,7 @@ class Run:
         self.ports, self.name, self.region = ports, name, region
         self.journal = Journal(ports.store, name, ports.clock, ports.me)
         self.warnings: list[str] = []
+        self._said = ""
         self._left_s = LONGEST_WAIT_S if timeout_s is None else timeout_s
 
     @property
@@ -68,7 +72,12 @@ class Run:
 
     def stack(self) -> Stack | None:
         """The stack now."""
-        return self.ask(lambda: self.ports.cloud.stack(self.name))
+        found = self.ask(lambda: self.ports.cloud.stack(self.name))
+        status = found.status if found else "no stack"
+        if status != self._said:
+            self.ports.say(f"{self.name}: {status}")
+            self._said = status
+        return found
 
     def actual(self, *, leftovers: bool = False) -> actions.Actual:
         """Everything there is of the cluster."""
@@ -106,7 +115,7 @@ class Run:
                 f"{action} of {self.name} is switched off", why="read-only", next="without --read-only"
             )
         self.journal.intent(action, token, data)
-        self.ports.say(action)
+        self.ports.say(f"{self.name}: {action}")
         for attempt in range(TRIES):
             try:
                 answer = call()
@@ -251,11 +260,11 @@ def locked(ports: Ports, name: str, break_lock: bool) -> Iterator[None]:
 
 
 def remember(run: Run, record: Record) -> None:
-    """Write what is known now; nothing depends on it, so a full disk is a warning."""
+    """Write what is known now; nothing depends on it, so a full disk, or a store out of reach, is a warning."""
     try:
         write_record(run.ports.store, record)
         run.journal.flush()
-    except UnwritableFile as error:
+    except FmctlError as error:
         run.warnings.append(f"{error.what}: {error.why}; AWS has it all, and the end stands")
 
 

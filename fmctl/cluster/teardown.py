@@ -82,6 +82,9 @@ def teardown(
             f"free some space; without fmctl: aws cloudformation delete-stack --stack-name {name} --region {run.region}"
         )
         raise
+    except FmctlError as error:
+        error.next = error.next or f"fmctl teardown {name} again goes on where it stopped"
+        raise
 
 
 def _teardown(run: Run, record: Record | None, confirm: ConfirmTeardown) -> Torn:

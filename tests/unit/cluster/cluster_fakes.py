@@ -93,6 +93,7 @@ class World:
     shows_after_s: float = 0.0
     retained: list[str] = field(default_factory=list)
     findings: tuple[Finding, ...] = ()
+    boundary: str | None = None
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -233,6 +234,7 @@ class FakeCloud:
         def make() -> str:
             if cluster not in self.world.roles:
                 self.world.made.append(f"role {cluster}")
+            self.world.boundary = boundary
             self.world.roles.add(cluster)
             return f"arn:aws:iam::{ACCOUNT}:role/fmctl-end-{cluster}"
 

@@ -4,13 +4,16 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from cluster_fakes import Gate, World, holder, ports
+from cluster_fakes import NAME, Gate, World, holder, ports, rendering, spec
 
 from fmctl.adapters.aws_session import Session
 from fmctl.adapters.s3store import S3Store
+from fmctl.cluster.controller import launch, status
+from fmctl.cluster.journal import read_records
 from fmctl.cluster.state import StateStore, save
 from fmctl.cluster.state.files import FileStore
 from fmctl.cluster.state.locks import release, take
+from fmctl.cluster.teardown import teardown
 from fmctl.errors import FmctlError, OperationFailed, UsageError
 
 moto = pytest.importorskip("moto")
@@ -143,3 +146,15 @@ def test_a_missing_bucket_is_one_clear_error(bucket: Session) -> None:
     with pytest.raises(OperationFailed, match="s3://nobody") as caught:
         S3Store(bucket, "s3://nobody").create("clusters/a.json", "x")
     assert "NoSuchBucket" in (caught.value.why or "")
+
+
+def test_two_operators_share_what_one_launched(bucket: Session) -> None:
+    world = World()
+    ada = ports(world, Gate(), {}, 1, store=S3Store(bucket, "s3://team/ml"))
+    bob = ports(world, Gate(), {}, 2, store=S3Store(bucket, "s3://team/ml"), me=holder(2, "desktop"))
+    assert launch(spec(), rendering(), ada, confirm=lambda *_: True).done
+    assert status(NAME, bob).condition == "ready"
+    assert [record.who for record in read_records(bob.store, NAME)][-1] == "ada"
+    assert teardown(NAME, bob, confirm=lambda *_: True).was
+    assert world.nothing()
+    assert bob.store.keys("locks") == ()
