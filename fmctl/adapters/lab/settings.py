@@ -40,6 +40,7 @@ class Running:
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": HOST,
         }
 
     def as_text(self) -> str:
