@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, isfinite
 from typing import Any
 
 from fmctl.domain.checked import checked
@@ -13,6 +13,7 @@ from fmctl.errors import UnreadableFile, shorten
 
 UNSTATED_STEPS = 100
 _CHECKPOINT_EVERY_S = 1800.0
+_MAY_BE_ZERO = ("recompute_layers", "sequence_parallel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,9 @@ def run_of(row: Mapping[str, Any]) -> Run:
     """The run of a row of a plan document. Raises UnreadableFile where it holds what no layout can."""
     workload = row["workload"]
     batch, seq = _count(workload["global_batch"], "global_batch"), _count(workload["seq_len"], "seq_len")
-    tokens = workload.get("tokens")
+    tokens = positive(workload.get("tokens"))
     steps = ceil(tokens / (batch * seq)) if tokens else UNSTATED_STEPS
-    step_s = row["time"].get("step_s") or _CHECKPOINT_EVERY_S
+    step_s = positive(row["time"].get("step_s")) or _CHECKPOINT_EVERY_S
     return Run(
         model=checked("label", row["model"], "model"),
         framework=checked("label", row["framework"], "framework"),
@@ -58,9 +59,15 @@ def layout_of(found: Mapping[str, Any]) -> Layout:
     return Layout(**{name: _value(name, found[name]) for name in FIELDS if name in found})
 
 
+def positive(value: Any) -> float | None:
+    """A number above zero that a document holds; None for anything else."""
+    known = isinstance(value, int | float) and isfinite(value) and value > 0
+    return float(value) if known else None
+
+
 def _value(name: str, value: Any) -> int:
     if name not in CODES:
-        return _count(value, name, least=0)
+        return _count(value, name, least=0 if name in _MAY_BE_ZERO else 1)
     try:
         return int(CODES[name].parse(value) if isinstance(value, str) else CODES[name](value))
     except (KeyError, ValueError):

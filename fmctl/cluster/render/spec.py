@@ -10,6 +10,7 @@ from typing import Any
 
 from fmctl.cluster import store
 from fmctl.cluster.render.capacity import RESERVED
+from fmctl.cluster.render.layouts import positive
 from fmctl.domain.checked import KINDS, checked
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site
 from fmctl.errors import UnreadableFile, UsageError
@@ -114,5 +115,5 @@ def bought(asked: Asked, price_option: str) -> Capacity:
 
 def default_hours(row: Mapping[str, Any]) -> float:
     """Hours until the end: the slow end of the plan's run time and a fifth, or a day where no tokens were stated."""
-    slow_s = row["run"].get("run_high_s") or row["run"].get("run_s")
+    slow_s = positive(row["run"].get("run_high_s")) or positive(row["run"].get("run_s"))
     return UNKNOWN_RUN_HOURS if not slow_s else float(ceil(slow_s / 3600 * _SPARE + _START_HOURS))

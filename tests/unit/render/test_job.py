@@ -10,6 +10,7 @@ import pytest
 
 from fmctl.cluster.render import job
 from fmctl.cluster.render.layouts import Run, layout_of, run_of
+from fmctl.cluster.render.spec import default_hours
 from fmctl.domain.cluster import ClusterSpec, FileSystem
 from fmctl.domain.layout import (
     ContextComm,
@@ -172,6 +173,15 @@ def test_what_megatron_cannot_be_told_is_said() -> None:
     assert not any("add arguments" in w for w in rendered(spec()).warnings)
 
 
+@pytest.mark.parametrize("odd", [None, 0, -1.0, float("nan"), float("inf"), "x"])
+def test_numbers_that_are_none_are_unknown(odd: object) -> None:
+    candidate = row() | {"time": {"step_s": odd}, "run": {"run_s": odd, "run_high_s": odd}}
+    candidate["workload"] |= {"tokens": odd}
+    found = run_of(candidate)
+    assert (found.steps, found.tokens, found.save_every) == (100, None, 1)
+    assert default_hours(candidate) == 24
+
+
 def test_unknown_tokens_and_architectures_are_said() -> None:
     from fmctl.cluster.render import render
 
@@ -197,7 +207,16 @@ def test_whatever_gets_past_the_checks_is_still_quoted(text: str, tmp_path: Path
 
 @pytest.mark.parametrize(
     "damage",
-    [{"tp": "$(id)"}, {"tp": -1}, {"tp": True}, {"tp": 2**60}, {"precision": "`id`"}, {"sharding": 99}, {"pp": 1.5}],
+    [
+        {"tp": "$(id)"},
+        {"tp": -1},
+        {"tp": True},
+        {"tp": 2**60},
+        {"precision": "`id`"},
+        {"sharding": 99},
+        {"pp": 1.5},
+        {"dp": 0},
+    ],
 )
 def test_a_layout_that_is_none_is_refused(damage: dict[str, object]) -> None:
     with pytest.raises(UnreadableFile, match="damaged"):
