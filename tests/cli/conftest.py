@@ -16,6 +16,8 @@ from fmctl.__main__ import main
 from fmctl.adapters.pcluster_environments import check_version
 from fmctl.cli.choices import PURCHASES
 from fmctl.cli.services import Services
+from fmctl.cluster.controller import launch
+from fmctl.cluster.steps import Ports
 from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Accelerator, Fabric, Instance, Link, Price, StoragePrice
 from fmctl.domain.layout import Layout, Recompute, Sharding
@@ -27,6 +29,18 @@ from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.search.apart import told_apart
 from fmctl.validation.calibrate import calibrate, outcome
 from fmctl.validation.rows import read_rows
+from tests.unit.cluster.cluster_fakes import (
+    FakePcluster,
+    FakeRendering,
+    FakeStore,
+    Gate,
+    World,
+    ports,
+)
+from tests.unit.cluster.cluster_fakes import (
+    spec as a_cluster,
+)
+from tests.unit.cluster.survey_fakes import FakeSurvey
 
 GPU = Accelerator(
     "h100", "hopper", 81920 * 2**20, 3.35e12, {"bf16": 9.895e14, "fp8": 1.979e15}, 700.0, "h100", "a data sheet"
@@ -182,6 +196,32 @@ class FakeLab:
         return self.found
 
 
+class FakeOperations:
+    """A small world (tests/unit/cluster) with one cluster, `live`, that was launched there; and a good survey."""
+
+    def __init__(self) -> None:
+        self.world, self.texts, self.pid = World(), {}, 0
+        self.survey_answers = FakeSurvey()
+        made = replace(a_cluster(), name="live", usd_per_h=440.32)
+        tags = {"fmctl:cluster": "live"}
+        listed = "".join(f"  - {{Key: '{key}', Value: '{value}'}}\n" for key, value in tags.items())
+        found = FakeRendering(f"Region: us-east-1\nTags:\n{listed}", "sha256:0", tags)
+        launch(made, found, self.ports(None, {}, None, False), confirm=lambda steps, money: True)
+
+    def ports(self, settings: Any, options: Any, site: Any, read_only: bool) -> Ports:
+        self.pid += 1
+        return ports(self.world, Gate(), self.texts, pid=self.pid, read_only=read_only)
+
+    def survey(self, settings: Any, options: Any, site: Any) -> Any:
+        return self.survey_answers
+
+    def pcluster(self, settings: Any, version: str) -> Any:
+        return FakePcluster(self.world, Gate())
+
+    def store(self, settings: Any, options: Any) -> Any:
+        return FakeStore(Gate(), self.texts)
+
+
 class FakePclusters:
     """One environment; what is installed is only said."""
 
@@ -232,7 +272,13 @@ class Cli:
         self.capture = capture
         self.planner = FakePlanner()
         self.services = Services(
-            FakeCatalogue(), self.planner, lambda: NOW, fake_calibrator, FakeLab(), FakePclusters()
+            FakeCatalogue(),
+            self.planner,
+            lambda: NOW,
+            fake_calibrator,
+            FakeLab(),
+            FakePclusters(),
+            FakeOperations(),
         )
 
     def __call__(self, *args: str) -> Ran:
