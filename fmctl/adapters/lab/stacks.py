@@ -146,6 +146,8 @@ def _patch_create(world: World, refused: dict[tuple[str, str], str]) -> None:
     def create_stack(self: Any, name: str, template: Any, parameters: Any, **asked: Any) -> Any:
         with world.lock:
             depth = getattr(_ASKED, "depth", 0)
+            if depth == 0:
+                refused.clear()  # of an update: only a creation tells about them
             _ASKED.depth = depth + 1
             try:
                 made = original(self, name, template, parameters, **asked)
@@ -154,7 +156,6 @@ def _patch_create(world: World, refused: dict[tuple[str, str], str]) -> None:
             if depth == 0:
                 faults = [(rule.resource, rule.reason) for rule in world.faults.take(name, "create")]
                 faults += [(f"^{logical}$", why) for (_, logical), why in refused.items()]
-                refused.clear()
                 made.creation_time = world.clock.now()
                 timeline = creation(part_of(made), faults, rollback=getattr(_ASKED, "rollback", True))
                 _bind(made, made.creation_time, timeline)

@@ -41,7 +41,10 @@ class World:
             return
         try:
             for step in self.steps:
-                step()
+                try:
+                    step()
+                except Exception as error:  # whatever moto's models raise: the lab goes on, and says so
+                    self.note("a step failed", error=f"{type(error).__name__}: {error}"[:300])
         finally:
             self.lock.release()
 

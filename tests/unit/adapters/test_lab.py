@@ -104,6 +104,14 @@ def test_time_stops_wherever_something_is_due() -> None:
     assert world.clock.now() == start + timedelta(hours=4)
 
 
+def test_a_step_that_fails_is_noted_and_the_others_go_on() -> None:
+    world, done = World(), []
+    world.steps += [lambda: {}["table"], lambda: done.append(1)]
+    world.tick()
+    assert done == [1]
+    assert world.notes[0]["error"] == "KeyError: 'table'"
+
+
 def test_rules_serve_as_often_as_they_say() -> None:
     faults = Faults()
     faults.add("fail", {"resource": "HeadNode", "reason": "no", "stack": "c1"})
