@@ -158,8 +158,11 @@ def _roles(session: Session, cluster: str) -> Iterator[Leftover]:
 
 
 def _reservations(session: Session, cluster: str) -> Iterator[Leftover]:
-    """Active reservations of the account: billed whether used or not, and by no stack deleted."""
-    wanted = [{"Name": "state", "Values": ["active"]}]
+    """Active reservations tagged as the cluster's: billed whether used or not, and by no stack deleted.
+
+    Others of the account may be somebody else's: a command that cancels them is not put into anybody's hands.
+    """
+    wanted = [{"Name": "state", "Values": ["active"]}, {"Name": "tag:fmctl:cluster", "Values": [cluster]}]
     listed = session.pages(
         "ec2", "describe_capacity_reservations", "CapacityReservations", "capacity reservations", Filters=wanted
     )

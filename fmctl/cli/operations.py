@@ -134,7 +134,9 @@ def status(ctx: typer.Context, aws: Aws, out: Output, name: _Names = None) -> No
     from fmctl.report.clusters import status_answer
 
     ports = ctx.obj.operations.ports(settings, _options(aws), None, True)
-    names = [name] if name else [n for n in cluster_names(ports.store) if _living(read_record(ports.store, n))]
+    names = (
+        [name] if name is not None else [n for n in cluster_names(ports.store) if _living(read_record(ports.store, n))]
+    )
     found = [controller.status(one, ports) for one in names]
     emit(status_answer(found, ports.clock.now(), f"AWS and {ports.store.where}"), out, settings)
 
@@ -147,18 +149,28 @@ def watch(ctx: typer.Context, name: _Name, aws: Aws, out: Output) -> None:
     settings = settings_for(out)
     import json
 
+    from fmctl.cluster import controller
     from fmctl.cluster.records import read_record
     from fmctl.cluster.watch import Watch
 
     ports = ctx.obj.operations.ports(settings, _options(aws), None, True)
     record = read_record(ports.store, name)
+    there = controller.status(name, ports).stack is not None  # an unknown name is said at once
+    if not there and (record is None or record.state != "launching"):
+        raise OperationFailed(f"there is nothing to watch: {name} is gone", next="fmctl history")
     cap = None if record is None or record.usd_per_h is None else record.usd_per_h * record.max_hours
     seen = Watch(
         name, ports.cloud, ports.clock, usd_per_h=record.usd_per_h if record else None, cap_usd=cap,
         node_count=record.nodes if record else 0,
     )  # fmt: skip
     lines = settings.text("output") in ("json", "jsonl")
-    for event in seen.events(until=lambda state: state == "" and seen.last_event is not None):
+
+    def over(state: str) -> bool:
+        nonlocal there
+        there, was = state != "", there
+        return was and not there
+
+    for event in seen.events(until=over):
         if lines:
             write_stdout(json.dumps(event.as_dict(), ensure_ascii=False) + "\n")
         else:
@@ -176,7 +188,10 @@ def logs(
 ) -> None:
     """Lines of the cluster's CloudWatch streams: cfn-init, slurmctld, clustermgtd, bootstrap_error, ..."""
     settings = settings_for(out)
+    from fmctl.cluster import controller
+
     ports = ctx.obj.operations.ports(settings, _options(aws), None, True)
+    controller.status(name, ports)  # an unknown name is said at once
     for at, line in ports.cloud.log_lines(name, stream):
         write_stdout(f"{at:%Y-%m-%dT%H:%M:%SZ} {line}\n")
 
@@ -234,7 +249,9 @@ def teardown(
     if everything == (name is not None):
         raise UsageError("name one cluster, or say --all", next="fmctl teardown NAME")
     ports = ctx.obj.operations.ports(settings, _options(aws), None, consent.read_only)
-    names = [str(name)] if name else [n for n in cluster_names(ports.store) if _living(read_record(ports.store, n))]
+    names = (
+        [name] if name is not None else [n for n in cluster_names(ports.store) if _living(read_record(ports.store, n))]
+    )
     if expect is not None and len(names) != int(parse_number(expect, what="--expect")):
         raise UsageError(f"there are {len(names)} clusters, not {expect}", next="fmctl status")
     if consent.dry_run:

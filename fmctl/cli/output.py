@@ -21,6 +21,10 @@ def settings_for(out: Output) -> Settings:
     found = resolve({"output": "json" if out.json else out.output})
     if out.query is not None and out.fields is not None:
         raise UsageError("--query and --fields exclude each other", why="both choose what is printed")
+    if out.query is not None:
+        from fmctl.report.formats import check_query
+
+        check_query(out.query)
     return found
 
 

@@ -82,11 +82,20 @@ def picked(answer: Answer, names: Sequence[str], form: str) -> str:
 
 def queried(document: Mapping[str, Any], expression: str, form: str) -> str:
     """What a JMESPath expression finds in the document; one text or number alone is printed bare in a table."""
+    return written(plain(_answered(expression, lambda compiled: compiled.search(document))), form)
+
+
+def check_query(expression: str) -> None:
+    """Refuse what is no JMESPath before anything is done. Raises UsageError."""
+    _answered(expression, lambda compiled: None)
+
+
+def _answered(expression: str, ask: Callable[[Any], Any]) -> Any:
     import jmespath
     from jmespath.exceptions import JMESPathError
 
     try:
-        found = jmespath.search(expression, document)
+        return ask(jmespath.compile(expression))
     except JMESPathError as error:
         why = " ".join(str(error).split("\n", 1)[0].split())
         raise UsageError(
@@ -94,7 +103,6 @@ def queried(document: Mapping[str, Any], expression: str, form: str) -> str:
         ) from None
     except (RecursionError, ValueError, TypeError, OverflowError, ArithmeticError) as error:
         raise UsageError(f"--query '{shorten(expression)}' cannot be answered", why=type(error).__name__) from None
-    return written(plain(found), form)
 
 
 def written(value: Any, form: str) -> str:

@@ -40,7 +40,7 @@ from tests.unit.cluster.cluster_fakes import (
 from tests.unit.cluster.cluster_fakes import (
     spec as a_cluster,
 )
-from tests.unit.cluster.survey_fakes import FakeSurvey
+from tests.unit.cluster.survey_fakes import PRIVATE, FakeSurvey
 
 GPU = Accelerator(
     "h100", "hopper", 81920 * 2**20, 3.35e12, {"bf16": 9.895e14, "fp8": 1.979e15}, 700.0, "h100", "a data sheet"
@@ -201,8 +201,9 @@ class FakeOperations:
 
     def __init__(self) -> None:
         self.world, self.texts, self.pid = World(), {}, 0
-        self.survey_answers = FakeSurvey()
-        made = replace(a_cluster(), name="live", usd_per_h=440.32)
+        subnets = {f"subnet-0123456789abcdef{i}": replace(PRIVATE, id=f"subnet-0123456789abcdef{i}") for i in (0, 1)}
+        self.survey_answers = FakeSurvey(subnets=subnets)
+        made = replace(a_cluster(), name="live", usd_per_h=440.32, max_hours=0.25)
         tags = {"fmctl:cluster": "live"}
         listed = "".join(f"  - {{Key: '{key}', Value: '{value}'}}\n" for key, value in tags.items())
         found = FakeRendering(f"Region: us-east-1\nTags:\n{listed}", "sha256:0", tags)
