@@ -109,11 +109,12 @@ def launch(
         from fmctl.errors import StalePlan
 
         raise StalePlan(f"{plan_name} was changed after it was saved", next="fmctl plan MODEL --save NAME")
+    steps, money = controller.plan_launch(spec, files, ports)
     if consent.dry_run:
-        steps, money = controller.plan_launch(spec, files, ports)
         emit(actions_answer("launch", spec.name, steps, money), out, settings)
         return
-    if not skip_preflight:
+    # A launch that goes on has been looked at: its name is taken by itself now.
+    if not skip_preflight and any(step.name == "create" for step in steps):
         _stop_on_fail(_checked(ctx, spec, instance, files, settings, aws))
 
     def confirm(steps: Any, money: Any) -> bool:

@@ -78,7 +78,7 @@ class World:
         return found[::-1]
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def open_loopback(closed_sockets: None) -> Iterator[None]:
     """127.0.0.1 can be reached from here, nothing else."""
 
@@ -106,9 +106,9 @@ def needed() -> str:
     return PYTHON
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def world(needed: str, open_loopback: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One lab for the tests of a process; its clock only moves when it is told to."""
+    """One lab for the tests of a module; its clock only moves when it is told to."""
     folder = tmp_path_factory.mktemp("lab")
     running = process.start(speed=1.0, folder=folder)
     pcluster = WorkerPcluster(needed, environment=running.environment, log=folder / "pcluster.log")
