@@ -503,10 +503,9 @@ _fmctl() {
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
-        --stream) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --stream -h --help'
+        _fmctl_words '--profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         :
       fi

@@ -412,7 +412,7 @@ complete -c fmctl -n '__fmctl_at fmctl logs' -l fields -x -a '(__fmctl_values fi
 complete -c fmctl -n '__fmctl_at fmctl logs' -l out -s O -r -F -d 'Write to a file, whole or not at all'
 complete -c fmctl -n '__fmctl_at fmctl logs' -l no-color -d 'No colour.'
 complete -c fmctl -n '__fmctl_at fmctl logs' -l quiet -s q -d 'No progress, no warnings.'
-complete -c fmctl -n '__fmctl_at fmctl logs' -l stream -x -d 'Streams whose name holds this.'
+complete -c fmctl -n '__fmctl_at fmctl logs' -x
 complete -c fmctl -n '__fmctl_at fmctl logs' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl extend' -x
 complete -c fmctl -n '__fmctl_at fmctl extend' -x

@@ -525,10 +525,9 @@ _fmctl() {
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
-        --stream) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--stream:Streams whose name holds this.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :

@@ -162,11 +162,14 @@ def _reservations(session: Session, cluster: str) -> Iterator[Leftover]:
 
     Others of the account may be somebody else's: a command that cancels them is not put into anybody's hands.
     """
-    wanted = [{"Name": "state", "Values": ["active"]}, {"Name": "tag:fmctl:cluster", "Values": [cluster]}]
+    mine = {"Key": "fmctl:cluster", "Value": cluster}
+    wanted = [{"Name": "state", "Values": ["active"]}, {"Name": f"tag:{mine['Key']}", "Values": [cluster]}]
     listed = session.pages(
         "ec2", "describe_capacity_reservations", "CapacityReservations", "capacity reservations", Filters=wanted
     )
     for one in listed:
+        if mine not in one.get("Tags", ()):
+            continue  # whoever answers may not know the filter
         block = one.get("ReservationType") == "capacity-block"
         id, count = one["CapacityReservationId"], int(one.get("TotalInstanceCount", 0))
         each = _instance_day(session, one["InstanceType"])

@@ -185,7 +185,7 @@ def logs(
     name: _Name,
     aws: Aws,
     out: Output,
-    stream: Annotated[str, Option("--stream", metavar="TEXT", help="Streams whose name holds this.")] = "cfn-init",
+    stream: Annotated[str, Argument(metavar="[STREAM]", help="Streams whose name holds this.")] = "cfn-init",
 ) -> None:
     """Lines of the cluster's CloudWatch streams: cfn-init, slurmctld, clustermgtd, bootstrap_error, ..."""
     settings = settings_for(out)

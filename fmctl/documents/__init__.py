@@ -5,61 +5,62 @@ Within a major version fields are only added, so a reader keeps fields it does n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from fmctl.documents.base import Open
-from fmctl.documents.calibration import CalibrateDocument
-from fmctl.documents.catalogue import (
-    InstanceDocument,
-    InstancesDocument,
-    ModelDocument,
-    ModelsDocument,
-    PricesDocument,
-)
-from fmctl.documents.lab import LabDocument, PclusterDocument
-from fmctl.documents.meta import ConfigDocument, ErrorDocument, SchemasDocument, SpecDocument
-from fmctl.documents.operations import (
-    HistoryDocument,
-    LaunchDocument,
-    PreflightDocument,
-    StatusDocument,
-    TeardownDocument,
-)
-from fmctl.documents.render import RenderDocument
-from fmctl.documents.results import DiffDocument, EstimateDocument, ExplainDocument, PlanDocument
-from fmctl.documents.site import SiteDocument
-from fmctl.documents.validation import ValidateDocument
 from fmctl.errors import UnknownName, UnreadableFile
 
-DOCUMENTS: Mapping[str, type[Open]] = {
-    "estimate": EstimateDocument,
-    "plan": PlanDocument,
-    "explain": ExplainDocument,
-    "diff": DiffDocument,
-    "validate": ValidateDocument,
-    "calibrate": CalibrateDocument,
-    "render": RenderDocument,
-    "site": SiteDocument,
-    "preflight": PreflightDocument,
-    "launch": LaunchDocument,
-    "status": StatusDocument,
-    "teardown": TeardownDocument,
-    "history": HistoryDocument,
-    "models": ModelsDocument,
-    "model": ModelDocument,
-    "instances": InstancesDocument,
-    "instance": InstanceDocument,
-    "prices": PricesDocument,
-    "lab": LabDocument,
-    "pcluster": PclusterDocument,
-    "config": ConfigDocument,
-    "schemas": SchemasDocument,
-    "spec": SpecDocument,
-    "error": ErrorDocument,
-}
+
+class _Documents(Mapping[str, type[Open]]):
+    """Document by name; the module of one is imported when it is asked for, since some of them take NumPy along."""
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._places = places
+
+    def __getitem__(self, name: str) -> type[Open]:
+        module, _, kind = self._places[name].partition(":")
+        found: type[Open] = getattr(import_module(f"fmctl.documents.{module}"), kind)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+DOCUMENTS: Mapping[str, type[Open]] = _Documents(
+    {
+        "estimate": "results:EstimateDocument",
+        "plan": "results:PlanDocument",
+        "explain": "results:ExplainDocument",
+        "diff": "results:DiffDocument",
+        "validate": "validation:ValidateDocument",
+        "calibrate": "calibration:CalibrateDocument",
+        "render": "render:RenderDocument",
+        "site": "site:SiteDocument",
+        "preflight": "operations:PreflightDocument",
+        "launch": "operations:LaunchDocument",
+        "status": "operations:StatusDocument",
+        "teardown": "operations:TeardownDocument",
+        "history": "operations:HistoryDocument",
+        "models": "catalogue:ModelsDocument",
+        "model": "catalogue:ModelDocument",
+        "instances": "catalogue:InstancesDocument",
+        "instance": "catalogue:InstanceDocument",
+        "prices": "catalogue:PricesDocument",
+        "lab": "lab:LabDocument",
+        "pcluster": "lab:PclusterDocument",
+        "config": "meta:ConfigDocument",
+        "schemas": "meta:SchemasDocument",
+        "spec": "meta:SpecDocument",
+        "error": "meta:ErrorDocument",
+    }
+)
 _READABLE = ("estimate", "plan")
 _WRITTEN_BY_USERS = ("site",)  # what has a default may be left out
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from moto.cloudformation import models
 from moto.cloudformation.responses import CloudFormationResponse, StackResourceDTO
+from moto.ec2.models import ec2_backends
 
 from fmctl.adapters.lab import resources
 from fmctl.adapters.lab.timeline import STACK, Part, Row, Timeline, creation, deletion, update
@@ -193,8 +194,17 @@ def _delete(world: World, stack: Any) -> None:
 
 
 def _take_away(world: World, stack: Any, failing: set[str]) -> None:
-    """Through moto's own deletes; what depends on something it does not know is noted, not raised."""
-    kept = {name: stack.resource_map._parsed_resources.pop(name, None) for name in failing}
+    """Through moto's own deletes; what depends on something it does not know is noted, not raised.
+
+    What failed to go stays, and so does what its template retains; interfaces, which moto cannot delete, go here.
+    """
+    declared = stack.template_dict.get("Resources", {})
+    retained = {name for name, resource in declared.items() if resource.get("DeletionPolicy") == "Retain"}
+    kept = {name: stack.resource_map._parsed_resources.pop(name, None) for name in failing | retained}
+    interfaces = ec2_backends[stack.account_id][stack.region_name].enis
+    for name, found in list(stack.resource_map._parsed_resources.items()):
+        if declared.get(name, {}).get("Type") == "AWS::EC2::NetworkInterface":
+            interfaces.pop(getattr(found, "id", ""), None)
     try:
         stack.resource_map.delete()
     except Exception as error:  # whatever moto's many models raise

@@ -28,9 +28,11 @@ from fmctl.errors import (
 moto = pytest.importorskip("moto")
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TAGS = [{"Key": "parallelcluster:cluster-name", "Value": NAME}, {"Key": "fmctl:cluster", "Value": NAME}]
+OURS = [{"Key": "fmctl:cluster", "Value": NAME}]
 RESERVATIONS = [
-    {"CapacityReservationId": "cr-1", "InstanceType": "p5.48xlarge", "TotalInstanceCount": 4},
-    {"CapacityReservationId": "cr-2", "InstanceType": "p5.48xlarge", "ReservationType": "capacity-block"},
+    {"CapacityReservationId": "cr-1", "InstanceType": "p5.48xlarge", "TotalInstanceCount": 4, "Tags": OURS},
+    {"CapacityReservationId": "cr-2", "InstanceType": "p5.48xlarge", "ReservationType": "capacity-block", "Tags": OURS},
+    {"CapacityReservationId": "cr-3", "InstanceType": "p5.48xlarge", "TotalInstanceCount": 4},
 ]
 TEMPLATE = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}, "Outputs": {"T": {"Value": "x"}}}
 
@@ -179,6 +181,8 @@ def test_nodes_and_leftovers_carry_price_and_command(cloud: AwsCloud) -> None:
     price = find_price("p5.48xlarge", "us-east-1", "on-demand", datetime.now(UTC).date()).usd_per_h
     assert left["capacity reservation"].usd_per_day == pytest.approx((price or 0.0) * 24 * 4)
     assert left["Capacity Block"].usd_per_day == 0.0
+    # Somebody else's reservation is not put up for cancelling.
+    assert "cr-3" not in {one.id for one in cloud.leftovers(NAME)}
 
 
 def test_what_could_not_be_listed_is_said(cloud: AwsCloud, monkeypatch: pytest.MonkeyPatch) -> None:
