@@ -1,4 +1,7 @@
-"""One boto3 session, made when first used; clients on demand. boto3 is imported here and nowhere at start-up."""
+"""One session of boto3's core, made when first used; clients on demand. It is imported here, and not at start-up.
+
+botocore makes the same clients as boto3, without the resources that nothing here uses: a fifth less to import.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ class Session:
         """The client of a service; AWS_ENDPOINT_URL is honoured by boto3 itself."""
         if service not in self._clients:
             with asked("a session"):
-                self._clients[service] = self._boto().client(service, config=self._config())
+                self._clients[service] = self._boto().create_client(service, config=self._config())
         return self._clients[service]
 
     def pages(self, service: str, operation: str, key: str, what: str, **given: Any) -> Iterator[Any]:
@@ -46,9 +49,12 @@ class Session:
 
     def _boto(self) -> Any:
         if self._session is None:
-            import boto3
+            from botocore.session import Session as Core
 
-            self._session = boto3.Session(profile_name=self._profile, region_name=self._region)
+            core: Any = Core(profile=self._profile)
+            if self._region is not None:
+                core.set_config_variable("region", self._region)
+            self._session = core
         return self._session
 
     @staticmethod

@@ -132,13 +132,14 @@ def status(ctx: typer.Context, aws: Aws, out: Output, name: _Names = None) -> No
     settings = settings_for(out)
     from fmctl.cluster import controller
     from fmctl.cluster.records import cluster_names, read_record
-    from fmctl.report.clusters import status_answer
 
     ports = ctx.obj.operations.ports(settings, _options(aws), None, True)
     names = (
         [name] if name is not None else [n for n in cluster_names(ports.store) if _living(read_record(ports.store, n))]
     )
     found = [controller.status(one, ports) for one in names]
+    from fmctl.report.clusters import status_answer  # after the question: AWS is asked the sooner
+
     emit(status_answer(found, ports.clock.now(), f"AWS and {ports.store.where}"), out, settings)
 
 
