@@ -24,8 +24,9 @@ def _usd(value: float | None) -> str:
     return UNKNOWN if value is None else f"${value:,.2f}"
 
 
-def _when(value: datetime | None) -> str:
-    return "" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
+def _shown(iso: str | None) -> str:
+    """A time of a document as people read it."""
+    return "none" if not iso else f"{iso[:16].replace('T', ' ')} UTC"
 
 
 def _iso(value: datetime | None) -> str | None:
@@ -47,11 +48,13 @@ def preflight_answer(spec: ClusterSpec, found: Sequence[Check], worst: str) -> A
 def _preflight_report(document: Document) -> Report:
     inputs, checks = document["inputs"], document["result"]["checks"]
     title = f"{document['result']['cluster']}: {inputs['nodes']} x {inputs['instance']} in {inputs['region']}"
-    cells = tuple((c["check"], c["state"], c["found"], c["next"] or "") for c in checks)
-    table = Table((Column("check"), Column("state"), Column("found"), Column("next", keep=1)), cells)
+    cells = tuple((c["check"], c["state"], c["found"]) for c in checks)
+    table = Table((Column("check"), Column("state"), Column("found")), cells)
+    todo = tuple((c["check"], c["next"]) for c in checks if c["state"] != "ok" and c["next"])
     counted = {state: sum(c["state"] == state for c in checks) for state in ("fail", "unknown", "warning", "ok")}
     said = ", ".join(f"{n} {state}" for state, n in counted.items() if n)
-    return Report(title, (Section(table=table), Section(lines=(f"{said}; nothing was spent or changed",))))
+    next_steps = (Section("Next", Table((Column(""), Column("")), todo, header=False)),) if todo else ()
+    return Report(title, (Section(table=table), *next_steps, Section(lines=(f"{said}; nothing was spent or changed",))))
 
 
 # --- launch -----------------------------------------------------------------------------------------------------------
@@ -107,7 +110,7 @@ def _money_facts(found: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "cluster", f"{found['nodes']} x {found['instance']} in {found['region']}"
     yield "price", f"{_usd(found['usd_per_h'])} an hour for the nodes"
     yield "cap", f"{_usd(found['cap_usd'])} in {found['max_hours']:g} h, then AWS deletes it"
-    yield "end", str(found["end"] or "")
+    yield "end", _shown(found["end"])
     yield "stays after teardown", "; ".join(found["stays"]) or "nothing"
 
 
@@ -156,7 +159,7 @@ def _record_facts(found: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "nodes", f"{found['nodes']} x {found['instance']} in {found['region']}"
     yield "plan", f"{found['plan']} ({found['plan_digest'][:19]})"
     yield "price", f"{_usd(found['usd_per_h'])} an hour"
-    yield "end", str(found["end"] or "none")
+    yield "end", _shown(found["end"])
 
 
 # --- status -----------------------------------------------------------------------------------------------------------
