@@ -12,7 +12,7 @@ from typer import Argument, Option
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prompts import ask_for_name, needs_yes
-from fmctl.cli.rendering import Wanted, asked_for, plan_document, site_for
+from fmctl.cli.rendering import Wanted, asked_for, plan_document, shared_store, site_for
 from fmctl.cli.streams import write_stderr, write_stdout
 from fmctl.config import Settings
 from fmctl.errors import CapacityUnavailable, ExitCode, OperationFailed, PermissionDenied, UsageError
@@ -68,7 +68,7 @@ def preflight(ctx: typer.Context, plan_name: _Plan, wanted: Wanted, aws: Aws, ou
     from fmctl.cluster.preflight import worst
     from fmctl.report.clusters import preflight_answer
 
-    spec, instance, files, _ = _specified(ctx, plan_name, wanted, settings)
+    spec, instance, files, _ = _specified(ctx, plan_name, wanted, settings, aws)
     found = _checked(ctx, spec, instance, files, settings, aws)
     emit(preflight_answer(spec, found, worst(found)), out, settings)
     code = _code(found)
@@ -103,7 +103,7 @@ def launch(
     _refuse(consent, settings)
     capped = wanted.max_hours is not None or settings.number("max_hours") is not None
     needs_yes(consent.yes or consent.dry_run, capped or consent.dry_run)
-    spec, instance, files, stale = _specified(ctx, plan_name, wanted, settings)
+    spec, instance, files, stale = _specified(ctx, plan_name, wanted, settings, aws)
     ports = ctx.obj.operations.ports(settings, _options(aws), spec.site, consent.read_only)
     if stale:
         from fmctl.errors import StalePlan
@@ -289,14 +289,14 @@ def history(ctx: typer.Context, aws: Aws, out: Output) -> None:
 
 
 def _specified(
-    ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Settings
+    ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Settings, aws: Aws
 ) -> "tuple[ClusterSpec, Instance, ForLaunch, bool]":
     """The cluster, its hardware, what is rendered for it, and whether the plan was changed since it was saved."""
     from fmctl.cli.rendering import _arch
     from fmctl.cluster.render import render, spec
     from fmctl.cluster.rendered import for_launch
 
-    document, notes = plan_document(plan_name)
+    document, notes = plan_document(plan_name, shared_store(settings, ctx.obj, aws.store))
     asked = replace(asked_for(wanted, settings), created_by=_operator())
     made = spec(document, site_for(wanted, settings), asked, plan_name.rpartition("/")[2].removesuffix(".json"))
     instance = ctx.obj.catalogue.load_instance(made.instance)

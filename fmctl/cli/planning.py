@@ -10,6 +10,7 @@ from fmctl.cli.options import Asked, ModelName, Output, Search
 from fmctl.cli.output import emit, progress_line, settings_for
 from fmctl.cli.services import Services
 from fmctl.cli.streams import write_stderr
+from fmctl.config import Settings
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.errors import NoLayout, UsageError
 from fmctl.report.answers import estimate_answer, plan_answer
@@ -42,7 +43,7 @@ def plan(ctx: typer.Context, model: ModelName, asked: Asked, aim: Search, out: O
     found = ctx.obj.planner.search(request, progress_line(out))
     answer = plan_answer(found, request, calibrated.provenance(request, ctx.obj))
     if found.rows and aim.save is not None:
-        _save(aim.save, answer, out, ctx.obj)
+        _save(aim.save, answer, out, settings, ctx.obj)
     if found.rows or settings.text("output") in ("json", "yaml"):
         emit(answer, out, settings)
     if not found.rows:
@@ -68,10 +69,20 @@ def _check_name(name: str, services: Services) -> None:
         raise UsageError(f"'{name}' cannot be the name of a plan", why="a model has it", next=f"--save {name}-plan")
 
 
-def _save(name: str, answer: Answer, out: Output, services: Services) -> None:
-    from fmctl.cluster.store import save
+def _save(name: str, answer: Answer, out: Output, settings: Settings, services: Services) -> None:
+    """Keep the plan: in the store that the setting names, else in the user's data folder."""
     from fmctl.report.plans import saved_line
 
-    path = save(name, answer.document, services.now().isoformat(timespec="seconds"))
+    at = services.now().isoformat(timespec="seconds")
+    if settings.text("store") is not None:
+        from fmctl.cluster.state.plans import save_plan
+
+        shared = services.operations.store(settings, {})
+        save_plan(shared, name, answer.document, at)
+        place = shared.where
+    else:
+        from fmctl.cluster.store import save
+
+        place = str(save(name, answer.document, at))
     if not out.quiet:
-        write_stderr(f"fmctl: {saved_line(name, answer.document)} ({path})\n")
+        write_stderr(f"fmctl: {saved_line(name, answer.document)} ({place})\n")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fmctl.cli.rendering import Wanted, asked_for, plan_document
+from fmctl.cli.rendering import Wanted, asked_for, plan_document, shared_store
 from fmctl.cli.streams import write_stderr
 from fmctl.config import Settings
 
@@ -35,7 +35,7 @@ def rehearsed(ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Sett
     from fmctl.cluster.teardown import teardown
     from fmctl.report.rehearsals import Rehearsal, rehearsal_answer
 
-    document, notes = plan_document(plan_name)
+    document, notes = plan_document(plan_name, shared_store(settings, ctx.obj))
     name = plan_name.rpartition("/")[2].removesuffix(".json")
     with _lab(ctx) as lab, _environment(lab["environment"]):
         instance = ctx.obj.catalogue.load_instance(_instance(document, wanted))

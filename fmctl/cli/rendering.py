@@ -16,6 +16,7 @@ from fmctl.cli.output import emit, settings_for, warn
 from fmctl.cli.services import Services
 from fmctl.cli.streams import write_stderr, write_stdout
 from fmctl.cluster import store
+from fmctl.cluster.state.plans import load_plan, plan_names
 from fmctl.config import Settings
 from fmctl.errors import UnknownName, UnreadableFile, UsageError, shorten
 from fmctl.files import write_atomic
@@ -23,6 +24,7 @@ from fmctl.units import parse_count, parse_number
 
 if TYPE_CHECKING:
     from fmctl.cluster.render import Asked, Rendering
+    from fmctl.cluster.state import StateStore
     from fmctl.domain.cluster import ClusterSpec, Site
     from fmctl.domain.model import ModelArch
 
@@ -68,7 +70,7 @@ def render(ctx: typer.Context, plan_name: _PlanName, wanted: Wanted, out: Output
     if out.out is not None and not out.out.strip():
         raise UsageError("--out needs a folder", why="it is empty", next="-O ./cluster")
     asked = asked_for(wanted, settings)
-    document, notes = plan_document(plan_name)
+    document, notes = plan_document(plan_name, shared_store(settings, ctx.obj))
     from fmctl.cluster.render import render as rendered
     from fmctl.cluster.render import spec
     from fmctl.report.renders import render_answer
@@ -130,14 +132,27 @@ def site_for(wanted: Wanted, settings: Settings) -> "Site":
     return read_site(path)
 
 
-def plan_document(name: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+def shared_store(settings: Settings, services: Services, where: str | None = None) -> "StateStore | None":
+    """The store that an option or the setting names, which has plans too; None for the user's own data folder."""
+    if where is None and settings.text("store") is None:
+        return None
+    return services.operations.store(settings, {"store": where})
+
+
+def plan_document(name: str, shared: "StateStore | None" = None) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The plan of that name or in that file, with what is wrong about it that does not stop anybody.
+
+    Args:
+        name: of a plan, or a path ending in .json.
+        shared: looked in first; None for the user's own plans alone.
 
     Raises:
         UnknownName: neither.
         UnreadableFile: it is damaged.
     """
-    if name in store.plan_names():
+    if shared is not None and name in plan_names(shared):
+        document = load_plan(shared, name)
+    elif name in store.plan_names():
         document = store.load(name)
     elif name.endswith(".json"):
         document = store.read_document(Path(name).expanduser())

@@ -174,3 +174,16 @@ def test_extending_moves_the_end(ops: Any) -> None:
     before = world.ends["live"]
     ops.ok("extend", "live", "2h", "--yes")
     assert (world.ends["live"] - before).total_seconds() == 7200
+
+
+def test_a_shared_store_has_the_plans_too(ops: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One operator plans, another launches: the plan is in the store, not on anybody's laptop."""
+    assert ops("launch", "ours", *CAPPED).code == 2
+    monkeypatch.setenv("FMCTL_STORE", "s3://team/fmctl")
+    saved = ops.ok("plan", "llama-3.1-70b", "--nodes", "8", "--save", "ours")
+    assert "plans/ours.json" in ops.services.operations.texts
+    assert "saved" in saved.err
+    monkeypatch.delenv("FMCTL_STORE")
+    assert ops("launch", "ours", *CAPPED).code == 2
+    ops.ok("launch", "ours", *CAPPED, "--store", "s3://team/fmctl")
+    assert "stack ours" in made(ops)
