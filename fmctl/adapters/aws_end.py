@@ -1,5 +1,7 @@
 """The end of a cluster, kept by AWS itself: a one-time EventBridge schedule, and the role that deletes the stack.
 
+A second schedule says so on the head node half an hour before, to everybody who is logged in.
+
 CloudFormation deletes with the rights of whoever asked, so the role has the rights to delete what ParallelCluster's
 stack makes, as narrow as names and tags allow.
 """
@@ -8,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -24,7 +28,8 @@ _AT = "at(%Y-%m-%dT%H:%M:%S)"
 # A new role takes a while to be known everywhere: how often the schedule is tried, with seconds between.
 _ROLE_TRIES, _ROLE_PAUSE_S = 10, 3.0
 _GONE = {"NoSuchEntity", "ResourceNotFoundException", "NoSuchEntityException"}
-_CLUSTER_TAG = "parallelcluster:cluster-name"
+_CLUSTER_TAG, _TYPE_TAG = "parallelcluster:cluster-name", "parallelcluster:node-type"
+WARNED = timedelta(minutes=30)
 
 
 def end_name(cluster: str) -> str:
@@ -33,6 +38,17 @@ def end_name(cluster: str) -> str:
     if len(whole) <= _LONGEST:
         return whole
     return f"{whole[: _LONGEST - 9]}-{hashlib.sha256(cluster.encode()).hexdigest()[:8]}"
+
+
+def warning_name(cluster: str) -> str:
+    """Name of the schedule that warns of the end: at most 64 characters."""
+    return end_name(cluster).replace("fmctl-end-", "fmctl-warn-", 1)[:_LONGEST]
+
+
+def warning_words(cluster: str, at: datetime) -> str:
+    """What is said on the head node, as a shell command."""
+    said = f"fmctl: this cluster is deleted at {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC; fmctl extend {cluster} HOURS"
+    return f"wall {shlex.quote(said)}"
 
 
 def trust(account: str) -> dict[str, Any]:
@@ -104,6 +120,9 @@ def rights(cluster: str, partition: str, region: str, account: str) -> dict[str,
             arn("logs", "log-group:/aws/lambda/pcluster-*"),
             arn("logs", f"log-group:/aws/parallelcluster/{cluster}-*"),
         ),
+        # The warning: a command on the cluster's own head node.
+        allow("ssm:SendCommand", f"arn:{partition}:ssm:{region}::document/AWS-RunShellScript"),
+        allow("ssm:SendCommand", arn("ec2", "instance/*"), tagged=True),
         allow("dynamodb:DeleteTable", arn("dynamodb", "table/parallelcluster-*")),
         allow(
             "cloudwatch:DeleteAlarms cloudwatch:DeleteDashboards",
@@ -155,33 +174,22 @@ class Ends:
     def put(self, cluster: str, at: datetime, role_arn: str, token: str) -> None:
         """Schedule the deletion, in place of an earlier one."""
         scheduler = self._session.client("scheduler")
-        partition = role_arn.split(":", 2)[1]
-        given = {
-            "Name": end_name(cluster),
-            "GroupName": GROUP,
-            "Description": f"deletes the cluster {cluster}",
-            "ScheduleExpression": at.astimezone(UTC).strftime(_AT),
-            "ScheduleExpressionTimezone": "UTC",
-            "FlexibleTimeWindow": {"Mode": "OFF"},
-            "State": "ENABLED",
-            "ActionAfterCompletion": "DELETE",
-            "ClientToken": token,
-            "Target": {
-                "Arn": f"arn:{partition}:scheduler:::aws-sdk:cloudformation:deleteStack",
-                "RoleArn": role_arn,
-                "Input": json.dumps({"StackName": cluster}),
-                "RetryPolicy": {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185},
-            },
-        }
+        given = _schedule(end_name(cluster), f"deletes the cluster {cluster}", at, token)
+        given["Target"] = _target(role_arn, "cloudformation:deleteStack", {"StackName": cluster})
         for attempt in range(_ROLE_TRIES):
             try:
                 with asked("the scheduled end"):
                     _create_or_update(scheduler, given)
-                return
+                break
             except OperationFailed as error:
                 if "assume the role" not in (error.why or "") or attempt == _ROLE_TRIES - 1:
                     raise
                 self._sleep(_ROLE_PAUSE_S)
+        warning = _schedule(warning_name(cluster), f"warns of the end of {cluster}", at - WARNED, f"{token}w")
+        warning["Target"] = _target(role_arn, "ssm:sendCommand", _command(cluster, at))
+        # An end that cannot be warned of still is an end.
+        with suppress(OperationFailed), asked("the warning before the end"):
+            _create_or_update(scheduler, warning)
 
     def get(self, cluster: str) -> datetime | None:
         """When the stack will be deleted."""
@@ -194,7 +202,8 @@ class Ends:
         """Remove schedule and role."""
         name, iam = end_name(cluster), self._session.client("iam")
         scheduler = self._session.client("scheduler")
-        self._unless_gone("the scheduled end", lambda: scheduler.delete_schedule(Name=name, GroupName=GROUP))
+        for one in (name, warning_name(cluster)):
+            self._unless_gone("the scheduled end", partial(scheduler.delete_schedule, Name=one, GroupName=GROUP))
         listed = self._unless_gone("the role of the end", lambda: iam.list_role_policies(RoleName=name)) or {}
         for policy in listed.get("PolicyNames", ()):
             self._unless_gone("the role of the end", partial(iam.delete_role_policy, RoleName=name, PolicyName=policy))
@@ -217,6 +226,41 @@ class Ends:
                 if code_of(error) in _GONE:
                     return None
                 raise
+
+
+def _schedule(name: str, what: str, at: datetime, token: str) -> dict[str, Any]:
+    """A one-time schedule that removes itself, without its target."""
+    return {
+        "Name": name,
+        "GroupName": GROUP,
+        "Description": what,
+        "ScheduleExpression": at.astimezone(UTC).strftime(_AT),
+        "ScheduleExpressionTimezone": "UTC",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "State": "ENABLED",
+        "ActionAfterCompletion": "DELETE",
+        "ClientToken": token,
+    }
+
+
+def _target(role_arn: str, action: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A call of the AWS API as a schedule's target, repeated for a day where it fails."""
+    return {
+        "Arn": f"arn:{role_arn.split(':', 2)[1]}:scheduler:::aws-sdk:{action}",
+        "RoleArn": role_arn,
+        "Input": json.dumps(given),
+        "RetryPolicy": {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185},
+    }
+
+
+def _command(cluster: str, at: datetime) -> dict[str, Any]:
+    """`ssm:SendCommand` to the head node."""
+    tags = {_CLUSTER_TAG: cluster, _TYPE_TAG: "HeadNode"}
+    return {
+        "DocumentName": "AWS-RunShellScript",
+        "Targets": [{"Key": f"tag:{key}", "Values": [value]} for key, value in tags.items()],
+        "Parameters": {"commands": [warning_words(cluster, at)]},
+    }
 
 
 def _create_or_update(scheduler: Any, given: Mapping[str, Any]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from fmctl.adapters.aws_end import end_name
+from fmctl.adapters.aws_end import end_name, warning_name
 from fmctl.adapters.aws_errors import asked, code_of
 from fmctl.adapters.aws_session import Session
 from fmctl.adapters.ports import Leftover
@@ -126,21 +127,27 @@ def _folders(client: Any, bucket: str, cluster: str) -> list[str]:
 def _end(session: Session, cluster: str) -> Iterator[Leftover]:
     from botocore.exceptions import ClientError
 
-    name = end_name(cluster)
-    looks: tuple[tuple[str, Callable[[], Any], str], ...] = (
-        (
-            "schedule",
-            lambda: session.client("scheduler").get_schedule(Name=name, GroupName="default"),
-            f"aws scheduler delete-schedule --name {name}{_region(session)}",
+    name, warning = end_name(cluster), warning_name(cluster)
+    scheduler = session.client("scheduler")
+    looks: tuple[tuple[str, str, Callable[[], Any], str], ...] = (
+        *(
+            (
+                "schedule",
+                one,
+                partial(scheduler.get_schedule, Name=one, GroupName="default"),
+                f"aws scheduler delete-schedule --name {one}{_region(session)}",
+            )
+            for one in (name, warning)
         ),
         (
             "IAM role",
+            name,
             lambda: session.client("iam").get_role(RoleName=name),
             f"aws iam delete-role-policy --role-name {name} --policy-name delete-cluster; "
             f"aws iam delete-role --role-name {name}",
         ),
     )
-    for kind, look, command in looks:
+    for kind, one, look, command in looks:
         with asked(f"the {kind} of the end"):
             try:
                 look()
@@ -148,7 +155,7 @@ def _end(session: Session, cluster: str) -> Iterator[Leftover]:
                 if code_of(error) in ("ResourceNotFoundException", "NoSuchEntity"):
                     continue
                 raise
-        yield Leftover(kind, name, 0.0, command)
+        yield Leftover(kind, one, 0.0, command)
 
 
 def _roles(session: Session, cluster: str) -> Iterator[Leftover]:

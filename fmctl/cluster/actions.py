@@ -188,7 +188,7 @@ def teardown_actions(name: str, digest: str, actual: Actual, *, arranged: bool =
         steps.append(Action("wait", "until the stack is gone"))
     left = any(_of_the_end(one, name) for one in actual.leftovers)
     if now != MISSING or actual.end is not None or arranged or left:
-        removed = (f"schedule fmctl-end-{name}", f"IAM role fmctl-end-{name}")
+        removed = (f"schedules fmctl-end-{name} and fmctl-warn-{name}", f"IAM role fmctl-end-{name}")
         steps.append(
             Action("remove-end", "the scheduled end", destroys=removed, token=token(name, digest, "remove-end"))
         )

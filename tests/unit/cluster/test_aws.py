@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -293,3 +294,27 @@ def test_without_a_region_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(UsageError, match="region"):
         AwsCloud().stack("x")
+
+
+def test_the_end_is_warned_of_half_an_hour_before(cloud: AwsCloud) -> None:
+    role = cloud.end_role(NAME, None)
+    cloud.put_end(NAME, AT, role, "t" * 32)
+    found = cloud.session.client("scheduler").get_schedule(Name=f"fmctl-warn-{NAME}")
+    before = AT - timedelta(minutes=30)
+    assert found["ScheduleExpression"] == before.strftime("at(%Y-%m-%dT%H:%M:%S)")
+    assert found["Target"]["Arn"].endswith("aws-sdk:ssm:sendCommand")
+    asked = json.loads(found["Target"]["Input"])
+    (command,) = asked["Parameters"]["commands"]
+    assert shlex.split(command)[0] == "wall"
+    assert len(shlex.split(command)) == 2
+    assert f"{AT:%H:%M} UTC" in command
+    assert {target["Key"] for target in asked["Targets"]} == {
+        "tag:parallelcluster:cluster-name",
+        "tag:parallelcluster:node-type",
+    }
+    # Moved with the end, and gone with it.
+    cloud.put_end(NAME, AT + timedelta(hours=5), role, "u" * 32)
+    moved = cloud.session.client("scheduler").get_schedule(Name=f"fmctl-warn-{NAME}")
+    assert moved["ScheduleExpression"] != found["ScheduleExpression"]
+    cloud.remove_end(NAME)
+    assert cloud.session.client("scheduler").list_schedules()["Schedules"] == []
