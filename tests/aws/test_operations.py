@@ -16,8 +16,8 @@ from tests.aws.conftest import World
 
 TYPES = ("p5.48xlarge", "p6-b300.48xlarge")
 ALL_TYPES = (
-    "p4d.24xlarge", "p4de.24xlarge", "p5.48xlarge", "p5en.48xlarge", "p6-b200.48xlarge", "p6-b300.48xlarge",
-    "u-p6e-gb200x72",
+    "p4d.24xlarge", "p4de.24xlarge", "p5.4xlarge", "p5.48xlarge", "p5e.48xlarge", "p5en.48xlarge",
+    "p6-b200.48xlarge", "p6-b300.48xlarge", "u-p6e-gb200x36", "u-p6e-gb200x72",
 )  # fmt: skip
 
 
@@ -125,8 +125,15 @@ def test_rehearsals_of_all_types(fmctl: Fmctl, instance: str, tmp_path: Path) ->
     """Each in a lab of its own, as `launch --rehearse` starts it."""
     count = "1" if instance.startswith("u-") else "2"
     fmctl.env |= {"XDG_STATE_HOME": str(tmp_path / "state"), "HOME": str(tmp_path)}
-    bought = ("--purchase", "capacity-block") if instance.startswith("u-") else ()
-    model = ("llama-3.1-8b", "--instances", instance, "--nodes", count, *bought)
+    bought = ("--purchase", "capacity-block") if instance.startswith(("u-", "p5e.")) else ()
+    model = (
+        "llama-3.2-1b" if instance == "p5.4xlarge" else "llama-3.1-8b",
+        "--instances",
+        instance,
+        "--nodes",
+        count,
+        *bought,
+    )
     fmctl("plan", *model, "--save", "all")
     found = fmctl("launch", "all", "--rehearse")["result"]
     assert (found["condition"], found["torn_down"]) == ("ready", True)

@@ -13,6 +13,8 @@ from moto.ec2.responses.instances import InstanceResponse
 from fmctl.adapters.lab.world import World
 
 GB200 = "p6e-gb200.36xlarge"
+# Types that moto's table sells in other regions only: every type can be rehearsed.
+SOLD_ELSEWHERE = ("p5e.48xlarge",)
 
 
 class NoCapacity(EC2ClientError):
@@ -29,6 +31,8 @@ class NoCapacity(EC2ClientError):
 def install(world: World) -> None:
     """Patch moto's EC2 instances."""
     _add_gb200()
+    for elsewhere in SOLD_ELSEWHERE:
+        _offer(elsewhere)
     _accept_legal_devices()
     _patch_run_instances(world)
 
@@ -55,6 +59,11 @@ def _add_gb200() -> None:
     family = GB200.partition(".")[0]
     if family not in types.INSTANCE_FAMILIES:
         types.INSTANCE_FAMILIES.append(family)
+    _offer(GB200)
+
+
+def _offer(instance_type: str) -> None:
+    """Sell a type in the lab's one region, wherever AWS sells it."""
     for kind, place in (
         ("availability-zone", "us-east-1a"),
         ("region", "us-east-1"),
@@ -62,7 +71,7 @@ def _add_gb200() -> None:
     ):
         offered = types.INSTANCE_TYPE_OFFERINGS.get(kind, {}).get("us-east-1")
         if offered is not None:
-            offered.append({"InstanceType": GB200, "Location": place, "LocationType": kind})
+            offered.append({"InstanceType": instance_type, "Location": place, "LocationType": kind})
 
 
 def _accept_legal_devices() -> None:
