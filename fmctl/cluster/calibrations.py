@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fmctl import __version__
-from fmctl.cluster.store import NAME, plans_folder
-from fmctl.errors import UnknownName, UnreadableFile, UsageError, shorten
+from fmctl.cluster import store
+from fmctl.errors import UnknownName, UnreadableFile, UsageError
 from fmctl.files import read_text, write_atomic
+from fmctl.folders import data_folder
 
 SCHEMA = "fmctl.calibration/1"
 SHIPPED = "shipped"
@@ -21,29 +21,19 @@ _TEXTS = ("name", "date", "source")
 
 def folder() -> Path:
     """Where calibrations are kept. Raises UsageError where no home folder is known."""
-    return plans_folder().parent / "calibrations"
+    return data_folder("calibrations")
 
 
 def check_name(name: str) -> str:
     """The name, if a calibration may have it. Raises UsageError."""
     if name == SHIPPED:
         raise UsageError(f"'{SHIPPED}' cannot be the name of a calibration", why="it means the constants of fmctl")
-    if NAME.fullmatch(name) is None or ".." in name:
-        why = (
-            "a name is 1 to 64 letters, digits, dots, dashes and underscores, beginning and ending in a letter or digit"
-        )
-        raise UsageError(f"'{shorten(name)}' cannot be the name of a calibration", why=why, next="--name our-h200")
-    return name
+    return store.check_name(name, "calibration", "--name our-h200")
 
 
 def names() -> list[str]:
     """Names of the saved calibrations, sorted; none where there is no folder."""
-    try:
-        entries = os.listdir(folder())  # noqa: PTH208 - no Path per file: this answers the completion
-    except (OSError, UsageError):
-        return []
-    found = (entry.removesuffix(_SUFFIX) for entry in entries if entry.endswith(_SUFFIX))
-    return sorted(name for name in found if NAME.fullmatch(name))
+    return store.names_in(folder)
 
 
 def save(name: str, constants: Sequence[Mapping[str, Any]], data: Sequence[Mapping[str, Any]], date: str) -> Path:

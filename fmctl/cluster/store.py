@@ -8,51 +8,42 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from fmctl.errors import UnknownName, UnreadableFile, UsageError, shorten
 from fmctl.files import read_text, write_atomic
+from fmctl.folders import data_folder
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _SUFFIX = ".json"
 
 
 def plans_folder() -> Path:
-    """Where plans are kept: `FMCTL_DATA`, else the platform's data folder.
-
-    Raises:
-        UsageError: neither is known, because there is no home folder.
-    """
-    given = os.environ.get("FMCTL_DATA")
-    if given:
-        return Path(given) / "plans"
-    from platformdirs import user_data_path
-
-    try:
-        folder = user_data_path("fmctl")
-    except RuntimeError:
-        folder = Path()
-    if not folder.is_absolute():
-        raise UsageError("there is no folder for saved plans", why="no home folder is known", next="set FMCTL_DATA")
-    return folder / "plans"
+    """Where plans are kept. Raises UsageError where no home folder is known."""
+    return data_folder("plans")
 
 
-def check_name(name: str) -> str:
-    """The name, if a plan may have it. Raises UsageError."""
+def check_name(name: str, what: str = "plan", example: str = "--save llama-70b-p5") -> str:
+    """The name, if a plan (or another thing that is saved by name) may have it. Raises UsageError."""
     if NAME.fullmatch(name) is None or ".." in name:
         why = (
             "a name is 1 to 64 letters, digits, dots, dashes and underscores, beginning and ending in a letter or digit"
         )
-        raise UsageError(f"'{shorten(name)}' cannot be the name of a plan", why=why, next="--save llama-70b-p5")
+        raise UsageError(f"'{shorten(name)}' cannot be the name of a {what}", why=why, next=example)
     return name
 
 
 def plan_names() -> list[str]:
     """Names of the saved plans, sorted; none where there is no folder."""
+    return names_in(plans_folder)
+
+
+def names_in(folder: Callable[[], Path]) -> list[str]:
+    """Names of what is saved in a folder, sorted; none where there is no folder, or no home for it."""
     try:
-        entries = os.listdir(plans_folder())  # noqa: PTH208 - no Path per file: this answers the completion
+        entries = os.listdir(folder())  # noqa: PTH208 - no Path per file: this answers the completion
     except (OSError, UsageError):
         return []
     names = (entry.removesuffix(_SUFFIX) for entry in entries if entry.endswith(_SUFFIX))

@@ -17,7 +17,16 @@ SYSTEM_FOLDERS = (
     "scratch", "srv", "sys", "tmp", "usr", "var",
 )  # fmt: skip
 RESERVED_TAGS = ("aws:", "fmctl:", "parallelcluster:")
-OPERATING_SYSTEMS = ("alinux2023", "ubuntu2204", "ubuntu2404", "rhel8", "rhel9", "rocky8", "rocky9")
+# ParallelCluster's names for operating systems: in a configuration, and in the names of its official images.
+OPERATING_SYSTEMS: Mapping[str, str] = {
+    "alinux2023": "amzn2023-hvm",
+    "ubuntu2204": "ubuntu-2204-lts-hvm",
+    "ubuntu2404": "ubuntu-2404-lts-hvm",
+    "rhel8": "rhel8-hvm",
+    "rhel9": "rhel9-hvm",
+    "rocky8": "rocky8-hvm",
+    "rocky9": "rocky9-hvm",
+}
 MOST_TAGS = 34  # ParallelCluster takes 40; six are fmctl's
 CLOSED = "127.0.0.1/32"
 _EVERYBODY = ("0.0.0.0/0",)

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-# Operating system in a cluster's configuration, and in the image's name.
-SYSTEMS = {
-    "alinux2023": "amzn2023-hvm",
-    "ubuntu2204": "ubuntu-2204-lts-hvm",
-    "ubuntu2404": "ubuntu-2404-lts-hvm",
-    "rhel8": "rhel8-hvm",
-    "rhel9": "rhel9-hvm",
-    "rocky8": "rocky8-hvm",
-    "rocky9": "rocky9-hvm",
-}
+from fmctl.domain.checked import OPERATING_SYSTEMS
+
 _OWNER = "247102896272"
 _MADE = "2026-07-01"
 
 
 def images(version: str) -> list[dict[str, Any]]:
     """Both architectures of every system, for one version of ParallelCluster."""
-    pairs = [(name, part, arch) for name, part in SYSTEMS.items() for arch in ("x86_64", "arm64")]
+    pairs = [(name, part, arch) for name, part in OPERATING_SYSTEMS.items() for arch in ("x86_64", "arm64")]
     return [_image(version, *pair, number) for number, pair in enumerate(pairs)]
 
 

@@ -16,23 +16,16 @@ from typing import Any
 
 from fmctl.adapters.lab.client import Lab
 from fmctl.adapters.lab.settings import LOG, MODULE, STATE, Running
-from fmctl.errors import FmctlError, OperationFailed, OperationTimeout, UsageError
+from fmctl.errors import FmctlError, OperationFailed, OperationTimeout
 from fmctl.files import read_text
+from fmctl.folders import state_folder
 
 START_S, _STOP_S, _POLL_S = 60.0, 10.0, 0.05
 
 
 def lab_folder() -> Path:
     """Where the lab keeps its files: the user's state folder. Raises UsageError where there is no home."""
-    from platformdirs import user_state_path
-
-    try:
-        folder = user_state_path("fmctl")
-    except RuntimeError:
-        folder = Path()
-    if not folder.is_absolute():
-        raise UsageError("there is no folder for the lab", why="no home folder is known", next="set XDG_STATE_HOME")
-    return folder / "lab"
+    return state_folder("lab")
 
 
 def running(folder: Path | None = None) -> Running | None:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fmctl.cluster.store import plans_folder
 from fmctl.domain.state import Stored
 from fmctl.errors import UnreadableFile, UnwritableFile
+from fmctl.folders import data_folder
 
 _GUARD = ".guard"
 
@@ -24,7 +24,7 @@ class FileStore:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = plans_folder().parent if folder is None else folder
+        self._folder = data_folder() if folder is None else folder
 
     @property
     def where(self) -> str:
@@ -162,16 +162,7 @@ def _write_beside(path: Path, content: bytes) -> Path:
     beside = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
     with suppress(FileNotFoundError):
         beside.unlink()  # of a process that had our number and was killed
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        _write_all(descriptor, content)
-        os.fsync(descriptor)
-    except BaseException:
-        with suppress(OSError):
-            beside.unlink()
-        raise
-    finally:
-        os.close(descriptor)
+    _write_new(beside, content)
     return beside
 
 
@@ -182,16 +173,21 @@ def _link_new(beside: Path, path: Path, content: bytes) -> None:
     except FileExistsError:
         raise
     except OSError:  # a file system without links
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            _write_all(descriptor, content)
-            os.fsync(descriptor)
-        except BaseException:
-            with suppress(OSError):
-                path.unlink()
-            raise
-        finally:
-            os.close(descriptor)
+        _write_new(path, content)
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write and sync a file that must not exist; a part of it is taken away again. Raises FileExistsError, OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        _write_all(descriptor, content)
+        os.fsync(descriptor)
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
