@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from fmctl.documents.base import Envelope, Head, Open, Price
 from fmctl.domain.layout import CODES, FIELDS
-from fmctl.domain.result import TERMS
+from fmctl.domain.terms import TERMS
 
 Numbers = dict[str, float | None]
 NUMBER_OR_NULL: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "null"}]}

@@ -115,7 +115,7 @@ def _stated(layout: Mapping[str, Any], chosen: Mapping[str, str]) -> str:
 
 def _parts(result: Result, group: str, total: str) -> Table:
     """The parts of one total, largest first, with their share of it."""
-    from fmctl.domain.result import TERM_BY_NAME
+    from fmctl.domain.terms import TERM_BY_NAME
 
     values = result[group]
     whole = values.get(total)

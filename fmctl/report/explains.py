@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fmctl.domain.result import TERM_BY_NAME, TERMS
+from fmctl.domain.terms import TERM_BY_NAME, TERMS
 from fmctl.report.envelope import envelope
 from fmctl.report.estimates import title_of
 from fmctl.report.view import Answer, Column, Document, Report, Row, Section, Table

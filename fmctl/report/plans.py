@@ -97,7 +97,7 @@ def _table(rows: Sequence[Result]) -> Table:
 
 def term_title(name: str) -> str:
     """What a term is called."""
-    from fmctl.domain.result import TERM_BY_NAME
+    from fmctl.domain.terms import TERM_BY_NAME
 
     return TERM_BY_NAME[name].title if name in TERM_BY_NAME else name
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from fmctl.domain.hardware import Price
 from fmctl.domain.layout import CODES
-from fmctl.domain.result import TERMS, Estimate, NearMiss, Plan, PlanRequest
+from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest
+from fmctl.domain.terms import TERMS
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Document
 

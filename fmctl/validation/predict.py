@@ -27,7 +27,7 @@ NEEDED = ("step_s", "tokens_per_s_per_gpu", "allocated_bytes", "reserved_bytes")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """A case with its terms (domain.result.TERMS, one value each, and `first_stage_bytes`)."""
+    """A case with its terms (domain.terms.TERMS, one value each, and `first_stage_bytes`)."""
 
     case: Case
     terms: Mapping[str, float]

@@ -22,7 +22,8 @@ from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Accelerator, Fabric, Instance, Link, Price, StoragePrice
 from fmctl.domain.layout import Layout, Recompute, Sharding
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
-from fmctl.domain.result import TERMS, Estimate, NearMiss, Plan, PlanRequest, Reject
+from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
+from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
 from fmctl.errors import UnknownName
 from fmctl.perf.frameworks import FRAMEWORKS

@@ -15,7 +15,7 @@ import pytest
 
 from fmctl.catalog import instance_names, load_instance, load_model
 from fmctl.domain.layout import Dispatcher, Layout, Layouts, Recompute, Schedule
-from fmctl.domain.result import TERMS
+from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
 from fmctl.perf import collectives, composition, cost, energy, kernels, schedule
 from fmctl.perf.calibration import PRIOR

@@ -10,7 +10,7 @@ import pytest
 
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import Layout
-from fmctl.domain.result import TERMS, TermSpec
+from fmctl.domain.terms import TERMS, TermSpec
 from fmctl.perf.calibration import Calibration
 from fmctl.perf.collectives import EfaFit, FabricRates
 from fmctl.perf.kernels import KernelRates

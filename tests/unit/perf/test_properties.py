@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import Layout, Layouts, Precision, Recompute, Schedule, Sharding
-from fmctl.domain.result import TERMS
+from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
 from fmctl.perf.evaluate import evaluate
 from fmctl.perf.frameworks import FRAMEWORKS
