@@ -10,7 +10,6 @@ from typing import Any
 
 from fmctl.adapters.aws_end import Ends
 from fmctl.adapters.aws_errors import asked, code_of
-from fmctl.adapters.aws_leftovers import leftovers
 from fmctl.adapters.aws_session import Session
 from fmctl.adapters.ports import Identity, Leftover, Node, Stack, StackEvent
 from fmctl.errors import OperationFailed, OperationTimeout, shorten
@@ -25,24 +24,19 @@ class AwsCloud:
     """AWS by one session.
 
     Args:
-        profile: as --profile.
-        region: as --region.
+        session: credentials, region and clients.
         sleep: waits so many seconds; for what AWS needs a moment to know.
     """
 
-    def __init__(
-        self, profile: str | None = None, region: str | None = None, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        self.session = Session(profile, region)
+    def __init__(self, session: Session, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.session = session
         self._sleep = sleep
         self._ends = Ends(self.session, sleep)
         self._who: Identity | None = None
 
     def identity(self) -> Identity:
         """Account and caller, asked anew each time: credentials may have changed."""
-        client = self.session.client("sts")
-        with asked("who we are"):
-            found = client.get_caller_identity()
+        found = self.session.caller()
         self._who = Identity(found["Account"], found["Arn"], self.session.region)
         return self._who
 
@@ -112,6 +106,8 @@ class AwsCloud:
 
     def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
         """What still exists."""
+        from fmctl.adapters.aws_leftovers import leftovers  # most commands never look
+
         return leftovers(self.session, cluster)
 
     def log_lines(self, cluster: str, stream: str, after: datetime | None = None) -> Iterator[tuple[datetime, str]]:

@@ -5,11 +5,14 @@ botocore makes the same clients as boto3, without the resources that nothing her
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from threading import Thread
 from typing import Any
 
 from fmctl import __version__
 from fmctl.adapters.aws_errors import asked
+from fmctl.errors import FmctlError
 
 # Tries of botocore itself, on top of which the controller is patient; seconds to connect and to answer.
 ATTEMPTS, CONNECT_S, READ_S = 4, 5, 30
@@ -27,6 +30,34 @@ class Session:
         self._profile, self._region = profile, region
         self._session: Any = None
         self._clients: dict[str, Any] = {}
+        self._wanted: set[str] = set()
+        self._greeting: Thread | None = None
+        self._greeted: Any = None
+
+    def greet(self) -> None:
+        """Ask who we are in the background: every command begins with that, and has modules to import meanwhile.
+
+        What goes wrong is left for `caller`, which then asks itself and says so.
+        """
+
+        def ask(client: Any) -> None:
+            with suppress(Exception):
+                self._greeted = client.get_caller_identity()
+
+        with suppress(FmctlError):
+            self._greeting = Thread(target=ask, args=(self.client("sts"),), daemon=True)
+            self._greeting.start()
+
+    def caller(self) -> Mapping[str, Any]:
+        """Account and ARN, asked anew each time but for a greeting under way. Raises PermissionDenied."""
+        if self._greeting is not None:
+            self._greeting.join()
+            self._greeting, found, self._greeted = None, self._greeted, None
+            if found is not None:
+                return dict(found)
+        client = self.client("sts")
+        with asked("who we are"):
+            return dict(client.get_caller_identity())
 
     @property
     def region(self) -> str:
@@ -36,6 +67,7 @@ class Session:
     def client(self, service: str) -> Any:
         """The client of a service; AWS_ENDPOINT_URL is honoured by boto3 itself."""
         if service not in self._clients:
+            self._wanted.add(service)
             with asked("a session"):
                 self._clients[service] = self._boto().create_client(service, config=self._config())
         return self._clients[service]
@@ -54,6 +86,8 @@ class Session:
             core: Any = Core(profile=self._profile)
             if self._region is not None:
                 core.set_config_variable("region", self._region)
+            # botocore reads 400 folders, twice, to learn whether a service exists: ours do.
+            core.get_component("data_loader").list_available_services = lambda type_name: list(self._wanted)
             self._session = core
         return self._session
 

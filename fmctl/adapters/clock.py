@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from datetime import UTC, datetime
 
@@ -14,5 +15,6 @@ class SystemClock:
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait. Who waits lives long, so that cycles are looked for again, which a short command does without."""
+        gc.enable()
         time.sleep(seconds)

@@ -71,12 +71,12 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "preflight": Entry("Look at everything a launch relies on.", "operations:preflight"),
     "launch": Entry("Make a plan's cluster, with an end.", "operations:launch"),
-    "status": Entry("What AWS has of a cluster.", "operations:status"),
-    "watch": Entry("Follow a cluster.", "operations:watch"),
-    "logs": Entry("Lines of a cluster's logs.", "operations:logs"),
-    "extend": Entry("Move a cluster's end.", "operations:extend"),
-    "teardown": Entry("Remove a cluster.", "operations:teardown"),
-    "history": Entry("What was launched, and at what cost.", "operations:history"),
+    "status": Entry("What AWS has of a cluster.", "clusters:status"),
+    "watch": Entry("Follow a cluster.", "clusters:watch"),
+    "logs": Entry("Lines of a cluster's logs.", "clusters:logs"),
+    "extend": Entry("Move a cluster's end.", "clusters:extend"),
+    "teardown": Entry("Remove a cluster.", "clusters:teardown"),
+    "history": Entry("What was launched, and at what cost.", "clusters:history"),
     "config": Entry(
         "Settings, each with where its value came from.",
         children={

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.cli.choices import FORMATS
 from fmctl.cli.options import Output
 from fmctl.cli.streams import stdout_is_terminal, write_stderr, write_stdout
 from fmctl.config import Settings, resolve
 from fmctl.errors import UnknownName, UsageError
-from fmctl.report.view import Answer
 from fmctl.units import parse_list
+
+if TYPE_CHECKING:
+    from fmctl.report.view import Answer
 
 
 def settings_for(out: Output) -> Settings:
@@ -65,6 +66,8 @@ def _text(answer: Answer, out: Output, settings: Settings, form: str) -> str:
     if out.fields is not None:
         return formats.picked(answer, parse_list(out.fields, what="--fields"), form)
     if form == "table" and _on_terminal(out, settings):
+        import shutil
+
         from fmctl.report.text import terminal_text
 
         width = shutil.get_terminal_size((80, 24)).columns

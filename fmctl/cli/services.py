@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Protocol
-
-from fmctl.domain.cluster import PCLUSTER_VERSION
 
 if TYPE_CHECKING:
     from fmctl.adapters.ports import Pcluster, Survey
@@ -124,6 +122,8 @@ class RealLab:
 
     def site_for(self, instance: Instance) -> tuple[Site, tuple[str, str | None]]:
         """See `LabControl`."""
+        from dataclasses import replace
+
         from fmctl.documents.site import read_site
 
         found = self._running()
@@ -143,6 +143,7 @@ class RealLab:
         from pathlib import Path
 
         from fmctl.adapters.aws import AwsCloud
+        from fmctl.adapters.aws_session import Session
         from fmctl.adapters.lab.client import Lab
         from fmctl.adapters.lab.clock_port import LabClock
         from fmctl.cluster.state.files import FileStore
@@ -151,7 +152,7 @@ class RealLab:
         lab = Lab(self._running().endpoint)
         clock = LabClock(lab)
         folder = Path(tempfile.mkdtemp(prefix="fmctl-rehearsal-"))
-        return Ports(pcluster=pcluster, cloud=AwsCloud(sleep=clock.sleep), clock=clock, store=FileStore(folder))
+        return Ports(pcluster=pcluster, cloud=AwsCloud(Session(), clock.sleep), clock=clock, store=FileStore(folder))
 
     def _running(self) -> Any:
         from fmctl.adapters.lab import process
@@ -201,15 +202,19 @@ class RealOperations:
 
     def ports(self, settings: Settings, options: Mapping[str, str | None], site: Site | None, read_only: bool) -> Ports:
         """See `Operations`."""
+        from fmctl.adapters.aws_session import Session
+
+        session = Session(*_account(settings, options, site))
+        session.greet()
         from fmctl.adapters.aws import AwsCloud
         from fmctl.adapters.clock import SystemClock
         from fmctl.cluster.steps import Ports
+        from fmctl.domain.cluster import PCLUSTER_VERSION
 
-        profile, region = _account(settings, options, site)
         version = site.pcluster_version if site is not None else PCLUSTER_VERSION
         return Ports(
             pcluster=LazyPcluster(lambda: self.pcluster(settings, version), version),
-            cloud=AwsCloud(profile, region),
+            cloud=AwsCloud(session),
             clock=SystemClock(),
             store=self.store(settings, options),
             read_only=read_only or settings.switch("read_only"),

@@ -15,6 +15,7 @@ from cluster_fakes import NAME
 from fmctl.adapters.aws import AwsCloud
 from fmctl.adapters.aws_end import end_name, rights
 from fmctl.adapters.aws_errors import asked, of_code
+from fmctl.adapters.aws_session import Session
 from fmctl.catalog.pricing import find_price
 from fmctl.errors import (
     CapacityUnavailable,
@@ -43,7 +44,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsCloud]:
     for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}.items():
         monkeypatch.setenv(name, value)
     with moto.mock_aws():
-        found = AwsCloud(region="us-east-1", sleep=lambda _: None)
+        found = AwsCloud(Session(region="us-east-1"), lambda _: None)
         pages = found.session.pages
 
         def with_reservations(service: str, operation: str, key: str, what: str, **given: Any) -> Iterator[Any]:
@@ -286,14 +287,14 @@ def test_what_the_library_raises_is_one_of_our_errors() -> None:
 def test_without_credentials_the_next_step_is_to_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(PermissionDenied) as caught:
-        AwsCloud(region="us-east-1").identity()
+        AwsCloud(Session(region="us-east-1")).identity()
     assert "aws sso login" in (caught.value.next or "")
 
 
 def test_without_a_region_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(UsageError, match="region"):
-        AwsCloud().stack("x")
+        AwsCloud(Session()).stack("x")
 
 
 def test_the_end_is_warned_of_half_an_hour_before(cloud: AwsCloud) -> None:
