@@ -11,7 +11,7 @@ from typing import Any
 from fmctl.adapters.aws_end import Ends
 from fmctl.adapters.aws_errors import asked, code_of
 from fmctl.adapters.aws_session import Session
-from fmctl.adapters.ports import Identity, Leftover, Node, Stack, StackEvent
+from fmctl.adapters.ports import Identity, Leftover, Node, Reservation, Stack, StackEvent
 from fmctl.errors import OperationFailed, OperationTimeout, shorten
 
 _TAG = "parallelcluster:cluster-name"
@@ -109,6 +109,12 @@ class AwsCloud:
         from fmctl.adapters.aws_leftovers import leftovers  # most commands never look
 
         return leftovers(self.session, cluster)
+
+    def reservation(self, reservation_id: str) -> Reservation | None:
+        """One reservation."""
+        from fmctl.adapters.survey import AwsSurvey
+
+        return AwsSurvey(self.session).reservation(reservation_id)
 
     def log_lines(self, cluster: str, stream: str, after: datetime | None = None) -> Iterator[tuple[datetime, str]]:
         """Lines of the newest log group of the cluster, of streams whose name holds `stream`, oldest first."""

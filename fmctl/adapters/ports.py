@@ -131,6 +131,21 @@ class Leftover:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """An EC2 capacity reservation. kind: default (ODCR) or capacity-block. zone: its name. end None: till cancelled."""
+
+    id: str
+    instance: str
+    zone: str
+    state: str
+    total: int
+    available: int
+    kind: str
+    start: datetime | None
+    end: datetime | None
+
+
 class Cloud(Protocol):
     """AWS in one region, as far as running clusters needs it. Lists are complete (every page)."""
 
@@ -178,6 +193,10 @@ class Cloud(Protocol):
         """What of the cluster still exists: by its tags and by the names that ParallelCluster gives."""
         ...
 
+    def reservation(self, reservation_id: str) -> Reservation | None:
+        """One capacity reservation or Capacity Block; None where there is none."""
+        ...
+
     def log_lines(self, cluster: str, stream: str, after: datetime | None = None) -> Iterator[tuple[datetime, str]]:
         """Lines of the cluster's CloudWatch streams whose name holds `stream`, oldest first."""
         ...
@@ -210,21 +229,6 @@ class Subnet:
     free_addresses: int
     way_out: str
     public_ips: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """An EC2 capacity reservation. kind: default (ODCR) or capacity-block. zone: its name. end None: till cancelled."""
-
-    id: str
-    instance: str
-    zone: str
-    state: str
-    total: int
-    available: int
-    kind: str
-    start: datetime | None
-    end: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

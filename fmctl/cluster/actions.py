@@ -208,6 +208,19 @@ def stays(spec: ClusterSpec) -> tuple[str, ...]:
     return tuple(kept)
 
 
+def reused(spec: ClusterSpec) -> tuple[str, ...]:
+    """What the cluster uses and does not make: kind and id of each."""
+    site, files = spec.site, spec.site.file_system
+    found = [("reservation", one) for one in (spec.capacity.reservation_id or "").split(",") if one]
+    found += [("file system", files.id)] if files is not None and files.id else []
+    found += [("data", files.data_repository)] if files is not None and files.data_repository else []
+    found += [("image", site.ami)] if site.ami else []
+    found += [("bucket", site.bucket)] if site.bucket else []
+    found += [("subnet", one) for one in dict.fromkeys((site.compute_subnet, site.head_subnet))]
+    found += [("security group", one) for one in site.security_groups]
+    return tuple(f"{kind} {id}" for kind, id in found)
+
+
 def _create(spec: ClusterSpec, digest: str) -> str:
     return token(spec.name, digest, "create")
 

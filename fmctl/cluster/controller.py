@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from fmctl.adapters.ports import Identity, Node, Stack
 from fmctl.cluster import actions
 from fmctl.cluster.actions import Action, Actual, Money, Rendering, end_step, spec_digest, token
+from fmctl.cluster.failures import error_of
 from fmctl.cluster.journal import BEGIN, masked
 from fmctl.cluster.records import Record, changed, check_name, cluster_names, read_record, record_of, write_record
 from fmctl.cluster.state import locks
@@ -32,6 +33,7 @@ from fmctl.errors import (
 _STILL_WHOLE = 0.9
 _MOST_HOURS = 24.0 * 366
 _SLACK = timedelta(minutes=10)
+_RECENT = timedelta(minutes=30)  # of scaling logs that explain nodes missing now
 
 ConfirmLaunch = Callable[[tuple[Action, ...], Money], bool]
 
@@ -52,7 +54,8 @@ class Status:
     """A cluster as AWS has it and as the store remembers it.
 
     spent_usd: at most so much for the nodes since the stack began; cap_usd: at the end. Both None without a price.
-    unsettled: actions that were begun and whose outcome nobody recorded. next: what to do.
+    unsettled: actions that were begun and whose outcome nobody recorded. next: what to do. trouble: why nodes are
+    missing, as the scaling logs of the last half hour tell; "" where they tell nothing.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Status:
     locked_by: str
     unsettled: tuple[str, ...]
     next: str
+    trouble: str = ""
 
 
 def plan_launch(
@@ -209,6 +213,7 @@ def status(name: str, ports: Ports) -> Status:
         cap = record.usd_per_h * record.max_hours
         hours = (ports.clock.now() - actual.stack.created).total_seconds() / 3600 if actual.stack else 0.0
         spent = record.usd_per_h * max(hours, 0.0)
+    trouble, do_next = _trouble(name, record, actual, ports)
     return Status(
         name=name,
         condition=now,
@@ -220,8 +225,25 @@ def status(name: str, ports: Ports) -> Status:
         cap_usd=cap,
         locked_by=locks.holder_of(ports.store, name),
         unsettled=unsettled,
-        next=_next(name, now, actual, unsettled),
+        next=do_next or _next(name, now, actual, unsettled),
+        trouble=trouble,
     )
+
+
+def _trouble(name: str, record: Record | None, actual: Actual, ports: Ports) -> tuple[str, str]:
+    """(why nodes are missing, what to do), out of the scaling logs, which are read only where any are."""
+    running = sum(node.role == "compute" and node.state in ("pending", "running") for node in actual.nodes)
+    growing = actions.condition(actual.stack) in (actions.READY, actions.GROWING)
+    if record is None or not growing or running >= record.nodes:
+        return "", ""
+    from fmctl.cluster import log_reasons
+
+    since = ports.clock.now() - _RECENT
+    found = log_reasons.told(log_reasons.lines_of(ports.cloud, name, log_reasons.SCALING_STREAMS, since))
+    if found is None:
+        return "", ""
+    error = error_of(name, found.cause, found.line)
+    return f"{error.what} ({at(found.at)}: {error.why})", error.next or ""
 
 
 def _next(name: str, now: str, actual: Actual, unsettled: tuple[str, ...]) -> str:

@@ -1,9 +1,9 @@
-"""Why a cluster failed, in one sentence with the next step: from stack events and describe-cluster's `failures`."""
+"""Why a cluster failed, in one sentence with the next step: from stack events, describe-cluster and logs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,49 @@ CAUSES = (
         "fmctl logs {name} cfn-init (network of the subnet, custom actions, image); then fmctl teardown {name}",
     ),
 )
+# What the head node's own logs tell, and neither the stack nor describe-cluster do.
+LOG_CAUSES = (
+    Cause(
+        "mount",
+        r"(?:mount|lustre|lnet|fsx).*(?:timed out|timeout|fail|error|refused)"
+        r"|(?:fail|error|timed out).*(?:mount|lustre)",
+        OperationFailed,
+        "a file system of {name} could not be mounted",
+        "open TCP 988 and 1018-1023 between the nodes and the file system (security groups), same VPC; then "
+        "fmctl teardown {name} and launch again",
+    ),
+    Cause(
+        "way-out",
+        r"Could not resolve host|Connect(?:ion)? ?timed? ?out|ConnectTimeout|Network is unreachable"
+        r"|EndpointConnectionError|Failed to connect to|Name or service not known",
+        OperationFailed,
+        "nodes of {name} cannot reach AWS or a mirror",
+        "a NAT gateway or VPC endpoints for the subnet (fmctl preflight shows its way out); then launch again",
+    ),
+    Cause(
+        "custom-action",
+        r"OnNode(?:Start|Configured|Updated)|fetch_and_run|custom action",
+        OperationFailed,
+        "a script that the configuration of {name} names failed on a node",
+        "fmctl logs {name} cfn-init; repair the script; then fmctl teardown {name} and launch again",
+    ),
+    Cause(
+        "gpu-health",
+        r"gpu.?health.?check.*fail|health check .*fail",
+        OperationFailed,
+        "a node of {name} failed its GPU health check and is being replaced",
+        "fmctl logs {name} slurm_health_check; a bad GPU goes back to AWS with its instance",
+    ),
+    Cause(
+        "boot",
+        r"ResumeTimeout|bootstrap (?:failure|timeout|timed out)|not all EC2 info are available",
+        OperationFailed,
+        "nodes of {name} start and do not join the cluster in time",
+        "fmctl logs {name} cloud-init-output; often the subnet, the image, or very many nodes at once",
+    ),
+)
+# Causes that say that there is one, and not which: logs say more.
+VAGUE = frozenset({"protected-mode", "wait-condition"})
 
 
 def explain(
@@ -94,6 +137,7 @@ def explain(
     events: Iterable[StackEvent] = (),
     described: Mapping[str, Any] | None = None,
     reasons: Sequence[str] = (),
+    logs: Callable[[], tuple[Cause, str] | None] = lambda: None,
 ) -> FmctlError:
     """The error that a failed stack amounts to.
 
@@ -102,6 +146,7 @@ def explain(
         events: of its stack, oldest first.
         described: `describe-cluster`.
         reasons: more texts, as of an exception.
+        logs: asked only where the rest is vague: the cause that the logs tell of, with its line.
 
     Returns:
         An error of the kind that its cause has, to be raised. `why` quotes AWS: the first reason that is a cause.
@@ -112,13 +157,21 @@ def explain(
     for cause in CAUSES:
         for text in texts:
             if re.search(cause.pattern, text, re.I):
-                return cause.kind(cause.what.format(name=name), why=_short(text), next=cause.next.format(name=name))
+                found = logs() if cause.name in VAGUE else None
+                return error_of(name, *(found or (cause, _short(text))))
+    if (found := logs()) is not None:
+        return error_of(name, *found)
     first = next((text for text in texts if not _ECHO.search(text)), texts[0] if texts else "")
     return OperationFailed(
         f"the stack of {name} failed",
         why=_short(first) if first else "CloudFormation gives no reason",
         next=f"fmctl logs {name} events; then fmctl teardown {name}",
     )
+
+
+def error_of(name: str, cause: Cause, why: str) -> FmctlError:
+    """The error that a known cause amounts to."""
+    return cause.kind(cause.what.format(name=name), why=why, next=cause.next.format(name=name))
 
 
 def failing(events: Iterable[StackEvent], name: str) -> dict[str, str]:

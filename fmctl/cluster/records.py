@@ -11,7 +11,7 @@ from typing import Any
 
 from fmctl import __version__
 from fmctl.adapters.ports import Identity
-from fmctl.cluster.actions import Rendering, spec_digest
+from fmctl.cluster.actions import Rendering, reused, spec_digest
 from fmctl.cluster.journal import masked
 from fmctl.cluster.state import StateStore, save
 from fmctl.domain.cluster import ClusterSpec
@@ -27,6 +27,8 @@ class Record:
     """A cluster that fmctl launched. account: masked; end: when AWS deletes it; max_hours: with all extensions.
 
     state: launching, running, failed, deleting or gone, as last known here. retained: resources left by a deletion.
+    reused: kind and id of what the cluster uses and did not make. purchase: how its nodes are bought. price_date: of
+    usd_per_h. spent_usd: what the nodes cost at most from creation to teardown; None before, or without a price.
     """
 
     name: str
@@ -47,6 +49,10 @@ class Record:
     state: str = "launching"
     boundary: str | None = None
     retained: tuple[str, ...] = field(default=())
+    purchase: str = ""
+    price_date: str = ""
+    spent_usd: float | None = None
+    reused: tuple[str, ...] = field(default=())
 
 
 def record_of(spec: ClusterSpec, rendering: Rendering, who: Identity, began: datetime, end: datetime) -> Record:
@@ -68,6 +74,9 @@ def record_of(spec: ClusterSpec, rendering: Rendering, who: Identity, began: dat
         began=began,
         end=end,
         boundary=masked(spec.site.permissions_boundary),
+        purchase=spec.capacity.purchase,
+        price_date=spec.price_date,
+        reused=reused(spec),
     )
 
 
@@ -90,7 +99,7 @@ def read_record(store: StateStore, name: str) -> Record | None:
     found = read_cluster(stored.text, f"the record of {name} in {store.where}")
     known = {key: found[key] for key in Record.__dataclass_fields__ if key in found}
     known |= {key: _utc(found[key]) for key in _TIMES}
-    known["retained"] = tuple(found.get("retained", ()))
+    known |= {key: tuple(found.get(key, ())) for key in ("retained", "reused")}
     return Record(**known)
 
 

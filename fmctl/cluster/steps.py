@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from fmctl.adapters.ports import Clock, Cloud, Identity, Pcluster, Stack
 from fmctl.cluster import actions
-from fmctl.cluster.failures import explain
+from fmctl.cluster.failures import Cause, explain
 from fmctl.cluster.journal import Journal, Progress, masked, progress
 from fmctl.cluster.records import Record, write_record
 from fmctl.cluster.retry import TRIES, passing, patiently, pause
@@ -201,7 +201,14 @@ class Run:
             events = self.ask(lambda: self.ports.cloud.stack_events(self.name))
         with suppress(FmctlError):
             described = self.ask(lambda: self.ports.pcluster.describe(self.name, self.region))
-        return explain(self.name, events, described, [stack.reason] if stack else [])
+        return explain(self.name, events, described, [stack.reason] if stack else [], self._logged)
+
+    def _logged(self) -> tuple[Cause, str] | None:
+        from fmctl.cluster import log_reasons
+
+        streams = (*log_reasons.SCALING_STREAMS, *log_reasons.HEAD_STREAMS)
+        found = log_reasons.told(log_reasons.lines_of(self.ports.cloud, self.name, streams))
+        return None if found is None else (found.cause, found.line)
 
     def _settled(self, settled: Callable[[], bool]) -> bool:
         with suppress(FmctlError):

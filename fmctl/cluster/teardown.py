@@ -19,6 +19,7 @@ from fmctl.errors import FmctlError, OperationFailed, OperationTimeout, Permissi
 # How long instances may take to go after their stack.
 _NODES_S = 300.0
 _MARK = "fmctl"
+_RESERVATION = "reservation "
 
 ConfirmTeardown = Callable[[tuple[Action, ...], Actual], bool]
 
@@ -96,7 +97,8 @@ def _teardown(run: Run, record: Record | None, confirm: ConfirmTeardown) -> Torn
     steps = {step.name: step for step in _actions(run, record, actual)}
     if not steps:
         _close(run, record, ())
-        return Torn(name, done=True, was=False, leftovers=actual.leftovers, warnings=said(run))
+        left = actual.leftovers + _reserved(run, record)
+        return Torn(name, done=True, was=False, leftovers=left, warnings=said(run))
     if not confirm(tuple(steps.values()), actual):
         return Torn(name, done=False, was=True, leftovers=actual.leftovers)
     if record is not None:
@@ -111,8 +113,8 @@ def _teardown(run: Run, record: Record | None, confirm: ConfirmTeardown) -> Torn
     if "remove-end" in steps:
         what = {"role": f"fmctl-end-{name}", "schedule": f"fmctl-end-{name}"}
         run.do("remove-end", steps["remove-end"].token, what, lambda: run.ports.cloud.remove_end(name))
-    left = _sweep(run)
-    _close(run, record, retained)
+    left = _sweep(run) + _reserved(run, record)
+    _close(run, record, retained, _spent(run, record, actual.stack))
     return Torn(name, done=True, was=True, retained=retained, leftovers=left, warnings=said(run))
 
 
@@ -226,10 +228,38 @@ def _sweep(run: Run) -> tuple[Leftover, ...]:
     return left
 
 
-def _close(run: Run, record: Record | None, retained: tuple[str, ...]) -> None:
+def _reserved(run: Run, record: Record | None) -> tuple[Leftover, ...]:
+    """Reservations that the cluster used and that go on being billed, whether anything runs in them or not."""
+    if record is None or record.purchase != "odcr":
+        return ()
+    left: list[Leftover] = []
+    for one in (used.removeprefix(_RESERVATION) for used in record.reused if used.startswith(_RESERVATION)):
+        command = f"aws ec2 cancel-capacity-reservation --capacity-reservation-id {one} --region {run.region}"
+        why = "billed until it is cancelled, used or not; see first whether others use it"
+        try:
+            found = run.ask(lambda one=one: run.ports.cloud.reservation(one))  # type: ignore[misc]
+        except FmctlError as error:
+            left.append(Leftover("reservation", one, None, command, f"{why}; could not be looked at: {error.what}"))
+            continue
+        if found is not None and found.state in ("active", "pending", "scheduled"):
+            each = None if record.usd_per_h is None else record.usd_per_h / max(record.nodes, 1) * 24.0
+            usd = None if each is None else each * found.total
+            left.append(Leftover("reservation", one, usd, command, f"{found.total} x {found.instance}, {why}"))
+    return tuple(left)
+
+
+def _spent(run: Run, record: Record | None, stack: Stack | None) -> float | None:
+    """What all nodes would have cost from the stack's creation until now; None without a price or a stack."""
+    if record is None or stack is None or record.usd_per_h is None:
+        return None
+    return record.usd_per_h * max((run.ports.clock.now() - stack.created).total_seconds(), 0.0) / 3600.0
+
+
+def _close(run: Run, record: Record | None, retained: tuple[str, ...], spent_usd: float | None = None) -> None:
     if record is not None and record.state == "gone" and run.progress.begin is None and not run.progress.open:
         return
     if run.journal.records:
         run.journal.note(ENDED, {"retained": list(retained)})
     if record is not None:
-        remember(run, changed(record, state="gone", retained=retained))
+        spent = record.spent_usd if spent_usd is None else spent_usd
+        remember(run, changed(record, state="gone", retained=retained, spent_usd=spent))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from fmctl.adapters.ports import Clock, Cloud, Node, Stack, StackEvent
+from fmctl.cluster.failures import error_of
 from fmctl.errors import FmctlError, PermissionDenied
 
 # Seconds that a resource usually takes. Assumed from the order of published stack timelines, not measured by AWS; used
@@ -34,17 +35,18 @@ USUAL_OTHERS_S = 30.0
 # A resource is called slow after so many times its usual time, and no sooner than a minute.
 SLOW_FACTOR, SLOW_LEAST_S = 2.5, 60.0
 BUSY_S, QUIET_S = 10.0, 60.0  # between looks at the stack while it changes, and while it does not
-NODES_S, END_S, COST_S = 30.0, 600.0, 300.0
+NODES_S, END_S, COST_S, SCALING_S = 30.0, 600.0, 300.0, 120.0
 JITTER = 0.2
 FAILED_LOOKS = 8  # looks that fail in a row before the watch gives up
 RESERVED_WARNING = timedelta(minutes=30)
+AGAIN = timedelta(minutes=10)  # between two tellings of one cause
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One row of the stream: when it happened, who says so, what about what.
 
-    source: cloudformation, ec2, scheduler or fmctl. kind: stack, resource, slow, nodes, end, cost, trouble.
+    source: cloudformation, ec2, scheduler, logs or fmctl. kind: stack, resource, slow, nodes, end, cost, trouble.
     """
 
     at: datetime
@@ -102,6 +104,8 @@ class Watch:
     end_known: bool = False
     spent_usd: float = 0.0
     metered_at: datetime | None = None
+    told_at: datetime | None = None
+    told_cause: str = ""
 
     def events(self, until: Callable[[str], bool] = lambda status: False) -> Iterator[Event]:
         """The stream, until `until` holds for the stack's status ("" where there is no stack).
@@ -114,6 +118,7 @@ class Watch:
             (_Timer(now), self._nodes, lambda: NODES_S),
             (_Timer(now), self._end, lambda: END_S),
             (_Timer(now), self._cost, lambda: COST_S),
+            (_Timer(now), self._scaling, lambda: SCALING_S),
         )
         failed = 0
         while True:
@@ -197,6 +202,23 @@ class Watch:
             hours = (now - self.metered_at).total_seconds() / 3600.0
             self.spent_usd += self.usd_per_h / self.node_count * running * max(hours, 0.0)
         self.metered_at = now
+
+    def _scaling(self, now: datetime) -> Iterator[Event]:
+        """Why nodes are missing, as the scaling daemons wrote since the last look; the same cause once in a while."""
+        running = sum(n for role, state, n in self.counts if role == "compute" and state in ("pending", "running"))
+        if not self.status or running >= self.node_count:
+            return
+        from fmctl.cluster import log_reasons
+
+        since = self.told_at or now - AGAIN
+        found = log_reasons.told(log_reasons.lines_of(self.cloud, self.cluster, log_reasons.SCALING_STREAMS, since))
+        if found is None or (found.cause.name == self.told_cause and self.told_at and found.at - self.told_at < AGAIN):
+            return
+        self.told_at, self.told_cause = found.at, found.cause.name
+        error = error_of(self.cluster, found.cause, found.line)
+        yield Event(
+            found.at, "logs", "trouble", self.cluster, found.cause.name, f"{error.what}: {error.why}; {error.next}"
+        )
 
     def _end(self, now: datetime) -> Iterator[Event]:
         end = self.cloud.end(self.cluster)

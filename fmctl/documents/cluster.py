@@ -39,6 +39,10 @@ class ClusterDocument(Open):
     state: Literal["launching", "running", "failed", "deleting", "gone"]
     boundary: str | None = None
     retained: list[str] = Field(default_factory=list)
+    purchase: str = ""
+    price_date: str = ""
+    spent_usd: float | None = Field(default=None, description="of the nodes, at most, from creation to teardown")
+    reused: list[str] = Field(default_factory=list, description="kind and id of what it uses and did not make")
 
 
 class JournalDocument(Open):

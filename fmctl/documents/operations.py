@@ -91,6 +91,7 @@ class StatusRow(Open):
     end: str | None
     locked_by: str | None
     unsettled: list[str]
+    trouble: str | None
     next: str
     seen_at: str
     seen_from: str
@@ -163,6 +164,11 @@ class HistoryRow(Open):
     end: str
     created_by: str
     retained: list[str]
+    purchase: str | None
+    price_date: str | None
+    spent_usd: float | None
+    reused: list[str]
+    same_configuration: list[str]
 
 
 class History(Open):

@@ -152,6 +152,10 @@ def _record(record: Record) -> dict[str, Any]:
         "end": _iso(record.end),
         "created_by": record.created_by,
         "retained": list(record.retained),
+        "purchase": record.purchase or None,
+        "price_date": record.price_date or None,
+        "spent_usd": record.spent_usd,
+        "reused": list(record.reused),
     }
 
 
@@ -190,6 +194,7 @@ def _status(one: Status, now: datetime, source: str) -> dict[str, Any]:
         "end": _iso(one.end),
         "locked_by": one.locked_by or None,
         "unsettled": list(one.unsettled),
+        "trouble": one.trouble or None,
         "next": one.next,
         "seen_at": _iso(now),
         "seen_from": source,
@@ -220,6 +225,8 @@ def _status_report(document: Document) -> Report:
         Column("next", keep=1),
     )
     sections = [Section(table=Table(columns, cells))] if rows else [Section(lines=("no clusters",))]
+    trouble = tuple(f"{row['cluster']}: {row['trouble']}" for row in rows if row["trouble"])
+    sections += [Section("Trouble", lines=trouble)] if trouble else []
     seen = rows[0]["seen_at"][:19].replace("T", " ") if rows else ""
     if rows:
         sections.append(Section(lines=(f"seen {seen} UTC, {rows[0]['seen_from']}",)))
@@ -280,7 +287,15 @@ def _teardown_report(document: Document) -> Report:
 
 def history_answer(records: Sequence[Record]) -> Answer:
     """What ran, where, from which plan, by whom, and at what cost at most; newest first."""
-    rows = [{"cluster": one.name, **_record(one), "cap_usd": _cap(one)} for one in records]
+    rows = [
+        {
+            "cluster": one.name,
+            **_record(one),
+            "cap_usd": _cap(one),
+            "same_configuration": [o.name for o in records if o is not one and o.config_digest == one.config_digest],
+        }
+        for one in records
+    ]
     document = envelope("history", {"clusters": rows})
     return Answer(document, document["result"]["clusters"], lambda: _history_report(document))
 
@@ -298,7 +313,7 @@ def _history_report(document: Document) -> Report:
             f"{row['nodes']} x {row['instance']}",
             row["plan"],
             (row["began"] or "")[:16].replace("T", " "),
-            _usd(row["cap_usd"]),
+            _usd(row["spent_usd"] if row["spent_usd"] is not None else row["cap_usd"]),
             row["config_digest"][7:19],
             row["created_by"],
         )
@@ -310,4 +325,10 @@ def _history_report(document: Document) -> Report:
     )  # fmt: skip
     if not rows:
         return Report("history", (Section(lines=("nothing was launched from this store",)),))
-    return Report("history", (Section(table=Table(columns, cells)),))
+    used = tuple((row["cluster"], ", ".join(_reused(row))) for row in rows if _reused(row))
+    lines = (Section("Reused", Table((Column(""), Column("")), used, header=False)),) if used else ()
+    return Report("history", (Section(table=Table(columns, cells)), *lines))
+
+
+def _reused(row: Mapping[str, Any]) -> list[str]:
+    return [*row["reused"], *(f"configuration of {name}" for name in row["same_configuration"])]

@@ -91,6 +91,30 @@ def test_a_whole_cycle(fmctl: Fmctl, instance: str) -> None:
     assert "123456789012" not in (fmctl.folder / "clusters" / f"{name}.json").read_text(encoding="utf-8")
 
 
+def test_missing_nodes_are_explained_out_of_the_cluster_s_own_logs(fmctl: Fmctl) -> None:
+    """Static nodes, capacity for one of two: clustermgtd's line, in its format, through CloudWatch to `status`."""
+    name = "short"
+    fmctl("plan", "llama-3.1-8b", "--instances", "p5.48xlarge", "--nodes", "2", "--tokens", "1B", "--save", name)
+    site = fmctl.site("p5.48xlarge")
+    looked = fmctl("preflight", name, "--site", site)["result"]["checks"]
+    assert next(check for check in looked if check["check"] == "quota")["state"] == "ok"
+    fmctl.world.lab.ice(r"p5\.48xlarge", after=1)
+    try:
+        fmctl("launch", name, "--site", site, "--yes", "--max-hours", "99", "--static")
+        fmctl.world.lab.advance(600)
+        (seen,) = fmctl("status", name)["result"]["clusters"]
+        assert seen["nodes"]["compute running"] == 1
+        assert "AWS has no capacity" in seen["trouble"]
+        assert "sufficient p5.48xlarge capacity" in seen["trouble"]
+    finally:
+        fmctl.world.lab.clear()
+        fmctl("teardown", name, "--yes")
+    (past,) = fmctl("history")["result"]["clusters"]
+    assert past["spent_usd"] is not None  # 0 where the lab's clock is ahead of this machine's
+    assert past["price_date"]
+    assert any(one.startswith("subnet ") for one in past["reused"])
+
+
 def test_watch_follows_to_the_end(fmctl: Fmctl) -> None:
     name = "watched"
     fmctl("plan", "llama-3.1-8b", "--instances", "p5.48xlarge", "--nodes", "2", "--tokens", "1B", "--save", name)

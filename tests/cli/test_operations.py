@@ -151,7 +151,9 @@ def test_status_says_when_and_from_where(ops: Any) -> None:
     assert row["seen_at"]
     assert row["seen_from"].startswith("AWS and")
     assert "live" in ops.ok("status").out
-    assert ops.ok("history").out.count("live") == 1
+    past = ops.ok("history").out
+    assert [line.split()[0] for line in past.splitlines() if "live" in line] == ["live", "live"]  # the row, and Reused
+    assert "subnet subnet-1" in past
 
 
 def test_watch_ends_when_the_cluster_does(ops: Any) -> None:

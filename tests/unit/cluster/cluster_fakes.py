@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from fmctl.adapters.ports import Finding, Identity, Leftover, Node, Resource, Stack, StackEvent
+from fmctl.adapters.ports import Finding, Identity, Leftover, Node, Reservation, Resource, Stack, StackEvent
 from fmctl.cluster.state.locks import Holder
 from fmctl.cluster.steps import Ports
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site
@@ -94,6 +94,8 @@ class World:
     retained: list[str] = field(default_factory=list)
     findings: tuple[Finding, ...] = ()
     boundary: str | None = None
+    logs: list[tuple[datetime, str, str]] = field(default_factory=list)
+    reservations: dict[str, Reservation] = field(default_factory=dict)
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -265,8 +267,12 @@ class FakeCloud:
 
         return self.gate.call("Cloud.leftovers", left)
 
+    def reservation(self, reservation_id: str) -> Reservation | None:
+        return self.world.reservations.get(reservation_id)
+
     def log_lines(self, cluster: str, stream: str, after: datetime | None = None) -> Iterator[tuple[datetime, str]]:
-        return iter([(START, f"{cluster}: a line of {stream}")])
+        said = [(at, text) for at, held, text in self.world.logs if stream in held and (after is None or at > after)]
+        return iter(said or [(START, f"{cluster}: a line of {stream}")])
 
     def run_on_head(self, cluster: str, command: Sequence[str], timeout_s: float = 30.0) -> str:
         raise AssertionError("never asked")

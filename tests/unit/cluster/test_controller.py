@@ -11,12 +11,12 @@ import pytest
 from cluster_chaos import Case, prepared
 from cluster_fakes import NAME, START, FakeClock, FakeRendering, Gate, World, holder, ports, rendering, spec
 
-from fmctl.adapters.ports import Finding, Leftover, Stack
+from fmctl.adapters.ports import Finding, Leftover, Reservation, Stack
 from fmctl.cluster import actions
 from fmctl.cluster.actions import Actual, launch_actions, spec_digest, teardown_actions, token
 from fmctl.cluster.controller import extend, launch, plan_launch, status
 from fmctl.cluster.failures import CAUSES, explain
-from fmctl.cluster.records import cluster_names, read_record
+from fmctl.cluster.records import changed, cluster_names, read_record, write_record
 from fmctl.cluster.retry import LONGEST_S, TRIES, passing, patiently, pause
 from fmctl.cluster.state.locks import Holder, alive, this_process
 from fmctl.cluster.teardown import plan_teardown, teardown
@@ -280,6 +280,42 @@ def test_extending_moves_the_end_and_the_cap() -> None:
     case.run("teardown")
     with pytest.raises(OperationFailed, match="does not run"):
         extend(NAME, 1, seen, confirm=lambda *_: True)
+
+
+def test_status_says_out_of_the_logs_why_nodes_are_missing() -> None:
+    case = prepared("teardown")
+    case.world.fleet = 4
+    seen = ports(case.world, Gate(), case.texts, 5)
+    assert status(NAME, seen).trouble == ""
+    line = "2026-11-22 09:00:00,000 - 1 - [slurm_plugin.x:y] - ERROR - InsufficientInstanceCapacity - us-east-1d"
+    case.world.logs = [(case.world.now, "ip-10-0-0-1.i-0.clustermgtd", line)]
+    found = status(NAME, seen)
+    assert "AWS has no capacity" in found.trouble
+    assert "us-east-1d" in found.trouble
+    assert found.next.startswith(f"fmctl teardown {NAME}")
+    case.world.advance(3600)
+    assert status(NAME, seen).trouble == "", "an hour ago is no reason now"
+    case.world.fleet = 10
+    assert status(NAME, seen).trouble == ""
+
+
+def test_a_reservation_goes_on_being_billed_and_is_named_after_teardown() -> None:
+    case = prepared("teardown")
+    held = "cr-0123456789abcdef0"
+    record = read_record(ports(case.world, Gate(), case.texts, 5).store, NAME)
+    assert record is not None
+    seen = ports(case.world, Gate(), case.texts, 5)
+    write_record(seen.store, changed(record, purchase="odcr", reused=(f"reservation {held}", "bucket b")))
+    case.world.reservations[held] = Reservation(held, "p5.48xlarge", "a", "active", 12, 2, "default", None, None)
+    torn = teardown(NAME, seen, confirm=lambda *_: True)
+    (left,) = [one for one in torn.leftovers if one.kind == "reservation"]
+    assert left.usd_per_day == pytest.approx(983.2 / 10 * 24 * 12)
+    assert left.command.endswith(f"--capacity-reservation-id {held} --region us-east-1")
+    again = teardown(NAME, ports(case.world, Gate(), case.texts, 5), confirm=lambda *_: True)
+    assert [one.id for one in again.leftovers if one.kind == "reservation"] == [held]
+    case.world.reservations.clear()
+    again = teardown(NAME, ports(case.world, Gate(), case.texts, 5), confirm=lambda *_: True)
+    assert not [one for one in again.leftovers if one.kind == "reservation"]
 
 
 def test_status_counts_the_money_and_says_what_is_next() -> None:

@@ -70,6 +70,13 @@ class FakeCloud:
         head = Node("i-h", "m6i.4xlarge", "head", "running", "z", "10.0.0.1", START)
         return (head, *(Node(f"i-{n}", "p5", "compute", "running", "z", "", START) for n in range(running)))
 
+    def log_lines(self, cluster: str, stream: str, after: datetime | None = None) -> list[tuple[datetime, str]]:
+        self.calls += 3  # groups, streams, lines
+        line = "2026-11-22 12:02:00,000 - 1 - [slurm_plugin.x:y] - ERROR - InsufficientInstanceCapacity - none"
+        at = START + timedelta(minutes=2)
+        told = stream == "clustermgtd" and self.clock.minute() >= 2 and (after is None or at > after)
+        return [(at, line)] if told else []
+
     def end(self, cluster: str) -> datetime | None:
         self._called()
         return self.ends
@@ -95,6 +102,7 @@ def test_a_creation_is_told_in_order() -> None:
         ("resource", "Role", "CREATE_COMPLETE"),
         ("resource", "Slow", "CREATE_IN_PROGRESS"),
         ("slow", "Slow", "CREATE_IN_PROGRESS"),
+        ("trouble", "c", "capacity"),
         ("resource", "Slow", "CREATE_COMPLETE"),
         ("stack", "c", "CREATE_COMPLETE"),
         ("nodes", "c", ""),
@@ -116,6 +124,15 @@ def test_64_nodes_for_an_hour_ask_less_than_once_a_second() -> None:
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert grown < 256 * 1024
+
+
+def test_nodes_that_never_come_are_asked_after_in_the_logs_and_seldom() -> None:
+    found, cloud, _ = watch(hours=1.0, node_count=65)
+    (told,) = [event for event in found if event.kind == "trouble"]
+    assert (told.source, told.at) == ("logs", START + timedelta(minutes=2))
+    assert "AWS has no capacity" in told.text
+    assert "fmctl teardown c" in told.text
+    assert cloud.calls < 3600 / 3
 
 
 def test_cost_is_that_of_nodes_that_ran() -> None:
