@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from datetime import date
 from fnmatch import fnmatchcase
-from functools import cache
 
 from fmctl.catalog.instances import find_instance
 from fmctl.catalog.names import instance_names
-from fmctl.catalog.store import data_dir, read_csv
+from fmctl.catalog.price_files import read_prices, read_storage_prices, snapshot_files
+from fmctl.catalog.store import data_dir
 from fmctl.domain.hardware import Price, StoragePrice
 from fmctl.errors import UnknownName
 
@@ -20,21 +20,14 @@ OPTIONS = ("on-demand", "capacity-block", "spot", "reserved-1y", "reserved-3y")
 """Ways to buy that a plan can use; other options in the file are evidence (Spot extremes, history, SageMaker)."""
 
 SAME_PRICE = {"on-demand": ("on-demand", "on-demand-history")}
+LIVE_LIST, LIVE_SPOT = "AWS Price List API", "EC2 Spot price history"
+"""How the source of a row begins that was asked of AWS and kept in a snapshot."""
 
 
-@cache
 def _rows() -> tuple[Price, ...]:
-    return tuple(
-        Price(
-            instance=row["instance"],
-            region=row["region"],
-            option=row["option"],
-            usd_per_h=float(row["usd_per_h"]) if row["usd_per_h"] else None,
-            date=row["date"],
-            source=row["source"],
-            note=row["note"],
-        )
-        for row in read_csv(data_dir("pricing") / "instances.csv")
+    """The rows on file, then those of the user's snapshots."""
+    return read_prices(data_dir("pricing") / "instances.csv") + tuple(
+        row for path in snapshot_files("instances.csv") for row in read_prices(path)
     )
 
 
@@ -119,20 +112,10 @@ def _no_option(option: str) -> UnknownName:
     return UnknownName("purchase option", option, OPTIONS, next=f"use one of {', '.join(OPTIONS)}")
 
 
-@cache
 def storage_prices() -> tuple[StoragePrice, ...]:
-    """Prices of storage, transfer and services, in the order of the file."""
-    return tuple(
-        StoragePrice(
-            item=row["item"],
-            region=row["region"],
-            unit=row["unit"],
-            usd=float(row["usd"]) if row["usd"] else None,
-            date=row["date"],
-            source=row["source"],
-            note=row["note"],
-        )
-        for row in read_csv(data_dir("pricing") / "storage.csv")
+    """Prices of storage, transfer and services, in the order of the file; then those of the user's snapshots."""
+    return read_storage_prices(data_dir("pricing") / "storage.csv") + tuple(
+        row for path in snapshot_files("storage.csv") for row in read_storage_prices(path)
     )
 
 
