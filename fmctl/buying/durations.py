@@ -27,7 +27,7 @@ Ints = NDArray[np.int64]
 class Chains:
     """Chains of many rows, arrays [n]; where none can be had `days` and `blocks` are 0 and the hours NaN.
 
-    last_start_h: from the first block's start to the last one's. elapsed_h: from the first start to the end of the
+    last_start_h: from the first block's start to the last one's. between_h: no block runs. elapsed_h: from the first start to the end of the
     last save.
     """
 
@@ -36,6 +36,7 @@ class Chains:
     last_start_h: FloatArray
     paid_h: FloatArray
     idle_h: FloatArray
+    between_h: FloatArray
     elapsed_h: FloatArray
 
 
@@ -92,6 +93,7 @@ def _columns(days: Ints, blocks: Ints, longest: Ints, hours: tuple[FloatArray, .
         last_start_h=last_start_h,
         paid_h=usable_h(days, 0.0) + none,
         idle_h=np.maximum(DAY_H * days - blocks * lost - work, 0.0) + none,
+        between_h=gap * before + none,
         elapsed_h=last_start_h + spent + (work - done_h),
     )
 

@@ -119,8 +119,8 @@ def storage_prices() -> tuple[StoragePrice, ...]:
     )
 
 
-def find_storage_price(item: str, region: str) -> StoragePrice:
-    """The price of one storage item in a region; `usd` is None, with a note, where unknown.
+def find_storage_price(item: str, region: str, on: date | None = None) -> StoragePrice:
+    """The price of one storage item in a region, the newest or that of a day; `usd` is None, with a note, if unknown.
 
     Raises:
         UnknownName: no such item.
@@ -129,7 +129,10 @@ def find_storage_price(item: str, region: str) -> StoragePrice:
     if not rows:
         raise UnknownName("storage price", item, {row.item for row in storage_prices()}, next="fmctl prices list")
     matching = [row for row in rows if _exactness(row.region, region)]
-    if matching:
-        return max(matching, key=lambda row: (row.date, _exactness(row.region, region)))
-    note = f"no price found for {region}; the file has {', '.join(row.region for row in rows)}"
+    in_force = [row for row in matching if on is None or row.date <= on.isoformat()]
+    if in_force:
+        return max(in_force, key=lambda row: (row.date, _exactness(row.region, region)))
+    there = ", ".join(dict.fromkeys(row.region for row in rows))
+    when = f" on or before {on.isoformat()}" if on is not None and matching else ""
+    note = f"no price found for {region}{when}; the file has {there}"
     return StoragePrice(item, region, rows[0].unit, None, "", "", note)
