@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from datetime import date
 from fnmatch import fnmatchcase
-from functools import cache
 
 from fmctl.catalog.instances import find_instance
 from fmctl.catalog.names import instance_names
-from fmctl.catalog.store import data_dir, read_csv
+from fmctl.catalog.price_files import read_prices, read_storage_prices, snapshot_files
+from fmctl.catalog.store import data_dir
 from fmctl.domain.hardware import Price, StoragePrice
 from fmctl.errors import UnknownName
 
@@ -20,21 +20,14 @@ OPTIONS = ("on-demand", "capacity-block", "spot", "reserved-1y", "reserved-3y")
 """Ways to buy that a plan can use; other options in the file are evidence (Spot extremes, history, SageMaker)."""
 
 SAME_PRICE = {"on-demand": ("on-demand", "on-demand-history")}
+LIVE_LIST, LIVE_SPOT = "AWS Price List API", "EC2 Spot price history"
+"""How the source of a row begins that was asked of AWS and kept in a snapshot."""
 
 
-@cache
 def _rows() -> tuple[Price, ...]:
-    return tuple(
-        Price(
-            instance=row["instance"],
-            region=row["region"],
-            option=row["option"],
-            usd_per_h=float(row["usd_per_h"]) if row["usd_per_h"] else None,
-            date=row["date"],
-            source=row["source"],
-            note=row["note"],
-        )
-        for row in read_csv(data_dir("pricing") / "instances.csv")
+    """The rows on file, then those of the user's snapshots."""
+    return read_prices(data_dir("pricing") / "instances.csv") + tuple(
+        row for path in snapshot_files("instances.csv") for row in read_prices(path)
     )
 
 
@@ -119,25 +112,15 @@ def _no_option(option: str) -> UnknownName:
     return UnknownName("purchase option", option, OPTIONS, next=f"use one of {', '.join(OPTIONS)}")
 
 
-@cache
 def storage_prices() -> tuple[StoragePrice, ...]:
-    """Prices of storage, transfer and services, in the order of the file."""
-    return tuple(
-        StoragePrice(
-            item=row["item"],
-            region=row["region"],
-            unit=row["unit"],
-            usd=float(row["usd"]) if row["usd"] else None,
-            date=row["date"],
-            source=row["source"],
-            note=row["note"],
-        )
-        for row in read_csv(data_dir("pricing") / "storage.csv")
+    """Prices of storage, transfer and services, in the order of the file; then those of the user's snapshots."""
+    return read_storage_prices(data_dir("pricing") / "storage.csv") + tuple(
+        row for path in snapshot_files("storage.csv") for row in read_storage_prices(path)
     )
 
 
-def find_storage_price(item: str, region: str) -> StoragePrice:
-    """The price of one storage item in a region; `usd` is None, with a note, where unknown.
+def find_storage_price(item: str, region: str, on: date | None = None) -> StoragePrice:
+    """The price of one storage item in a region, the newest or that of a day; `usd` is None, with a note, if unknown.
 
     Raises:
         UnknownName: no such item.
@@ -146,7 +129,10 @@ def find_storage_price(item: str, region: str) -> StoragePrice:
     if not rows:
         raise UnknownName("storage price", item, {row.item for row in storage_prices()}, next="fmctl prices list")
     matching = [row for row in rows if _exactness(row.region, region)]
-    if matching:
-        return max(matching, key=lambda row: (row.date, _exactness(row.region, region)))
-    note = f"no price found for {region}; the file has {', '.join(row.region for row in rows)}"
+    in_force = [row for row in matching if on is None or row.date <= on.isoformat()]
+    if in_force:
+        return max(in_force, key=lambda row: (row.date, _exactness(row.region, region)))
+    there = ", ".join(dict.fromkeys(row.region for row in rows))
+    when = f" on or before {on.isoformat()}" if on is not None and matching else ""
+    note = f"no price found for {region}{when}; the file has {there}"
     return StoragePrice(item, region, rows[0].unit, None, "", "", note)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 
 from fmctl.adapters.ports import Identity, Lustre, Reservation, Subnet
+from fmctl.domain.block_end import block_usable_until
 from fmctl.domain.cluster import ClusterSpec, Site
 from fmctl.domain.hardware import Instance
 
@@ -15,10 +16,6 @@ OK, WARNING, FAIL, UNKNOWN = "ok", "warning", "fail", "unknown"
 QUOTA_ON_DEMAND_P = "L-417A185B"
 QUOTA_SPOT: Mapping[str, str] = {"p5": "L-C4BD4855", "p4": "L-7212CCBC"}
 P_FAMILIES = ("p2", "p3", "p4", "p5", "p6")
-# Capacity Blocks end at 11:30 UTC; EC2 takes instances down half an hour before, UltraServers an hour before.
-BLOCK_ENDS = time(11, 30)
-TAKEN_DOWN = timedelta(minutes=30)
-TAKEN_DOWN_ULTRASERVER = timedelta(minutes=60)
 # Addresses that AWS keeps of each subnet are already out of its count; the head node and its login nodes need theirs.
 SPARE_ADDRESSES = 2
 # The first ParallelCluster release that starts a type (release notes: 17 cards of P6-B300 with an ENA-only card 0).
@@ -146,7 +143,7 @@ def usable_until(reservation: Reservation, ultraserver: bool) -> datetime | None
         return None
     if reservation.kind != "capacity-block":
         return reservation.end
-    return reservation.end - (TAKEN_DOWN_ULTRASERVER if ultraserver else TAKEN_DOWN)
+    return block_usable_until(reservation.end, ultraserver)
 
 
 def reservation_check(

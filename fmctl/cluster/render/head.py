@@ -18,10 +18,9 @@ from fmctl.cluster.render.parts import (
 from fmctl.cluster.render.storage import head_disks
 from fmctl.domain.checked import CLOSED
 from fmctl.domain.cluster import Site
+from fmctl.domain.sizes import HEAD_FAMILIES, head_type, login_type
 from fmctl.errors import UsageError
 
-_SIZES = ((16, "4xlarge"), (64, "8xlarge"), (None, "16xlarge"))
-_FAMILIES = {"x86_64": "m6i", "arm64": "m7g"}
 _GRAVITON = re.compile(r"(?:[a-z]+[0-9]+g[a-z0-9-]*|a1)\..*")
 OUR_KEYS = "fmctl/*"
 
@@ -29,14 +28,13 @@ OUR_KEYS = "fmctl/*"
 def instance_type(site: Site, arch: str, nodes: int) -> str:
     """The site's own choice, else by node count. Raises UsageError where it cannot run the nodes' images."""
     if site.head_instance is None:
-        size = next(size for most, size in _SIZES if most is None or nodes <= most)
-        return f"{_FAMILIES[arch]}.{size}"
+        return head_type(arch, nodes)
     own = "arm64" if _GRAVITON.fullmatch(site.head_instance) else "x86_64"
     if own != arch:
         raise UsageError(
             f"head_instance {site.head_instance} cannot be used",
             why=f"it is {own}, the compute nodes are {arch}, and ParallelCluster wants one architecture",
-            next=f"head_instance: {_FAMILIES[arch]}.8xlarge",
+            next=f"head_instance: {HEAD_FAMILIES[arch]}.8xlarge",
         )
     return site.head_instance
 
@@ -63,7 +61,7 @@ def login_nodes(site: Site, arch: str) -> LoginNodes | None:
         LoginPool(
             name="login",
             count=site.login_nodes,
-            instance_type=f"{_FAMILIES[arch]}.2xlarge",
+            instance_type=login_type(arch),
             networking=SubnetNetworking((site.head_subnet,), additional_security_groups=site.security_groups),
             ssh=Ssh(site.allowed_ips or CLOSED),
             iam=NodeIam(additional_iam_policies=(ssm_policy(site.region),)),

@@ -12,10 +12,9 @@ from fmctl.cluster.render.parts import (
 )
 from fmctl.domain.cluster import FileSystem, Site
 from fmctl.domain.hardware import Instance
+from fmctl.domain.sizes import COMPUTE_ROOT_GIB, head_root_gib
 
 SCRATCH = "/scratch"
-_COMPUTE_ROOT_GIB = 200
-_HEAD_ROOT_GIB = ((16, 200), (64, 500), (None, 1000))
 
 
 def shared(site: Site) -> tuple[SharedStorage, ...]:
@@ -30,13 +29,12 @@ def shared(site: Site) -> tuple[SharedStorage, ...]:
 def compute_disks(instance: Instance) -> LocalStorage:
     """Root volume, and the local NVMe at /scratch where the type has any."""
     local = EphemeralVolume(SCRATCH) if instance.nvme_disks else None
-    return LocalStorage(RootVolume(_COMPUTE_ROOT_GIB), local)
+    return LocalStorage(RootVolume(COMPUTE_ROOT_GIB), local)
 
 
 def head_disks(nodes: int) -> LocalStorage:
-    """Root volume of the head node: it holds /home, /opt/slurm and the logs of every node."""
-    size = next(gib for most, gib in _HEAD_ROOT_GIB if most is None or nodes <= most)
-    return LocalStorage(RootVolume(size, delete_on_termination=True))
+    """Root volume of the head node."""
+    return LocalStorage(RootVolume(head_root_gib(nodes), delete_on_termination=True))
 
 
 def _made(found: FileSystem) -> FsxLustreSettings:

@@ -1,0 +1,189 @@
+"""Every way in which an instance type can be bought in a region on a day, with its dated rate or why there is none.
+
+The only source of (instance, region, zones, option): what is not an `Offer` here is bought by no plan.
+Source: EC2 User Guide, "Capacity Blocks for ML" and "On-Demand Capacity Reservations" (2026-10); the catalogue.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from fmctl.catalog import find_instance, find_price, instance_record, prices, regions_of, zones_of
+from fmctl.catalog.pricing import LIVE_SPOT
+from fmctl.domain.hardware import Price
+
+ON_DEMAND, ODCR, BLOCK, SPOT = "on-demand", "odcr", "capacity-block", "spot"
+SAVINGS_PLAN = "savings-plan-1y"
+OPTIONS = (ON_DEMAND, ODCR, BLOCK, SPOT, "reserved-1y", "reserved-3y", SAVINGS_PLAN)
+# What is paid for: hours that run; hours that are held, used or not; whole blocks in advance; every hour of the term.
+BILLED = {ON_DEMAND: "used", SPOT: "used", ODCR: "held", BLOCK: "up front"}
+TERM_H = {"reserved-1y": 8760.0, "reserved-3y": 26280.0, SAVINGS_PLAN: 8760.0}
+REVISIONS = ("2027-01-01",)
+"""Announced days from which Capacity Block rates are others (Capacity Blocks pricing page, read 2026-10-08)."""
+_LOCAL_ZONE = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]+-[a-z]{3}-[0-9]+[a-z]?")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One way to buy. usd_per_h is of one instance (UltraServer); None, with `why`, where no rate is known.
+
+    zones: ids where the type is offered; empty where the table names none. rate: listed, typical (a stated figure of
+    one day), given (by the user), stale (a newer one exists and is unknown) or unknown. billed: used, held, up front or
+    term; term_h: hours that are paid for in any case. note: what whoever buys should know.
+    """
+
+    instance: str
+    region: str
+    zones: tuple[str, ...]
+    option: str
+    usd_per_h: float | None
+    rate: str
+    why: str
+    date: str
+    source: str
+    billed: str
+    term_h: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSold:
+    """A way in which a type cannot be bought in a region, and why."""
+
+    instance: str
+    region: str
+    option: str
+    why: str
+
+
+def offers(instance: str, region: str, on: date, *, spot_usd_per_h: float | None = None,
+           stale: bool = False) -> tuple[Offer, ...]:  # fmt: skip
+    """Every way to buy a type in a region, in the order of OPTIONS.
+
+    Args:
+        instance: a type, an UltraServer, or an alias.
+        region: a region, or a Local Zone such as us-east-1-dfw-2a.
+        on: the day of buying.
+        spot_usd_per_h: the user's own rate for Spot.
+        stale: take the newest known rate where the one in force is unknown; the offer says so.
+
+    Raises:
+        UnknownName: no such type.
+    """
+    found = ways(instance, region, on, spot_usd_per_h=spot_usd_per_h, stale=stale)
+    return tuple(one for one in found if isinstance(one, Offer))
+
+
+def ways(instance: str, region: str, on: date, *, spot_usd_per_h: float | None = None,
+         stale: bool = False) -> tuple[Offer | NotSold, ...]:  # fmt: skip
+    """As `offers`, with the ways that are not sold and why."""
+    name = find_instance(instance)
+    record = instance_record(name)
+    found: list[Offer | NotSold] = []
+    for option in OPTIONS:
+        why = _not_sold(record, name, region, option, on)
+        if why:
+            found.append(NotSold(name, region, option, why))
+            continue
+        price = _price(name, region, option, on, stale)
+        found.append(_offer(name, region, option, price, _note(record, region, option, on), spot_usd_per_h))
+    return tuple(found)
+
+
+def regions(instance: str) -> tuple[str, ...]:
+    """Regions and Local Zones where a type can be bought in any way, sorted."""
+    sold = {region for option in (ON_DEMAND, BLOCK, SPOT) for region in regions_of(instance, option)}
+    return tuple(sorted(sold))
+
+
+def zones(instance: str, region: str) -> tuple[str, ...]:
+    """Zone ids of a region that offer the type (those of an UltraServer's members), or the Local Zone itself."""
+    if _LOCAL_ZONE.fullmatch(region):
+        return (region,)
+    return zones_of(instance_record(instance).get("member_type") or find_instance(instance)).get(region, ())
+
+
+def _not_sold(record: Any, name: str, region: str, option: str, on: date) -> str:
+    """Why a type is not sold that way there; empty where it is."""
+    if not record["purchase"]:
+        return str(record["unplannable"])
+    sold_as = ON_DEMAND if option in (ODCR, SAVINGS_PLAN) else option
+    if sold_as not in record["purchase"]:
+        return _never(record, option)
+    there = regions_of(name, sold_as)
+    if region not in there:
+        return f"{name} is not sold {option} in {region}; it is in {', '.join(there)}"
+    if option == SAVINGS_PLAN and not _savings_rows(name, region, on):
+        return f"no Savings Plan rate of {name} in {region} is on file"
+    return ""
+
+
+def _never(record: Any, option: str) -> str:
+    if record.get("member_type"):
+        return "UltraServers are sold as Capacity Blocks alone"
+    if option == ODCR:
+        return "a reservation is paid at the on-demand rate, and there is none"
+    if option in (ON_DEMAND, BLOCK, SPOT):
+        return f"AWS sells it as {' or '.join(record['purchase'])} alone"
+    return f"no {option} rate is listed for it"
+
+
+def _price(name: str, region: str, option: str, on: date, stale: bool) -> Price:
+    if option == SAVINGS_PLAN:
+        return _savings_rows(name, region, on)[-1]
+    return find_price(name, region, ON_DEMAND if option == ODCR else option, on, stale=stale)
+
+
+def _savings_rows(name: str, region: str, on: date) -> list[Price]:
+    """Rows of Savings Plans in force on a day, oldest first; such rates are evidence and hold for nothing else."""
+    rows = [row for row in prices(name, region, SAVINGS_PLAN) if row.date <= on.isoformat()]
+    return sorted(rows, key=lambda row: row.date)
+
+
+def _offer(name: str, region: str, option: str, price: Price, note: str, given: float | None) -> Offer:
+    usd, date_, source, rate = price.usd_per_h, price.date, price.source, "listed"
+    if option == SPOT and given is not None:
+        usd, date_, source, rate = given, "", "given by the user", "given"
+    elif usd is None:
+        rate = "unknown"
+    elif option == SPOT and not source.startswith(LIVE_SPOT):
+        rate = "typical"
+    elif price.note.startswith("rate of "):
+        rate = "stale"
+    return Offer(
+        instance=name,
+        region=region,
+        zones=zones(name, region),
+        option=option,
+        usd_per_h=usd,
+        rate=rate,
+        why=price.note or "no price is on file" if usd is None else "",
+        date=date_,
+        source=source,
+        billed=BILLED.get(option, "term"),
+        term_h=TERM_H.get(option, 0.0),
+        note="; ".join(filter(None, (note, "" if usd is None or rate == "given" else price.note))),
+    )
+
+
+def _note(record: Any, region: str, option: str, on: date) -> str:
+    notes = []
+    if _LOCAL_ZONE.fullmatch(region):
+        notes.append("a Local Zone: the account has to opt in")
+    elif not zones(record["name"], region):
+        notes.append("the table of zones names none here: ask AWS")
+    if option == BLOCK:
+        notes.append("paid up front and not refunded; UpfrontFee of the offering is what counts")
+        if record.get("member_type"):
+            notes.append("one block per UltraServer; it cannot be shared with other accounts")
+        notes += [f"rates are revised from {day}" for day in REVISIONS if on.isoformat() >= day]
+    if option == ODCR:
+        notes.append("billed from its creation to its cancellation, used or not")
+    if option == SPOT:
+        notes.append("AWS takes instances back at two minutes' notice; how often is not published")
+    if option in TERM_H:
+        notes.append("every hour of the term is paid for")
+    return "; ".join(notes)
