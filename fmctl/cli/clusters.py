@@ -51,7 +51,7 @@ def watch(ctx: typer.Context, name: Name, aws: Aws, out: Output) -> None:
     there = controller.status(name, ports).stack is not None  # an unknown name is said at once
     if not there and (record is None or record.state != "launching"):
         raise OperationFailed(f"there is nothing to watch: {name} is gone", next="fmctl history")
-    cap = None if record is None or record.usd_per_h is None else record.usd_per_h * record.max_hours
+    cap = None if record is None else record.cap_usd
     seen = Watch(
         name, ports.cloud, ports.clock, usd_per_h=record.usd_per_h if record else None, cap_usd=cap,
         node_count=record.nodes if record else 0,

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from fmctl.adapters.ports import Leftover, Node, Stack
+from fmctl.cluster.costs import CostLine, total_usd_per_h
 from fmctl.domain.cluster import ClusterSpec
 
 MISSING, GROWING, READY, BROKEN, GOING, STUCK = "missing", "creating", "ready", "failed", "deleting", "stuck"
@@ -61,7 +62,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What a launch may cost, for whoever confirms it. usd_per_h: of all nodes, None where it is unknown."""
+    """What a launch may cost, for whoever confirms it. usd_per_h: of all nodes, None where it is unknown.
+
+    lines: all that costs, by the hour.
+    """
 
     account: str
     region: str
@@ -71,11 +75,13 @@ class Money:
     max_hours: float
     end: datetime
     stays: tuple[str, ...] = field(default=())
+    lines: tuple[CostLine, ...] = field(default=())
 
     @property
     def cap_usd(self) -> float | None:
-        """The most that the nodes can cost until the end."""
-        return None if self.usd_per_h is None else self.usd_per_h * self.max_hours
+        """The most that the lines with a known price can cost until the end."""
+        hourly = total_usd_per_h(self.lines)
+        return None if hourly is None else hourly * self.max_hours
 
 
 def condition(stack: Stack | None) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from fmctl.adapters.ports import Identity, Node, Stack
 from fmctl.cluster import actions
 from fmctl.cluster.actions import Action, Actual, Money, Rendering, end_step, spec_digest, token
+from fmctl.cluster.costs import cost_lines
 from fmctl.cluster.failures import error_of
 from fmctl.cluster.journal import BEGIN, masked
 from fmctl.cluster.records import Record, changed, check_name, cluster_names, read_record, record_of, write_record
@@ -53,7 +54,7 @@ class Launched:
 class Status:
     """A cluster as AWS has it and as the store remembers it.
 
-    spent_usd: at most so much for the nodes since the stack began; cap_usd: at the end. Both None without a price.
+    up_h: hours since its stack began; what it cost since is at most that times the record's lines.
     unsettled: actions that were begun and whose outcome nobody recorded. next: what to do. trouble: why nodes are
     missing, as the scaling logs of the last half hour tell; "" where they tell nothing.
     """
@@ -64,12 +65,22 @@ class Status:
     stack: Stack | None
     end: datetime | None
     nodes: tuple[Node, ...]
-    spent_usd: float | None
-    cap_usd: float | None
+    up_h: float
     locked_by: str
     unsettled: tuple[str, ...]
     next: str
     trouble: str = ""
+
+    @property
+    def spent_usd(self) -> float | None:
+        """USD so far, at most: all lines whose price is known, all nodes, since the stack began."""
+        hourly = self.record.hourly_usd if self.record is not None else None
+        return None if hourly is None else hourly * self.up_h
+
+    @property
+    def cap_usd(self) -> float | None:
+        """USD at the end."""
+        return self.record.cap_usd if self.record is not None else None
 
 
 def plan_launch(
@@ -81,7 +92,7 @@ def plan_launch(
     check()
     run = Run(ports, spec.name, spec.site.region)
     actual, end = _start(run, spec, rendering, read_record(ports.store, spec.name))
-    return actions.launch_actions(spec, rendering, actual, end), _money(spec, who, end)
+    return actions.launch_actions(spec, rendering, actual, end), _money(spec, who, end, ports.clock.now().date())
 
 
 def launch(
@@ -128,7 +139,7 @@ def launch(
         if any(step.creates for step in steps.values()):
             if "create" in steps:
                 _validate(run, rendering)
-            if not confirm(tuple(steps.values()), _money(spec, who, end)):
+            if not confirm(tuple(steps.values()), _money(spec, who, end, ports.clock.now().date())):
                 return Launched(record, done=False, created=False)
             write_record(ports.store, record)
             if not goes_on:
@@ -188,7 +199,7 @@ def extend(
             raise not_ours(actual.stack)
         base = max(actual.end or record.end, ports.clock.now())
         end = (base + timedelta(hours=hours)).replace(microsecond=0)
-        cost = None if record.usd_per_h is None else record.usd_per_h * hours
+        cost = None if record.hourly_usd is None else record.hourly_usd * hours
         if not confirm(end, cost):
             return record
         whole = (end - actual.stack.created).total_seconds() / 3600
@@ -208,11 +219,7 @@ def status(name: str, ports: Ports) -> Status:
     if record is None and actual == Actual() and not unsettled:
         raise UnknownName("cluster", name, cluster_names(ports.store), next="fmctl status")
     now = actions.condition(actual.stack)
-    spent = cap = None
-    if record is not None and record.usd_per_h is not None:
-        cap = record.usd_per_h * record.max_hours
-        hours = (ports.clock.now() - actual.stack.created).total_seconds() / 3600 if actual.stack else 0.0
-        spent = record.usd_per_h * max(hours, 0.0)
+    up_s = (ports.clock.now() - actual.stack.created).total_seconds() if actual.stack else 0.0
     trouble, do_next = _trouble(name, record, actual, ports)
     return Status(
         name=name,
@@ -221,8 +228,7 @@ def status(name: str, ports: Ports) -> Status:
         stack=actual.stack,
         end=actual.end,
         nodes=actual.nodes,
-        spent_usd=spent,
-        cap_usd=cap,
+        up_h=max(up_s, 0.0) / 3600,
         locked_by=locks.holder_of(ports.store, name),
         unsettled=unsettled,
         next=do_next or _next(name, now, actual, unsettled),
@@ -408,7 +414,7 @@ def _check(spec: ClusterSpec, rendering: Rendering) -> None:
         raise UsageError("a launch needs tags to know its stack by", why=why, next="fmctl render again")
 
 
-def _money(spec: ClusterSpec, who: Identity, end: datetime) -> Money:
+def _money(spec: ClusterSpec, who: Identity, end: datetime, today: date) -> Money:
     return Money(
         account=who.account,
         region=who.region,
@@ -418,6 +424,7 @@ def _money(spec: ClusterSpec, who: Identity, end: datetime) -> Money:
         max_hours=spec.max_hours,
         end=end,
         stays=actions.stays(spec),
+        lines=cost_lines(spec, today),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from fmctl import __version__
 from fmctl.adapters.ports import Identity
 from fmctl.cluster.actions import Rendering, reused, spec_digest
+from fmctl.cluster.costs import CostLine, cost_lines, total_usd_per_h
 from fmctl.cluster.journal import masked
 from fmctl.cluster.state import StateStore, save
 from fmctl.domain.cluster import ClusterSpec
@@ -28,7 +29,8 @@ class Record:
 
     state: launching, running, failed, deleting or gone, as last known here. retained: resources left by a deletion.
     reused: kind and id of what the cluster uses and did not make. purchase: how its nodes are bought. price_date: of
-    usd_per_h. spent_usd: what the nodes cost at most from creation to teardown; None before, or without a price.
+    usd_per_h. lines: all that costs, by the hour. spent_usd: what they cost at most from creation to teardown; None
+    before, or without a price.
     """
 
     name: str
@@ -52,7 +54,18 @@ class Record:
     purchase: str = ""
     price_date: str = ""
     spent_usd: float | None = None
+    lines: tuple[CostLine, ...] = field(default=())
     reused: tuple[str, ...] = field(default=())
+
+    @property
+    def hourly_usd(self) -> float | None:
+        """USD an hour of all lines whose price is known; None where that of the nodes is not."""
+        return total_usd_per_h(self.lines) if self.lines else self.usd_per_h
+
+    @property
+    def cap_usd(self) -> float | None:
+        """What those lines cost until the end."""
+        return None if self.hourly_usd is None else self.hourly_usd * self.max_hours
 
 
 def record_of(spec: ClusterSpec, rendering: Rendering, who: Identity, began: datetime, end: datetime) -> Record:
@@ -76,6 +89,7 @@ def record_of(spec: ClusterSpec, rendering: Rendering, who: Identity, began: dat
         boundary=masked(spec.site.permissions_boundary),
         purchase=spec.capacity.purchase,
         price_date=spec.price_date,
+        lines=cost_lines(spec, began.date()),
         reused=reused(spec),
     )
 
@@ -99,6 +113,7 @@ def read_record(store: StateStore, name: str) -> Record | None:
     found = read_cluster(stored.text, f"the record of {name} in {store.where}")
     known = {key: found[key] for key in Record.__dataclass_fields__ if key in found}
     known |= {key: _utc(found[key]) for key in _TIMES}
+    known["lines"] = tuple(CostLine(**one) for one in found.get("lines", ()))
     known |= {key: tuple(found.get(key, ())) for key in ("retained", "reused")}
     return Record(**known)
 

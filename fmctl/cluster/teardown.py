@@ -249,10 +249,10 @@ def _reserved(run: Run, record: Record | None) -> tuple[Leftover, ...]:
 
 
 def _spent(run: Run, record: Record | None, stack: Stack | None) -> float | None:
-    """What all nodes would have cost from the stack's creation until now; None without a price or a stack."""
-    if record is None or stack is None or record.usd_per_h is None:
+    """What all of it would have cost from the stack's creation until now; None without a price or a stack."""
+    if record is None or stack is None or record.hourly_usd is None:
         return None
-    return record.usd_per_h * max((run.ports.clock.now() - stack.created).total_seconds(), 0.0) / 3600.0
+    return record.hourly_usd * max((run.ports.clock.now() - stack.created).total_seconds(), 0.0) / 3600.0
 
 
 def _close(run: Run, record: Record | None, retained: tuple[str, ...], spent_usd: float | None = None) -> None:

@@ -16,6 +16,14 @@ CLUSTER = "fmctl.cluster/1"
 JOURNAL = "fmctl.journal/1"
 
 
+class CostRow(BaseModel):
+    """One line of what a cluster costs; no price is known where usd_per_h is null."""
+
+    name: str
+    usd_per_h: float | None
+    why: str = ""
+
+
 class ClusterDocument(Open):
     """A cluster that fmctl launched: where, what, until when, at which price."""
 
@@ -41,7 +49,8 @@ class ClusterDocument(Open):
     retained: list[str] = Field(default_factory=list)
     purchase: str = ""
     price_date: str = ""
-    spent_usd: float | None = Field(default=None, description="of the nodes, at most, from creation to teardown")
+    spent_usd: float | None = Field(default=None, description="of the known lines, at most, from creation to teardown")
+    lines: list[CostRow] = Field(default_factory=list, description="all that costs, by the hour")
     reused: list[str] = Field(default_factory=list, description="kind and id of what it uses and did not make")
 
 

@@ -76,6 +76,15 @@ class LaunchDocument(Envelope):
     result: Launch
 
 
+class CostLineRow(Open):
+    """What one line costs an hour, and at most since the stack began; null, with why, where no price is known."""
+
+    name: str
+    usd_per_h: float | None
+    spent_at_most_usd: float | None
+    why: str | None
+
+
 class StatusRow(Open):
     """A cluster as it was seen; `spent_at_most_usd` counts all nodes from the stack's first minute."""
 
@@ -87,6 +96,7 @@ class StatusRow(Open):
     wanted_nodes: int | None
     nodes: dict[str, int]
     spent_at_most_usd: float | None
+    lines: list[CostLineRow]
     cap_usd: float | None
     end: str | None
     locked_by: str | None

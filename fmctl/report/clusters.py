@@ -10,6 +10,7 @@ from fmctl.adapters.ports import Leftover
 from fmctl.cluster.actions import Action, Actual, Money
 from fmctl.cluster.checks import Check
 from fmctl.cluster.controller import Launched, Status
+from fmctl.cluster.costs import NODES, CostLine
 from fmctl.cluster.records import Record
 from fmctl.cluster.teardown import Torn
 from fmctl.domain.cluster import ClusterSpec
@@ -103,12 +104,16 @@ def _money(money: Money) -> dict[str, Any]:
         "cap_usd": money.cap_usd,
         "end": _iso(money.end),
         "stays": list(money.stays),
+        "lines": [{"name": line.name, "usd_per_h": line.usd_per_h, "why": line.why or None} for line in money.lines],
     }
 
 
 def _money_facts(found: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "cluster", f"{found['nodes']} x {found['instance']} in {found['region']}"
     yield "price", f"{_usd(found['usd_per_h'])} an hour for the nodes"
+    others = [line for line in found["lines"] if line["name"] != NODES]
+    if others:
+        yield "beside them", "; ".join(f"{one['name']} {_usd(one['usd_per_h'])}" for one in others)
     yield "cap", f"{_usd(found['cap_usd'])} in {found['max_hours']:g} h, then AWS deletes it"
     yield "end", _shown(found["end"])
     yield "stays after teardown", "; ".join(found["stays"]) or "nothing"
@@ -190,6 +195,7 @@ def _status(one: Status, now: datetime, source: str) -> dict[str, Any]:
         "wanted_nodes": one.record.nodes if one.record else None,
         "nodes": nodes,
         "spent_at_most_usd": one.spent_usd,
+        "lines": [_line(line, one.up_h) for line in one.record.lines] if one.record else [],
         "cap_usd": one.cap_usd,
         "end": _iso(one.end),
         "locked_by": one.locked_by or None,
@@ -199,6 +205,11 @@ def _status(one: Status, now: datetime, source: str) -> dict[str, Any]:
         "seen_at": _iso(now),
         "seen_from": source,
     }
+
+
+def _line(line: CostLine, up_h: float) -> dict[str, Any]:
+    spent = None if line.usd_per_h is None else line.usd_per_h * up_h
+    return {"name": line.name, "usd_per_h": line.usd_per_h, "spent_at_most_usd": spent, "why": line.why or None}
 
 
 def _status_report(document: Document) -> Report:
@@ -225,12 +236,23 @@ def _status_report(document: Document) -> Report:
         Column("next", keep=1),
     )
     sections = [Section(table=Table(columns, cells))] if rows else [Section(lines=("no clusters",))]
+    if len(rows) == 1 and rows[0]["lines"]:
+        sections.append(_cost_lines(rows[0]["lines"]))
     trouble = tuple(f"{row['cluster']}: {row['trouble']}" for row in rows if row["trouble"])
     sections += [Section("Trouble", lines=trouble)] if trouble else []
     seen = rows[0]["seen_at"][:19].replace("T", " ") if rows else ""
     if rows:
         sections.append(Section(lines=(f"seen {seen} UTC, {rows[0]['seen_from']}",)))
     return Report(plural(len(rows), "cluster"), tuple(sections))
+
+
+def _cost_lines(lines: Sequence[Mapping[str, Any]]) -> Section:
+    """What each line costs; one without a price says why and is in no sum."""
+    cells = tuple(
+        (one["name"], _usd(one["usd_per_h"]), _usd(one["spent_at_most_usd"]), one["why"] or "") for one in lines
+    )
+    columns = (Column("cost"), Column("an hour", "right"), Column("at most so far", "right"), Column("", keep=1))
+    return Section(table=Table(columns, cells))
 
 
 # --- teardown and history ---------------------------------------------------------------------------------------------
@@ -291,17 +313,13 @@ def history_answer(records: Sequence[Record]) -> Answer:
         {
             "cluster": one.name,
             **_record(one),
-            "cap_usd": _cap(one),
+            "cap_usd": one.cap_usd,
             "same_configuration": [o.name for o in records if o is not one and o.config_digest == one.config_digest],
         }
         for one in records
     ]
     document = envelope("history", {"clusters": rows})
     return Answer(document, document["result"]["clusters"], lambda: _history_report(document))
-
-
-def _cap(one: Record) -> float | None:
-    return None if one.usd_per_h is None else one.usd_per_h * one.max_hours
 
 
 def _history_report(document: Document) -> Report:

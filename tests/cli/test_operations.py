@@ -19,6 +19,8 @@ compute_subnet: subnet-0123456789abcdef0
 head_subnet: subnet-0123456789abcdef1
 account: "123456789012"
 """
+# Beside eight nodes the head node (m6i.4xlarge) and nine gp3 roots of 200 GiB; 250 MB/s/TiB of FSx has no price.
+HOURLY = 440.32 + 0.768 + 9 * 200 * 0.08 / 730
 CAPPED = ("--yes", "--max-hours", "2")
 
 
@@ -85,7 +87,14 @@ def test_the_name_launches_and_the_account_is_shown(ops: Any, monkeypatch: pytes
     type_in(monkeypatch, "a\n")
     ran = ops("launch", "a", "--max-hours", "2")
     assert ran.code == 0, ran.err
-    for shown in ("account 123456789012", "$440.32 an hour", "$880.64 in 2 h", "stays after teardown"):
+    for shown in (
+        "account 123456789012",
+        "$440.32 an hour",
+        f"${HOURLY * 2:,.2f} in 2 h",
+        "head node $0.77",
+        "file system unknown",
+        "stays after teardown",
+    ):
         assert shown in ran.err
     assert "123456789012" not in ran.out
     assert "stack a" in made(ops)
@@ -100,7 +109,7 @@ def test_a_dry_run_does_nothing(ops: Any) -> None:
     document = ops.ok("launch", "a", "--max-hours", "2", "--dry-run", "--json").json()
     steps = [action["step"] for action in document["result"]["actions"]]
     assert steps.index("end-schedule") < steps.index("create")
-    assert document["result"]["cap_usd"] == pytest.approx(880.64)
+    assert document["result"]["cap_usd"] == pytest.approx(HOURLY * 2)
     ops.ok("teardown", "live", "--dry-run")
     assert not made(ops)
     assert "live" in ops.services.operations.world.stacks
@@ -147,7 +156,17 @@ def test_a_plan_that_was_changed_is_stale(ops: Any, monkeypatch: pytest.MonkeyPa
 
 def test_status_says_when_and_from_where(ops: Any) -> None:
     (row,) = ops.ok("status", "--json").json()["result"]["clusters"]
-    assert (row["cluster"], row["condition"], row["cap_usd"]) == ("live", "ready", pytest.approx(440.32 * 0.25))
+    assert (row["cluster"], row["condition"], row["cap_usd"]) == (
+        "live",
+        "ready",
+        pytest.approx(440.32 * 0.25, rel=0.01),
+    )
+    lines = {line["name"]: line for line in row["lines"]}
+    assert lines["compute nodes"]["usd_per_h"] == pytest.approx(440.32)
+    assert lines["head node"]["usd_per_h"] == 0.768
+    assert lines["file system"]["usd_per_h"] is None
+    assert "not published" in lines["file system"]["why"]
+    assert row["cap_usd"] == pytest.approx(0.25 * sum(line["usd_per_h"] or 0.0 for line in row["lines"]))
     assert row["seen_at"]
     assert row["seen_from"].startswith("AWS and")
     assert "live" in ops.ok("status").out

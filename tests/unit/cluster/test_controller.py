@@ -34,6 +34,9 @@ from fmctl.errors import (
 
 END = START + timedelta(hours=24)
 
+# Ten nodes; by hand: m6i.4xlarge 0.768, gp3 at 0.08 a GB-month of 730 h: ten roots of 200 GiB and the head's.
+HOURLY = 983.2 + 0.768 + 11 * 200 * 0.08 / 730
+
 
 def names(found: tuple[actions.Action, ...]) -> list[str]:
     return [action.name for action in found]
@@ -114,7 +117,7 @@ def test_a_dry_run_changes_and_locks_nothing() -> None:
     seen = ports(case.world, gate, case.texts)
     steps, money = plan_launch(spec(), rendering(), seen)
     assert "create" in names(steps)
-    assert money.cap_usd == pytest.approx(983.2 * 24)
+    assert money.cap_usd == pytest.approx(HOURLY * 24)
     assert money.account == "123456789012"
     assert case.world.nothing()
     assert case.texts == {}
@@ -266,9 +269,9 @@ def test_extending_moves_the_end_and_the_cap() -> None:
     seen = ports(case.world, Gate(), case.texts, 5)
     extend(NAME, 12, seen, confirm=lambda end, usd: not asked.append((end, usd)))
     assert case.world.ends[NAME] == before + timedelta(hours=12)
-    assert asked == [(before + timedelta(hours=12), pytest.approx(983.2 * 12))]
+    assert asked == [(before + timedelta(hours=12), pytest.approx(HOURLY * 12))]
     found = status(NAME, seen)
-    assert found.cap_usd == pytest.approx(983.2 * 36, rel=1e-3)
+    assert found.cap_usd == pytest.approx(HOURLY * 36, rel=1e-3)
     assert case.run("launch") == "running", "a launch keeps the later end"
     assert case.world.ends[NAME] == before + timedelta(hours=12)
     extend(NAME, 12, seen, confirm=lambda *_: False)
@@ -323,8 +326,8 @@ def test_status_counts_the_money_and_says_what_is_next() -> None:
     case.world.advance(3600 * 3)
     seen = ports(case.world, Gate(), case.texts, 5)
     found = status(NAME, seen)
-    assert found.spent_usd == pytest.approx(983.2 * 3, rel=0.02)
-    assert found.cap_usd == pytest.approx(983.2 * 24)
+    assert found.spent_usd == pytest.approx(HOURLY * 3, rel=0.02)
+    assert found.cap_usd == pytest.approx(HOURLY * 24)
     assert found.next == f"fmctl watch {NAME}"
     assert cluster_names(seen.store) == [NAME]
     del case.world.ends[NAME]
