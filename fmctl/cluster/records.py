@@ -15,11 +15,11 @@ from fmctl.cluster.actions import Rendering, reused, spec_digest
 from fmctl.cluster.costs import CostLine, cost_lines, total_usd_per_h
 from fmctl.cluster.journal import masked
 from fmctl.cluster.state import StateStore, save
+from fmctl.domain.checked import KINDS
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.errors import UsageError, shorten
 
 SCHEMA = "fmctl.cluster/1"
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,59}")
 _TIMES = ("began", "end")
 
 
@@ -120,8 +120,9 @@ def read_record(store: StateStore, name: str) -> Record | None:
 
 def check_name(name: str) -> None:
     """Raise UsageError where ParallelCluster would not take the name (or it would be no name of a file)."""
-    if NAME.fullmatch(name) is None:
-        why = "a name is 1 to 60 letters, digits and dashes, beginning with a letter"
+    kind = KINDS["cluster"]
+    if re.fullmatch(kind.pattern, name) is None:
+        why = f"a name is {kind.words}"
         raise UsageError(f"'{shorten(name)}' cannot be the name of a cluster", why=why, next="--name llama-70b")
 
 

@@ -43,7 +43,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "cluster": Kind(
-        r"[A-Za-z][A-Za-z0-9-]{0,59}", "1 to 60 letters, digits and dashes, a letter first", "llama-70b-p5"
+        r"[A-Za-z][A-Za-z0-9-]{1,59}", "2 to 60 letters, digits and dashes, a letter first", "llama-70b-p5"
     ),
     "plan": Kind(
         r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?", "1 to 64 letters, digits, dots, dashes", "llama-70b"

@@ -28,7 +28,7 @@ CAPPED = ("--yes", "--max-hours", "2")
 def ops(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / "site.yaml").write_text(SITE)
     monkeypatch.setenv("FMCTL_SITE", str(tmp_path / "site.yaml"))
-    cli.ok("plan", "llama-3.1-70b", "--nodes", "8", "--save", "a")
+    cli.ok("plan", "llama-3.1-70b", "--nodes", "8", "--save", "a1")
     return cli
 
 
@@ -49,9 +49,9 @@ def made(ops: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "code", "what"),
     [
-        (("launch", "a"), 2, "no terminal"),
-        (("launch", "a", "--yes"), 2, "needs a cap"),
-        (("launch", "a", *CAPPED, "--read-only"), 4, "read-only"),
+        (("launch", "a1"), 2, "no terminal"),
+        (("launch", "a1", "--yes"), 2, "needs a cap"),
+        (("launch", "a1", *CAPPED, "--read-only"), 4, "read-only"),
         (("teardown", "live"), 2, "no terminal"),
         (("teardown", "live", "--yes", "--read-only"), 4, "read-only"),
         (("teardown", "--yes"), 2, "--all"),
@@ -61,7 +61,7 @@ def made(ops: Any) -> list[str]:
         (("extend", "live", "0", "--yes"), 2, "HOURS"),
         (("status", "nobody"), 2, "nobody"),
         (("watch", "nobody"), 2, "nobody"),
-        (("launch", "b", *CAPPED), 2, "'b'"),
+        (("launch", "b1", *CAPPED), 2, "'b1'"),
     ],
 )
 def test_nothing_is_spent_or_destroyed_without_consent(ops: Any, words: tuple[str, ...], code: int, what: str) -> None:
@@ -73,10 +73,10 @@ def test_nothing_is_spent_or_destroyed_without_consent(ops: Any, words: tuple[st
     assert not made(ops)
 
 
-@pytest.mark.parametrize("typed", ["", "\n", "no\n", "A\n", "y\n", "live\n"])
+@pytest.mark.parametrize("typed", ["", "\n", "no\n", "A1\n", "y\n", "live\n"])
 def test_anything_but_the_name_is_no(ops: Any, monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
     type_in(monkeypatch, typed)
-    ran = ops("launch", "a", "--max-hours", "2")
+    ran = ops("launch", "a1", "--max-hours", "2")
     assert ran.code == 0
     assert "nothing was done" in ran.err
     assert "was not launched" in ran.out
@@ -84,8 +84,8 @@ def test_anything_but_the_name_is_no(ops: Any, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_the_name_launches_and_the_account_is_shown(ops: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    type_in(monkeypatch, "a\n")
-    ran = ops("launch", "a", "--max-hours", "2")
+    type_in(monkeypatch, "a1\n")
+    ran = ops("launch", "a1", "--max-hours", "2")
     assert ran.code == 0, ran.err
     for shown in (
         "account 123456789012",
@@ -97,16 +97,16 @@ def test_the_name_launches_and_the_account_is_shown(ops: Any, monkeypatch: pytes
     ):
         assert shown in ran.err
     assert "123456789012" not in ran.out
-    assert "stack a" in made(ops)
+    assert "stack a1" in made(ops)
     # The same again goes on, and makes nothing.
     count = len(made(ops))
     type_in(monkeypatch, "")
-    assert ops("launch", "a", "--max-hours", "2").code == 0
+    assert ops("launch", "a1", "--max-hours", "2").code == 0
     assert len(made(ops)) == count
 
 
 def test_a_dry_run_does_nothing(ops: Any) -> None:
-    document = ops.ok("launch", "a", "--max-hours", "2", "--dry-run", "--json").json()
+    document = ops.ok("launch", "a1", "--max-hours", "2", "--dry-run", "--json").json()
     steps = [action["step"] for action in document["result"]["actions"]]
     assert steps.index("end-schedule") < steps.index("create")
     assert document["result"]["cap_usd"] == pytest.approx(HOURLY * 2)
@@ -117,7 +117,7 @@ def test_a_dry_run_does_nothing(ops: Any) -> None:
 
 def test_read_only_in_the_environment(ops: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FMCTL_READ_ONLY", "1")
-    assert ops("launch", "a", *CAPPED).code == 4
+    assert ops("launch", "a1", *CAPPED).code == 4
     assert ops("teardown", "live", "--yes").code == 4
     assert ops("status", "live").code == 0
 
@@ -125,32 +125,32 @@ def test_read_only_in_the_environment(ops: Any, monkeypatch: pytest.MonkeyPatch)
 def test_failed_checks_stop_a_launch_with_their_exit_code(ops: Any) -> None:
     survey = ops.services.operations.survey_answers
     survey.zones = ("us-east-1f",)
-    ran = ops("launch", "a", *CAPPED)
+    ran = ops("launch", "a1", *CAPPED)
     assert (ran.code, made(ops)) == (5, [])
     assert "not offered in us-east-1a" in ran.err
-    assert ops("preflight", "a").code == 5
+    assert ops("preflight", "a1").code == 5
     survey.zones, survey.key, survey.ami = ("us-east-1a",), "ed25519", None
-    assert ops("preflight", "a").code == 1
+    assert ops("preflight", "a1").code == 1
     survey.ami, survey.actions = "ami-1", {**dict.fromkeys(ACTIONS, True), ACTIONS[0]: False}
-    assert ops("preflight", "a").code == 4
-    assert ops("launch", "a", *CAPPED, "--skip-preflight").code == 0
+    assert ops("preflight", "a1").code == 4
+    assert ops("launch", "a1", *CAPPED, "--skip-preflight").code == 0
 
 
 def test_another_account_than_the_sites(ops: Any, tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text(SITE.replace("123456789012", "999999999999"))
-    ran = ops("launch", "a", *CAPPED)
+    ran = ops("launch", "a1", *CAPPED)
     assert (ran.code, made(ops)) == (4, [])
     ops.services.operations.survey_answers.who = Identity(
         "123456789012", "arn:aws:iam::123456789012:user/x", "us-east-1"
     )
-    assert ops("preflight", "a").code == 4
+    assert ops("preflight", "a1").code == 4
 
 
 def test_a_plan_that_was_changed_is_stale(ops: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from fmctl.cluster import store
 
     monkeypatch.setattr(store, "intact", lambda document: False)
-    ran = ops("launch", "a", *CAPPED)
+    ran = ops("launch", "a1", *CAPPED)
     assert (ran.code, made(ops)) == (6, [])
 
 

@@ -100,7 +100,7 @@ def plan_name(document: Mapping[str, Any], given: str = "") -> str:
 def cluster_name(plan: str) -> str:
     """A name for the plan's cluster that ParallelCluster takes: letters, digits and dashes, a letter first."""
     name = re.sub(r"[^A-Za-z0-9]+", "-", plan).strip("-")[:50].rstrip("-")
-    return name if name[:1].isalpha() else f"fm-{name}"
+    return name if name[:1].isalpha() and len(name) > 1 else f"fm-{name}"
 
 
 def bought(asked: Asked, price_option: str) -> Capacity:
