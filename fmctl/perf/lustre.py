@@ -34,6 +34,9 @@ SERVER_TIB = 2.4
 SMALLEST_TIB = 1.2
 EFA_SERVER_TIB: Mapping[int, float] = {125: 38.4, 250: 19.2, 500: 9.6, 1000: 4.8}
 TIERING_STEP_MB_PER_S = 4000.0
+# What can be provisioned: 1,500, 3,000, 6,000 and multiples of 12,000 up to 192,000; Intelligent-Tiering has two.
+METADATA_IOPS = (1500.0, 3000.0, 6000.0, *(12000.0 * step for step in range(1, 17)))
+TIERING_METADATA_IOPS = (6000.0, 12000.0)
 CREATES_PER_IOPS = 2.0  # files created, opened or closed per second and provisioned metadata IOPS
 
 
@@ -166,4 +169,12 @@ def create_s(files: FloatArray, metadata_iops: FloatArray) -> FloatArray:
     """
     known = np.where(metadata_iops > 0.0, metadata_iops, np.nan)
     result: FloatArray = files / (CREATES_PER_IOPS * known)
+    return result
+
+
+def metadata_iops(files: FloatArray, allowed_s: FloatArray, on_sale: tuple[float, ...] = METADATA_IOPS) -> FloatArray:
+    """The smallest metadata IOPS on sale that create `files` in time; NaN where none do. All [n]."""
+    steps = np.array([*on_sale, np.nan])
+    wanted = files / (CREATES_PER_IOPS * allowed_s)
+    result: FloatArray = steps[np.searchsorted(steps[:-1], wanted)]
     return result

@@ -51,13 +51,29 @@ class Need:
     """What is asked of a file system: arrays of shape [n].
 
     total_bytes: one checkpoint. kept_bytes: everything that lies there. clients: EC2 instances that write.
-    allowed_s: the longest write (`storage.longest_stall_s` for synchronous saves, the interval for asynchronous ones).
+    processes: that serialise, one per GPU for sharded checkpoints, 1 for a consolidated file.
+    allowed_s: the longest write, `sync_allowed_s` or `async_allowed_s`; NaN where no file system will do.
     """
 
     total_bytes: FloatArray
     kept_bytes: FloatArray
     clients: FloatArray
+    processes: FloatArray
     allowed_s: FloatArray
+
+
+def sync_allowed_s(share: FloatArray, interval_s: FloatArray, staging_s: FloatArray) -> FloatArray:
+    """Longest write of a synchronous save whose stall stays under `share` of wall time, s; NaN: staging is too long."""
+    stall_s = storage.longest_stall_s(share, interval_s)
+    result: FloatArray = np.where(staging_s <= stall_s, stall_s, np.nan)
+    return result
+
+
+def async_allowed_s(share: FloatArray, interval_s: FloatArray, staging_s: FloatArray) -> FloatArray:
+    """Longest write of an asynchronous save: the interval, so that no save waits for the one before; NaN as above."""
+    stall_s = storage.longest_stall_s(share, interval_s)
+    result: FloatArray = np.where(staging_s <= stall_s, interval_s, np.nan)
+    return result
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -96,15 +112,17 @@ def wanted_tib(option: LustreOption, need: Need, c: ClientLimits) -> FloatArray:
     for_flows = np.where((flows > 1.0) & (not over_efa), flows * step, 0.0)
     held = need.kept_bytes / (FULL_SHARE * lustre.GIB_PER_TIB * GIB)
     enough = np.maximum(np.maximum(held, rate / (spec.write * lustre.MB)), for_flows)
-    result: FloatArray = np.where(_reachable(option, rate, need.clients, c), enough, np.inf)
+    result: FloatArray = np.where(_reachable(option, need, c), enough, np.inf)
     return result
 
 
-def _reachable(option: LustreOption, rate: FloatArray, clients: FloatArray, c: ClientLimits) -> BoolArray:
-    """Whether the clients can write at `rate` to a file system as wide as need be, within 1,024 EFA connections."""
+def _reachable(option: LustreOption, need: Need, c: ClientLimits) -> BoolArray:
+    """Whether clients and processes can write in time to a file system as wide as need be; 1,024 EFA connections."""
+    rate = need.total_bytes / need.allowed_s
     wide = lustre.LustreRates(*(np.asarray(np.inf),) * 7, efa=float(option.efa), gds=0.0)
-    enough = clients * lustre.lustre_client_bytes_per_s(wide, c) >= rate
-    crowded = (clients > lustre.EFA_CONNECTIONS) & (option.efa and c.lustre_efa > 0.0)
+    network = need.clients * lustre.lustre_client_bytes_per_s(wide, c)
+    enough = np.minimum(network, storage.processes_bytes_per_s(need.processes)) >= rate
+    crowded = (need.clients > lustre.EFA_CONNECTIONS) & (option.efa and c.lustre_efa > 0.0)
     return np.asarray(enough & ~crowded)
 
 
@@ -119,7 +137,8 @@ def option_write_s(option: LustreOption, capacity_tib: FloatArray, need: Need, c
     spec = lustre.TIERS[option.deployment, option.mb_per_s_per_tib]
     step = lustre.server_tib(option.deployment, option.mb_per_s_per_tib, option.efa)
     fs = lustre.tier_rates(spec, capacity_tib, step, float(option.efa), 0.0)
-    return need.total_bytes / lustre.lustre_write_bytes_per_s(fs, c, need.clients)
+    write = lustre.lustre_write_bytes_per_s(fs, c, need.clients)
+    return storage.drain_s(need.total_bytes, write, storage.processes_bytes_per_s(need.processes))
 
 
 def cheapest_lustre(need: Need, c: ClientLimits, prices: Prices) -> LustreChoice:
@@ -157,7 +176,8 @@ def nvme_then_s3(need: Need, interval_s: FloatArray, c: ClientLimits, bucket: S3
     A node that fails before its drain has ended loses that checkpoint: the one before counts.
     """
     with np.errstate(divide="ignore"):
-        write_s = need.total_bytes / (need.clients * c.nvme_write_bytes_per_s)
+        disks = need.clients * c.nvme_write_bytes_per_s
+        write_s = storage.drain_s(need.total_bytes, disks, storage.processes_bytes_per_s(need.processes))
         read = need.clients * c.nvme_read_bytes_per_s
         drain_s = storage.drain_s(need.total_bytes, read, storage.s3_write_bytes_per_s(c, need.clients, bucket))
     staging_s = need.total_bytes / storage.staging_bytes_per_s(c, need.clients)

@@ -144,14 +144,8 @@ LEFT_OUT = {
     ("HyperPod checkpointless", "goodput"): NOT_A_RATE,
     ("HyperPod checkpointless", "downtime_reduction"): NOT_A_RATE,
     ("HyperPod managed tiered checkpointing", "tiers"): NOT_A_RATE,
-    (
-        "metadata IOPS SSD user-provisioned",
-        "valid_values",
-    ): "a list of what can be bought; nothing is chosen from it yet",
-    (
-        "metadata IOPS Intelligent-Tiering",
-        "valid_values",
-    ): "a list of what can be bought; nothing is chosen from it yet",
+    ("metadata IOPS SSD user-provisioned", "valid_values"): "a list: test_rows_of_metadata_iops",
+    ("metadata IOPS Intelligent-Tiering", "valid_values"): "a list: test_rows_of_metadata_iops",
 }
 
 
@@ -193,6 +187,15 @@ def test_rows_of_the_increments(tier: int) -> None:
     assert lustre.EFA_SERVER_TIB[tier] == float(row["value"])
     # One server moves 4,800 MB/s from disk in every tier.
     assert lustre.EFA_SERVER_TIB[tier] * tier == pytest.approx(4800.0)
+
+
+def test_rows_of_metadata_iops() -> None:
+    said = {row["subject"]: row["value"] for row in rows() if row["metric"] == "valid_values"}
+    first, rest = said["metadata IOPS SSD user-provisioned"].split(", then ")
+    assert tuple(float(x) for x in first.split(",")) == lustre.METADATA_IOPS[:4]
+    assert rest == "multiples of 12000 up to 192000"
+    assert lustre.METADATA_IOPS[3:] == tuple(12000.0 * k for k in range(1, 17))
+    assert tuple(float(x) for x in said["metadata IOPS Intelligent-Tiering"].split(",")) == lustre.TIERING_METADATA_IOPS
 
 
 def test_every_row_is_accounted_for() -> None:

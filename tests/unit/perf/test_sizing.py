@@ -20,8 +20,9 @@ ALL_PRICED = PRICES | {"fsx-lustre/persistent-2-250": 0.21, "fsx-lustre/persiste
 SIZE = 987.8e9  # 70B
 
 
-def need(size: float, kept: float, clients: float, allowed_s: float) -> Need:
-    return Need(*(np.array([x]) for x in (size, size * kept, clients, allowed_s)))
+def need(size: float, kept: float, clients: float, allowed_s: float, processes: float = 1e5) -> Need:
+    """So many processes that they do not bind, unless said."""
+    return Need(*(np.array([x]) for x in (size, size * kept, clients, processes, allowed_s)))
 
 
 def test_a_slow_interval_is_bought_by_capacity() -> None:
@@ -65,10 +66,33 @@ def test_nothing_is_said_where_nothing_is_fast_enough_or_priced() -> None:
         assert choice.config(0) is None
         assert np.isnan([choice.capacity_tib[0], choice.usd_per_month[0], choice.write_s[0]]).all()
     assert len(sizing.cheapest_lustre(need(SIZE, 3.0, 1.0, 1800.0), P5, {}).unpriced) == 4
+    # A consolidated file passes one process, 0.9 GB/s: 1,098 s, whatever the file system.
+    assert sizing.cheapest_lustre(need(SIZE, 3.0, 16.0, 1090.0, processes=1.0), P5, PRICES).config(0) is None
+    gathered = sizing.cheapest_lustre(need(SIZE, 3.0, 16.0, 1100.0, processes=1.0), P5, PRICES)
+    assert gathered.write_s == pytest.approx([1097.6], rel=1e-3)
     # 2,000 clients are more than an EFA file system connects; on type 1000 EFA would not be cheaper anyway.
     crowd = need(1e14, 1.0, 2000.0, 8.0)
     assert np.isinf(sizing.option_tib(sizing.LustreOption("persistent-2", 1000, True), crowd, P5))
     assert np.isfinite(sizing.option_tib(sizing.LustreOption("persistent-2", 1000, False), crowd, P5))
+
+
+def test_a_target_share_becomes_a_time_to_write_in() -> None:
+    # 5 % of wall time beside 570 s of training: 30 s. A staging of 31 s is too long for both kinds of save.
+    share, interval, staging = np.full(2, 0.05), np.full(2, 570.0), np.array([4.8, 31.0])
+    assert sizing.sync_allowed_s(share, interval, staging) == pytest.approx([30.0, np.nan], nan_ok=True)
+    assert sizing.async_allowed_s(share, interval, staging) == pytest.approx([570.0, np.nan], nan_ok=True)
+    asked = Need(
+        *(np.full(2, x) for x in (SIZE, 3.0 * SIZE, 16.0, 128.0)), sizing.sync_allowed_s(share, interval, staging)
+    )
+    choice = sizing.cheapest_lustre(asked, P5, PRICES)
+    assert [choice.config(i) for i in (0, 1)] == [LustreConfig("persistent-2", pytest.approx(33.6), 1000), None]
+    # Hidden behind training the cheap tier has time enough: 3 kept take 3.25 TiB, 1.73 GB/s 13.9: 14.4 TiB, 2,088 USD.
+    hidden = sizing.async_allowed_s(share, interval, staging)[:1]
+    relaxed = sizing.cheapest_lustre(
+        Need(*(np.full(1, x) for x in (SIZE, 3.0 * SIZE, 16.0, 128.0)), hidden), P5, PRICES
+    )
+    assert relaxed.config(0) == LustreConfig("persistent-2", pytest.approx(14.4), 125)
+    assert relaxed.usd_per_month == pytest.approx([2088.0])
 
 
 def brute_usd(size: float, kept: float, clients: float, allowed_s: float, c: storage.ClientLimits) -> float:
@@ -105,10 +129,12 @@ def test_closed_form_finds_what_brute_force_finds(size: float, kept: float, clie
 )
 def test_batch_equals_single(rows: list[tuple[float, float, float]]) -> None:
     size, clients, allowed = (np.array(column) for column in zip(*rows, strict=True))
-    batch = sizing.cheapest_lustre(Need(size, 3.0 * size, clients, allowed), P5, PRICES)
+    batch = sizing.cheapest_lustre(Need(size, 3.0 * size, clients, 8.0 * clients, allowed), P5, PRICES)
     for i in range(len(rows)):
         one = slice(i, i + 1)
-        single = sizing.cheapest_lustre(Need(size[one], 3.0 * size[one], clients[one], allowed[one]), P5, PRICES)
+        single = sizing.cheapest_lustre(
+            Need(size[one], 3.0 * size[one], clients[one], 8.0 * clients[one], allowed[one]), P5, PRICES
+        )
         for name in ("option", "capacity_tib", "usd_per_month", "write_s"):
             assert getattr(batch, name)[one].tobytes() == getattr(single, name).tobytes()
 

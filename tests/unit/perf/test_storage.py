@@ -119,6 +119,10 @@ def test_creating_files() -> None:
     seconds = lustre.create_s(np.array([16384.0, 16384.0]), np.array([12000.0, 0.0]))
     assert seconds[0] == pytest.approx(0.6827, rel=1e-3)
     assert np.isnan(seconds[1])
+    # In 1 s they need 8,192 IOPS, 12,000 on sale; in 0.01 s 819,200, which nobody sells; in 100 s the least.
+    iops = lustre.metadata_iops(np.full(3, 16384.0), np.array([1.0, 0.01, 100.0]))
+    assert np.isnan(iops[1])
+    assert iops[[0, 2]].tolist() == [12000.0, 1500.0]
 
 
 def test_buckets() -> None:
