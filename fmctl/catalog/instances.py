@@ -98,7 +98,15 @@ def load_instance(name: str) -> Instance:
         notes=tuple(record["notes"]),
         source=record["source"],
         unplannable=record.get("unplannable", ""),
+        ena_bits_per_s=_ena_bits_per_s(record),
     )
+
+
+def _ena_bits_per_s(record: Mapping[str, Any]) -> float | None:
+    """ENA of a type; of an UltraServer what its members have."""
+    members = record.get("member_count", 1)
+    one = _instances()[record["member_type"]] if members > 1 else record
+    return None if one["ena_gbps"] is None else one["ena_gbps"] * GIGA * members
 
 
 def _accelerator(name: str) -> Accelerator:

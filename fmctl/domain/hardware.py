@@ -78,6 +78,7 @@ class Instance:
     notes: tuple[str, ...] = ()
     source: str = ""
     unplannable: str = ""  # why no plan can be made for it; empty where one can
+    ena_bits_per_s: float | None = None  # TCP/IP of all its network cards; None where no figure is published
 
     @property
     def plannable(self) -> bool:

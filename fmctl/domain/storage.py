@@ -1,0 +1,63 @@
+"""Where checkpoints and data lie: file systems, disks, buckets, the memory of a peer. Nothing computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Deployment = Literal["scratch-2", "persistent-1", "persistent-2", "intelligent-tiering"]
+
+
+@dataclass(frozen=True, slots=True)
+class LustreConfig:
+    """FSx for Lustre.
+
+    capacity_tib: as AWS counts it, 1.2 TiB for 1,200 GiB. mb_per_s_per_tib: the throughput tier (50, 100, 200 of
+    persistent-1; 125, 250, 500, 1000 of persistent-2; 200 of scratch-2; 0 for intelligent-tiering).
+    throughput_mb_per_s: of intelligent-tiering, whose throughput is bought apart from its capacity. efa, gds: chosen at
+    creation, persistent-2 and intelligent-tiering only. metadata_iops: user-provisioned; 0 leaves it to AWS.
+    """
+
+    deployment: Deployment
+    capacity_tib: float
+    mb_per_s_per_tib: int = 0
+    throughput_mb_per_s: float = 0.0
+    efa: bool = False
+    gds: bool = False
+    metadata_iops: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NvmeDisks:
+    """The local disks of one instance: gone when it stops or fails."""
+
+    disks: int
+    total_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class S3Bucket:
+    """S3 with keys spread over `prefixes` partitioned prefixes, written and read in parts of `part_bytes`."""
+
+    prefixes: int = 1
+    part_bytes: float = 64.0 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class PeerMemory:
+    """Host memory of other instances: `copies` of each shard, on instances that do not fail together."""
+
+    copies: int = 1
+
+
+Storage = LustreConfig | NvmeDisks | S3Bucket | PeerMemory
+
+
+@dataclass(frozen=True, slots=True)
+class StorageLine:
+    """One line of what storage costs per month. `usd` is None where no price is known; `note` says why."""
+
+    item: str
+    gb_months: float
+    usd: float | None
+    note: str = ""
