@@ -1,0 +1,111 @@
+"""Share of wall time that is training progress, and the interval between checkpoints that makes it largest.
+
+The process: train for an interval, stall for a save, and so on; a save counts once it is durable, a drain after its
+stall. Failures come at random (exponential, also during recovery); each loses what is not durable and costs a recovery.
+Between two failures lies U ~ Exp(M). It adds as many intervals as saves became durable in it, so that per failure
+
+    progress = tau e^(-(R + d) / M) / (e^((tau + s) / M) - 1),  time = M,  goodput = progress / time.
+
+Exact for this process (renewal-reward); Daly's complete model is the case d = 0. Lost work needs no term of its own.
+
+Source: J. T. Daly, FGCS 22(3), 2006, doi 10.1016/j.future.2004.11.016; J. W. Young, CACM 17(9), 1974.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fmctl.domain.result import FloatArray
+from fmctl.perf.reliability import Rate
+
+SECONDS_PER_HOUR = 3600.0
+# Newton steps to the best interval: from above on a concave function, each squares the error.
+_NEWTON_STEPS = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Process:
+    """Checkpoints and failures of a job, all s, shape [n] or [].
+
+    interval_s: training between two saves (tau). stall_s: training stands still for a save (s). drain_s: from the end
+    of the stall until the save is durable (d), at most interval_s. mtbf_s: mean time between failures of the job (M).
+    recovery_s: from a failure until training goes on (R).
+    """
+
+    interval_s: FloatArray
+    stall_s: FloatArray
+    drain_s: FloatArray
+    mtbf_s: FloatArray
+    recovery_s: FloatArray
+
+
+def mtbf_s(per_h: FloatArray) -> FloatArray:
+    """Mean time between failures: 3600 / rate, s; infinite where nothing fails."""
+    rate = np.asarray(per_h, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        return np.asarray(SECONDS_PER_HOUR / rate)
+
+
+def goodput(p: Process) -> FloatArray:
+    """Training progress over wall time: (tau / M) e^(-(R + d) / M) / (e^((tau + s) / M) - 1).
+
+    Source: module docstring. Valid: any M, infinite (tau / (tau + s)) included.
+    """
+    cycle_s = p.interval_s + p.stall_s
+    x = cycle_s / p.mtbf_s
+    rising = np.where(x > 0.0, x, 1.0) / np.where(x > 0.0, np.expm1(x), 1.0)
+    return p.interval_s / cycle_s * rising * np.exp(-(p.recovery_s + p.drain_s) / p.mtbf_s)
+
+
+def lost_work_s(p: Process) -> FloatArray:
+    """Mean training lost per failure that falls on running training: time in the cycle - stall passed + drain, s.
+
+    c: tau + s. Mean time since the last save: M - c / (e^(c/M) - 1), half a cycle where M is long; the drain comes on
+    top, and the share of stalls goes off. Valid: drain up to the interval; M well above the cycle.
+    """
+    cycle_s = p.interval_s + p.stall_s
+    since_s = p.mtbf_s - cycle_s / np.expm1(cycle_s / p.mtbf_s)
+    return (since_s + p.drain_s) * p.interval_s / cycle_s
+
+
+def young_interval_s(stall_s: FloatArray, mtbf_s: FloatArray) -> FloatArray:
+    """First-order best interval: sqrt(2 s M), s. Source: Young 1974. Valid: s far below M."""
+    return np.sqrt(2.0 * stall_s * mtbf_s)
+
+
+def daly_interval_s(stall_s: FloatArray, mtbf_s: FloatArray) -> FloatArray:
+    """Higher-order best interval: sqrt(2 s M) (1 + y / 3 + y^2 / 9) - s with y = sqrt(s / 2M), M from s = 2 M on; s.
+
+    Source: Daly 2006 equation 37. Valid: s below 2 M.
+    """
+    y = np.sqrt(stall_s / (2.0 * mtbf_s))
+    series = np.sqrt(2.0 * stall_s * mtbf_s) * (1.0 + y / 3.0 + y * y / 9.0) - stall_s
+    return np.asarray(np.where(stall_s < 2.0 * mtbf_s, series, mtbf_s))
+
+
+def best_interval_s(stall_s: FloatArray, drain_s: FloatArray, mtbf_s: FloatArray) -> FloatArray:
+    """Interval of the largest `goodput`, s: the root of 1 - x = e^(-x - s / M), x = tau / M; never under the drain.
+
+    Newton from sqrt(2 s / M), which lies above the root of a concave function, so that it converges from one side.
+    Recovery and drain do not move the optimum. No stall: as often as the drain allows. mtbf_s: finite.
+    """
+    a = stall_s / mtbf_s
+    x = np.minimum(np.sqrt(2.0 * a), 1.0)
+    for _ in range(_NEWTON_STEPS):
+        decay = np.expm1(-(x + a))
+        x = np.where(a > 0.0, x - (decay + x) / np.where(a > 0.0, -decay, 1.0), 0.0)
+    return np.asarray(np.maximum(x * mtbf_s, drain_s))
+
+
+def best_process(stall_s: FloatArray, drain_s: FloatArray, mtbf_s: FloatArray, recovery_s: FloatArray) -> Process:
+    """The process at its best interval. All s, shape [n] or []."""
+    return Process(best_interval_s(stall_s, drain_s, mtbf_s), stall_s, drain_s, mtbf_s, recovery_s)
+
+
+def goodput_interval(p: Process, rate: Rate) -> tuple[FloatArray, FloatArray]:
+    """Low and high end of `goodput` at the ends of the rate's 80 % interval; the interval stays as it was chosen."""
+    ends = (rate.high_per_h, rate.low_per_h)
+    low, high = (goodput(Process(p.interval_s, p.stall_s, p.drain_s, mtbf_s(end), p.recovery_s)) for end in ends)
+    return low, high
