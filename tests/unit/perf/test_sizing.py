@@ -32,6 +32,9 @@ def test_a_slow_interval_is_bought_by_capacity() -> None:
     assert choice.config(0) == LustreConfig("persistent-2", pytest.approx(12.0), 125)
     assert choice.usd_per_month == pytest.approx([1740.0])
     assert choice.write_s == pytest.approx([658.5], rel=1e-3)
+    # 13.5 kept would fit into 14.4 TiB at 87 %; at 85 % they need 14.61, and 16.8 are bought.
+    fuller = sizing.cheapest_lustre(need(SIZE, 13.5, 16.0, 1800.0), P5, PRICES)
+    assert fuller.capacity_tib == pytest.approx([16.8])
     assert choice.unpriced == ("fsx-lustre/persistent-2-250", "fsx-lustre/persistent-2-500")
     assert (
         choice.word() == "no price on file for fsx-lustre/persistent-2-250, fsx-lustre/persistent-2-500: not compared"
