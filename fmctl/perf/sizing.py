@@ -94,7 +94,7 @@ class LustreChoice:
         if self.option[row] < 0:
             return None
         chosen = OPTIONS[self.option[row]]
-        tib = float(self.capacity_tib[row])
+        tib = round(float(self.capacity_tib[row]), 1)  # 6 x 2.4 is 14.399...
         return LustreConfig(chosen.deployment, tib, chosen.mb_per_s_per_tib, efa=chosen.efa)
 
     def word(self) -> str:

@@ -29,9 +29,12 @@ def test_a_slow_interval_is_bought_by_capacity() -> None:
     # 10 kept: 9.878e12 / (0.85 x 1.0737e12 per TiB) = 10.82 TiB: 12.0 of tier 125, 12,000 GB x 0.145 = 1,740 USD. In
     # 1,800 s it need not write faster than 0.549 GB/s, and writes at 1.5: 658.5 s.
     choice = sizing.cheapest_lustre(need(SIZE, 10.0, 16.0, 1800.0), P5, PRICES)
-    assert choice.config(0) == LustreConfig("persistent-2", pytest.approx(12.0), 125)
+    assert choice.config(0) == LustreConfig("persistent-2", 12.0, 125)
     assert choice.usd_per_month == pytest.approx([1740.0])
     assert choice.write_s == pytest.approx([658.5], rel=1e-3)
+    # 13.5 kept would fit into 14.4 TiB at 87 %; at 85 % they need 14.61, and 16.8 are bought.
+    fuller = sizing.cheapest_lustre(need(SIZE, 13.5, 16.0, 1800.0), P5, PRICES)
+    assert fuller.capacity_tib == pytest.approx([16.8])
     assert choice.unpriced == ("fsx-lustre/persistent-2-250", "fsx-lustre/persistent-2-500")
     assert (
         choice.word() == "no price on file for fsx-lustre/persistent-2-250, fsx-lustre/persistent-2-500: not compared"
@@ -42,7 +45,7 @@ def test_a_short_stall_is_bought_by_throughput() -> None:
     # In 30 s: 32.93 GB/s. Tier 1000: 32.93 TiB, 33.6 on sale (14 servers), 20,160 USD; tier 125: 263.4 TiB, 264.0 on
     # sale, 38,280 USD. With EFA 33.6 TiB too (7 servers of 4.8): the same price, so the plain one is taken.
     choice = sizing.cheapest_lustre(need(SIZE, 3.0, 16.0, 30.0), P5, PRICES)
-    assert choice.config(0) == LustreConfig("persistent-2", pytest.approx(33.6), 1000)
+    assert choice.config(0) == LustreConfig("persistent-2", 33.6, 1000)
     assert choice.usd_per_month == pytest.approx([20_160.0])
     assert float(choice.write_s[0]) <= 30.0
 
@@ -50,11 +53,11 @@ def test_a_short_stall_is_bought_by_throughput() -> None:
 def test_efa_is_bought_where_tcp_clients_are_too_slow() -> None:
     # One client, 50 s: 19.8 GB/s, above 12.5 of TCP. Over EFA 19.8 TiB of 1000 are five servers, 24 TiB.
     choice = sizing.cheapest_lustre(need(SIZE, 3.0, 1.0, 50.0), P5, PRICES)
-    assert choice.config(0) == LustreConfig("persistent-2", pytest.approx(24.0), 1000, efa=True)
+    assert choice.config(0) == LustreConfig("persistent-2", 24.0, 1000, efa=True)
     # Two clients and 100 s: 4.94 GB/s each, eight TCP flows, hence 8 x 2.4 = 19.2 TiB where 9.9 would be enough for the
     # disks; tier 125 needs 79.0, 79.2 on sale: 11,484 USD against 11,520. With EFA 14.4 TiB of 1000: 8,640.
     choice = sizing.cheapest_lustre(need(SIZE, 3.0, 2.0, 100.0), P5, PRICES)
-    assert choice.config(0) == LustreConfig("persistent-2", pytest.approx(14.4), 1000, efa=True)
+    assert choice.config(0) == LustreConfig("persistent-2", 14.4, 1000, efa=True)
     # The first EFA has no such way out.
     assert sizing.cheapest_lustre(need(SIZE, 3.0, 1.0, 50.0), P4D, PRICES).config(0) is None
 
@@ -85,13 +88,13 @@ def test_a_target_share_becomes_a_time_to_write_in() -> None:
         *(np.full(2, x) for x in (SIZE, 3.0 * SIZE, 16.0, 128.0)), sizing.sync_allowed_s(share, interval, staging)
     )
     choice = sizing.cheapest_lustre(asked, P5, PRICES)
-    assert [choice.config(i) for i in (0, 1)] == [LustreConfig("persistent-2", pytest.approx(33.6), 1000), None]
+    assert [choice.config(i) for i in (0, 1)] == [LustreConfig("persistent-2", 33.6, 1000), None]
     # Hidden behind training the cheap tier has time enough: 3 kept take 3.25 TiB, 1.73 GB/s 13.9: 14.4 TiB, 2,088 USD.
     hidden = sizing.async_allowed_s(share, interval, staging)[:1]
     relaxed = sizing.cheapest_lustre(
         Need(*(np.full(1, x) for x in (SIZE, 3.0 * SIZE, 16.0, 128.0)), hidden), P5, PRICES
     )
-    assert relaxed.config(0) == LustreConfig("persistent-2", pytest.approx(14.4), 125)
+    assert relaxed.config(0) == LustreConfig("persistent-2", 14.4, 125)
     assert relaxed.usd_per_month == pytest.approx([2088.0])
 
 
