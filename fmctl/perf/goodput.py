@@ -70,6 +70,16 @@ def lost_work_s(p: Process) -> FloatArray:
     return (since_s + p.drain_s) * p.interval_s / cycle_s
 
 
+def waiting_share(p: Process) -> FloatArray:
+    """Share of wall time in recovery or saves: 1 - e^(-R/M) + e^(-R/M) s / (tau + s).
+
+    A recovery takes min(U, R) of U ~ Exp(M); of what runs, each cycle stalls s. What is neither is training, kept or
+    lost. Valid: failures seen as falling evenly on the cycle (M above the cycle).
+    """
+    running = np.exp(-p.recovery_s / p.mtbf_s)
+    return np.asarray(1.0 - running + running * p.stall_s / (p.interval_s + p.stall_s))
+
+
 def young_interval_s(stall_s: FloatArray, mtbf_s: FloatArray) -> FloatArray:
     """First-order best interval: sqrt(2 s M), s. Source: Young 1974. Valid: s far below M."""
     return np.sqrt(2.0 * stall_s * mtbf_s)

@@ -13,13 +13,20 @@ from fmctl.domain.layout import Layout
 from fmctl.domain.terms import TERMS, TermSpec
 from fmctl.perf.calibration import Calibration
 from fmctl.perf.collectives import EfaFit, FabricRates
+from fmctl.perf.energy import Levels
+from fmctl.perf.goodput import Process
 from fmctl.perf.kernels import KernelRates
+from fmctl.perf.recovery import Recovery
+from fmctl.perf.reliability import Rate
 
 PAGE = (Path(__file__).parents[3] / "NOMENCLATURE.md").read_text(encoding="utf-8")
 NAMES = set(re.findall(r"`([a-zA-Z0-9_]+)`", PAGE))
 
 
-@pytest.mark.parametrize("owner", [Layout, Framework, Calibration, KernelRates, FabricRates, EfaFit])
+OWNERS = [Layout, Framework, Calibration, KernelRates, FabricRates, EfaFit, Rate, Recovery, Process, Levels]
+
+
+@pytest.mark.parametrize("owner", OWNERS)
 def test_every_field_is_named(owner: type) -> None:
     assert {f.name for f in fields(owner)} <= NAMES
 
