@@ -27,8 +27,8 @@ Ints = NDArray[np.int64]
 class Chains:
     """Chains of many rows, arrays [n]; where none can be had `days` and `blocks` are 0 and the hours NaN.
 
-    last_start_h: from the first block's start to the last one's. between_h: no block runs. elapsed_h: from the first start to the end of the
-    last save.
+    last_start_h: from the first block's start to the last one's. between_h: no block runs. elapsed_h: from the first
+    start to the end of the last save.
     """
 
     days: Ints

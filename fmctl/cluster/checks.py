@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fmctl.adapters.ports import Identity, Lustre, Reservation, Subnet
+from fmctl.domain import quotas
 from fmctl.domain.block_end import block_usable_until
 from fmctl.domain.cluster import ClusterSpec, Site
 from fmctl.domain.hardware import Instance
 
 OK, WARNING, FAIL, UNKNOWN = "ok", "warning", "fail", "unknown"
-# Service Quotas codes of EC2, in vCPUs (EC2 service quotas page; P6 spot is not published).
-QUOTA_ON_DEMAND_P = "L-417A185B"
-QUOTA_SPOT: Mapping[str, str] = {"p5": "L-C4BD4855", "p4": "L-7212CCBC"}
 P_FAMILIES = ("p2", "p3", "p4", "p5", "p6")
 # Addresses that AWS keeps of each subnet are already out of its count; the head node and its login nodes need theirs.
 SPARE_ADDRESSES = 2
@@ -116,11 +114,7 @@ def route_check(name: str, subnet: Subnet, public_allowed: bool) -> Check:
 
 def quota_code(spec: ClusterSpec) -> str | None:
     """The quota that counts for the purchase; None where none does (blocks) or none is known (P6 spot)."""
-    if spec.capacity.purchase == "capacity-block":
-        return None
-    if spec.capacity.purchase == "spot":
-        return next((code for family, code in QUOTA_SPOT.items() if spec.instance.startswith(family)), None)
-    return QUOTA_ON_DEMAND_P
+    return quotas.quota_code(spec.instance, spec.capacity.purchase)
 
 
 def quota_check(spec: ClusterSpec, instance: Instance, limit: float | None, used: int) -> Check:

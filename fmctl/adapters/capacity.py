@@ -1,0 +1,189 @@
+"""What capacity there is to buy now: zones, Capacity Blocks with their fee, Spot scores, reservations, quotas.
+
+Describes only; nothing here can spend. What AWS would not say (a right, a region without the call) is in the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from fmctl.adapters.aws_session import Session
+from fmctl.adapters.ports import Reservation
+from fmctl.adapters.survey import AwsSurvey
+from fmctl.domain.block_end import block_usable_until
+from fmctl.errors import FmctlError
+
+_T = TypeVar("_T")
+_LIVING = ("active", "pending", "scheduled", "assessing")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[_T]):
+    """What was found; or, with `why`, that it could not be asked, and what to do about it."""
+
+    found: tuple[_T, ...]
+    why: str = ""
+    next: str = ""
+
+    @property
+    def asked(self) -> bool:
+        """Whether AWS answered: nothing found is then nothing there."""
+        return not self.why
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOffering:
+    """A Capacity Block on sale.
+
+    fee_usd: UpfrontFee, for all of it; None in another currency. count: instances, or UltraServers. usable_until: then
+    EC2 takes its instances down. duration_h: a block that starts at another time than 11:30 UTC is no whole days.
+    """
+
+    id: str
+    instance: str
+    zone: str
+    count: int
+    start: datetime
+    end: datetime
+    usable_until: datetime
+    duration_h: float
+    fee_usd: float | None
+    currency: str
+
+    @property
+    def usd_per_h(self) -> float | None:
+        """Rate of one instance (UltraServer)."""
+        return None if self.fee_usd is None else self.fee_usd / (self.count * self.duration_h)
+
+
+@dataclass(frozen=True, slots=True)
+class SpotScore:
+    """How likely a request for Spot is to be met, 1 to 10, by AWS's own word."""
+
+    region: str
+    zone_id: str
+    score: int
+
+
+class AwsCapacity:
+    """An account in one region, asked for capacity.
+
+    Args:
+        session: credentials, region and clients.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def zones(self, instance: str) -> Answer[str]:
+        """Zone ids of the region that offer the type."""
+        return _answer(lambda: sorted(one["Location"] for one in self._pages(
+            "describe_instance_type_offerings", "InstanceTypeOfferings", "where the type is offered",
+            LocationType="availability-zone-id", Filters=[{"Name": "instance-type", "Values": [instance]}],
+        )))  # fmt: skip
+
+    def blocks(
+        self, instance: str, count: int, days: int, start: datetime | None = None, end: datetime | None = None
+    ) -> Answer[BlockOffering]:
+        """Capacity Blocks on sale, the cheapest first: `count` instances (UltraServers) for `days`.
+
+        start, end: the block lies between them; None as AWS sees fit.
+        """
+        kind = "Ultraserver" if instance.startswith("u-") else "Instance"
+        window = {"StartDateRange": start, "EndDateRange": end}
+        given = {f"{kind}Type": instance, f"{kind}Count": count, "CapacityDurationHours": days * 24}
+        given |= {name: moment for name, moment in window.items() if moment is not None}
+
+        def look() -> list[BlockOffering]:
+            listed = self._pages(
+                "describe_capacity_block_offerings", "CapacityBlockOfferings", "Capacity Blocks", **given
+            )
+            found = [_offering(one, kind) for one in listed]
+            return sorted(found, key=lambda one: (one.fee_usd is None, one.fee_usd or 0.0, one.start))
+
+        return _answer(look)
+
+    def spot_scores(self, instance: str, count: int, regions: Sequence[str]) -> Answer[SpotScore]:
+        """Placement scores of `count` instances in one zone, the likeliest first; of a single type AWS scores low."""
+
+        def look() -> list[SpotScore]:
+            listed = self._pages(
+                "get_spot_placement_scores", "SpotPlacementScores", "Spot placement scores",
+                InstanceTypes=[instance], TargetCapacity=count, TargetCapacityUnitType="units",
+                SingleAvailabilityZone=True, RegionNames=list(regions),
+            )  # fmt: skip
+            found = [SpotScore(one["Region"], one.get("AvailabilityZoneId", ""), int(one["Score"])) for one in listed]
+            return sorted(found, key=lambda one: (-one.score, one.region, one.zone_id))
+
+        return _answer(look)
+
+    def reservations(self, instance: str) -> Answer[Reservation]:
+        """Reservations and Capacity Blocks of the account that hold the type or will, the earliest first."""
+
+        def look() -> list[Reservation]:
+            listed = self._pages(
+                "describe_capacity_reservations", "CapacityReservations", "capacity reservations",
+                Filters=[{"Name": "instance-type", "Values": [instance]}, {"Name": "state", "Values": list(_LIVING)}],
+            )  # fmt: skip
+            found = [_reservation(one) for one in listed]
+            return sorted(found, key=lambda one: (one.start is not None, one.start, one.id))
+
+        return _answer(look)
+
+    def quota(self, code: str | None) -> Answer[float]:
+        """An EC2 quota in vCPUs (`domain.quotas`); a code of None is one that nobody has published."""
+        if code is None:
+            return Answer((), "no quota is known for this purchase", "Service Quotas, EC2")
+        found = _answer(lambda: [AwsSurvey(self.session).quota(code)])
+        if found.found == (None,):
+            return Answer((), f"Service Quotas knows no {code}", "Service Quotas, EC2")
+        return Answer(tuple(value for value in found.found if value is not None), found.why, found.next)
+
+    def _pages(self, operation: str, key: str, what: str, **given: Any) -> Iterable[Any]:
+        """All pages of an operation of EC2; an older botocore may not know it."""
+        client = self.session.client("ec2")
+        if not hasattr(client, operation):
+            raise FmctlError(f"this boto3 does not know {operation}", next="pip install --upgrade boto3")
+        return self.session.pages("ec2", operation, key, what, **given)
+
+
+def _answer(look: Callable[[], Iterable[_T]]) -> Answer[_T]:
+    try:
+        return Answer(tuple(look()))
+    except FmctlError as error:
+        return Answer((), f"{error.what}: {error.why}" if error.why else error.what, error.next or "")
+    except (KeyError, TypeError, ValueError) as error:
+        return Answer((), f"the answer is not what AWS's API describes: {error!r}")
+
+
+def _offering(one: Mapping[str, Any], kind: str) -> BlockOffering:
+    ultraserver, currency = kind == "Ultraserver", str(one.get("CurrencyCode", ""))
+    return BlockOffering(
+        id=one["CapacityBlockOfferingId"],
+        instance=one[f"{kind}Type"],
+        zone=one["AvailabilityZone"],
+        count=int(one[f"{kind}Count"]),
+        start=one["StartDate"],
+        end=one["EndDate"],
+        usable_until=block_usable_until(one["EndDate"], ultraserver),
+        duration_h=float(one["CapacityBlockDurationHours"]) + one.get("CapacityBlockDurationMinutes", 0) / 60.0,
+        fee_usd=float(one["UpfrontFee"]) if currency == "USD" else None,
+        currency=currency,
+    )
+
+
+def _reservation(one: Mapping[str, Any]) -> Reservation:
+    return Reservation(
+        id=one["CapacityReservationId"],
+        instance=one["InstanceType"],
+        zone=one["AvailabilityZone"],
+        state=one["State"],
+        total=int(one["TotalInstanceCount"]),
+        available=int(one["AvailableInstanceCount"]),
+        kind=one.get("ReservationType", "default"),
+        start=one.get("StartDate"),
+        end=one.get("EndDate"),
+    )

@@ -1,0 +1,17 @@
+"""Which quota of EC2 counts for a purchase: codes of Service Quotas, in vCPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Source: EC2 service quotas page. Spot of P6 is not published.
+QUOTA_ON_DEMAND: Mapping[str, str] = {"p": "L-417A185B", "g": "L-DB2E81BA", "trn": "L-2C3B7624"}
+QUOTA_SPOT: Mapping[str, str] = {"p5": "L-C4BD4855", "p4": "L-7212CCBC", "g": "L-3819A6DF", "trn": "L-6B0D517C"}
+
+
+def quota_code(instance: str, purchase: str) -> str | None:
+    """The quota that counts; None where none does (Capacity Blocks) or none is known (P6 spot, other families)."""
+    if purchase == "capacity-block":
+        return None
+    codes = QUOTA_SPOT if purchase == "spot" else QUOTA_ON_DEMAND
+    return next((code for family, code in codes.items() if instance.startswith(family)), None)
