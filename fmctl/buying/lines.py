@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class Parts:
     """What a run uses, scalars or [n]; words are the same for all rows.
 
     nodes, spare_nodes: units of the offer (an UltraServer is one, of `members` instances). head: its type, None for the
-    one that the node count gives. file_system: an item of pricing/storage.csv, None for none, of fsx_gib each.
+    one that the node count gives. file_systems: GiB of each item of pricing/storage.csv.
     s3_gb at rest; s3_puts, s3_gets requests. nat_gateways that are paid for this run; nat_gb through them;
     cross_zone_gb between zones; logs_gb to CloudWatch.
     """
@@ -59,8 +60,7 @@ class Parts:
     arch: str = "x86_64"
     head: str | None = None
     login_nodes: Column = 0.0
-    file_system: str | None = None
-    fsx_gib: Column = 0.0
+    file_systems: Mapping[str, Column] = MappingProxyType({})
     s3_gb: Column = 0.0
     s3_puts: Column = 0.0
     s3_gets: Column = 0.0
@@ -134,11 +134,11 @@ def _disks(region: str, parts: Parts, hours: Hours, on: date) -> list[Entry]:
         Entry("head root volume", "ebs/gp3", "GB-month", head * up, head * (up - run), gp3),
         Entry("login root volumes", "ebs/gp3", "GB-month", login, login, unsized),
     ]  # fmt: skip
-    if parts.file_system is not None:
-        each = np.asarray(parts.fsx_gib, np.float64) / MONTH_H
-        total = up + np.asarray(hours.kept_h, np.float64)
-        rates = _rates("item", [parts.file_system], region, on)
-        entries.append(Entry("file system", parts.file_system, "GB-month", each * total, each * (total - run), rates))
+    total = up + np.asarray(hours.kept_h, np.float64)
+    for item, gib in parts.file_systems.items():
+        each = np.asarray(gib, np.float64) / MONTH_H
+        rates = _rates("item", [item], region, on)
+        entries.append(Entry("file system", item, "GB-month", each * total, each * (total - run), rates))
     return entries
 
 

@@ -41,8 +41,7 @@ def cost_lines(spec: ClusterSpec, on: date) -> tuple[CostLine, ...]:
         arch=instance.arch,
         head=spec.site.head_instance,
         login_nodes=float(spec.site.login_nodes),
-        file_system=f"fsx-lustre/persistent-2-{made.mb_per_s_per_tib}" if made is not None else None,
-        fsx_gib=float(made.capacity_gib) if made is not None else 0.0,
+        file_systems={f"fsx-lustre/persistent-2-{made.mb_per_s_per_tib}": float(made.capacity_gib)} if made else {},
     )
     hour = bill(offer, parts, Hours(1.0, 1.0), on)
     return tuple(CostLine(line.name, line.usd, "" if line.usd is not None else line.why) for line in hour.lines())

@@ -36,7 +36,7 @@ def by_name(found: Bill, row: int = 0) -> dict[str, Line]:
 def test_a_run_on_demand_by_line() -> None:
     # 16 + 1 nodes for 100 h of which 98 train; the cluster stands 2 h before and 10 h after; FSx is kept 20 days more.
     parts = Parts(
-        nodes=16, spare_nodes=1, file_system="fsx-lustre/persistent-2-125", fsx_gib=4800, s3_gb=1000.0,
+        nodes=16, spare_nodes=1, file_systems={"fsx-lustre/persistent-2-125": 4800}, s3_gb=1000.0,
         nat_gateways=1, nat_gb=200.0, cross_zone_gb=50.0,
     )  # fmt: skip
     hours = Hours(run_h=98.0, paid_h=100.0, before_h=2.0, after_h=10.0, kept_h=480.0, s3_h=730.0)
@@ -78,7 +78,7 @@ def test_head_and_disks_are_those_that_are_rendered(nodes: int, arch: str) -> No
 
 def test_what_is_not_on_file_is_named_and_not_counted() -> None:
     parts = Parts(
-        nodes=100, login_nodes=2, file_system="fsx-lustre/persistent-2-250", fsx_gib=1200, s3_puts=5e6, logs_gb=10.0
+        nodes=100, login_nodes=2, file_systems={"fsx-lustre/persistent-2-250": 1200}, s3_puts=5e6, logs_gb=10.0
     )
     found = bill(offer(), parts, Hours(10.0, 10.0), TODAY)
     lines = by_name(found)
@@ -159,7 +159,7 @@ def test_s3_has_three_prices() -> None:
 
 def test_the_prices_are_of_the_day() -> None:
     early = date(2026, 6, 1)
-    lines = bill(offer(), Parts(1, file_system="fsx-lustre/scratch-2", fsx_gib=1200), Hours(1.0, 1.0), early).lines()
+    lines = bill(offer(), Parts(1, file_systems={"fsx-lustre/scratch-2": 1200}), Hours(1.0, 1.0), early).lines()
     disk = next(line for line in lines if line.name == "file system")
     assert disk.usd is None
     assert "2026-06-01" in disk.why
@@ -176,7 +176,7 @@ def test_a_batch_is_its_rows_and_more_hours_never_cost_less(
     item = "fsx-lustre/scratch-2"
 
     def asked(row: Any) -> Bill:
-        parts = Parts(n[row], file_system=item, fsx_gib=1200.0, s3_gb=g[row] * 1e3, nat_gb=g[row])
+        parts = Parts(n[row], file_systems={item: 1200.0}, s3_gb=g[row] * 1e3, nat_gb=g[row])
         return bill(offer(), parts, Hours(r[row], r[row] + m[row], before_h=1.0, s3_h=r[row] + m[row]), TODAY)
 
     batch = asked(slice(None))
@@ -186,7 +186,7 @@ def test_a_batch_is_its_rows_and_more_hours_never_cost_less(
         assert float(one.total_usd) == batch.total_usd[row]
         assert one.lines() == batch.lines(row)
     longer = bill(
-        offer(), Parts(n, file_system=item, fsx_gib=1200.0, s3_gb=g * 1e3, nat_gb=g),
+        offer(), Parts(n, file_systems={item: 1200.0}, s3_gb=g * 1e3, nat_gb=g),
         Hours(r, r + m + 1.0, before_h=1.0, s3_h=r + m), TODAY,
     )  # fmt: skip
     assert np.all(longer.total_usd > batch.total_usd)
