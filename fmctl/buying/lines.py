@@ -7,9 +7,8 @@ Sources of quantities: what a cluster is rendered with (`domain.sizes`), the cal
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from types import MappingProxyType
 
 import numpy as np
 
@@ -60,7 +59,7 @@ class Parts:
     arch: str = "x86_64"
     head: str | None = None
     login_nodes: Column = 0.0
-    file_systems: Mapping[str, Column] = MappingProxyType({})
+    file_systems: Mapping[str, Column] = field(default_factory=dict)
     s3_gb: Column = 0.0
     s3_puts: Column = 0.0
     s3_gets: Column = 0.0
