@@ -22,6 +22,8 @@ from fmctl.perf.goodput import (
     goodput_interval,
     lost_work_s,
     mtbf_s,
+    trained_s,
+    waiting_share,
     young_interval_s,
 )
 from fmctl.perf.recovery import MANUAL_S, Recovery, restart_s
@@ -124,9 +126,9 @@ def test_goodput_by_hand() -> None:
     # tau 90, s 10, M 1000, R 50, d 20: 0.09 e^-0.07 / (e^0.1 - 1) = 0.09 x 0.932394 / 0.105171 = 0.79790.
     assert goodput(numbers(90, 10, 20, 1000, 50)) == pytest.approx(0.79790, rel=1e-5)
     # Nothing fails: only the stalls cost.
-    assert goodput(numbers(90, 10, 20, np.inf, 50)) == 0.9
-    # Half a cycle is lost per failure where they are rare, and the drain.
-    assert lost_work_s(numbers(990, 10, 20, 1e7, 50)) == pytest.approx((500 + 20) * 0.99, rel=1e-4)
+    assert goodput(numbers(90, 10, 20, 1e15, 50)) == pytest.approx(0.9)
+    # Rare failures fall evenly on a cycle of 1,000 s: begun 990 (1 - 0.495), not yet durable 20 x 0.99.
+    assert lost_work_s(numbers(990, 10, 20, 1e7, 50)) == pytest.approx(499.95 + 19.8, rel=1e-4)
 
 
 def test_intervals_by_hand() -> None:
@@ -256,8 +258,10 @@ def test_the_same_seed_gives_the_same_run() -> None:
     assert (first != other).any()
 
 
-@pytest.mark.parametrize("replacement", [600.0, 1050.0, 3600.0])
-@pytest.mark.parametrize("mtbf", [5e3, 11e3, 1e5])
+SPARES = [(600.0, 5e3), (1050.0, 5e3), (3600.0, 5e3), (1050.0, 11e3), (14_400.0, 11_300.0), (3600.0, 1e5)]
+
+
+@pytest.mark.parametrize(("replacement", "mtbf"), SPARES)
 def test_the_value_of_spares_is_that_of_the_simulation(replacement: float, mtbf: float) -> None:
     p = Process(*(np.full(300, part) for part in (300.0, 3.0, 60.0, mtbf, 400.0)))
     closed = spares.value(row(p, 0), A(replacement), A(2048.0), A(np.nan)).goodput
@@ -286,5 +290,49 @@ def test_spares_by_hand() -> None:
 
 def test_a_rate_of_none_never_fails() -> None:
     never: Rate = rate_of(A(0.0), A(np.inf))
-    assert mtbf_s(never.per_h) == np.inf
-    assert goodput(numbers(90, 10, 20, float(mtbf_s(never.per_h)), 50)) == 0.9
+    p = best_process(A(10.0), A(20.0), mtbf_s(never.per_h), A(50.0))
+    assert p.mtbf_s == 1e15
+    assert goodput(p) == pytest.approx(1.0, abs=1e-6)
+    low, high = goodput_interval(p, never)
+    assert low == high == goodput(p)
+    p = replace(p, interval_s=A(90.0))
+    assert finish_s(p, A(900.0), never.shape, A(0.0), (10.0, 90.0)) == pytest.approx([1020.0, 1020.0])
+    assert spares.value(p, A(600.0), A(64.0), A(1.0)).best == 0
+
+
+def test_where_wall_time_goes_is_that_of_the_simulation() -> None:
+    p, parts = cases(15), 20_000
+    uptime = -np.log1p(-(np.arange(parts) + simulation.generator(6).random(parts)) / parts) * p.mtbf_s[:100, np.newaxis]
+    some = tall(row(p, slice(None, 100)))  # type: ignore[arg-type]
+    running = np.maximum(uptime - some.recovery_s, 0.0)
+    whole, begun = np.divmod(running, some.interval_s + some.stall_s)
+    trained = whole * some.interval_s + np.minimum(begun, some.interval_s)
+    few = row(p, slice(None, 100))  # type: ignore[arg-type]
+    assert 1.0 - (trained.sum(axis=1) / uptime.sum(axis=1)) == pytest.approx(waiting_share(few), abs=0.002)
+    after = uptime > some.recovery_s
+    lost = (trained - simulation.durable(some, uptime) * some.interval_s).sum(axis=1) / after.sum(axis=1)
+    assert lost == pytest.approx(lost_work_s(few), rel=0.02)
+    # Training is what is kept and what is lost: nothing else.
+    kept = goodput(few) * few.mtbf_s / np.exp(-few.recovery_s / few.mtbf_s)
+    assert kept + lost_work_s(few) == pytest.approx(
+        (1.0 - waiting_share(few)) * few.mtbf_s / np.exp(-few.recovery_s / few.mtbf_s)
+    )
+
+
+def test_a_second_made_two_doubles_every_time_and_no_share() -> None:
+    p = cases(16)
+    twice = Process(2 * p.interval_s, 2 * p.stall_s, 2 * p.drain_s, 2 * p.mtbf_s, 2 * p.recovery_s)
+    work = A(1e6)
+    for share in (goodput, waiting_share):
+        assert (share(twice) == share(p)).all()
+    for time in (lost_work_s, trained_s):
+        assert (time(twice) == 2 * time(p)).all()
+    for interval in (young_interval_s, daly_interval_s):
+        assert (interval(twice.stall_s, twice.mtbf_s) == 2 * interval(p.stall_s, p.mtbf_s)).all()
+    best = best_interval_s(p.stall_s, p.drain_s, p.mtbf_s)
+    assert (best_interval_s(twice.stall_s, twice.drain_s, twice.mtbf_s) == 2 * best).all()
+    for wall in (unbroken_s, mean_s):
+        assert (wall(twice, 2 * work) == 2 * wall(p, work)).all()
+    assert (variance_s2(twice, 2 * work) == 4 * variance_s2(p, work)).all()
+    recovery, again = (spares.recovery_s(q.recovery_s, f * A(600.0), q.mtbf_s) for q, f in ((p, 1), (twice, 2)))
+    assert (again == 2 * recovery).all()
