@@ -21,6 +21,7 @@ from fmctl.domain.result import FloatArray
 from fmctl.perf.reliability import Rate
 
 SECONDS_PER_HOUR = 3600.0
+LONGEST_MTBF_S = 1e15
 # Newton steps to the best interval: from above on a concave function, each squares the error.
 _NEWTON_STEPS = 8
 
@@ -42,42 +43,43 @@ class Process:
 
 
 def mtbf_s(per_h: FloatArray) -> FloatArray:
-    """Mean time between failures: 3600 / rate, s; infinite where nothing fails."""
+    """Mean time between failures: 3600 / rate, s; thirty million years where nothing fails, so that it stays finite."""
     rate = np.asarray(per_h, dtype=np.float64)
-    with np.errstate(divide="ignore"):
-        return np.asarray(SECONDS_PER_HOUR / rate)
+    return np.asarray(SECONDS_PER_HOUR / np.maximum(rate, SECONDS_PER_HOUR / LONGEST_MTBF_S))
 
 
 def goodput(p: Process) -> FloatArray:
     """Training progress over wall time: (tau / M) e^(-(R + d) / M) / (e^((tau + s) / M) - 1).
 
-    Source: module docstring. Valid: any M, infinite (tau / (tau + s)) included.
+    Source: module docstring. Valid: any M; where nothing fails it is tau / (tau + s).
     """
-    cycle_s = p.interval_s + p.stall_s
-    x = cycle_s / p.mtbf_s
-    rising = np.where(x > 0.0, x, 1.0) / np.where(x > 0.0, np.expm1(x), 1.0)
-    return p.interval_s / cycle_s * rising * np.exp(-(p.recovery_s + p.drain_s) / p.mtbf_s)
+    growth = np.expm1((p.interval_s + p.stall_s) / p.mtbf_s)
+    return np.asarray(p.interval_s / p.mtbf_s * np.exp(-(p.recovery_s + p.drain_s) / p.mtbf_s) / growth)
+
+
+def trained_s(p: Process) -> FloatArray:
+    """Mean training from the end of a recovery to the next failure, kept or lost, s.
+
+    Whole cycles and the begun one: tau / (e^x - 1) + (M (1 - e^(-tau / M)) - tau e^-x) / (1 - e^-x), x = (tau + s) / M.
+    Source: mean over an exponential time. Valid: M below 10^9 cycles.
+    """
+    x = (p.interval_s + p.stall_s) / p.mtbf_s
+    begun_s = -p.mtbf_s * np.expm1(-p.interval_s / p.mtbf_s) - p.interval_s * np.exp(-x)
+    return np.asarray(p.interval_s / np.expm1(x) - begun_s / np.expm1(-x))
 
 
 def lost_work_s(p: Process) -> FloatArray:
-    """Mean training lost per failure that falls on running training: time in the cycle - stall passed + drain, s.
+    """Mean training lost per failure of running training, s: `trained_s` - tau e^(-d / M) / (e^x - 1).
 
-    c: tau + s. Mean time since the last save: M - c / (e^(c/M) - 1), half a cycle where M is long; the drain comes on
-    top, and the share of stalls goes off. Valid: drain up to the interval; M well above the cycle.
+    What is not durable is lost: half a cycle and the drain where failures are rare.
     """
-    cycle_s = p.interval_s + p.stall_s
-    since_s = p.mtbf_s - cycle_s / np.expm1(cycle_s / p.mtbf_s)
-    return (since_s + p.drain_s) * p.interval_s / cycle_s
+    kept_s = p.interval_s * np.exp(-p.drain_s / p.mtbf_s) / np.expm1((p.interval_s + p.stall_s) / p.mtbf_s)
+    return trained_s(p) - kept_s
 
 
 def waiting_share(p: Process) -> FloatArray:
-    """Share of wall time in recovery or saves: 1 - e^(-R/M) + e^(-R/M) s / (tau + s).
-
-    A recovery takes min(U, R) of U ~ Exp(M); of what runs, each cycle stalls s. What is neither is training, kept or
-    lost. Valid: failures seen as falling evenly on the cycle (M above the cycle).
-    """
-    running = np.exp(-p.recovery_s / p.mtbf_s)
-    return np.asarray(1.0 - running + running * p.stall_s / (p.interval_s + p.stall_s))
+    """Share of wall time in recovery or saves: 1 - e^(-R/M) x `trained_s` / M. The rest trains, kept or lost."""
+    return np.asarray(1.0 - np.exp(-p.recovery_s / p.mtbf_s) * trained_s(p) / p.mtbf_s)
 
 
 def young_interval_s(stall_s: FloatArray, mtbf_s: FloatArray) -> FloatArray:
@@ -99,7 +101,7 @@ def best_interval_s(stall_s: FloatArray, drain_s: FloatArray, mtbf_s: FloatArray
     """Interval of the largest `goodput`, s: the root of 1 - x = e^(-x - s / M), x = tau / M; never under the drain.
 
     Newton from sqrt(2 s / M), which lies above the root of a concave function, so that it converges from one side.
-    Recovery and drain do not move the optimum. No stall: as often as the drain allows. mtbf_s: finite.
+    Recovery and drain do not move the optimum. No stall: as often as the drain allows.
     """
     a = stall_s / mtbf_s
     x = np.minimum(np.sqrt(2.0 * a), 1.0)
