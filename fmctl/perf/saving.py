@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmctl.domain.result import FloatArray
+from fmctl.domain.storage import S3Bucket
 from fmctl.perf import goodput, lustre, recovery, sizing, spares, storage
 from fmctl.perf.checkpoint import Contents, copied_bytes
 from fmctl.perf.goodput import Process
@@ -82,7 +83,7 @@ def saving(job: SavingJob, limits: ClientLimits, prices: Prices, drain_s: float)
     short_s = recovery.restart_s(Recovery(), job.gpus, load_s)
     whole_s = spares.recovery_s(short_s, np.full_like(short_s, recovery.REPLACEMENT_S), mtbf_s)[..., job.spares]
     process = goodput.best_process(staging_s, choice.write_s, mtbf_s, whole_s)
-    bucket = storage.S3Bucket(prefixes=16)
+    bucket = S3Bucket(prefixes=16)
     disks = sizing.nvme_then_s3(need, process.interval_s, limits, bucket, prices)
     win = sizing.local_beats(disks, staging_s, choice)
     return Saving(process, goodput.goodput(process), load_s, short_s, choice, disks, win)
