@@ -88,8 +88,10 @@ def ways(instance: str, region: str, on: date, *, spot_usd_per_h: float | None =
         if why:
             found.append(NotSold(name, region, option, why))
             continue
-        price = _price(name, region, option, on, stale)
-        found.append(_offer(name, region, option, price, _note(record, region, option, on), spot_usd_per_h))
+        price, rate = _price(name, region, option, on, stale)
+        if option == SPOT and spot_usd_per_h is not None:
+            price, rate = Price(name, region, SPOT, spot_usd_per_h, "", "given by the user"), "given"
+        found.append(_offer(price, rate, option, _note(record, region, option, on)))
     return tuple(found)
 
 
@@ -131,10 +133,17 @@ def _never(record: Any, option: str) -> str:
     return f"no {option} rate is listed for it"
 
 
-def _price(name: str, region: str, option: str, on: date, stale: bool) -> Price:
+def _price(name: str, region: str, option: str, on: date, stale: bool) -> tuple[Price, str]:
+    """The price in force and what kind of rate it is; with `stale` the newest known one where that is unknown."""
     if option == SAVINGS_PLAN:
-        return _savings_rows(name, region, on)[-1]
-    return find_price(name, region, ON_DEMAND if option == ODCR else option, on, stale=stale)
+        price = _savings_rows(name, region, on)[-1]
+        return price, "listed" if price.usd_per_h is not None else "unknown"
+    listed_as = ON_DEMAND if option == ODCR else option
+    price = find_price(name, region, listed_as, on)
+    if price.usd_per_h is not None:
+        return price, "typical" if option == SPOT and not price.source.startswith(LIVE_SPOT) else "listed"
+    older = find_price(name, region, listed_as, on, stale=True) if stale else price
+    return older, "unknown" if older.usd_per_h is None else "stale"
 
 
 def _savings_rows(name: str, region: str, on: date) -> list[Price]:
@@ -143,29 +152,21 @@ def _savings_rows(name: str, region: str, on: date) -> list[Price]:
     return sorted(rows, key=lambda row: row.date)
 
 
-def _offer(name: str, region: str, option: str, price: Price, note: str, given: float | None) -> Offer:
-    usd, date_, source, rate = price.usd_per_h, price.date, price.source, "listed"
-    if option == SPOT and given is not None:
-        usd, date_, source, rate = given, "", "given by the user", "given"
-    elif usd is None:
-        rate = "unknown"
-    elif option == SPOT and not source.startswith(LIVE_SPOT):
-        rate = "typical"
-    elif price.note.startswith("rate of "):
-        rate = "stale"
+def _offer(price: Price, rate: str, option: str, note: str) -> Offer:
+    known = price.usd_per_h is not None
     return Offer(
-        instance=name,
-        region=region,
-        zones=zones(name, region),
+        instance=price.instance,
+        region=price.region,
+        zones=zones(price.instance, price.region),
         option=option,
-        usd_per_h=usd,
+        usd_per_h=price.usd_per_h,
         rate=rate,
-        why=price.note or "no price is on file" if usd is None else "",
-        date=date_,
-        source=source,
+        why="" if known else price.note or "no price is on file",
+        date=price.date,
+        source=price.source,
         billed=BILLED.get(option, "term"),
         term_h=TERM_H.get(option, 0.0),
-        note="; ".join(filter(None, (note, "" if usd is None or rate == "given" else price.note))),
+        note="; ".join(filter(None, (note, price.note if known else ""))),
     )
 
 

@@ -168,6 +168,14 @@ def test_eight_weeks_ahead() -> None:
     assert any("2026-11-23" in note for note in later.notes)
 
 
+def test_eight_weeks_to_the_minute() -> None:
+    now, last = at("2026-11-22T11:30"), at("2027-01-17T11:30")
+    assert had(Need(8, 10.0), now, last).blocks[0].start == last
+    found = refused(Need(8, 10.0), now, last + timedelta(minutes=1))
+    assert found.nearest is not None
+    assert found.nearest.blocks[0].start == last
+
+
 def test_the_shortest_block_is_first_so_that_all_can_be_bought_today() -> None:
     # 182 days hold 4,367.5 h. The next that can be bought with the first is two weeks before it.
     found = had(Need(8, 4690.0))
