@@ -35,7 +35,11 @@ _fmctl() {
         --instances|--instance) _fmctl_values instances; return ;;
         --nodes) :; return ;;
         --regions|--region) :; return ;;
-        --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot reserved-1y reserved-3y savings-plan-1y'; return ;;
+        --spot-price) :; return ;;
+        --start) :; return ;;
+        --spares) :; return ;;
+        --failures) :; return ;;
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
@@ -64,7 +68,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --spot-price --start --spares --failures --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
       fi
@@ -74,7 +78,11 @@ _fmctl() {
         --instances|--instance) _fmctl_values instances; return ;;
         --nodes) :; return ;;
         --regions|--region) :; return ;;
-        --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot reserved-1y reserved-3y savings-plan-1y'; return ;;
+        --spot-price) :; return ;;
+        --start) :; return ;;
+        --spares) :; return ;;
+        --failures) :; return ;;
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
@@ -99,7 +107,8 @@ _fmctl() {
         --cuda-graph) _fmctl_words 'none layer full'; return ;;
         --deadline) :; return ;;
         --budget) :; return ;;
-        --objective) _fmctl_words 'cost time throughput'; return ;;
+        --objective) _fmctl_words 'cost time energy goodput throughput'; return ;;
+        --max-nodes) :; return ;;
         --top) :; return ;;
         --save) :; return ;;
         --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
@@ -108,7 +117,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --deadline --budget --objective --top --save --exhaustive --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --spot-price --start --spares --failures --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --deadline --budget --objective --max-nodes --top --save --exhaustive --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
       fi
@@ -118,7 +127,11 @@ _fmctl() {
         --instances|--instance) _fmctl_values instances; return ;;
         --nodes) :; return ;;
         --regions|--region) :; return ;;
-        --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot reserved-1y reserved-3y savings-plan-1y'; return ;;
+        --spot-price) :; return ;;
+        --start) :; return ;;
+        --spares) :; return ;;
+        --failures) :; return ;;
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
@@ -148,7 +161,7 @@ _fmctl() {
         --row) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q --row -h --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --spot-price --start --spares --failures --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q --row -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values subjects; fi
       fi
@@ -310,7 +323,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
         --instance|--instances) _fmctl_values instances; return ;;
         --region|--regions) :; return ;;
-        --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot reserved-1y reserved-3y savings-plan-1y'; return ;;
       esac
       if [[ $cur == -* ]]; then
         _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --instance --instances --region --regions --purchase -h --help'
@@ -325,7 +338,7 @@ _fmctl() {
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --region|--regions) :; return ;;
-        --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot reserved-1y reserved-3y savings-plan-1y'; return ;;
       esac
       if [[ $cur == -* ]]; then
         _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --region --regions --purchase -h --help'

@@ -29,7 +29,11 @@ _fmctl() {
         --instances|--instance) _fmctl_values instances; return ;;
         --nodes) :; return ;;
         --regions|--region) :; return ;;
-        --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot reserved-1y reserved-3y savings-plan-1y'; return ;;
+        --spot-price) :; return ;;
+        --start) :; return ;;
+        --spares) :; return ;;
+        --failures) :; return ;;
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
@@ -58,7 +62,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | odcr | capacity-block | spot | reserved-1y | reserved-3y | savings-plan-1y' '--spot-price:Your rate for Spot, USD an hour' '--start:First day of the run, a date' '--spares:Nodes that stand by for a failed one (0)' '--failures:Interruptions per 1,000 node-days; as published unless said' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
@@ -69,7 +73,11 @@ _fmctl() {
         --instances|--instance) _fmctl_values instances; return ;;
         --nodes) :; return ;;
         --regions|--region) :; return ;;
-        --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot reserved-1y reserved-3y savings-plan-1y'; return ;;
+        --spot-price) :; return ;;
+        --start) :; return ;;
+        --spares) :; return ;;
+        --failures) :; return ;;
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
@@ -94,7 +102,8 @@ _fmctl() {
         --cuda-graph) _fmctl_words 'none layer full'; return ;;
         --deadline) :; return ;;
         --budget) :; return ;;
-        --objective) _fmctl_words 'cost time throughput'; return ;;
+        --objective) _fmctl_words 'cost time energy goodput throughput'; return ;;
+        --max-nodes) :; return ;;
         --top) :; return ;;
         --save) :; return ;;
         --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
@@ -103,7 +112,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--deadline:Latest end, 60d or a date' '--budget:Most that the run may cost, 4M' '--objective:Rank by - cost | time | throughput' '--top:Rows to show (10)' '--save:Keep the plan under a name' '--exhaustive:Every value of every field; without it fmctl leaves out what cannot win in its model and refines the winners' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | odcr | capacity-block | spot | reserved-1y | reserved-3y | savings-plan-1y' '--spot-price:Your rate for Spot, USD an hour' '--start:First day of the run, a date' '--spares:Nodes that stand by for a failed one (0)' '--failures:Interruptions per 1,000 node-days; as published unless said' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--deadline:Latest end, 60d or a date' '--budget:Most that the run may cost, 4M' '--objective:Rank by - cost | time | energy | goodput | throughput' '--max-nodes:Most instances that are looked at' '--top:Rows to show (10)' '--save:Keep the plan under a name' '--exhaustive:Every value of every field; without it fmctl leaves out what cannot win in its model and refines the winners' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
@@ -114,7 +123,11 @@ _fmctl() {
         --instances|--instance) _fmctl_values instances; return ;;
         --nodes) :; return ;;
         --regions|--region) :; return ;;
-        --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot reserved-1y reserved-3y savings-plan-1y'; return ;;
+        --spot-price) :; return ;;
+        --start) :; return ;;
+        --spares) :; return ;;
+        --failures) :; return ;;
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
@@ -144,7 +157,7 @@ _fmctl() {
         --row) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | capacity-block | spot | reserved-1y | reserved-3y' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | odcr | capacity-block | spot | reserved-1y | reserved-3y | savings-plan-1y' '--spot-price:Your rate for Spot, USD an hour' '--start:First day of the run, a date' '--spares:Nodes that stand by for a failed one (0)' '--failures:Interruptions per 1,000 node-days; as published unless said' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values subjects; fi
@@ -319,7 +332,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
         --instance|--instances) _fmctl_values instances; return ;;
         --region|--regions) :; return ;;
-        --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot reserved-1y reserved-3y savings-plan-1y'; return ;;
       esac
       if [[ $cur == -* ]]; then
         options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--instance:Of one instance type.' '--instances:Of one instance type.' '--region:In one region.' '--regions:In one region.' '--purchase:One way to pay.' '-h:Show this message and exit.' '--help:Show this message and exit.')
@@ -335,7 +348,7 @@ _fmctl() {
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --region|--regions) :; return ;;
-        --purchase) _fmctl_words 'on-demand capacity-block spot reserved-1y reserved-3y'; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot reserved-1y reserved-3y savings-plan-1y'; return ;;
       esac
       if [[ $cur == -* ]]; then
         options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--region:In one region.' '--regions:In one region.' '--purchase:One way to pay.' '-h:Show this message and exit.' '--help:Show this message and exit.')

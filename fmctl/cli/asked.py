@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from fmctl.cli import calibrated
 from fmctl.cli.choices import CHOICES, FRAMEWORKS
 from fmctl.cli.offered import able, check_framework
 from fmctl.cli.options import Asked, Search
-from fmctl.cli.prices import choose_prices
+from fmctl.cli.prices import choose_offers, choose_prices
 from fmctl.cli.services import Services
 from fmctl.config import Settings
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CODES
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import PlanRequest
+from fmctl.domain.run import MOST_SPARES, RunRequest
 from fmctl.errors import PriceUnknown, UnknownName, UsageError, shorten
-from fmctl.units import parse_count, parse_deadline, parse_list, parse_nodes, parse_usd
+from fmctl.units import parse_count, parse_deadline, parse_list, parse_nodes, parse_number, parse_usd
 
 PLAN_INSTANCES = ("p5.48xlarge", "p5en.48xlarge", "p6-b200.48xlarge")
 ESTIMATE_INSTANCES = ("p5.48xlarge",)
 _DEFAULT_SEQ_LEN = 8192
 _LONGEST_SEQ_LEN = 2**27
 _MOST_NODES = 2**17
+_MOST_UNASKED = 1024
 _MOST_BATCH = 2**32
 _MOST_TOKENS = 10**18
 _MOST_PARALLEL = 2**20
@@ -45,8 +47,14 @@ def plan_request(model: str, asked: Asked, aim: Search, settings: Settings, serv
         counts = sorted({n for instance in instances for n in services.planner.default_nodes(arch, instance)})
     else:
         counts = list(node_counts(asked.nodes))
-    now = services.now()
-    common = _common(arch, asked, settings, services, instances)
+    most = None if aim.max_nodes is None else parse_count(aim.max_nodes, what="--max-nodes")
+    if most is None and asked.nodes is None and aim.deadline is not None:
+        most = _MOST_UNASKED  # a deadline may need more than what fits the model best
+    if most is not None:
+        counts = _up_to(counts, at_most(most, _MOST_NODES, "--max-nodes"))
+    common, unsold = _common(arch, asked, settings, services, instances)
+    left_out |= unsold
+    start = _start(asked, services)
     check_framework(services.planner.framework(common["framework"]), fixed)
     _needs_tokens(asked, aim)
     if aim.budget is not None:
@@ -58,7 +66,7 @@ def plan_request(model: str, asked: Asked, aim: Search, settings: Settings, serv
         **common,
         node_counts=tuple(counts),
         fixed=fixed,
-        deadline_s=None if aim.deadline is None else _deadline_s(aim.deadline, now),
+        deadline_s=None if aim.deadline is None else _deadline_s(aim.deadline, start),
         budget_usd=None if aim.budget is None else parse_usd(aim.budget, what="--budget"),
         objective=_one_of("objective", _first(aim.objective, settings.text("objective"))),
         top=10 if aim.top is None else at_most(parse_count(aim.top, what="--top"), _MOST_ROWS, "--top"),
@@ -75,7 +83,7 @@ def estimate_request(model: str, asked: Asked, settings: Settings, services: Ser
     counts = () if asked.nodes is None else node_counts(asked.nodes)
     if asked.nodes is not None:
         _only_one("--nodes", [str(n) for n in counts])
-    common = _common(arch, asked, settings, services, able(instances, fixed)[0])
+    common, _ = _common(arch, asked, settings, services, able(instances, fixed)[0])
     check_framework(services.planner.framework(common["framework"]), fixed)
     return PlanRequest(
         **common,
@@ -106,21 +114,61 @@ def at_most(value: int, most: int, what: str) -> int:
 
 def _common(
     arch: ModelArch, asked: Asked, settings: Settings, services: Services, instances: Sequence[Instance]
-) -> dict[str, Any]:
-    prices, options = choose_prices(asked, settings, services, instances)
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What both requests share, and the types that are left out because they cannot be bought as was asked."""
     constants = calibrated.chosen(asked.calibration, settings)
-    return {
+    tokens = float(_count(asked.tokens, "--tokens", _MOST_TOKENS) or 0)
+    start = _start(asked, services)
+    offers: dict[str, tuple[Any, ...]] = {}
+    unsold: dict[str, str] = {}
+    if tokens:
+        offers, unsold = choose_offers(asked, settings, services, instances, start.date())
+        instances = [instance for instance in instances if instance.name in offers]
+    prices, options = choose_prices(asked, settings, services, instances)
+    common = {
         "arch": arch,
         "seq_len": _seq_len(arch, asked.seq_len),
         "instances": tuple(instances),
         "prices": prices,
         "framework": _framework(asked, settings),
         "global_batch": _count(asked.global_batch, "--global-batch", _MOST_BATCH),
-        "tokens": float(_count(asked.tokens, "--tokens", _MOST_TOKENS) or 0),
+        "tokens": tokens,
+        "offers": offers,
+        "run": _run(asked, start) if tokens else None,
         "options": options | {"defaulted": _defaulted(asked)},
         "calibration": None if constants is None else constants.calibration,
         "frameworks": None if constants is None else constants.frameworks,
     }
+    return common, unsold
+
+
+def _run(asked: Asked, start: datetime) -> RunRequest:
+    rate = None if asked.failures is None else parse_number(asked.failures, what="--failures", zero=True)
+    spares = 0 if asked.spares is None else parse_count(asked.spares, what="--spares", zero=True)
+    return RunRequest(start, per_1000_node_days=rate, spares=at_most(spares, MOST_SPARES, "--spares"))
+
+
+def _start(asked: Asked, services: Services) -> datetime:
+    """When training may begin: now, or the day that was named. Raises UsageError where that is over."""
+    now = services.now()
+    if asked.start is None:
+        return now
+    day = parse_deadline(asked.start, what="--start")
+    if not isinstance(day, date):
+        return now + timedelta(seconds=day)
+    if day < now.date():
+        raise UsageError(f"--start {asked.start} is over", why=f"today is {now.date()}", next=f"--start {now.date()}")
+    return max(datetime.combine(day, time(), tzinfo=UTC), now)
+
+
+def _up_to(counts: Sequence[int], most: int) -> list[int]:
+    """Counts up to the most; powers of two go on to it where they stop before."""
+    found = {n for n in counts if n <= most}
+    n = max(found, default=1)
+    while n * 2 <= most:
+        n *= 2
+        found.add(n)
+    return sorted(found or {most})
 
 
 def _defaulted(asked: Asked) -> list[str]:
@@ -139,7 +187,8 @@ def _needs_tokens(asked: Asked, aim: Search) -> None:
 
 def _priced(common: Mapping[str, Any]) -> tuple[tuple[Instance, ...], dict[str, str]]:
     """Only the types whose price is known: nobody can say whether the others keep to a budget."""
-    kept = tuple(i for i in common["instances"] if common["prices"][i.name].usd_per_h is not None)
+    known = {name for name, ways in common["offers"].items() if any(way.usd_per_h is not None for way in ways)}
+    kept = tuple(i for i in common["instances"] if i.name in known)
     if not kept:
         raise PriceUnknown(
             "--budget needs a price that is known", why="none is known for these types", next="fmctl prices list"

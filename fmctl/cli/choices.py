@@ -20,8 +20,8 @@ FRAMEWORKS = (
 )
 PRECISIONS = ("bf16", "fp8", "mxfp8", "nvfp4")
 CAPACITIES = ("on-demand", "odcr", "capacity-block", "spot")
-PURCHASES = ("on-demand", "capacity-block", "spot", "reserved-1y", "reserved-3y")
-OBJECTIVES = ("cost", "time", "throughput")
+PURCHASES = ("on-demand", "odcr", "capacity-block", "spot", "reserved-1y", "reserved-3y", "savings-plan-1y")
+OBJECTIVES = ("cost", "time", "energy", "goodput", "throughput")
 SHELLS = ("bash", "zsh", "fish")
 SCHEMAS = (
     "estimate", "plan", "explain", "diff", "validate", "calibrate", "render", "site", "preflight", "launch",
@@ -81,4 +81,11 @@ FIELDS: tuple[str, ...] = (
     "run_high_s", "checkpoint_bytes", "checkpoint_save_s", "power_w", "wh_per_million_tokens", "run_wh",
     "usd_per_h", "usd_per_billion_tokens", "run_usd", "price_usd_per_h", "price_region", "price_option", "price_date",
     "measured_fraction", "resolution",
+    "start", "finish_p10", "finish_p50", "finish_p90", "wall_p10_s", "wall_p50_s", "wall_p90_s", "work_s", "goodput",
+    "goodput_low", "goodput_high", "interruptions", "interruptions_low", "interruptions_high", "mtbf_s", "recovery_s",
+    "lost_work_s", "spares", "best_spares", "saved_bytes", "save_interval_s", "save_stall_s", "save_drain_s", "load_s",
+    "young_interval_s", "file_system", "file_system_tib", "file_system_efa", "file_system_usd_per_month", "local_disks",
+    "not_compared", "kwh", "kwh_low", "kwh_high", "tco2e", "tco2e_low", "tco2e_high", "tco2e_marginal", "water_l",
+    "pue_assumed", "total_usd", "comparable_usd", "total_p90_usd", "known_usd", "idle_usd", "reading_limit",
+    "reading_share",
 )  # fmt: skip

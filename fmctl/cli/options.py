@@ -74,6 +74,12 @@ class Asked:
     nodes: Annotated[Text, _hardware("Instances: 8, 8..256 (powers of two) or 8,12,16", "--nodes", metavar="N")] = None
     regions: Annotated[Text, _hardware("Regions to price in", "--regions", "--region", metavar="A,B")] = None
     purchase: Annotated[Text, _hardware("Ways to pay", "--purchase", metavar="A,B", choices="purchase")] = None
+    spot_price: Annotated[Text, _hardware("Your rate for Spot, USD an hour", "--spot-price", metavar="USD")] = None
+    start: Annotated[Text, _work("First day of the run, a date", "--start", metavar="DATE")] = None
+    spares: Annotated[Text, _work("Nodes that stand by for a failed one (0)", "--spares", metavar="N")] = None
+    failures: Annotated[
+        Text, _work("Interruptions per 1,000 node-days; as published unless said", "--failures", metavar="RATE")
+    ] = None
     tokens: Annotated[Text, _work("Tokens of the whole run, such as 15T", "--tokens", metavar="N")] = None
     seq_len: Annotated[Text, _work("Sequence length", "--seq-len", metavar="N")] = None
     global_batch: Annotated[Text, _work("Sequences per step", "--global-batch", metavar="N")] = None
@@ -112,6 +118,7 @@ class Search:
     deadline: Annotated[Text, _search("Latest end, 60d or a date", "--deadline", metavar="WHEN")] = None
     budget: Annotated[Text, _search("Most that the run may cost, 4M", "--budget", metavar="USD")] = None
     objective: Annotated[Text, _search("Rank by", "--objective", metavar="NAME", choices="objective")] = None
+    max_nodes: Annotated[Text, _search("Most instances that are looked at", "--max-nodes", metavar="N")] = None
     top: Annotated[Text, _search("Rows to show (10)", "--top", metavar="N")] = None
     save: Annotated[Text, _search("Keep the plan under a name", "--save", metavar="NAME")] = None
     exhaustive: Annotated[bool, Option("--exhaustive", help=_EXHAUSTIVE, rich_help_panel="Search")] = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from math import inf
 from typing import Any
 
@@ -12,9 +13,11 @@ from fmctl.cli.services import Services
 from fmctl.config import Settings
 from fmctl.domain.hardware import Instance, Price
 from fmctl.errors import UnknownName, UsageError, shorten
-from fmctl.units import parse_list
+from fmctl.units import parse_list, parse_usd
 
 _UNSTATED = ("on-demand", "capacity-block")  # a type that is not sold on demand is planned at its capacity block price
+
+_LISTED = {"odcr": "on-demand"}  # a reservation is paid at that rate
 
 
 def choose_prices(
@@ -25,16 +28,15 @@ def choose_prices(
     All else is equal between the regions and options that were named, so the cheapest known price stands for them.
     Where no option was named it is on demand, or a capacity block where a type has no price on demand.
     """
-    regions = parse_list(asked.regions, what="--regions") if asked.regions else [settings.text("region") or "us-east-1"]
-    for region in regions:
-        check_region(region, "--regions" if asked.regions else settings["region"].origin)
+    regions = _regions(asked, settings)
     stated = _stated(asked, settings)
     today = services.now().date()
     find = services.catalogue.find_price
     chosen: dict[str, Price] = {}
     for instance in instances:
         by_option = [
-            [find(instance.name, region, option, today) for region in regions] for option in stated or _UNSTATED
+            [find(instance.name, region, _LISTED.get(option, option), today) for region in regions]
+            for option in stated or _UNSTATED
         ]
         if stated:
             chosen[instance.name] = _cheapest([price for prices in by_option for price in prices])
@@ -45,6 +47,40 @@ def choose_prices(
             )
     used = dict.fromkeys(price.option for price in chosen.values())
     return chosen, {"regions": regions, "purchase": list(stated or used)}
+
+
+def choose_offers(
+    asked: Asked, settings: Settings, services: Services, instances: Sequence[Instance], on: date
+) -> tuple[dict[str, tuple[Any, ...]], dict[str, str]]:
+    """Every way in which each type may be bought that was asked for, and why types are left out that cannot be.
+
+    Raises:
+        UsageError: none of the types can be bought so.
+    """
+    regions = _regions(asked, settings)
+    stated = _stated(asked, settings) or _UNSTATED
+    spot = None if asked.spot_price is None else parse_usd(asked.spot_price, what="--spot-price")
+    found: dict[str, tuple[Any, ...]] = {}
+    left_out: dict[str, str] = {}
+    for instance in instances:
+        ways = [w for r in regions for w in services.catalogue.ways(instance.name, r, on, spot) if w.option in stated]
+        sold = tuple(way for way in ways if hasattr(way, "usd_per_h"))
+        if sold:
+            found[instance.name] = sold
+        else:
+            left_out[instance.name] = ways[0].why if ways else f"it is not sold {' or '.join(stated)}"
+    if not found:
+        name, why = next(iter(left_out.items()))
+        raise UsageError(f"{name} cannot be bought so", why=why, next=f"fmctl instances show {name}")
+    return found, left_out
+
+
+def _regions(asked: Asked, settings: Settings) -> list[str]:
+    """Regions to buy in. Raises UsageError where one does not read like a region."""
+    regions = parse_list(asked.regions, what="--regions") if asked.regions else [settings.text("region") or "us-east-1"]
+    for region in regions:
+        check_region(region, "--regions" if asked.regions else settings["region"].origin)
+    return regions
 
 
 def _stated(asked: Asked, settings: Settings) -> tuple[str, ...]:

@@ -64,6 +64,9 @@ class Catalogue(Protocol):
     def prices(self, instance: str = "", region: str = "", option: str = "") -> Sequence[Price]:
         """Prices of instances; an empty argument matches all."""
 
+    def ways(self, instance: str, region: str, on: date, spot_usd_per_h: float | None) -> Sequence[Any]:
+        """Every way to buy a type in a region: buying.offers.Offer, or NotSold with why."""
+
     def storage_prices(self) -> Sequence[StoragePrice]:
         """All prices of storage, transfer and fees."""
 
@@ -359,6 +362,12 @@ class RealCatalogue:
         from fmctl.catalog import prices
 
         return prices(instance, region, option)
+
+    def ways(self, instance: str, region: str, on: date, spot_usd_per_h: float | None) -> Sequence[Any]:
+        """See `Catalogue`."""
+        from fmctl.buying.offers import ways
+
+        return ways(instance, region, on, spot_usd_per_h=spot_usd_per_h)
 
     def storage_prices(self) -> Sequence[StoragePrice]:
         """See `Catalogue`."""

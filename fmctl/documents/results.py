@@ -126,6 +126,117 @@ class Cost(Open):
     price_date: str
 
 
+class CostLine(Open):
+    """One line of a run's bill; null where no price is known, `why` says why."""
+
+    name: str
+    item: str
+    quantity: float | None
+    unit: str
+    rate_usd: float | None
+    usd: float | None
+    idle_usd: float | None = Field(description="what of it is paid for while nothing is trained")
+    indicative_usd: float | None = Field(description="at us-east-1's price, where the region's is not on file")
+    why: str | None
+    date: str | None
+    source: str | None
+
+
+class Part(Open):
+    """One part of the wall time at P50."""
+
+    name: str
+    s: float
+
+
+class Block(Open):
+    """A Capacity Block, or several side by side (`sizes`)."""
+
+    start: str
+    end: str
+    save_by: str = Field(description="the last checkpoint begins")
+    usable_until: str
+    usable_h: float
+    sizes: list[int]
+    buy_from: str
+
+
+class Way(Open):
+    """One way to buy the same run."""
+
+    option: str
+    region: str
+    usd: float | None
+    wall_s: float | None
+    tco2e: float | None
+    why: str | None
+
+
+class WholeRun(Open):
+    """The whole run: finish, failures, checkpoints, energy and the bill. P10, P50 and P90 are percentiles."""
+
+    start: str
+    finish_p10: str
+    finish_p50: str
+    finish_p90: str
+    wall_p10_s: float
+    wall_p50_s: float
+    wall_p90_s: float
+    work_s: float = Field(description="training alone")
+    goodput: float = Field(description="share of wall time that is training progress")
+    goodput_low: float
+    goodput_high: float
+    interruptions: float
+    interruptions_low: float
+    interruptions_high: float
+    mtbf_s: float
+    recovery_s: float
+    lost_work_s: float
+    spares: int
+    best_spares: int
+    saved_bytes: float
+    save_interval_s: float
+    save_stall_s: float
+    save_drain_s: float
+    load_s: float
+    young_interval_s: float = Field(description="first-order best interval, for comparison")
+    file_system: str | None = Field(description="item of the price table; null where none on sale is fast enough")
+    file_system_tib: float | None
+    file_system_efa: bool | None
+    file_system_usd_per_month: float | None
+    local_disks: str
+    not_compared: str | None
+    kwh: float = Field(description="at the meter of the data centre")
+    kwh_low: float
+    kwh_high: float
+    tco2e: float | None = Field(description="by the grid's average intensity")
+    tco2e_low: float | None
+    tco2e_high: float | None
+    tco2e_marginal: float | None
+    water_l: float | None
+    pue_assumed: bool
+    total_usd: float | None = Field(description="of the lines with a price; null where that of the nodes is not known")
+    comparable_usd: float | None = Field(description="with unknown lines at us-east-1's prices: rows are ranked by it")
+    total_p90_usd: float | None
+    known_usd: float
+    idle_usd: float
+    reading_limit: str
+    reading_share: float
+    lines: list[CostLine]
+    parts: list[Part]
+    blocks: list[Block]
+    ways: list[Way]
+    run_notes: list[str]
+
+
+class Lever(Open):
+    """A change, and what it does to the first row's days and USD; negative is better."""
+
+    change: str
+    days: float
+    usd: float | None
+
+
 class Result(Open):
     """One layout on one instance type and count."""
 
@@ -150,6 +261,7 @@ class Result(Open):
         default=None,
         description="natural log of the ratio up to which another layout on this instance type counts as equal",
     )
+    whole_run: WholeRun | None = None
     chosen: dict[str, str]
     notes: list[str]
 
@@ -190,6 +302,7 @@ class PlanResult(Open):
     rows: list[Ranked]
     rejects: list[Reject]
     nearest: NearMiss | None
+    levers: list[Lever] = Field(default_factory=list, description="what would help the first row most, best first")
     candidates: int
     evaluated: int
     fitting: int
@@ -223,7 +336,7 @@ class PlanDocument(Head):
     saved: Saved | None = None
 
 
-class Part(Open):
+class TermPart(Open):
     """One part of a total, with its equation and source."""
 
     name: str
@@ -250,7 +363,7 @@ class ExplainSection(Open):
 
     name: str
     total: Total | None
-    parts: list[Part]
+    parts: list[TermPart]
 
 
 class Explained(Open):

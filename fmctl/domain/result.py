@@ -13,6 +13,7 @@ from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Instance, Price
 from fmctl.domain.layout import Layout
 from fmctl.domain.model import ModelArch
+from fmctl.domain.run import Lever, RunRequest, WholeRun
 from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
 
@@ -55,6 +56,7 @@ class Estimate:
     `usd_per_h`, `usd_per_billion_tokens`, `run_usd` are None where the price is unknown; `run_s` and `run_usd` also
     where no token count was given. `chosen` names the fields the planner chose because nobody stated them.
     `resolution`: natural log of the ratio up to which another layout on this hardware cannot be told from this one.
+    `whole`: the run with its failures, checkpoints and bill; None where no token count was given, or none is possible.
     """
 
     arch: ModelArch
@@ -76,6 +78,7 @@ class Estimate:
     resolution: float
     chosen: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    whole: WholeRun | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -102,6 +105,7 @@ class Plan:
     objective: str
     pareto: tuple[int, ...] = ()  # indices of `rows` on the cost x finish front
     told_apart: tuple[bool | None, ...] = ()  # of each row: search.apart.told_apart
+    levers: tuple[Lever, ...] = ()  # what would help the first row, best first
     notes: tuple[str, ...] = ()
 
 
@@ -111,7 +115,8 @@ class PlanRequest:
 
     `nodes` are (lowest, highest) or an explicit tuple of counts per instance. `fixed` maps layout fields to the
     allowed values (one value: stated by the user). `prices` maps instance name to its price (usd_per_h None: unknown).
-    `calibration` and `frameworks` stand in for the shipped constants and profiles where they are given.
+    `calibration` and `frameworks` stand in for the shipped constants and profiles where they are given. `offers`: ways
+    to buy each instance type (buying.offers.Offer); with `run` and `tokens` rows are ranked as whole runs.
     """
 
     arch: ModelArch
@@ -131,3 +136,5 @@ class PlanRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     calibration: Any = None  # perf.calibration.Calibration, which the domain may not import
     frameworks: Mapping[str, Framework] | None = None
+    offers: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    run: RunRequest | None = None

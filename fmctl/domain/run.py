@@ -1,10 +1,13 @@
-"""A whole run: what it is asked to be, and what one row of a plan comes to, from the first node to the last checkpoint."""
+"""A whole run: what is asked of it, and what one row of a plan comes to, from the first node to the last checkpoint."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+# More than stand by for any job; the waiting time of `perf.spares` is tabled up to here.
+MOST_SPARES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,8 @@ class Checkpoints:
     """Checkpoints of a run. file_system: what to create, None where nothing on sale is fast enough.
 
     interval_s: training between two saves. stall_s: training stands still for one. drain_s: until it is durable.
-    load_s: reading one back. young_s: the first-order best interval, for comparison. disks: how local NVMe drained to S3
-    compares. note: what was not compared, and why.
+    load_s: reading one back. young_s: the first-order best interval, for comparison. disks: how local NVMe drained to
+    S3 compares. note: what was not compared, and why.
     """
 
     total_bytes: float
@@ -79,13 +82,37 @@ class Energy:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """One way to buy the same run. usd None: no price is known, `why` says why. t: CO2e by the grid's average."""
+
+    option: str
+    region: str
+    usd: float | None
+    wall_s: float | None
+    average_t: float | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lever:
+    """A change and what it does to days and USD; negative is better. usd None: the price is not known."""
+
+    name: str
+    days: float
+    usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class WholeRun:
     """One row of a plan as a whole run, bought in one way.
 
     offer: buying.offers.Offer. wall_s: from the start until the last checkpoint is durable, P10, P50 and P90. finish:
-    the same as dates. work_s: training alone. parts_s: where the wall time goes at P50, by name. bill_row, bill: where
-    the lines are (buying.bills.Bill). total_usd None: the price of the nodes is not known; high_usd: at P90. blocks:
-    Capacity Blocks bought, which hold the run at P90. reading: the limit of data reading that is nearest, and its share.
+    the same as dates. work_s: training alone. parts_s: where the wall time goes at P50, by name. total_usd: None where
+    the price of the nodes is not known; comparable_usd: with unknown lines at the prices of us-east-1, for ranks
+    and budgets; high_usd: at P90; known_usd: of the lines that have a price; idle_usd: what of it is paid for while
+    nothing is trained. lines: buying.bills.Line. blocks: Capacity Blocks, which hold the run at P90
+    (buying.blocks.Block). ways: every way in which it can be bought. reading: the limit of data reading
+    that is nearest, and the share of it that is used.
     """
 
     offer: Any
@@ -98,11 +125,13 @@ class WholeRun:
     failures: Failures
     energy: Energy
     total_usd: float | None
+    comparable_usd: float | None
     high_usd: float | None
     known_usd: float
     idle_usd: float
     lines: tuple[Any, ...]
     parts_s: tuple[tuple[str, float], ...]
     blocks: tuple[Any, ...]
+    ways: tuple[Way, ...]
     reading: tuple[str, float]
     notes: tuple[str, ...]

@@ -314,7 +314,13 @@ TERMS: tuple[TermSpec, ...] = (
         "bytes per node / 100 Gbit/s (per-client limit without EFA)",
         "FSx for Lustre user guide",
     ),
-    _T("power_w", "energy", "power of all nodes under load", "nodes x (GPUs x load power + host)", "perf.energy"),
+    _T(
+        "power_w",
+        "energy",
+        "power of all nodes under load",
+        "nodes x nameplate x mean share drawn over the step",
+        "perf.energy",
+    ),
     _T(
         "wh_per_million_tokens",
         "energy",

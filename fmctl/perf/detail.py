@@ -13,7 +13,8 @@ from fmctl.perf.stages import LAST
 
 def detail(e: Evaluation) -> dict[str, FloatArray]:
     """Every term of `TERMS`, and what the first stage reserves (`first_stage_bytes`), which some loggers print."""
-    return {**e.terms(), **time_terms(e), **memory_terms(e), **run_terms(e)}
+    times = time_terms(e)
+    return {**e.terms(), **times, **memory_terms(e), **run_terms(e, times)}
 
 
 def _slow_layers(e: Evaluation) -> list[FloatArray]:
@@ -113,8 +114,8 @@ def memory_terms(e: Evaluation) -> dict[str, FloatArray]:
     }
 
 
-def run_terms(e: Evaluation) -> dict[str, FloatArray]:
-    """FLOPs, utilisation, rates, checkpoint and energy."""
+def run_terms(e: Evaluation, times: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """FLOPs, utilisation, rates, checkpoint and energy. times: `time_terms`, by which nodes draw power."""
     tokens = float(e.workload.tokens_per_step)
     seq = e.workload.seq_len
     model_flop = flops.model_flop_per_token(e.arch, seq) * tokens
@@ -122,7 +123,7 @@ def run_terms(e: Evaluation) -> dict[str, FloatArray]:
     hardware_flop = model_flop + tokens * again
     peak = e.gpus * e.model.rates.bf16_peak_flop_per_s
     nodes = e.gpus / e.instance.gpus
-    power = nodes * energy.node_power_w(e.instance)
+    power = nodes * energy.step_power_w(e.instance, times | {"step_s": e.step})
     rate = tokens / e.step
     size = checkpoint.checkpoint_bytes(e.arch)
     return {

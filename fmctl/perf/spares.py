@@ -14,12 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fmctl.domain.result import FloatArray
+from fmctl.domain.run import MOST_SPARES
 from fmctl.perf.goodput import Process, goodput
 from fmctl.perf.recovery import effective_s
 from fmctl.perf.reliability import REPLACED_SHARE
-
-# The most that are looked at: nodes under replacement stay below about three where the formula holds.
-MOST_SPARES = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -10,11 +10,19 @@ from fmctl.report.view import Answer, Column, Document, Report, Row, Section, Ta
 from fmctl.report.words import closeness, say
 from fmctl.search.apart import differ, threshold
 
-# What each objective compares in a document: group and name.
+# What each objective compares in a document: group and name, of whole runs where both rows are one.
 _RANKED_BY: Mapping[Any, tuple[str, str]] = {
     "cost": ("cost", "usd_per_billion_tokens"),
     "time": ("run", "tokens_per_s"),
+    "energy": ("energy", "wh_per_million_tokens"),
+    "goodput": ("run", ""),
     "throughput": ("run", "tokens_per_s_per_gpu"),
+}
+_RUNS_BY: Mapping[Any, str] = {
+    "cost": "comparable_usd",
+    "time": "wall_p50_s",
+    "energy": "kwh",
+    "goodput": "goodput",
 }
 _SKIPPED = ("chosen", "notes", "rank", "pareto", "told_apart", "top", "options")
 
@@ -67,8 +75,12 @@ def _told_apart(a: Document, b: Document) -> bool | None:
     """Whether what both were ranked by differs by more than the model resolves; None where it cannot be compared."""
     rows = (a["result"], b["result"])
     asked = {(side["inputs"].get("objective"), side["result"]["model"]) for side in (a, b)}
-    group, name = _RANKED_BY.get(a["inputs"].get("objective"), ("run", ""))
-    values = [row[group].get(name) for row in rows]
+    objective = a["inputs"].get("objective")
+    if objective in _RUNS_BY and all(row.get("whole_run") for row in rows):
+        values = [row["whole_run"][_RUNS_BY[objective]] for row in rows]
+    else:
+        group, name = _RANKED_BY.get(objective, ("run", ""))
+        values = [row[group].get(name) for row in rows]
     widths = [row["time"].get("step_high_s") for row in rows]
     resolved = [row.get("resolution") for row in rows]
     if len(asked) > 1 or not all((*values, *widths, *resolved)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fmctl.report.runs import run_sections
 from fmctl.report.view import Column, Report, Section, Table, facts
 from fmctl.report.words import FIT_WORDS, compact_layout, label, plural, say
 
@@ -19,9 +20,10 @@ def estimate_report(document: Mapping[str, Any]) -> Report:
         Section("Layout", _layout(document), _also_chosen(document)),
         Section("Step", _parts(result, "time", "step_s")),
         Section("Memory per GPU", _parts(result, "memory", "used_bytes")),
+        *run_sections(result, (), "The whole run"),
         Section("Sources", _sources(document)),
     )
-    return Report(title_of(result), tuple(s for s in sections if s.table is not None and s.table.rows))
+    return Report(title_of(result), tuple(s for s in sections if (s.table is not None and s.table.rows)))
 
 
 def title_of(result: Result) -> str:

@@ -9,6 +9,7 @@ from fmctl.domain.terms import TERM_BY_NAME, TERMS
 from fmctl.report.envelope import envelope
 from fmctl.report.estimates import title_of
 from fmctl.report.view import Answer, Column, Document, Report, Row, Section, Table
+from fmctl.report.waterfall import run_parts
 from fmctl.report.words import paid_by, say
 
 _TITLES = {
@@ -19,6 +20,9 @@ _TITLES = {
     "flop": "FLOPs and utilisation",
     "energy": "Energy",
     "checkpoint": "Checkpoint",
+    "day": "Where a day of the run goes",
+    "run": "Where the run goes, at P50",
+    "bill": "What the run is billed for",
 }
 _TOTALS = {"time": "step_s", "memory": "used_bytes"}
 _UNDER = {"memory": ("runtime_bytes",)}  # a part of what is in use, beside what is allocated
@@ -38,6 +42,7 @@ def explain_document(source: Mapping[str, Any], result: Mapping[str, Any]) -> Do
         for name in ("time", "communication", "memory", "flop", "checkpoint", "energy")
     ]
     sections.insert(3, {"name": "money", "total": None, "parts": _money(result)})
+    sections[1:1] = run_parts(result.get("whole_run"))
     subject = {
         key: result[key] for key in ("model", "framework", "instance", "nodes", "gpus", "fits", "layout", "workload")
     }

@@ -59,13 +59,13 @@ def next_command(plan: Plan, request: PlanRequest, model: str) -> str:
         words += [f"--nodes {nodes}"] if (nodes := _enough_nodes(request, row)) else []
         return " ".join([*words, *_stated(request)])
     nodes, deadline_s, budget_usd = row.nodes, request.deadline_s, request.budget_usd
-    over = (row.run_s or 0.0) / deadline_s if deadline_s else 0.0
+    over = (_wall_s(row) or 0.0) / deadline_s if deadline_s else 0.0
     if missed == ["deadline"] and over * _SLACK <= _MOST_SPEEDUP:
         nodes = _power_of_two(nodes * over * _SLACK)
     elif "deadline" in missed:
-        deadline_s = (row.run_s or 0.0) * _SLACK
+        deadline_s = (_wall_s(row) or 0.0) * _SLACK
     if "budget" in missed:
-        budget_usd = (row.run_usd or 0.0) * _SLACK
+        budget_usd = (_usd(row) or 0.0) * _SLACK
     words += [f"--nodes {nodes}"]
     words += [f"--deadline {_duration(deadline_s)}"] if deadline_s is not None else []
     words += [f"--budget {_dollars(budget_usd)}"] if budget_usd is not None else []
@@ -77,11 +77,20 @@ def _missed(plan: Plan, request: PlanRequest) -> list[str]:
     if plan.nearest is None or plan.nearest.short_bytes > 0:
         return []
     row, missed = plan.nearest.estimate, []
-    if request.deadline_s is not None and row.run_s is not None and row.run_s > request.deadline_s:
+    wall_s, usd = _wall_s(row), _usd(row)
+    if request.deadline_s is not None and wall_s is not None and wall_s > request.deadline_s:
         missed.append("deadline")
-    if request.budget_usd is not None and row.run_usd is not None and row.run_usd > request.budget_usd:
+    if request.budget_usd is not None and usd is not None and usd > request.budget_usd:
         missed.append("budget")
     return missed
+
+
+def _wall_s(row: Estimate) -> float | None:
+    return row.run_s if row.whole is None else row.whole.wall_s[1]
+
+
+def _usd(row: Estimate) -> float | None:
+    return row.run_usd if row.whole is None else row.whole.comparable_usd
 
 
 def _where(plan: Plan, request: PlanRequest) -> str:
@@ -104,13 +113,13 @@ def _nearest(plan: Plan, request: PlanRequest) -> str:
     said = []
     missed = _missed(plan, request)
     if "deadline" in missed:
-        late = (row.run_s or 0.0) - (request.deadline_s or 0.0)
+        late = (_wall_s(row) or 0.0) - (request.deadline_s or 0.0)
         limit = say("_s", request.deadline_s)
-        said.append(f"takes {say('_s', row.run_s)} ({say('_s', late)} past the deadline of {limit})")
+        said.append(f"takes {say('_s', _wall_s(row))} ({say('_s', late)} past the deadline of {limit})")
     if "budget" in missed:
-        over = (row.run_usd or 0.0) - (request.budget_usd or 0.0)
+        over = (_usd(row) or 0.0) - (request.budget_usd or 0.0)
         limit = say("usd", request.budget_usd)
-        said.append(f"costs {say('usd', row.run_usd)} ({say('usd', over)} over the budget of {limit})")
+        said.append(f"costs {say('usd', _usd(row))} ({say('usd', over)} over the budget of {limit})")
     return f"{layout} fits but {' and '.join(said)}" if said else f"{layout} fits"
 
 

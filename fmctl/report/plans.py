@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from fmctl.report.estimates import title_of
+from fmctl.report.runs import run_sections, run_usd, tonnes, wall_s
 from fmctl.report.view import Column, Report, Section, Table
 from fmctl.report.words import (
     LAYOUT_LEGEND,
@@ -39,6 +40,8 @@ COLUMNS = (
     Column("tokens/s", "right", keep=6),
     Column("rate", "right", keep=7),
     Column("energy/10⁶ tok", "right", keep=8),
+    Column("goodput", "right", keep=4),
+    Column("CO2e", "right", keep=8),
     Column("schedule", keep=9),
 )
 
@@ -49,7 +52,8 @@ def plan_report(document: Mapping[str, Any]) -> Report:
     rows = result["rows"]
     if not rows:
         return Report(f"{given['model']}: no layout found", (Section("Rejected", _rejects(result)),))
-    return Report(_title(given, result), (Section(table=_table(rows)), Section(lines=_legend(rows, result))))
+    first = run_sections(rows[0], result.get("levers", ()), "Row 1 as a whole run")
+    return Report(_title(given, result), (Section(table=_table(rows)), Section(lines=_legend(rows, result)), *first))
 
 
 def _title(given: Mapping[str, Any], result: Result) -> str:
@@ -60,6 +64,7 @@ def _title(given: Mapping[str, Any], result: Result) -> str:
 
 def _row(row: Result) -> tuple[str, ...]:
     cost, run, known = row["cost"], row["run"], row["run"]["run_s"] is not None
+    whole = row.get("whole_run")
     return (
         _rank(row),
         f"{row['instance']} x{row['nodes']}",
@@ -67,14 +72,16 @@ def _row(row: Result) -> tuple[str, ...]:
         _step(row["time"]["step_s"]),
         say("mfu", row["flop"].get("mfu")),
         half_width(row),
-        _days(run["run_s"]) if known else say("tokens", run["tokens_per_s"]),
-        brief_usd(cost["run_usd"] if known else cost["usd_per_billion_tokens"]),
+        _days(wall_s(row)) if known else say("tokens", run["tokens_per_s"]),
+        brief_usd(run_usd(row) if known else cost["usd_per_billion_tokens"]),
         say("_bytes", row["memory"].get("margin_bytes")).replace("iB", "").replace(" ", ""),
         row["fits"],
         str(row["gpus"]),
         say("tokens", run.get("tokens_per_s")),
         say("usd_per_h", cost["usd_per_h"]),
         say("_wh", row["energy"].get("wh_per_million_tokens")),
+        f"{whole['goodput']:.1%}" if whole else "",
+        tonnes(whole["tco2e"]) if whole else "",
         row["layout"]["schedule"],
     )
 
@@ -89,10 +96,16 @@ def _table(rows: Sequence[Result]) -> Table:
     alike = any(row.get("told_apart") is False for row in rows)
     cells = tuple((cells[0] if alike else cells[0].strip(), *cells[1:]) for cells in map(_row, rows))
     if rows[0]["run"]["run_s"] is not None:
-        return Table(COLUMNS, cells)
+        return _without_empty(Table(COLUMNS, cells))
     kept = [i for i, column in enumerate(COLUMNS) if column.title != "tokens/s"]
     columns = (replace(COLUMNS[i], title="tokens/s") if COLUMNS[i].title == "time" else COLUMNS[i] for i in kept)
-    return Table(tuple(columns), tuple(tuple(row[i] for i in kept) for row in cells))
+    return _without_empty(Table(tuple(columns), tuple(tuple(row[i] for i in kept) for row in cells)))
+
+
+def _without_empty(table: Table) -> Table:
+    """The table without columns that hold nothing in any row: what only whole runs have."""
+    kept = [i for i in range(len(table.columns)) if any(row[i] for row in table.rows)]
+    return Table(tuple(table.columns[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in table.rows))
 
 
 def term_title(name: str) -> str:
@@ -107,7 +120,7 @@ def _step(step_s: float) -> str:
     return f"{significant(step_s)} s" if step_s >= 1 else say("_s", step_s)
 
 
-def _days(run_s: float) -> str:
+def _days(run_s: float | None) -> str:
     return say("_s", run_s).replace(" ", "")  # one word keeps the column narrow
 
 

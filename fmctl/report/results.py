@@ -10,6 +10,7 @@ from fmctl.domain.layout import CODES
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest
 from fmctl.domain.terms import TERMS
 from fmctl.report.envelope import envelope
+from fmctl.report.runs import NESTED, levers_document, run_document
 from fmctl.report.view import Document
 
 _GROUPS = ("time", "communication", "memory", "flop", "run", "checkpoint", "energy")
@@ -43,6 +44,7 @@ def plan_result(plan: Plan) -> Document:
         ],
         "rejects": [{"reason": r.reason, "sentence": r.sentence, "count": r.count} for r in plan.rejects],
         "nearest": _nearest(plan.nearest),
+        "levers": levers_document(plan.levers),
         "candidates": plan.candidates,
         "evaluated": plan.evaluated,
         "fitting": plan.fitting,
@@ -72,6 +74,7 @@ def estimate_result(estimate: Estimate) -> Document:
         "cost": _cost(estimate),
         "measured_fraction": estimate.terms.get("measured_fraction"),
         "resolution": estimate.resolution,
+        "whole_run": None if estimate.whole is None else run_document(estimate.whole),
         "chosen": dict(estimate.chosen),
         "notes": list(estimate.notes),
     }
@@ -101,6 +104,9 @@ def flat(result: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name, value in result.items():
         if name in ("chosen", "notes"):
+            continue
+        if name == "whole_run":
+            row |= {key: held for key, held in (value or {}).items() if key not in NESTED}
             continue
         row |= value if isinstance(value, Mapping) else {name: value}
     return row

@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import log
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # `diff` needs none of what results import
     from fmctl.domain.result import Estimate
 
-# What each objective compares; None where a price is not known.
-OBJECTIVES: Mapping[str, Callable[[Estimate], float | None]] = {
-    "cost": lambda e: e.usd_per_billion_tokens,
-    "time": lambda e: e.terms["tokens_per_s"],
-    "throughput": lambda e: e.terms["tokens_per_s_per_gpu"],
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What is compared, None where it is not known (a price), and whether the least of it is best."""
+
+    value: Callable[[Estimate], float | None]
+    least: bool = True
+
+
+def _usd(e: Estimate) -> float | None:
+    return e.usd_per_billion_tokens if e.whole is None else e.whole.comparable_usd
+
+
+def _wall_s(e: Estimate) -> float:
+    return 1.0 / e.terms["tokens_per_s"] if e.whole is None else e.whole.wall_s[1]
+
+
+def _energy(e: Estimate) -> float:
+    return e.terms["wh_per_million_tokens"] if e.whole is None else e.whole.energy.kwh.value
+
+
+# Of whole runs where there is one, else of tokens.
+OBJECTIVES: Mapping[str, Objective] = {
+    "cost": Objective(_usd),
+    "time": Objective(_wall_s),
+    "energy": Objective(_energy),
+    "goodput": Objective(lambda e: None if e.whole is None else e.whole.goodput.value, least=False),
+    "throughput": Objective(lambda e: e.terms["tokens_per_s_per_gpu"], least=False),
 }
 
 
@@ -39,7 +63,7 @@ def told_apart(rows: Sequence[Estimate], objective: str) -> tuple[bool | None, .
 
     None for the first row itself, and where a price that the objective needs is not known.
     """
-    value = OBJECTIVES[objective]
+    value = OBJECTIVES[objective].value
     return tuple(None if i == 0 else _pair(rows[0], row, value) for i, row in enumerate(rows))
 
 

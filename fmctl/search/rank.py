@@ -10,6 +10,7 @@ import numpy as np
 
 from fmctl.domain.layout import Layout, Layouts, Recompute
 from fmctl.domain.result import Estimate, FloatArray, NearMiss, Plan, PlanRequest, Reject
+from fmctl.domain.run import Lever
 from fmctl.domain.workload import Workload
 from fmctl.errors import UnknownName
 from fmctl.perf.calibration import PRIOR
@@ -55,6 +56,10 @@ class Limits:
 
 
 def _limits(request: PlanRequest, cluster: Cluster) -> Limits:
+    if request.run is not None and cluster.steps:
+        from fmctl.search import whole  # searches without a run do without whatever prices and calendars need
+
+        return Limits(*whole.limits(request, cluster))
     steps, hourly = cluster.steps, cluster.usd_per_h
     deadline = budget = float("inf")
     if request.deadline_s is not None and steps:
@@ -167,16 +172,15 @@ def _clusters(request: PlanRequest) -> list[Cluster]:
 
 
 def _objective(request: PlanRequest) -> Callable[[Estimate], tuple[float, ...]]:
-    value = OBJECTIVES[request.objective]
+    objective = OBJECTIVES[request.objective]
 
-    def by_cost(e: Estimate) -> tuple[float, ...]:
-        usd = value(e)
-        return (float("inf") if usd is None else usd, -e.terms["tokens_per_s"])
+    def key(e: Estimate) -> tuple[float, ...]:
+        value = objective.value(e)
+        if value is None:
+            return (float("inf"), -e.terms["tokens_per_s"], float(e.nodes))
+        return (value if objective.least else -value, -e.terms["tokens_per_s"], float(e.nodes))
 
-    def by_speed(e: Estimate) -> tuple[float, ...]:
-        return (-(value(e) or 0.0), float(e.nodes))
-
-    return by_cost if request.objective == "cost" else by_speed
+    return key
 
 
 def _shown(request: PlanRequest, found: list[Found]) -> list[Estimate]:
@@ -188,6 +192,7 @@ def _shown(request: PlanRequest, found: list[Found]) -> list[Estimate]:
     for f in found:
         best = [row[2] for row in f.best(request.top if single else 1)]
         rows += estimates(f.cluster, best, request.fixed, stated)
+    rows = _as_runs(rows, request)
     rows.sort(key=key)
     top = rows[: request.top]
     shown = {e.instance.name for e in top}
@@ -198,16 +203,49 @@ def _shown(request: PlanRequest, found: list[Found]) -> list[Estimate]:
     return top
 
 
+def _as_runs(rows: list[Estimate], request: PlanRequest) -> list[Estimate]:
+    """Rows with their whole run, bought in the best way; those that miss a target after all are out."""
+    if request.run is None or not rows:
+        return rows
+    from fmctl.search import whole
+
+    found = zip(rows, whole.whole_runs(rows, request), strict=True)
+    return [whole.bought(row, run) for row, run in found if run is not None and not whole.meets(run, request)]
+
+
+def _levers(rows: list[Estimate], request: PlanRequest) -> tuple[Lever, ...]:
+    if request.run is None or not rows:
+        return ()
+    from fmctl.search.levers import levers
+
+    return levers(rows[0], request)
+
+
+def _run_of(row: Estimate, request: PlanRequest) -> Estimate:
+    """A row that came close, with its whole run where one is possible."""
+    if request.run is None:
+        return row
+    from fmctl.search import whole
+
+    run = whole.whole_runs([row], request)[0]
+    return row if run is None else whole.bought(row, run)
+
+
 def pareto(rows: list[Estimate]) -> tuple[int, ...]:
-    """Indices of rows that no other row beats in both cost per token and tokens per second; unknown prices are out."""
-    points = [(e.usd_per_billion_tokens, -e.terms["tokens_per_s"], i) for i, e in enumerate(rows)]
-    known = sorted((usd, slow, i) for usd, slow, i in points if usd is not None)
-    front, best = [], float("inf")
-    for _, slow, i in known:
-        if slow < best:
-            front.append(i)
-            best = slow
-    return tuple(front)
+    """Indices of rows that no other row beats in cost, time and, of whole runs, energy; unknown prices are out."""
+    points: list[tuple[int, tuple[float, ...]]] = []
+    for i, e in enumerate(rows):
+        usd = OBJECTIVES["cost"].value(e)
+        if usd is not None:
+            time_s = OBJECTIVES["time"].value(e) or 0.0
+            energy = (OBJECTIVES["energy"].value(e) or 0.0,) if e.whole is not None else ()
+            points.append((i, (usd, time_s, *energy)))
+    points.sort(key=lambda point: (point[1], point[0]))
+    front: list[tuple[int, tuple[float, ...]]] = []
+    for i, values in points:  # whatever beats a point comes before it
+        if not any(all(a <= b for a, b in zip(other, values, strict=True)) for _, other in front):
+            front.append((i, values))
+    return tuple(i for i, _ in front)
 
 
 def _nearest(request: PlanRequest, found: list[Found]) -> NearMiss | None:
@@ -218,7 +256,7 @@ def _nearest(request: PlanRequest, found: list[Found]) -> NearMiss | None:
     for listed in (missed, short):
         if listed:
             _, f, layout = min(listed, key=lambda entry: entry[0])
-            return near_miss(estimates(f.cluster, [layout], request.fixed, stated)[0])
+            return near_miss(_run_of(estimates(f.cluster, [layout], request.fixed, stated)[0], request))
     return None
 
 
@@ -226,7 +264,7 @@ def _unpriced(request: PlanRequest, found: list[Found], tally: Tally) -> tuple[l
     """Clusters to show, and a word for each whose price is unknown: it is listed last, or out where a budget rules."""
     shown, words = [], []
     for f in found:
-        known = f.cluster.price.usd_per_h is not None
+        known = _priced(request, f)
         if known or (request.objective != "cost" and request.budget_usd is None):
             shown.append(f)
             continue
@@ -238,6 +276,12 @@ def _unpriced(request: PlanRequest, found: list[Found], tally: Tally) -> tuple[l
         consequence = "cannot be held to a budget" if request.budget_usd is not None else "not ranked by cost"
         words.append(f"{name}: {f.cluster.price.note or 'no price known'}; {consequence}")
     return shown, list(dict.fromkeys(words))
+
+
+def _priced(request: PlanRequest, found: Found) -> bool:
+    """Whether any way to buy the cluster has a known price."""
+    offers = request.offers.get(found.cluster.instance.name)
+    return found.cluster.price.usd_per_h is not None or any(offer.usd_per_h is not None for offer in offers or ())
 
 
 def _keep_pages() -> None:
@@ -276,6 +320,7 @@ def search(request: PlanRequest, progress: Progress | None = None) -> Plan:
         objective=request.objective,
         pareto=pareto(rows),
         told_apart=told_apart(rows, request.objective),
+        levers=_levers(rows, request),
         notes=tuple(words),
     )
 

@@ -14,6 +14,7 @@ import pytest
 
 from fmctl.__main__ import main
 from fmctl.adapters.pcluster_environments import check_version
+from fmctl.buying.offers import Offer
 from fmctl.cli.choices import PURCHASES
 from fmctl.cli.services import Services
 from fmctl.cluster.controller import launch
@@ -108,6 +109,15 @@ class FakeCatalogue:
             raise UnknownName("purchase option", option, PURCHASES, next="fmctl prices list")
         names = [self.load_instance(instance).name] if instance else list(INSTANCES)
         return [self.find_price(name, region or "us-east-1", option or "on-demand", NOW.date()) for name in names]
+
+    def ways(self, instance: str, region: str, on: date, spot_usd_per_h: float | None) -> Sequence[Any]:
+        def offer(option: str) -> Offer:
+            price = self.find_price(instance, region, option, on)
+            usd = spot_usd_per_h if option == "spot" and spot_usd_per_h is not None else price.usd_per_h
+            why = "" if usd is not None else "no price is on file"
+            return Offer(instance, region, (), option, usd, "listed", why, price.date, price.source, "used", 0.0, "")
+
+        return [offer(option) for option in PURCHASES]
 
     def storage_prices(self) -> Sequence[StoragePrice]:
         return [StoragePrice("fsx-lustre", "us-east-1", "GB-month", 0.145, "2026-07-13", "a guide", "")]

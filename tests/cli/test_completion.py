@@ -14,7 +14,9 @@ from fmctl.__main__ import main
 from fmctl.cli.app import build
 from fmctl.cli.choices import CHOICES, FIELDS, FORMATS, FRAMEWORKS, KINDS, OBJECTIVES, PURCHASES, SHELLS
 from fmctl.cli.completion import script
+from fmctl.documents.results import WholeRun
 from fmctl.domain.layout import CODES
+from fmctl.report.runs import NESTED
 
 SCRIPTS = Path(__file__).parent.parent.parent / "completions"
 
@@ -76,7 +78,7 @@ def test_unknown_kinds_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_static_values_are_those_of_the_core(cli: Any) -> None:
-    from fmctl.catalog import OPTIONS
+    from fmctl.buying.offers import OPTIONS
     from fmctl.perf.frameworks import FRAMEWORKS as PROFILES
     from fmctl.report.formats import WRITERS
     from fmctl.settings import SETTINGS
@@ -84,11 +86,14 @@ def test_the_static_values_are_those_of_the_core(cli: Any) -> None:
     for name, codes in CODES.items():
         assert CHOICES[name] == codes.labels()
     assert set(FRAMEWORKS) == set(PROFILES)
-    assert OPTIONS == PURCHASES
+    assert PURCHASES == OPTIONS
     assert tuple(WRITERS) == FORMATS == SETTINGS["output"].choices
     assert SETTINGS["objective"].choices == OBJECTIVES
 
 
 def test_the_fields_are_those_of_a_row(cli: Any) -> None:
+    """Those of a row, then those of its whole run, which is there where a number of tokens was given."""
     row = cli.ok("plan", "llama-3.1-70b", "--top", "1", "-o", "csv").out.splitlines()[0].split(",")
-    assert tuple(row) == FIELDS
+    assert tuple(row) == FIELDS[: len(row)]
+    run = [name for name in WholeRun.model_fields if name not in NESTED]
+    assert FIELDS[len(row) :] == tuple(run)

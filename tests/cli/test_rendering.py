@@ -50,7 +50,7 @@ def test_a_folder_gets_three_files_and_stdout_nothing(saved: Any, tmp_path: Path
     ran = render(saved, "-O", "new/out")
     assert (ran.code, ran.out) == (0, "")
     assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == sorted(FILES)
-    assert "wrote cluster.yaml, job.sbatch, job.env for a to new/out" in ran.err
+    assert "wrote cluster.yaml, job.sbatch, job.env for fm-a to new/out" in ran.err
     assert yaml.safe_load((tmp_path / "new/out/cluster.yaml").read_text())["Region"] == "us-east-1"
     assert render(saved, "-O", "new/out", "-q").err == ""
 
@@ -136,7 +136,7 @@ def test_documents_in_files_are_plans_too(saved: Any, tmp_path: Path) -> None:
 
 def test_rows_and_queries(saved: Any) -> None:
     assert render(saved, "--fields", "name", "-o", "csv").out.split() == ["name", *FILES]
-    assert render(saved, "--query", "result.cluster").out == "a\n"
+    assert render(saved, "--query", "result.cluster").out == "fm-a\n"
     assert "## cluster.yaml" in render(saved, "-o", "md").out
 
 

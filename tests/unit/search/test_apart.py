@@ -14,7 +14,9 @@ from fmctl.search.apart import differ, threshold, told_apart
 def row(on: str, rate: float, usd: float | None = 1.0, half: float = 0.2, resolution: float = 0.1) -> Any:
     terms = {"tokens_per_s": rate, "tokens_per_s_per_gpu": rate / 8, "step_s": 2.0, "step_high_s": 2.0 * (1 + half)}
     instance = SimpleNamespace(name=on)
-    return SimpleNamespace(terms=terms, instance=instance, usd_per_billion_tokens=usd, resolution=resolution)
+    return SimpleNamespace(
+        terms=terms, instance=instance, usd_per_billion_tokens=usd, resolution=resolution, whole=None
+    )
 
 
 def test_one_instance_type_is_held_to_the_resolution() -> None:
