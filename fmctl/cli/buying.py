@@ -86,10 +86,10 @@ def capacity(
     from fmctl.report.market import capacity_answer
 
     progress = progress_line(out, "asking AWS") or (lambda done, total: None)
-    found, market = [], ctx.obj.market
-    for done, place in enumerate(places):
-        progress(done, len(places))
-        found.append(look(market.capacity(profile or settings.text("profile"), place), need, place))
+    found = list[Any]()
+    for place, region in zip(places, ctx.obj.market.capacity(profile or settings.text("profile"), places), strict=True):
+        progress(len(found), len(places))
+        found.append(look(region, need, place))
     progress(len(places), len(places))
     judged = [way for region in found for way in ways(need, region)]
     state = available(judged)

@@ -29,8 +29,8 @@ class Market(Protocol):
     ) -> Snapshot:
         """Prices of these types, and of storage, in these regions now. Raises UsageError where no AWS is asked."""
 
-    def capacity(self, profile: str | None, region: str) -> Capacity:
-        """What one region has for sale."""
+    def capacity(self, profile: str | None, regions: Sequence[str]) -> Sequence[Capacity]:
+        """What each of these regions has for sale."""
 
 
 class RealMarket:
@@ -56,14 +56,14 @@ class RealMarket:
         first.caller()
         return ask(sessions, instances, regions, now, progress)
 
-    def capacity(self, profile: str | None, region: str) -> Capacity:
+    def capacity(self, profile: str | None, regions: Sequence[str]) -> Sequence[Capacity]:
         """See `Market`."""
         from fmctl.adapters.aws_session import Session
         from fmctl.adapters.capacity import AwsCapacity
 
-        session = Session(profile, region)
-        session.caller()
-        return AwsCapacity(session)
+        sessions = [Session(profile, region) for region in regions]
+        sessions[0].caller()  # of the first alone: a region that the account has not enabled knows no caller
+        return [AwsCapacity(session) for session in sessions]
 
 
 def _refuse_a_lab(session: Session) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,21 +12,26 @@ from fmctl.adapters.pricing import NotAsked, Snapshot
 from fmctl.cluster.availability import Need, Quota, Region, State, Way, free_instances, raise_quota
 from fmctl.report.catalogue import Columns, table
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Document, Report, Row, Section
+from fmctl.report.view import Answer, Document, Report, Row, Section, Table
 from fmctl.report.words import plural
 
 _FOUND: Columns = (("what", "what", 0), ("rows", "rows", 0), ("without_price", "without a price", 0))
 _MISSING: Columns = (("what", "not answered", 0), ("said", "why, and what next", 0))
-_WAYS: Columns = (("region", "region", 1), ("way", "way", 0), ("state", "to be had", 0), ("said", "", 0))
+_WAYS: Columns = (
+    ("region", "region", 1),
+    ("way", "way", 0),
+    ("state", "to be had", 0),
+    ("said", "found, and what next", 0),
+)
 _BLOCKS: Columns = (
     ("id", "Capacity Block", 0),
     ("zone", "zone", 0),
     ("count", "count", 0),
     ("start", "start, UTC", 0),
-    ("end", "end", 2),
+    ("end", "end", 3),
     ("usable_until", "usable until", 0),
     ("fee_usd", "fee", 0),
-    ("usd_per_h", "each", 1),
+    ("usd_per_h", "each per h", 1),
 )
 _RESERVATIONS: Columns = (
     ("id", "reservation", 0),
@@ -47,6 +53,7 @@ _QUOTAS: Columns = (
     ("code", "code", 2),
 )
 _TIMES = ("start", "end", "usable_until")
+_USD = ("fee_usd", "usd_per_h")
 
 
 # --- prices refresh ---------------------------------------------------------------------------------------------------
@@ -164,7 +171,7 @@ def _capacity_report(document: Document) -> Report:
     sections = [Section(table=table([_with_said(way, "found") for way in result["ways"]], _WAYS))]
     for name, columns in (("blocks", _BLOCKS), ("reservations", _RESERVATIONS), ("quotas", _QUOTAS)):
         if result[name]:
-            sections.append(Section(table=table([_with_times(row) for row in result[name]], columns)))
+            sections.append(Section(table=_table([_as_read(row) for row in result[name]], columns)))
     zones, scores = _listed(result, "zones", "zone_id"), _listed(result, "spot_scores", "score")
     sections += [Section("Zones that offer it", lines=zones)] if zones else []
     sections += [Section("Spot placement scores, 1 to 10; of a single type AWS scores low", lines=scores)] * bool(
@@ -187,9 +194,30 @@ def _listed(result: Mapping[str, Any], section: str, value: str) -> tuple[str, .
     return tuple(f"{region}: {', '.join(said)}" for region, said in by_region.items())
 
 
-def _with_times(row: Row) -> dict[str, Any]:
+def _table(rows: Sequence[Row], columns: Columns) -> Table:
+    """A table whose sums are exact, and whose dates lose the year on a narrow screen."""
+    made = table(rows, columns)
+    fields = [name for name, _, _ in columns]
+    heads = [
+        replace(head, short=_without_year) if name in _TIMES else replace(head, align="right") if name in _USD else head
+        for name, head in zip(fields, made.columns, strict=True)
+    ]
+    return replace(made, columns=tuple(heads))
+
+
+def _without_year(text: str) -> str:
+    return re.sub(r"^\d{4}-", "", text)
+
+
+def _as_read(row: Row) -> dict[str, Any]:
+    """Times without seconds, and fees to the cent: somebody is going to pay them."""
     shown = {name: _shown(row[name]) for name in _TIMES if name in row}
-    return {**row, **shown}
+    sums = {name: _exact(row[name], row["currency"]) for name in _USD if name in row}
+    return {**row, **shown, **sums}
+
+
+def _exact(usd: float | None, currency: str) -> str:
+    return f"unknown: {currency}" if usd is None else f"${usd:,.2f}"
 
 
 def _shown(iso: str | None) -> str:

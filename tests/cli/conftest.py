@@ -265,16 +265,15 @@ class FakeMarket:
     """A price per type and region, and one region's capacity everywhere."""
 
     def __init__(self) -> None:
-        self.region, self.missing = (
-            FakeCapacity(),
-            [NotAsked("prices of S3 in us-east-1", "AWS refuses it", "ask", True)],
-        )
-        self.found, self.asked, self.refused = True, list[Any](), FmctlError("unset")
+        self.region = FakeCapacity()
+        self.missing = [NotAsked("prices of S3 in us-east-1", "AWS refuses it", "ask", True)]
+        self.found, self.asked = True, list[Any]()
+        self.refused: FmctlError | None = None
 
     def prices(
         self, profile: Any, instances: Sequence[str], regions: Sequence[str], now: datetime, progress: Any
     ) -> Snapshot:
-        self._check(profile)
+        self._check()
         self.asked.append((profile, list(instances), list(regions)))
         progress(1, 1)
         day, source = now.date(), f"AWS Price List API {now.date()}"
@@ -285,13 +284,13 @@ class FakeMarket:
         ]
         return Snapshot(day, tuple(listed if self.found else ()), (), tuple(self.missing))
 
-    def capacity(self, profile: Any, region: str) -> FakeCapacity:
-        self._check(profile)
-        self.asked.append((profile, region))
-        return self.region
+    def capacity(self, profile: Any, regions: Sequence[str]) -> Sequence[FakeCapacity]:
+        self._check()
+        self.asked.append((profile, list(regions)))
+        return [self.region for _ in regions]
 
-    def _check(self, profile: Any) -> None:
-        if self.refused.what != "unset":
+    def _check(self) -> None:
+        if self.refused is not None:
             raise self.refused
 
 
