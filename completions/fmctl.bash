@@ -19,7 +19,7 @@ _fmctl() {
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$at ${COMP_WORDS[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
     esac
   done
   case "$at" in
@@ -27,7 +27,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--version -h --help'
       else
-        _fmctl_words 'estimate plan explain diff render validate calibrate models instances prices lab pcluster preflight launch status watch logs extend teardown history config schema spec completion'
+        _fmctl_words 'estimate plan explain diff render validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs extend teardown history config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -312,7 +312,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '-h --help'
       else
-        _fmctl_words 'list show'
+        _fmctl_words 'list show refresh'
       fi
       ;;
     "fmctl prices list")
@@ -342,6 +342,40 @@ _fmctl() {
       esac
       if [[ $cur == -* ]]; then
         _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --region --regions --purchase -h --help'
+      else
+        _fmctl_values instances
+      fi
+      ;;
+    "fmctl prices refresh")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --instances|--instance) _fmctl_values instances; return ;;
+        --regions|--region) :; return ;;
+        --profile) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --instances --instance --regions --region --profile -h --help'
+      else
+        :
+      fi
+      ;;
+    "fmctl capacity")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --count) :; return ;;
+        --days) :; return ;;
+        --start) :; return ;;
+        --regions|--region) :; return ;;
+        --profile) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --count --days --start --regions --region --profile -h --help'
       else
         _fmctl_values instances
       fi
@@ -656,7 +690,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate render site preflight launch status teardown history models model instances instance prices lab pcluster config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate render site preflight launch status teardown history models model instances instance prices prices-refresh capacity lab pcluster config schemas spec error'
       fi
       ;;
     "fmctl spec")

@@ -2,7 +2,7 @@
 function __fmctl_at
     set -l at fmctl
     for word in (commandline -opc)[2..-1]
-        if contains -- "$at $word" "fmctl estimate" "fmctl plan" "fmctl explain" "fmctl diff" "fmctl render" "fmctl validate" "fmctl calibrate" "fmctl models" "fmctl models list" "fmctl models show" "fmctl models import" "fmctl instances" "fmctl instances list" "fmctl instances show" "fmctl prices" "fmctl prices list" "fmctl prices show" "fmctl lab" "fmctl lab start" "fmctl lab stop" "fmctl lab status" "fmctl pcluster" "fmctl pcluster install" "fmctl pcluster status" "fmctl preflight" "fmctl launch" "fmctl status" "fmctl watch" "fmctl logs" "fmctl extend" "fmctl teardown" "fmctl history" "fmctl config" "fmctl config list" "fmctl config get" "fmctl config set" "fmctl config unset" "fmctl config path" "fmctl schema" "fmctl spec" "fmctl completion"
+        if contains -- "$at $word" "fmctl estimate" "fmctl plan" "fmctl explain" "fmctl diff" "fmctl render" "fmctl validate" "fmctl calibrate" "fmctl models" "fmctl models list" "fmctl models show" "fmctl models import" "fmctl instances" "fmctl instances list" "fmctl instances show" "fmctl prices" "fmctl prices list" "fmctl prices show" "fmctl prices refresh" "fmctl capacity" "fmctl lab" "fmctl lab start" "fmctl lab stop" "fmctl lab status" "fmctl pcluster" "fmctl pcluster install" "fmctl pcluster status" "fmctl preflight" "fmctl launch" "fmctl status" "fmctl watch" "fmctl logs" "fmctl extend" "fmctl teardown" "fmctl history" "fmctl config" "fmctl config list" "fmctl config get" "fmctl config set" "fmctl config unset" "fmctl config path" "fmctl schema" "fmctl spec" "fmctl completion"
             set at "$at $word"
         end
     end
@@ -22,6 +22,7 @@ complete -c fmctl -n '__fmctl_at fmctl' -a 'calibrate' -d 'Fit the constants aga
 complete -c fmctl -n '__fmctl_at fmctl' -a 'models' -d 'Model architectures.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'instances' -d 'Instance types and UltraServers.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'prices' -d 'Dated prices.'
+complete -c fmctl -n '__fmctl_at fmctl' -a 'capacity' -d 'What capacity AWS has now: Capacity Blocks with their fee, reservations with room, quotas, Spot scores, zones.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'lab' -d 'A local AWS to rehearse on, without an account.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'pcluster' -d 'AWS ParallelCluster itself.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'preflight' -d 'Look at everything that a launch of PLAN relies on; spends nothing and changes nothing.'
@@ -268,6 +269,7 @@ complete -c fmctl -n '__fmctl_at fmctl instances show' -l quiet -s q -d 'No prog
 complete -c fmctl -n '__fmctl_at fmctl instances show' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl prices' -a 'list' -d 'Dated prices of instances, storage and transfer; unknown where nobody has published one.'
 complete -c fmctl -n '__fmctl_at fmctl prices' -a 'show' -d 'Dated prices of one instance type.'
+complete -c fmctl -n '__fmctl_at fmctl prices' -a 'refresh' -d 'Ask AWS for todays prices and keep them as a dated snapshot, which prices and plan use from then on.'
 complete -c fmctl -n '__fmctl_at fmctl prices' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl prices list' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
 complete -c fmctl -n '__fmctl_at fmctl prices list' -l json -d 'Short for -o json.'
@@ -291,6 +293,31 @@ complete -c fmctl -n '__fmctl_at fmctl prices show' -l quiet -s q -d 'No progres
 complete -c fmctl -n '__fmctl_at fmctl prices show' -l region -l regions -x -d 'In one region.'
 complete -c fmctl -n '__fmctl_at fmctl prices show' -l purchase -x -a 'on-demand odcr capacity-block spot reserved-1y reserved-3y savings-plan-1y' -d 'One way to pay.'
 complete -c fmctl -n '__fmctl_at fmctl prices show' -s h -l help -d 'Show this message and exit.'
+complete -c fmctl -n '__fmctl_at fmctl prices refresh' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
+complete -c fmctl -n '__fmctl_at fmctl prices refresh' -l json -d 'Short for -o json.'
+complete -c fmctl -n '__fmctl_at fmctl prices refresh' -l query -x -d 'JMESPath into the document'
+complete -c fmctl -n '__fmctl_at fmctl prices refresh' -l fields -x -a '(__fmctl_values fields)' -d 'Only these fields of each row'
+complete -c fmctl -n '__fmctl_at fmctl prices refresh' -l out -s O -r -F -d 'Write to a file, whole or not at all'
+complete -c fmctl -n '__fmctl_at fmctl prices refresh' -l no-color -d 'No colour.'
+complete -c fmctl -n '__fmctl_at fmctl prices refresh' -l quiet -s q -d 'No progress, no warnings.'
+complete -c fmctl -n '__fmctl_at fmctl prices refresh' -l instances -l instance -x -a '(__fmctl_values instances)' -d 'Instance types; all GPU types and head nodes by default'
+complete -c fmctl -n '__fmctl_at fmctl prices refresh' -l regions -l region -x -d 'AWS regions'
+complete -c fmctl -n '__fmctl_at fmctl prices refresh' -l profile -x -d 'AWS profile'
+complete -c fmctl -n '__fmctl_at fmctl prices refresh' -s h -l help -d 'Show this message and exit.'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -x -a '(__fmctl_values instances)'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -l json -d 'Short for -o json.'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -l query -x -d 'JMESPath into the document'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -l fields -x -a '(__fmctl_values fields)' -d 'Only these fields of each row'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -l out -s O -r -F -d 'Write to a file, whole or not at all'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -l no-color -d 'No colour.'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -l quiet -s q -d 'No progress, no warnings.'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -l count -x -d 'Instances or UltraServers (1)'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -l days -x -d 'Length of a Capacity Block (1)'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -l start -x -d 'Earliest start of a Capacity Block, 7d or a date'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -l regions -l region -x -d 'AWS regions'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -l profile -x -d 'AWS profile'
+complete -c fmctl -n '__fmctl_at fmctl capacity' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl lab' -a 'start' -d 'Start a local AWS with a network, a key, capacity of each GPU type, a file system and a bucket.'
 complete -c fmctl -n '__fmctl_at fmctl lab' -a 'stop' -d 'Stop the local AWS; everything in it is gone. Where none runs that is said, and no error.'
 complete -c fmctl -n '__fmctl_at fmctl lab' -a 'status' -d 'Whether a local AWS runs, how to talk to it, and what is reserved in it.'
@@ -534,7 +561,7 @@ complete -c fmctl -n '__fmctl_at fmctl schema' -l fields -x -a '(__fmctl_values 
 complete -c fmctl -n '__fmctl_at fmctl schema' -l out -s O -r -F -d 'Write to a file, whole or not at all'
 complete -c fmctl -n '__fmctl_at fmctl schema' -l no-color -d 'No colour.'
 complete -c fmctl -n '__fmctl_at fmctl schema' -l quiet -s q -d 'No progress, no warnings.'
-complete -c fmctl -n '__fmctl_at fmctl schema' -x -a 'estimate plan explain diff validate calibrate render site preflight launch status teardown history models model instances instance prices lab pcluster config schemas spec error'
+complete -c fmctl -n '__fmctl_at fmctl schema' -x -a 'estimate plan explain diff validate calibrate render site preflight launch status teardown history models model instances instance prices prices-refresh capacity lab pcluster config schemas spec error'
 complete -c fmctl -n '__fmctl_at fmctl schema' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl spec' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
 complete -c fmctl -n '__fmctl_at fmctl spec' -l json -d 'Short for -o json.'

@@ -12,7 +12,7 @@ _fmctl() {
   local -a options
   for ((i = 2; i < CURRENT; i++)); do
     case "$at ${words[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
     esac
   done
   case "$at" in
@@ -21,7 +21,7 @@ _fmctl() {
         options=('--version:Show the version and exit.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff render validate calibrate models instances prices lab pcluster preflight launch status watch logs extend teardown history config schema spec completion'
+        _fmctl_words 'estimate plan explain diff render validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs extend teardown history config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -321,7 +321,7 @@ _fmctl() {
         options=('-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'list show'
+        _fmctl_words 'list show refresh'
       fi
       ;;
     "fmctl prices list")
@@ -352,6 +352,42 @@ _fmctl() {
       esac
       if [[ $cur == -* ]]; then
         options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--region:In one region.' '--regions:In one region.' '--purchase:One way to pay.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        _fmctl_values instances
+      fi
+      ;;
+    "fmctl prices refresh")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --instances|--instance) _fmctl_values instances; return ;;
+        --regions|--region) :; return ;;
+        --profile) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--instances:Instance types; all GPU types and head nodes by default' '--instance:Instance types; all GPU types and head nodes by default' '--regions:AWS regions' '--region:AWS regions' '--profile:AWS profile' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        :
+      fi
+      ;;
+    "fmctl capacity")
+      case "$prev" in
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --count) :; return ;;
+        --days) :; return ;;
+        --start) :; return ;;
+        --regions|--region) :; return ;;
+        --profile) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--count:Instances or UltraServers (1)' '--days:Length of a Capacity Block (1)' '--start:Earliest start of a Capacity Block, 7d or a date' '--regions:AWS regions' '--region:AWS regions' '--profile:AWS profile' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_values instances
@@ -689,7 +725,7 @@ _fmctl() {
         options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate render site preflight launch status teardown history models model instances instance prices lab pcluster config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate render site preflight launch status teardown history models model instances instance prices prices-refresh capacity lab pcluster config schemas spec error'
       fi
       ;;
     "fmctl spec")

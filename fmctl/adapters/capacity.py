@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from fmctl.adapters.aws_session import Session
 from fmctl.adapters.ports import Reservation
-from fmctl.adapters.survey import AwsSurvey
+from fmctl.adapters.survey import AwsSurvey, reservation_of
 from fmctl.domain.block_end import block_usable_until
-from fmctl.errors import FmctlError
+from fmctl.errors import FmctlError, PermissionDenied
 
 _T = TypeVar("_T")
 _LIVING = ("active", "pending", "scheduled", "assessing")
@@ -22,11 +22,15 @@ _LIVING = ("active", "pending", "scheduled", "assessing")
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[_T]):
-    """What was found; or, with `why`, that it could not be asked, and what to do about it."""
+    """What was found; or, with `why`, that it could not be asked, and what to do about it.
+
+    denied: it was a matter of rights or credentials.
+    """
 
     found: tuple[_T, ...]
     why: str = ""
     next: str = ""
+    denied: bool = False
 
     @property
     def asked(self) -> bool:
@@ -66,6 +70,30 @@ class SpotScore:
     region: str
     zone_id: str
     score: int
+
+
+class Capacity(Protocol):
+    """What one region has for sale; `AwsCapacity` says what each answers."""
+
+    def zones(self, instance: str) -> Answer[str]:
+        """Zone ids that offer the type."""
+
+    def blocks(
+        self, instance: str, count: int, days: int, start: datetime | None = None, end: datetime | None = None
+    ) -> Answer[BlockOffering]:
+        """Capacity Blocks on sale."""
+
+    def spot_scores(self, instance: str, count: int, regions: Sequence[str]) -> Answer[SpotScore]:
+        """Spot placement scores."""
+
+    def reservations(self, instance: str) -> Answer[Reservation]:
+        """What the account holds."""
+
+    def quota(self, code: str | None) -> Answer[float]:
+        """A quota in vCPUs."""
+
+    def used_vcpus(self, family: str, spot: bool) -> Answer[int]:
+        """What counts against it already."""
 
 
 class AwsCapacity:
@@ -128,7 +156,7 @@ class AwsCapacity:
                 "describe_capacity_reservations", "CapacityReservations", "capacity reservations",
                 Filters=[{"Name": "instance-type", "Values": [instance]}, {"Name": "state", "Values": list(_LIVING)}],
             )  # fmt: skip
-            found = [_reservation(one) for one in listed]
+            found = [reservation_of(one) for one in listed]
             return sorted(found, key=lambda one: (one.start is not None, one.start, one.id))
 
         return _answer(look)
@@ -140,7 +168,12 @@ class AwsCapacity:
         found = _answer(lambda: [AwsSurvey(self.session).quota(code)])
         if found.found == (None,):
             return Answer((), f"Service Quotas knows no {code}", "Service Quotas, EC2")
-        return Answer(tuple(value for value in found.found if value is not None), found.why, found.next)
+        known = tuple(value for value in found.found if value is not None)
+        return Answer(known, found.why, found.next, found.denied)
+
+    def used_vcpus(self, family: str, spot: bool) -> Answer[int]:
+        """What runs of the types that begin with `family`, bought the same way: it counts against the quota."""
+        return _answer(lambda: [AwsSurvey(self.session).running_vcpus([family], spot)])
 
     def _pages(self, operation: str, key: str, what: str, **given: Any) -> Iterable[Any]:
         """All pages of an operation of EC2; an older botocore may not know it."""
@@ -154,7 +187,8 @@ def _answer(look: Callable[[], Iterable[_T]]) -> Answer[_T]:
     try:
         return Answer(tuple(look()))
     except FmctlError as error:
-        return Answer((), f"{error.what}: {error.why}" if error.why else error.what, error.next or "")
+        why = f"{error.what}: {error.why}" if error.why else error.what
+        return Answer((), why, error.next or "", isinstance(error, PermissionDenied))
     except (KeyError, TypeError, ValueError) as error:
         return Answer((), f"the answer is not what AWS's API describes: {error!r}")
 
@@ -172,18 +206,4 @@ def _offering(one: Mapping[str, Any], kind: str) -> BlockOffering:
         duration_h=float(one["CapacityBlockDurationHours"]) + one.get("CapacityBlockDurationMinutes", 0) / 60.0,
         fee_usd=float(one["UpfrontFee"]) if currency == "USD" else None,
         currency=currency,
-    )
-
-
-def _reservation(one: Mapping[str, Any]) -> Reservation:
-    return Reservation(
-        id=one["CapacityReservationId"],
-        instance=one["InstanceType"],
-        zone=one["AvailabilityZone"],
-        state=one["State"],
-        total=int(one["TotalInstanceCount"]),
-        available=int(one["AvailableInstanceCount"]),
-        kind=one.get("ReservationType", "default"),
-        start=one.get("StartDate"),
-        end=one.get("EndDate"),
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from fmctl.adapters.aws_session import Session
 from fmctl.catalog import price_files
 from fmctl.domain.hardware import Price, StoragePrice
 from fmctl.domain.sizes import HEAD_FAMILIES, HEAD_SIZES, LOGIN_SIZE
-from fmctl.errors import FmctlError
+from fmctl.errors import FmctlError, PermissionDenied
 from fmctl.files import write_atomic
 
 LIST_REGION = "us-east-1"
@@ -30,11 +31,12 @@ _LUSTRE = {"fileSystemType": "Lustre", "productFamily": "Storage"}
 
 @dataclass(frozen=True, slots=True)
 class NotAsked:
-    """Something that AWS did not answer, why, and what to do about it."""
+    """Something that AWS did not answer, and why; denied: a matter of rights or credentials."""
 
     what: str
     why: str
     next: str = ""
+    denied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,11 @@ def head_instances() -> tuple[str, ...]:
 
 
 def ask(
-    sessions: Callable[[str], Session], instances: Sequence[str], regions: Sequence[str], now: datetime
+    sessions: Callable[[str], Session],
+    instances: Sequence[str],
+    regions: Sequence[str],
+    now: datetime,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Snapshot:
     """Prices of these types and of storage in these regions, now; what could not be asked is said, not raised.
 
@@ -64,18 +70,25 @@ def ask(
         instances: EC2 types; UltraServers have no list price and are left out.
         regions: AWS regions, no Local Zones.
         now: aware; its day dates the rows.
+        progress: told how many questions of how many are answered.
     """
     day, missing = now.date(), list[NotAsked]()
     prices, storage = list[Price](), list[StoragePrice]()
     types = [one for one in dict.fromkeys(instances) if not one.startswith("u-")]
+    total = len(types) + len(regions) * (1 + len(types))
+    answered = count()
     for one in types:
+        progress(next(answered), total)
         with _noting(f"list prices of {one}", missing):
             prices += price_list.on_demand_rows(one, regions, _ec2(sessions(LIST_REGION), one), day)
     for region in regions:
+        progress(next(answered), total)
         storage += _storage(sessions, region, day, missing)
         for one in types:
+            progress(next(answered), total)
             with _noting(f"Spot prices of {one} in {region}", missing):
                 prices += price_list.spot_rows(one, region, _history(sessions(region), one, now), day)
+    progress(total, total)
     return Snapshot(day, tuple(prices), tuple(storage), tuple(missing))
 
 
@@ -146,6 +159,7 @@ def _noting(what: str, missing: list[NotAsked]) -> Iterator[None]:
     try:
         yield
     except FmctlError as error:
-        missing.append(NotAsked(what, f"{error.what}: {error.why}" if error.why else error.what, error.next or ""))
+        why = f"{error.what}: {error.why}" if error.why else error.what
+        missing.append(NotAsked(what, why, error.next or "", isinstance(error, PermissionDenied)))
     except (KeyError, TypeError, ValueError) as error:
         missing.append(NotAsked(what, f"the answer is not what AWS's API describes: {error!r}"))

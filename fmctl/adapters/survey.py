@@ -83,18 +83,7 @@ class AwsSurvey:
         )  # fmt: skip
         if found is None or not found["CapacityReservations"]:
             return None
-        one = found["CapacityReservations"][0]
-        return Reservation(
-            id=reservation_id,
-            instance=one["InstanceType"],
-            zone=one["AvailabilityZone"],
-            state=one["State"],
-            total=int(one["TotalInstanceCount"]),
-            available=int(one["AvailableInstanceCount"]),
-            kind=one.get("ReservationType", "default"),
-            start=one.get("StartDate"),
-            end=one.get("EndDate"),
-        )
+        return reservation_of(found["CapacityReservations"][0])
 
     def file_system(self, file_system_id: str) -> Lustre | None:
         """One FSx for Lustre file system, with who may reach it."""
@@ -202,6 +191,21 @@ class AwsSurvey:
                 if code_of(error) in _GONE | _NO_SUCH:
                     return None
                 raise
+
+
+def reservation_of(one: Mapping[str, Any]) -> Reservation:
+    """A reservation as EC2 describes it: the one place that reads one."""
+    return Reservation(
+        id=one["CapacityReservationId"],
+        instance=one["InstanceType"],
+        zone=one["AvailabilityZone"],
+        state=one["State"],
+        total=int(one["TotalInstanceCount"]),
+        available=int(one["AvailableInstanceCount"]),
+        kind=one.get("ReservationType", "default"),
+        start=one.get("StartDate"),
+        end=one.get("EndDate"),
+    )
 
 
 def _vcpus(instance: Mapping[str, Any]) -> int:

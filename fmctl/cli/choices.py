@@ -25,8 +25,8 @@ OBJECTIVES = ("cost", "time", "energy", "goodput", "throughput")
 SHELLS = ("bash", "zsh", "fish")
 SCHEMAS = (
     "estimate", "plan", "explain", "diff", "validate", "calibrate", "render", "site", "preflight", "launch",
-    "status", "teardown", "history", "models", "model", "instances", "instance", "prices", "lab", "pcluster",
-    "config", "schemas", "spec", "error",
+    "status", "teardown", "history", "models", "model", "instances", "instance", "prices",
+    "prices-refresh", "capacity", "lab", "pcluster", "config", "schemas", "spec", "error",
 )  # fmt: skip
 
 CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fmctl.cli.market import Market, RealMarket
+
 if TYPE_CHECKING:
     from fmctl.adapters.ports import Pcluster, Survey
     from fmctl.cluster.state import StateStore
@@ -385,7 +387,7 @@ def real_calibrator(files: Sequence[str], progress: Progress | None = None) -> M
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Services:
-    """The catalogue, the planner, the clock, the fit of the constants, the local AWS, and ParallelCluster."""
+    """The catalogue, the planner, the clock, the fit, the local AWS, ParallelCluster, and AWS's market."""
 
     catalogue: Catalogue = field(default_factory=RealCatalogue)
     planner: Planner = field(default_factory=RealPlanner)
@@ -394,3 +396,4 @@ class Services:
     lab: LabControl = field(default_factory=RealLab)
     pclusters: Pclusters = field(default_factory=RealPclusters)
     operations: Operations = field(default_factory=RealOperations)
+    market: Market = field(default_factory=RealMarket)

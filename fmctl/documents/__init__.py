@@ -53,6 +53,8 @@ DOCUMENTS: Mapping[str, type[Open]] = _Documents(
         "instances": "catalogue:InstancesDocument",
         "instance": "catalogue:InstanceDocument",
         "prices": "catalogue:PricesDocument",
+        "prices-refresh": "catalogue:PricesRefreshDocument",
+        "capacity": "capacity:CapacityDocument",
         "lab": "lab:LabDocument",
         "pcluster": "lab:PclusterDocument",
         "config": "meta:ConfigDocument",

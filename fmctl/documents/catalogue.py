@@ -144,6 +144,38 @@ class Prices(Open):
     storage: list[StoragePrice]
 
 
+class FoundRow(Open):
+    """Rows of one kind that a refresh brought: an option, or storage; `without_price` of them AWS lists no price."""
+
+    what: str
+    rows: int
+    without_price: int
+
+
+class NotAskedRow(Open):
+    """Something that AWS did not answer."""
+
+    what: str
+    why: str
+    next: str | None
+
+
+class Refreshed(Open):
+    """What AWS listed on a day, and the files that it was kept in."""
+
+    day: str
+    found: list[FoundRow]
+    files: list[str]
+    not_asked: list[NotAskedRow]
+
+
+class PricesRefreshDocument(Envelope):
+    """Prices asked of AWS and kept."""
+
+    schema_: Literal["fmctl.prices-refresh/1"] = Field(alias="schema")
+    result: Refreshed
+
+
 class PricesDocument(Envelope):
     """Dated prices with their source."""
 

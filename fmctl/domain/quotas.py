@@ -11,7 +11,16 @@ QUOTA_SPOT: Mapping[str, str] = {"p5": "L-C4BD4855", "p4": "L-7212CCBC", "g": "L
 
 def quota_code(instance: str, purchase: str) -> str | None:
     """The quota that counts; None where none does (Capacity Blocks) or none is known (P6 spot, other families)."""
+    return _quota(instance, purchase)[1]
+
+
+def quota_family(instance: str, purchase: str) -> str | None:
+    """How the types begin that share the quota; None where `quota_code` is."""
+    return _quota(instance, purchase)[0]
+
+
+def _quota(instance: str, purchase: str) -> tuple[str, str] | tuple[None, None]:
     if purchase == "capacity-block":
-        return None
+        return None, None
     codes = QUOTA_SPOT if purchase == "spot" else QUOTA_ON_DEMAND
-    return next((code for family, code in codes.items() if instance.startswith(family)), None)
+    return next(((family, code) for family, code in codes.items() if instance.startswith(family)), (None, None))

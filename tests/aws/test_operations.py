@@ -164,3 +164,42 @@ def test_rehearsals_of_all_types(fmctl: Fmctl, instance: str, tmp_path: Path) ->
     kinds = {one["type"]: one["count"] for one in found["resources"]}
     assert kinds["AWS::EC2::LaunchTemplate"] >= 2
     assert found["cannot_prove"]
+
+
+def test_what_capacity_there_is(fmctl: Fmctl) -> None:
+    """The lab's offerings at the newest price that fmctl knows, its reservations by type, and its quota."""
+    found = fmctl("capacity", "p5.48xlarge", "--count", "2", "--days", "1")["result"]
+    assert found["available"] == "yes"
+    assert [one["count"] for one in found["blocks"]] == [2, 2, 2]
+    for one in found["blocks"]:
+        # UpfrontFee, to the cent: 2 instances for 24 hours at 41.528 USD/h, the rate of July 2026.
+        assert one["fee_usd"] == pytest.approx(2 * 24 * 41.528, abs=0.005)
+        assert one["usd_per_h"] == pytest.approx(41.528, abs=0.001)
+        assert one["start"] < one["usable_until"] < one["end"]
+    seed = fmctl.world.running.seed
+    assert {one["id"] for one in found["reservations"]} == {
+        seed["reservations"]["p5.48xlarge"]["id"], seed["blocks"]["p5.48xlarge"]["id"],
+    }  # fmt: skip
+    assert {one["purchase"]: (one["limit_vcpu"], one["needed_vcpu"]) for one in found["quotas"]} == {
+        "on-demand": (9216.0, 384), "spot": (9216.0, 384),
+    }  # fmt: skip
+    assert found["zones"]
+    # moto knows no placement scores; nothing stands in for them.
+    assert ([one["section"] for one in found["not_asked"]], found["spot_scores"]) == (["spot_scores"], [])
+
+
+def test_capacity_of_ultraservers_and_of_too_much(fmctl: Fmctl) -> None:
+    rack = fmctl("capacity", "p6e-gb200", "--days", "7")["result"]
+    assert [(one["instance"], one["count"]) for one in rack["blocks"]] == [("u-p6e-gb200x72", 1)] * 3
+    assert {way["way"]: way["state"] for way in rack["ways"]} == {"reservation": "yes", "capacity-block": "yes"}
+    # The lab has neither a block nor a reservation of p5.4xlarge, and 1000 x 16 vCPUs are over its quota.
+    much = fmctl("capacity", "p5.4xlarge", "--count", "1000", code=5)["result"]
+    assert much["available"] == "no"
+    assert much["blocks"] == much["reservations"] == []
+    assert {one["purchase"]: one["enough"] for one in much["quotas"]} == {"on-demand": False, "spot": False}
+
+
+def test_prices_of_the_lab_are_refused(fmctl: Fmctl) -> None:
+    refused = fmctl("prices", "refresh", code=2)["result"]
+    assert "is a local AWS" in refused["what"]
+    assert not (fmctl.folder / "prices").exists()

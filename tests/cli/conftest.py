@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 from fmctl.__main__ import main
+from fmctl.adapters.capacity import Answer, BlockOffering, SpotScore
 from fmctl.adapters.pcluster_environments import check_version
+from fmctl.adapters.ports import Reservation
+from fmctl.adapters.pricing import NotAsked, Snapshot
 from fmctl.buying.offers import Offer
 from fmctl.cli.choices import PURCHASES
 from fmctl.cli.services import Services
@@ -26,7 +29,7 @@ from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
-from fmctl.errors import UnknownName
+from fmctl.errors import FmctlError, UnknownName
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.search.apart import told_apart
 from fmctl.validation.calibrate import calibrate, outcome
@@ -95,7 +98,8 @@ class FakeCatalogue:
         return INSTANCES[name]
 
     def instance_record(self, name: str) -> Mapping[str, Any]:
-        return {"name": self.load_instance(name).name}
+        found = self.load_instance(name)
+        return {"name": found.name, "vcpu": found.vcpu, "purchase": [*found.purchase, "spot"]}
 
     def find_price(self, instance: str, region: str, option: str, on: date) -> Price:
         known = {"p5.48xlarge": 55.04, "p5en.48xlarge": 63.296, "p4d.24xlarge": 21.957642}.get(instance)
@@ -234,6 +238,72 @@ class FakeOperations:
         return FakeStore(Gate(), self.texts)
 
 
+def a_block(days: int, fee_usd: float | None, start: datetime) -> BlockOffering:
+    """Four instances on sale."""
+    end, currency = start + timedelta(days=days), "EUR" if fee_usd is None else "USD"
+    until = end - timedelta(minutes=30)
+    return BlockOffering(f"cb-{start.day}", "p5.48xlarge", "us-east-1a", 4, start, end, until, days * 24.0, fee_usd,
+                         currency)  # fmt: skip
+
+
+class FakeCapacity:
+    """A region: blocks, a reservation, a quota with room; what is replaced by an `Answer` is answered so."""
+
+    def __init__(self) -> None:
+        start = datetime(2026, 11, 24, 11, 30, tzinfo=UTC)
+        later = start + timedelta(days=2)
+        held = Reservation("cr-1", "p5.48xlarge", "us-east-1a", "active", 8, 3, "default", NOW, None)
+        self.answers: dict[str, Answer[Any]] = {
+            "zones": Answer(("use1-az1", "use1-az6")),
+            "blocks": Answer((a_block(2, 8064.0, start), a_block(2, None, later))),
+            "spot_scores": Answer((SpotScore("us-east-1", "use1-az6", 3),)),
+            "reservations": Answer((held,)),
+            "quota": Answer((1152.0,)),
+            "used_vcpus": Answer((192,)),
+        }
+        self.asked: dict[str, tuple[Any, ...]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        def answer(*given: Any) -> Answer[Any]:
+            self.asked[name] = given
+            return self.answers[name]
+
+        return answer
+
+
+class FakeMarket:
+    """A price per type and region, and one region's capacity everywhere."""
+
+    def __init__(self) -> None:
+        self.region = FakeCapacity()
+        self.missing = [NotAsked("prices of S3 in us-east-1", "AWS refuses it", "ask", True)]
+        self.found, self.asked = True, list[Any]()
+        self.refused: FmctlError | None = None
+
+    def prices(
+        self, profile: Any, instances: Sequence[str], regions: Sequence[str], now: datetime, progress: Any
+    ) -> Snapshot:
+        self._check()
+        self.asked.append((profile, list(instances), list(regions)))
+        progress(1, 1)
+        day, source = now.date(), f"AWS Price List API {now.date()}"
+        listed = [
+            Price(name, region, "on-demand", None if region == "eu-west-3" else 57.5, day.isoformat(), source, "")
+            for name in instances
+            for region in regions
+        ]
+        return Snapshot(day, tuple(listed if self.found else ()), (), tuple(self.missing))
+
+    def capacity(self, profile: Any, regions: Sequence[str]) -> Sequence[FakeCapacity]:
+        self._check()
+        self.asked.append((profile, list(regions)))
+        return [self.region for _ in regions]
+
+    def _check(self) -> None:
+        if self.refused is not None:
+            raise self.refused
+
+
 class FakePclusters:
     """One environment; what is installed is only said."""
 
@@ -291,6 +361,7 @@ class Cli:
             FakeLab(),
             FakePclusters(),
             FakeOperations(),
+            FakeMarket(),
         )
 
     def __call__(self, *args: str) -> Ran:

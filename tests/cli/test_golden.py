@@ -29,6 +29,8 @@ CASES = {
     "instances": ("instances", "list"),
     "instance": ("instances", "show", "p5.48xlarge"),
     "prices": ("prices", "list"),
+    "prices-refresh": ("prices", "refresh", "--instances", "p5.48xlarge", "--regions", "us-east-1,eu-west-3"),
+    "capacity": ("capacity", "p5.48xlarge", "--count", "4", "--days", "2", "--start", "2026-11-23"),
     "schemas": ("schema",),
 }
 
@@ -60,6 +62,8 @@ def unnamed(part: Any, path: str = "") -> list[str]:
 def settle(document: dict[str, Any]) -> None:
     """Take out what may change without any promise being broken: the version, and how equations are worded."""
     document["fmctl_version"] = "0"
+    if "files" in (document["result"] or {}):
+        document["result"]["files"] = [Path(path).name for path in document["result"]["files"]]
     for section in (document["result"] or {}).get("sections", ()):
         for part in section["parts"]:
             part |= {"equation": "-", "source": "-"}

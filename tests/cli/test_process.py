@@ -202,7 +202,7 @@ _SHOWN = [
     line.partition("#")[0][8:].split() for line in _README.read_text().splitlines() if line.startswith("$ fmctl ")
 ]
 _NAMES = ("plan", "estimate", "explain", "prices", "instances")
-_ALONE = [words for words in _SHOWN if words[0] in _NAMES and "--calibration" not in words]
+_ALONE = [words for words in _SHOWN if words[0] in _NAMES and not {"--calibration", "refresh"} & set(words)]
 
 
 @pytest.mark.parametrize("words", _ALONE, ids=" ".join)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -12,7 +12,9 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses import EC2Response
 
 from fmctl.adapters.lab.world import ACCOUNT, REGION, World
+from fmctl.errors import UnknownName
 
+_FILTERS = {"instance-type": "InstanceType", "state": "State", "availability-zone": "AvailabilityZone"}
 _BLOCK_TAG = "aws:ec2capacityreservation:"
 
 
@@ -92,13 +94,20 @@ def _reservation_actions(world: World) -> list[Callable[[Any], Any]]:
         for one in wanted:
             _existing(world, one)
         found = [as_of_now(world, r) for key, r in world.reservations.items() if not wanted or key in wanted]
-        return ActionResult({"CapacityReservations": found})
+        filters = {one["Name"]: one["Values"] for one in self._get_param("Filters", []) or []}
+        return ActionResult({"CapacityReservations": [one for one in found if _passes(one, filters)]})
 
     def cancel_capacity_reservation(self: Any) -> Any:
         _existing(world, self._get_param("CapacityReservationId"))["State"] = "cancelled"
         return ActionResult({"Return": True})
 
     return [create_capacity_reservation, describe_capacity_reservations, cancel_capacity_reservation]
+
+
+def _passes(reservation: dict[str, Any], filters: dict[str, list[str]]) -> bool:
+    """The filters that fmctl uses; a name that is not known here lets everything through."""
+    fields = {name: reservation[field] for name, field in _FILTERS.items()}
+    return all(fields.get(name, values[0]) in values for name, values in filters.items())
 
 
 def _existing(world: World, wanted: str) -> dict[str, Any]:
@@ -111,10 +120,10 @@ def _existing(world: World, wanted: str) -> dict[str, Any]:
 
 def _block_actions(world: World) -> list[Callable[[Any], Any]]:
     def describe_capacity_block_offerings(self: Any) -> Any:
-        kind, count = self._get_param("InstanceType"), int(self._get_param("InstanceCount") or 1)
-        return ActionResult(
-            {"CapacityBlockOfferings": _offers(world, kind, count, int(self._get_param("CapacityDurationHours")))}
-        )
+        rack = self._get_param("UltraserverType")
+        count = int(self._get_param("UltraserverCount" if rack else "InstanceCount") or 1)
+        hours, kind = int(self._get_param("CapacityDurationHours")), rack or self._get_param("InstanceType")
+        return ActionResult({"CapacityBlockOfferings": _offers(world, kind, count, hours)})
 
     def purchase_capacity_block(self: Any) -> Any:
         offer = world.offers.get(self._get_param("CapacityBlockOfferingId"))
@@ -141,23 +150,27 @@ def _block_actions(world: World) -> list[Callable[[Any], Any]]:
 
 
 def _offers(world: World, instance_type: str, count: int, hours: int) -> list[dict[str, Any]]:
-    """Three blocks in the coming days at fmctl's own dated price; none where no price is known."""
-    from fmctl.catalog import find_price
+    """Three blocks in the coming days at the newest price that fmctl knows of; none where it knows none."""
+    from fmctl.catalog import instance_record
 
     now = world.clock.now()
     try:
-        price = find_price(instance_type, REGION, "capacity-block", now.date()).usd_per_h
-    except LookupError:
-        price = None
+        record = instance_record(instance_type)
+    except UnknownName:
+        return []
+    price = _block_usd_per_h(record, now.date())
     if price is None:
         return []
+    sold = {"InstanceType": instance_type, "InstanceCount": count}
+    if instance_type.startswith("u-"):
+        sold = {"InstanceType": record["member_type"], "InstanceCount": count * record["member_count"]}
+        sold |= {"UltraserverType": instance_type, "UltraserverCount": count}
     day, made = now.replace(hour=11, minute=30, second=0, microsecond=0), []
     for start in (day + timedelta(days=2 * k) for k in (1, 2, 3)):
         offer = {
             "CapacityBlockOfferingId": "cb-" + uuid.uuid4().hex[:17],
-            "InstanceType": instance_type,
+            **sold,
             "AvailabilityZone": f"{REGION}a",
-            "InstanceCount": count,
             "StartDate": start,
             "EndDate": start + timedelta(hours=hours),
             "CapacityBlockDurationHours": hours,
@@ -168,6 +181,15 @@ def _offers(world: World, instance_type: str, count: int, hours: int) -> list[di
         world.offers[str(offer["CapacityBlockOfferingId"])] = offer
         made.append(offer)
     return made
+
+
+def _block_usd_per_h(record: Mapping[str, Any], day: date) -> float | None:
+    """An old rate will do where today's is not known: no price of the lab is real."""
+    from fmctl.catalog import find_price
+
+    places = (REGION, *record["regions"].get("capacity-block", ()))
+    found = (find_price(record["name"], place, "capacity-block", day, stale=True).usd_per_h for place in places)
+    return next((usd for usd in found if usd is not None), None)
 
 
 def _status(key: str, reservation: dict[str, Any]) -> dict[str, Any]:

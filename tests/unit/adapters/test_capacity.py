@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 
 from fmctl.adapters.aws_session import Session
 from fmctl.adapters.capacity import AwsCapacity
-from fmctl.domain.quotas import quota_code
+from fmctl.domain.quotas import quota_code, quota_family
 
 START, END = datetime(2026, 11, 24, 11, 30, tzinfo=UTC), datetime(2026, 11, 26, 11, 30, tzinfo=UTC)
 
@@ -136,6 +136,21 @@ def test_quota(session: Session) -> None:
     assert "L-00000000" in unknown.why
 
 
+def test_what_counts_against_a_quota(session: Session, ec2: Stubber) -> None:
+    cpus = {"CpuOptions": {"CoreCount": 96, "ThreadsPerCore": 2}}
+    asked = {
+        "Filters": [
+            {"Name": "instance-state-name", "Values": ["pending", "running"]},
+            {"Name": "instance-type", "Values": ["p*"]},
+        ]
+    }
+    running = [cpus, cpus, cpus | {"InstanceLifecycle": "spot"}, cpus | {"InstanceLifecycle": "capacity-block"}]
+    for _ in range(2):
+        ec2.add_response("describe_instances", {"Reservations": [{"Instances": running}]}, asked)
+    assert AwsCapacity(session).used_vcpus("p", False).found == (384,)
+    assert AwsCapacity(session).used_vcpus("p", True).found == (192,)
+
+
 @pytest.mark.parametrize(
     ("instance", "purchase", "code"),
     [
@@ -151,6 +166,9 @@ def test_quota(session: Session) -> None:
 )
 def test_which_quota_counts(instance: str, purchase: str, code: str | None) -> None:
     assert quota_code(instance, purchase) == code
+    family = quota_family(instance, purchase)
+    assert (family is None) == (code is None)
+    assert instance.startswith(family or "")
 
 
 def test_a_quota_nobody_has_published(session: Session) -> None:
@@ -160,19 +178,20 @@ def test_a_quota_nobody_has_published(session: Session) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "says"),
+    ("code", "says", "denied"),
     [
-        ("UnauthorizedOperation", "AWS refuses Capacity Blocks"),
-        ("InvalidAction", "AWS would not give Capacity Blocks"),  # a region without the call
-        ("RequestLimitExceeded", "AWS has no time"),
+        ("UnauthorizedOperation", "AWS refuses Capacity Blocks", True),
+        ("InvalidAction", "AWS would not give Capacity Blocks", False),  # a region without the call
+        ("RequestLimitExceeded", "AWS has no time", False),
     ],
 )
-def test_what_could_not_be_asked_is_said(session: Session, ec2: Stubber, code: str, says: str) -> None:
+def test_what_could_not_be_asked_is_said(session: Session, ec2: Stubber, code: str, says: str, denied: bool) -> None:
     # Adaptive retries are of the transport; a stub answers once.
     ec2.add_client_error("describe_capacity_block_offerings", code, "no", 400)
     found = AwsCapacity(session).blocks("p5.48xlarge", 4, 1)
     assert not found.asked
     assert found.found == ()
+    assert found.denied == denied
     assert says in found.why
     assert code in found.why
 

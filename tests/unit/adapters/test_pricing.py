@@ -193,10 +193,14 @@ def test_without_credentials_nothing_is_found_and_all_is_said(monkeypatch: pytes
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    found = pricing.ask(lambda region: Session(region=region), ["p5.48xlarge"], ["eu-north-1"], NOW)
+    told: list[tuple[int, int]] = []
+    found = pricing.ask(
+        lambda region: Session(region=region), ["p5.48xlarge"], ["eu-north-1"], NOW, lambda *at: told.append(at)
+    )
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]  # its list price, the region's storage, its Spot price, the end
     assert (found.prices, found.storage) == ((), ())
     assert len(found.missing) == 5
-    assert all("credentials" in one.why and one.next for one in found.missing)
+    assert all("credentials" in one.why and one.next and one.denied for one in found.missing)
 
 
 def test_a_broken_snapshot_is_named(data: Path) -> None:

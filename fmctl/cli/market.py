@@ -1,0 +1,76 @@
+"""What AWS sells and at what price, as the commands ask for it, and boto3 behind it, imported when first asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from fmctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from fmctl.adapters.aws_session import Session
+    from fmctl.adapters.capacity import Capacity
+    from fmctl.adapters.pricing import Snapshot
+
+_HERE = ("//127.", "//localhost", "//[::1]")
+
+
+class Market(Protocol):
+    """Asked, never bought from. Both raise PermissionDenied where the credentials are no good."""
+
+    def prices(
+        self,
+        profile: str | None,
+        instances: Sequence[str],
+        regions: Sequence[str],
+        now: datetime,
+        progress: Callable[[int, int], None],
+    ) -> Snapshot:
+        """Prices of these types, and of storage, in these regions now. Raises UsageError where no AWS is asked."""
+
+    def capacity(self, profile: str | None, regions: Sequence[str]) -> Sequence[Capacity]:
+        """What each of these regions has for sale."""
+
+
+class RealMarket:
+    """boto3; who we are is asked first, so that bad credentials are one error and not one per question."""
+
+    def prices(
+        self,
+        profile: str | None,
+        instances: Sequence[str],
+        regions: Sequence[str],
+        now: datetime,
+        progress: Callable[[int, int], None],
+    ) -> Snapshot:
+        """See `Market`."""
+        from functools import cache
+
+        from fmctl.adapters.aws_session import Session
+        from fmctl.adapters.pricing import LIST_REGION, ask
+
+        sessions: Callable[[str], Session] = cache(lambda region: Session(profile, region))
+        first = sessions(LIST_REGION)
+        _refuse_a_lab(first)
+        first.caller()
+        return ask(sessions, instances, regions, now, progress)
+
+    def capacity(self, profile: str | None, regions: Sequence[str]) -> Sequence[Capacity]:
+        """See `Market`."""
+        from fmctl.adapters.aws_session import Session
+        from fmctl.adapters.capacity import AwsCapacity
+
+        sessions = [Session(profile, region) for region in regions]
+        sessions[0].caller()  # of the first alone: a region that the account has not enabled knows no caller
+        return [AwsCapacity(session) for session in sessions]
+
+
+def _refuse_a_lab(session: Session) -> None:
+    """A snapshot counts in every plan from then on: prices that a local AWS made up must not become one."""
+    endpoint = str(session.client("sts").meta.endpoint_url)
+    if any(here in endpoint for here in _HERE):
+        raise UsageError(
+            f"{endpoint} is a local AWS", why="its prices are made up, and every plan would use them",
+            next="without AWS_ENDPOINT_URL",
+        )  # fmt: skip
