@@ -56,7 +56,7 @@ SETTINGS: Mapping[str, Setting] = {
         _setting("store", "text", None, "where clusters and journals are kept: a folder or s3://bucket/prefix"),
         _setting("objective", "text", "cost", "what plan ranks by", "cost", "time", "energy", "goodput", "throughput"),
         _setting("purchase", "texts", (), "ways of paying that plan looks at when none are named"),
-        _setting("power_usage_effectiveness", "number", 1.15, "facility power over server power, at least 1"),
+        _setting("power_usage_effectiveness", "number", None, "facility over server power, in place of the region's"),
         _setting("carbon_g_per_kwh", "number", None, "grams of CO2 equivalent per kWh, in place of the region's"),
     )
 }

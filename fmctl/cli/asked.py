@@ -134,7 +134,7 @@ def _common(
         "global_batch": _count(asked.global_batch, "--global-batch", _MOST_BATCH),
         "tokens": tokens,
         "offers": offers,
-        "run": _run(asked, start) if tokens else None,
+        "run": _run(asked, settings, start) if tokens else None,
         "options": options | {"defaulted": _defaulted(asked)},
         "calibration": None if constants is None else constants.calibration,
         "frameworks": None if constants is None else constants.frameworks,
@@ -142,10 +142,16 @@ def _common(
     return common, unsold
 
 
-def _run(asked: Asked, start: datetime) -> RunRequest:
+def _run(asked: Asked, settings: Settings, start: datetime) -> RunRequest:
     rate = None if asked.failures is None else parse_number(asked.failures, what="--failures", zero=True)
     spares = 0 if asked.spares is None else parse_count(asked.spares, what="--spares", zero=True)
-    return RunRequest(start, per_1000_node_days=rate, spares=at_most(spares, MOST_SPARES, "--spares"))
+    return RunRequest(
+        start,
+        per_1000_node_days=rate,
+        spares=at_most(spares, MOST_SPARES, "--spares"),
+        pue=settings.number("power_usage_effectiveness"),
+        g_per_kwh=settings.number("carbon_g_per_kwh"),
+    )
 
 
 def _start(asked: Asked, services: Services) -> datetime:

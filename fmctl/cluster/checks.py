@@ -11,6 +11,7 @@ from fmctl.domain import quotas
 from fmctl.domain.block_end import block_usable_until
 from fmctl.domain.cluster import ClusterSpec, Site
 from fmctl.domain.hardware import Instance
+from fmctl.domain.storage import GIB_PER_TIB
 
 OK, WARNING, FAIL, UNKNOWN = "ok", "warning", "fail", "unknown"
 P_FAMILIES = ("p2", "p3", "p4", "p5", "p6")
@@ -203,7 +204,7 @@ def storage_check(spec: ClusterSpec, subnet: Subnet, found: Lustre | None) -> Ch
     if wanted.id is None:
         if wanted.efa:
             return Check("storage", FAIL, "ParallelCluster cannot make a file system with EFA", "make it, give its id")
-        return _fast_enough(spec, wanted.capacity_gib, wanted.capacity_gib / 1024.0 * wanted.mb_per_s_per_tib)
+        return _fast_enough(spec, wanted.capacity_gib, wanted.capacity_gib / GIB_PER_TIB * wanted.mb_per_s_per_tib)
     if found is None:
         return Check("storage", FAIL, f"{wanted.id} was not found", "aws fsx describe-file-systems")
     return _mounted(spec, subnet, found)

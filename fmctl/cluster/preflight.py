@@ -10,6 +10,7 @@ from typing import TypeVar
 from fmctl.adapters.ports import Finding, Pcluster, Subnet, Survey
 from fmctl.cluster import checks
 from fmctl.cluster.checks import FAIL, OK, UNKNOWN, WARNING, Check
+from fmctl.domain import quotas
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
 from fmctl.errors import FmctlError
@@ -123,7 +124,8 @@ def _quota(spec: ClusterSpec, survey: Survey) -> tuple[float | None, int]:
     code = checks.quota_code(spec)
     if code is None:
         return None, 0
-    return survey.quota(code), survey.running_vcpus(checks.P_FAMILIES, spec.capacity.purchase == "spot")
+    family = quotas.quota_family(spec.instance, spec.capacity.purchase) or "p"
+    return survey.quota(code), survey.running_vcpus((family,), spec.capacity.purchase == "spot")
 
 
 def _arch(instance: Instance) -> str:

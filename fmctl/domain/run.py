@@ -16,7 +16,8 @@ class RunRequest:
 
     per_1000_node_days: the user's own interruptions per 1,000 node-days, None for the published ones. age_days: how
     long the nodes have been in service. spares: nodes that stand by. kept: checkpoints that stay on the file system.
-    stall_share: most of the wall time that saves may take.
+    stall_share: most of the wall time that saves may take. pue, g_per_kwh: the user's own
+    facility overhead and carbon intensity, in place of the region's.
     """
 
     start: datetime
@@ -25,6 +26,8 @@ class RunRequest:
     spares: int = 0
     kept: int = 3
     stall_share: float = 0.01
+    pue: float | None = None
+    g_per_kwh: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+GIB_PER_TIB = 1000.0  # AWS's own: capacities of FSx are multiples of 1,200 GiB and are called 1.2 TiB
 Deployment = Literal["scratch-2", "persistent-1", "persistent-2", "intelligent-tiering"]
 
 

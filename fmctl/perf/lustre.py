@@ -21,7 +21,6 @@ from fmctl.domain.storage import Deployment, LustreConfig
 from fmctl.perf.storage import ClientLimits
 
 MB = 1e6
-GIB_PER_TIB = 1000.0  # AWS's own: capacities are multiples of 1,200 GiB and are called 1.2 TiB
 NAN = float("nan")
 # One client: 100 Gbit/s over ENA, 700 over EFA, 1,200 with GPUDirect Storage; one TCP flow to one server 5 Gbit/s.
 TCP_CLIENT_BYTES_PER_S = 12.5e9

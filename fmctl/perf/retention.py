@@ -8,8 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fmctl.domain.result import FloatArray
-from fmctl.domain.storage import LustreConfig, StorageLine
-from fmctl.perf.lustre import GIB_PER_TIB
+from fmctl.domain.storage import GIB_PER_TIB, LustreConfig, StorageLine
 from fmctl.perf.sizing import GIB, s3_usd_per_month
 
 Prices = Mapping[str, float | None]

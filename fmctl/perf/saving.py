@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmctl.domain.result import FloatArray
-from fmctl.domain.storage import S3Bucket
+from fmctl.domain.storage import GIB_PER_TIB, S3Bucket
 from fmctl.perf import goodput, lustre, recovery, sizing, spares, storage
 from fmctl.perf.checkpoint import Contents, copied_bytes
 from fmctl.perf.goodput import Process
-from fmctl.perf.lustre import GIB_PER_TIB
 from fmctl.perf.recovery import Recovery
 from fmctl.perf.reliability import Rate
 from fmctl.perf.sizing import OPTIONS, LustreChoice, Prices

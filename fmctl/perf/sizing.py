@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fmctl.domain.result import FloatArray
-from fmctl.domain.storage import Deployment, LustreConfig, S3Bucket
+from fmctl.domain.storage import GIB_PER_TIB, Deployment, LustreConfig, S3Bucket
 from fmctl.perf import lustre, storage
 from fmctl.perf.storage import ClientLimits
 
@@ -110,7 +110,7 @@ def wanted_tib(option: LustreOption, need: Need, c: ClientLimits) -> FloatArray:
     over_efa = option.efa and c.lustre_efa > 0.0
     flows = np.ceil(rate / need.clients / lustre.TCP_FLOW_BYTES_PER_S)
     for_flows = np.where((flows > 1.0) & (not over_efa), flows * step, 0.0)
-    held = need.kept_bytes / (FULL_SHARE * lustre.GIB_PER_TIB * GIB)
+    held = need.kept_bytes / (FULL_SHARE * GIB_PER_TIB * GIB)
     enough = np.maximum(np.maximum(held, rate / (spec.write * lustre.MB)), for_flows)
     result: FloatArray = np.where(_reachable(option, need, c), enough, np.inf)
     return result
@@ -149,7 +149,7 @@ def cheapest_lustre(need: Need, c: ClientLimits, prices: Prices) -> LustreChoice
     index, tib, usd, write = np.full(nothing.shape, -1, dtype=np.intp), nothing, nothing, nothing
     for k, option, price in known:
         size = option_tib(option, need, c)
-        cost = size * lustre.GIB_PER_TIB * price
+        cost = size * GIB_PER_TIB * price
         cheaper = cost < usd
         seconds = option_write_s(option, np.where(np.isfinite(size), size, np.nan), need, c)
         index, tib = np.where(cheaper, k, index), np.where(cheaper, size, tib)

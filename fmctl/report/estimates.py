@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fmctl.report.runs import run_sections
+from fmctl.report.runs import run_sections, run_usd, wall_s
 from fmctl.report.view import Column, Report, Section, Table, facts
 from fmctl.report.words import FIT_WORDS, compact_layout, label, plural, say
 
@@ -38,7 +38,9 @@ def _answer(result: Result) -> Table:
     flop, run, cost, energy = result["flop"], result["run"], result["cost"], result["energy"]
     time, memory = result["time"], result["memory"]
     span = f"{say('_s', time['step_low_s'])} to {say('_s', time['step_high_s'])} (80 %)" if "step_low_s" in time else ""
-    run_span = f"{say('_s', run['run_low_s'])} to {say('_s', run['run_high_s'])}" if run.get("run_low_s") else ""
+    whole = result.get("whole_run") or {}
+    ends = (whole.get("wall_p10_s") or run.get("run_low_s"), whole.get("wall_p90_s") or run.get("run_high_s"))
+    run_span = f"{say('_s', ends[0])} to {say('_s', ends[1])}" if ends[0] else ""
     price = f"{say('usd_per_h', cost['price_usd_per_h'])} each, {cost['price_option']}, {cost['price_region']}"
     price += f", {cost['price_date']}" if cost["price_date"] else ""
     return facts(
@@ -50,8 +52,8 @@ def _answer(result: Result) -> Table:
             say("tokens_per_s", run.get("tokens_per_s")),
             f"{say('tokens_per_s', run.get('tokens_per_s_per_gpu'))} per GPU",
         ),
-        ("run", "" if run["run_s"] is None else say("_s", run["run_s"]), run_span),
-        ("cost", "" if run["run_s"] is None else say("_usd", cost["run_usd"]), "the run"),
+        ("run", "" if run["run_s"] is None else say("_s", wall_s(result)), run_span),
+        ("cost", "" if run["run_s"] is None else say("_usd", run_usd(result)), "the run"),
         ("", say("usd_per_billion_tokens", cost["usd_per_billion_tokens"]), "per 10⁹ tokens"),
         ("", say("usd_per_h", cost["usd_per_h"]), price),
         ("energy", say("_wh", energy.get("wh_per_million_tokens")), "per 10⁶ tokens" + _power(energy)),

@@ -181,5 +181,6 @@ def money(result: Mapping[str, Any]) -> tuple[str, str]:
     """(what it costs, per what): the whole run where its tokens are known, else 10⁹ tokens."""
     cost = result["cost"]
     if result["run"]["run_s"] is not None:
-        return say("run_usd", cost["run_usd"]), "the run"
+        whole = result.get("whole_run")
+        return say("run_usd", whole["comparable_usd"] if whole else cost["run_usd"]), "the run"
     return say("usd_per_billion_tokens", cost["usd_per_billion_tokens"]), "10⁹ tokens"

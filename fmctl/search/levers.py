@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import isnan
 
-from fmctl.catalog import find_grid
 from fmctl.domain.layout import Layouts
 from fmctl.domain.result import Estimate, PlanRequest
 from fmctl.domain.run import MOST_SPARES, Lever
@@ -15,7 +14,7 @@ from fmctl.perf.evaluate import evaluate
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.perf.reliability import NODE_PER_H
 from fmctl.search.runs import HOUR_S, Runs, compose
-from fmctl.search.whole import columns_of, setting_of
+from fmctl.search.whole import columns_of, grid_of, setting_of
 
 PRICE_CUT, FASTER, WIDER = 0.10, 1.10, 1.25
 _DAY_S = 24.0 * HOUR_S
@@ -48,8 +47,11 @@ def _changed(row: Estimate, request: PlanRequest, base: Runs) -> Iterator[Lever]
 
 def _composed(row: Estimate, request: PlanRequest) -> Runs:
     assert row.whole is not None
+    assert request.run is not None
     offer = row.whole.offer
-    return compose(setting_of(request, row.instance, offer), offer, columns_of([row]), find_grid(offer.region))
+    return compose(
+        setting_of(request, row.instance, offer), offer, columns_of([row]), grid_of(offer.region, request.run)
+    )
 
 
 def _price(base: Runs) -> Lever:

@@ -17,6 +17,7 @@ from fmctl.buying.offers import Offer
 from fmctl.buying.rates import ON_FILE
 from fmctl.catalog import find_grid, find_storage_price
 from fmctl.domain.block_end import taken_down
+from fmctl.domain.grid import Grid
 from fmctl.domain.hardware import Price
 from fmctl.domain.layout import Sharding
 from fmctl.domain.result import Estimate, FloatArray, PlanRequest
@@ -60,7 +61,7 @@ def limits(request: PlanRequest, cluster: Any) -> tuple[float, float]:
         ones * cluster.nodes, _GRID, _GRID * 0.9, _GRID * 1.1, ones * (cluster.steps or 0.0), ones, ones * watts
     )
     found = [
-        compose(setting_of(request, cluster.instance, offer), offer, rows, find_grid(offer.region))
+        compose(setting_of(request, cluster.instance, offer), offer, rows, grid_of(offer.region, request.run))
         for offer in request.offers[cluster.instance.name]
     ]
     if request.deadline_s is not None:
@@ -107,7 +108,7 @@ def bought(row: Estimate, run: WholeRun) -> Estimate:
 def _every_way(rows: Sequence[Estimate], request: PlanRequest, offers: Sequence[Offer]) -> list[Runs]:
     columns = columns_of(rows)
     instance = rows[0].instance
-    return [compose(setting_of(request, instance, o), o, columns, find_grid(o.region)) for o in offers]
+    return [compose(setting_of(request, instance, o), o, columns, grid_of(o.region, request.run)) for o in offers]
 
 
 def columns_of(rows: Sequence[Estimate]) -> Rows:
@@ -147,6 +148,17 @@ def setting_of(request: PlanRequest, instance: Any, offer: Offer) -> Setting:
     framework = (request.frameworks or FRAMEWORKS)[request.framework]
     prices = storage_prices(offer.region, request.run)
     return Setting(request.arch, instance, framework, request.tokens, request.run, prices)
+
+
+def grid_of(region: str, run: RunRequest | None) -> Grid:
+    """The region's grid and data centres, with the user's own overhead and intensity where they are given."""
+    grid = find_grid(region)
+    if run is not None and run.pue is not None:
+        grid = replace(grid, pue=run.pue)
+    if run is not None and run.g_per_kwh is not None:
+        own = run.g_per_kwh
+        grid = replace(grid, average_g_per_kwh=own, average_low_g_per_kwh=own, average_high_g_per_kwh=own)
+    return grid
 
 
 def storage_prices(region: str, run: RunRequest) -> Mapping[str, float | None]:

@@ -114,6 +114,9 @@ def bought(asked: Asked, price_option: str) -> Capacity:
 
 
 def default_hours(row: Mapping[str, Any]) -> float:
-    """Hours until the end: the slow end of the plan's run time and a fifth, or a day where no tokens were stated."""
-    slow_s = positive(row["run"].get("run_high_s")) or positive(row["run"].get("run_s"))
+    """Hours until the end: P90 of the plan's run and a fifth, or a day where no tokens were stated."""
+    whole = row.get("whole_run") or {}
+    slow_s = (
+        positive(whole.get("wall_p90_s")) or positive(row["run"].get("run_high_s")) or positive(row["run"].get("run_s"))
+    )
     return UNKNOWN_RUN_HOURS if not slow_s else float(ceil(slow_s / 3600 * _SPARE + _START_HOURS))

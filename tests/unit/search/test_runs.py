@@ -195,8 +195,8 @@ def test_the_search_is_the_loops(objective: str) -> None:
         "time": lambda e: e.whole.wall_s[1],
         "energy": lambda e: e.whole.energy.kwh.value,
     }[objective]
-    # Energy follows what GPUs do in a step, and is least near the shortest step: of 24 meshes the least is taken, each at its
-    # fastest options.
+    # Energy follows what GPUs do in a step, and is least near the shortest step: the least of 24 meshes is taken, each
+    # at its fastest options.
     least = min(value(row) for row in loops)
     assert value(best) == pytest.approx(least, rel=0.025 if objective == "energy" else 1e-12)
 
