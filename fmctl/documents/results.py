@@ -189,7 +189,7 @@ class WholeRun(Open):
     interruptions: float
     interruptions_low: float
     interruptions_high: float
-    mtbf_s: float
+    mtbf_s: float | None = Field(description="of the whole job; null where nothing fails")
     recovery_s: float
     lost_work_s: float
     spares: int

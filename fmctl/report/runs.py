@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from fmctl.domain.run import Lever, Spread, WholeRun
@@ -27,7 +28,7 @@ def run_document(run: WholeRun) -> Document:
         "work_s": run.work_s,
         **_spread("goodput", run.goodput),
         **_spread("interruptions", f.count),
-        "mtbf_s": f.mtbf_s,
+        "mtbf_s": f.mtbf_s if isfinite(f.mtbf_s) else None,
         "recovery_s": f.recovery_s,
         "lost_work_s": f.lost_work_s,
         "spares": f.spares,
@@ -142,6 +143,7 @@ def _answer(result: Mapping[str, Any], run: Run) -> list[tuple[str, ...]]:
     walls = f"{days(run['wall_p10_s'])} to {days(run['wall_p90_s'])}, {days(run['work_s'])} of it training"
     bought = f"{_usd(run['total_p90_usd'])} at P90; {cost['price_option']} in {cost['price_region']}"
     each = f"one every {say('_s', run['mtbf_s'])}, {say('_s', run['recovery_s'])} each, {say('_s', run['lost_work_s'])}"
+    each = each if run["mtbf_s"] is not None else "as was said"
     fails = f"{run['interruptions_low']:.0f} to {run['interruptions_high']:.0f}; {each} lost"
     stall = f"stall {say('_s', run['save_stall_s'])}, durable after {say('_s', run['save_drain_s'])}"
     saved = f"{say('_bytes', run['saved_bytes'])}, {stall}, load {say('_s', run['load_s'])}"

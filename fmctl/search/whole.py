@@ -262,8 +262,10 @@ def _failures(runs: Runs, at: int) -> Failures:
     hours = np.asarray(runs.up_s[at] / HOUR_S)
     rate = reliability.Rate(*(np.asarray(_at(part, at)) for part in (
         runs.rate.per_h, runs.rate.low_per_h, runs.rate.high_per_h, runs.rate.shape)))  # fmt: skip
-    mean, low, high = reliability.interruptions(rate, hours)
     p = runs.saving.process
+    if float(rate.per_h) == 0.0:
+        return Failures(Spread(0.0, 0.0, 0.0), float("inf"), _at(p.recovery_s, at), 0.0, runs.setting.request.spares, 0)
+    mean, low, high = reliability.interruptions(rate, hours)
     short = goodput.Process(*(np.asarray(_at(x, at)) for x in (
         p.interval_s, p.stall_s, p.drain_s, p.mtbf_s, runs.saving.short_s)))  # fmt: skip
     value = spares.value(short, np.asarray(recovery.REPLACEMENT_S), np.asarray(runs.rows.nodes[at]), np.asarray(np.nan))
