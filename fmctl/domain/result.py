@@ -103,6 +103,7 @@ class Plan:
     pareto: tuple[int, ...] = ()  # indices of `rows` on the cost x finish front
     told_apart: tuple[bool | None, ...] = ()  # of each row: search.apart.told_apart
     notes: tuple[str, ...] = ()
+    partial: bool = False  # whether clusters are missing: the search goes on, or was stopped
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
