@@ -61,19 +61,21 @@ def _objective(request: PlanRequest) -> Callable[[Estimate], tuple[float, ...]]:
 def _likely_first(request: PlanRequest, clusters: list[Cluster]) -> list[tuple[int, Cluster]]:
     """The clusters with their numbers, likely winners first, so that a first answer is soon near the last one.
 
-    Those that can hold the model; of these by USD per peak FLOP (cost), peak FLOP/s (time) or peak FLOP/s per GPU
-    (throughput), then the small ones, which lose least to communication and are searched fastest.
+    Those that can hold the model. For time the most FLOP/s; else every type at the fewest nodes that hold the model,
+    which lose least to communication and are searched fastest, by USD per peak FLOP (cost) or peak FLOP/s per GPU
+    (throughput), then at twice as many, and so on.
     """
 
     def key(numbered: tuple[int, Cluster]) -> tuple[float, ...]:
-        _, c = numbered
+        c = numbered[1]
+        times = c.nodes / space.smallest_nodes(request.arch, c.instance, request.fixed)
         peak = c.instance.accelerator.peak_flop_per_s["bf16"]
-        small = c.nodes < space.smallest_nodes(request.arch, c.instance, request.fixed)
         if request.objective == "time":
-            return (small, -peak * c.instance.gpus * c.nodes)
+            return (times < 1.0, -peak * c.instance.gpus * c.nodes)
+        if request.objective == "throughput":
+            return (times < 1.0, times, -peak)
         usd = c.price.usd_per_h
-        worth = -peak if request.objective == "throughput" else float("inf") if usd is None else usd / peak
-        return (small, worth / c.instance.gpus if request.objective == "cost" else worth, c.nodes)
+        return (times < 1.0, times, float("inf") if usd is None else usd / (peak * c.instance.gpus))
 
     return sorted(enumerate(clusters), key=key)
 
