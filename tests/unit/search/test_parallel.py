@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fmctl.domain.result import Plan
-from fmctl.search import layouts, parallel
+from fmctl.search import layouts, parallel, rank
 from fmctl.search.apart import OBJECTIVES
 from fmctl.search.rank import search
 
@@ -87,6 +87,16 @@ def test_every_executor_gives_the_serial_answer_bit_for_bit(
     assert progress == [(n + 1, CLUSTERS) for n in range(CLUSTERS)]
     assert not through.partial
     assert bool(through.rows) == (more.get("deadline_s") is None)
+
+
+def test_the_order_in_which_clusters_come_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = {name: replace(ASKED.prices[name], usd_per_h=None) for name in NAMES[:2]}
+    asked = replace(ASKED, prices={**ASKED.prices, **unknown})
+    forward = search(asked)
+    order = rank._likely_first
+    monkeypatch.setattr(rank, "_likely_first", lambda request, clusters: order(request, clusters)[::-1])
+    assert facts(search(asked)) == facts(forward)
+    assert [note.split(":")[0] for note in forward.notes] == NAMES[:3]
 
 
 def test_a_single_cluster_shows_the_same_meshes_through_an_executor() -> None:
