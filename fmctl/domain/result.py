@@ -107,6 +107,7 @@ class Plan:
     told_apart: tuple[bool | None, ...] = ()  # of each row: search.apart.told_apart
     levers: tuple[Lever, ...] = ()  # what would help the first row, best first
     notes: tuple[str, ...] = ()
+    partial: bool = False  # whether clusters are missing: the search goes on, or was stopped
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

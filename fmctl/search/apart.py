@@ -41,6 +41,19 @@ OBJECTIVES: Mapping[str, Objective] = {
 }
 
 
+def sort_key(objective: str) -> Callable[[Estimate], tuple[float, ...]]:
+    """What rows are sorted by: best first, the unknown last, then the faster, then the fewer nodes."""
+    chosen = OBJECTIVES[objective]
+
+    def key(e: Estimate) -> tuple[float, ...]:
+        value = chosen.value(e)
+        if value is None:
+            return (float("inf"), -e.terms["tokens_per_s"], float(e.nodes))
+        return (value if chosen.least else -value, -e.terms["tokens_per_s"], float(e.nodes))
+
+    return key
+
+
 def threshold(same_hardware: bool, resolutions: Sequence[float], half_widths: Sequence[float]) -> float:
     """Natural log of the ratio up to which two predictions cannot be told apart.
 

@@ -127,6 +127,8 @@ RESULT_REASONS: Mapping[str, str] = {
     "deadline": "finishes after the deadline",
     "budget": "costs more than the budget",
     "price": "no price is known, so that it cannot be ranked by cost",
+    "cannot-win": "cannot win: its layers alone take longer than the step of better layouts of the same cluster",
+    "stopped": "not looked at: the search was stopped",
     "slower": "fits, but another layout of the same cluster is at least as good",
 }
 SENTENCES: Mapping[str, str] = {

@@ -13,7 +13,8 @@ from fmctl.perf.calibration import PRIOR
 from fmctl.perf.evaluate import evaluate
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.perf.reliability import NODE_PER_H
-from fmctl.search.runs import HOUR_S, Runs, compose
+from fmctl.search.runs import Runs, compose
+from fmctl.search.trained import HOUR_S, train
 from fmctl.search.whole import columns_of, grid_of, setting_of
 
 PRICE_CUT, FASTER, WIDER = 0.10, 1.10, 1.25
@@ -49,9 +50,8 @@ def _composed(row: Estimate, request: PlanRequest) -> Runs:
     assert row.whole is not None
     assert request.run is not None
     offer = row.whole.offer
-    return compose(
-        setting_of(request, row.instance, offer), offer, columns_of([row]), grid_of(offer.region, request.run)
-    )
+    trained = train(setting_of(request, row.instance, [offer]), columns_of([row]))
+    return compose(trained, offer, grid_of(offer.region, request.run))
 
 
 def _price(base: Runs) -> Lever:

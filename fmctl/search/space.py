@@ -10,11 +10,12 @@ partial recomputation anyway.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
 from math import prod
+from typing import Protocol
 
 import numpy as np
 
@@ -34,7 +35,7 @@ from fmctl.domain.layout import (
 from fmctl.domain.model import ModelArch
 from fmctl.perf.counts import parameters
 from fmctl.perf.kernels import PEAK_KEY
-from fmctl.search.constraints import Mesh, Setting, mesh_reason, option_reasons
+from fmctl.search.constraints import BoolArray, Mesh, Setting, mesh_reason, option_reasons
 
 CHUNK_ROWS = 60_000
 MESH_FIELDS = ("tp", "pp", "cp", "ep", "etp", "dp")
@@ -187,23 +188,23 @@ def _codes(scope: Scope, name: str, default: int, every: list[int]) -> list[int]
 class Options:
     """The option space of a mesh as axes of a grid; each axis lists tuples for one or two fields of OPTION_FIELDS."""
 
-    axes: list[IntArray]
+    axes: list[list[tuple[int, ...]]]
+    count: int  # points of the grid
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Choices per axis."""
         return tuple(len(axis) for axis in self.axes)
 
-    @property
-    def count(self) -> int:
-        """Points of the grid."""
-        return prod(self.sizes) if self.axes else 0
 
-    def columns(self, start: int, stop: int) -> dict[str, IntArray]:
-        """Columns [stop - start] of the grid points start..stop - 1 in row-major order."""
-        picked = np.unravel_index(np.arange(start, stop), self.sizes)
-        values = [axis[index, j] for axis, index in zip(self.axes, picked, strict=True) for j in range(axis.shape[1])]
-        return dict(zip(OPTION_FIELDS, values, strict=True))
+@lru_cache(maxsize=8)  # meshes that stand together share their options
+def option_columns(options: Options, start: int, stop: int) -> tuple[dict[str, IntArray], frozenset[str]]:
+    """Columns [stop - start] of the grid points start..stop - 1 in row-major order, and those with one value only."""
+    picked = np.unravel_index(np.arange(start, stop), options.sizes)
+    listed = [np.array(axis, dtype=np.int64).T for axis in options.axes]
+    values = [column.take(index) for axis, index in zip(listed, picked, strict=True) for column in axis]
+    columns = dict(zip(OPTION_FIELDS, values, strict=True))
+    return columns, frozenset(name for name, column in columns.items() if bool(np.all(column == column[0])))
 
 
 def options(scope: Scope, mesh: Mesh) -> Options:
@@ -225,9 +226,7 @@ def options(scope: Scope, mesh: Mesh) -> Options:
         [(x,) for x in dispatch],
         [(x,) for x in _allowed(scope, "cuda_graph", [0])],
     ]
-    if not all(axes):
-        return Options([])
-    return Options([np.array(axis, dtype=np.int64) for axis in axes])
+    return Options(axes, prod(len(axis) for axis in axes))
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -242,31 +241,91 @@ class Tally:
         if count:
             self.rejected[reason] = self.rejected.get(reason, 0) + count
 
+    def add(self, other: Tally) -> None:
+        """Count what `other` counted as well."""
+        self.candidates += other.candidates
+        for reason, count in other.rejected.items():
+            self.reject(reason, count)
 
-def _blocks(scope: Scope, mesh: Mesh, tally: Tally, chunk_rows: int) -> Iterator[Layouts]:
-    """Valid rows of one mesh in blocks of at most about `chunk_rows`; its rejections counted."""
-    setting, free = scope.setting, options(scope, mesh)
-    per_rank = max(setting.global_batch // mesh.dp, 1)
-    micro = np.array(_allowed(scope, "micro_batch", divisors(per_rank)), dtype=np.int64)
-    total = free.count * len(micro)
-    tally.candidates += total
-    reason = mesh_reason(mesh, setting)
-    if reason is not None:
-        tally.reject(reason, total)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Lot:
+    """One mesh that can exist, with what is free beside it: options and micro batches [M]."""
+
+    mesh: Mesh
+    options: Options
+    micro: IntArray
+
+    @property
+    def count(self) -> int:
+        """Candidates in it."""
+        return self.options.count * len(self.micro)
+
+
+class Pruning(Protocol):
+    """What says that candidates cannot win: `search.bounds`."""
+
+    def groups(self, lots: list[Lot]) -> Sequence[list[Lot]]:
+        """The lots in groups, those first that show best what cannot win."""
+
+    def hopeless(self, lot: Lot) -> bool:
+        """Whether the whole lot cannot win."""
+
+    def too_slow(self, lot: Lot, chosen: Mapping[str, IntArray]) -> BoolArray:
+        """Which rows cannot win, shape [Q, M]."""
+
+
+def lots(scope: Scope, tally: Tally) -> Iterator[Lot]:
+    """Every mesh that can exist; the candidates of the others are counted by reason."""
+    micros: dict[int, IntArray] = {}
+    free: dict[tuple[int, int, bool, bool], Options] = {}
+    for mesh in meshes(scope):
+        if mesh.dp not in micros:
+            per_rank = max(scope.setting.global_batch // mesh.dp, 1)
+            micros[mesh.dp] = np.array(_allowed(scope, "micro_batch", divisors(per_rank)), dtype=np.int64)
+        # The GPUs that are left for context and data ranks follow from tp and pp.
+        key = (mesh.tp, mesh.pp, mesh.cp > 1, mesh.ep > 1)
+        if key not in free:
+            free[key] = options(scope, mesh)
+        lot = Lot(mesh, free[key], micros[mesh.dp])
+        reason = mesh_reason(mesh, scope.setting)
+        if reason is None:
+            if lot.count:
+                yield lot
+            continue
+        tally.candidates += lot.count
+        tally.reject(reason, lot.count)
+
+
+def _blocks(scope: Scope, lot: Lot, tally: Tally, chunk_rows: int, pruning: Pruning | None) -> Iterator[Layouts]:
+    """Valid rows of one lot in blocks of at most about `chunk_rows`; its rejections counted."""
+    tally.candidates += lot.count
+    if pruning is not None and pruning.hopeless(lot):
+        tally.reject("cannot-win", lot.count)
         return
-    step = max(chunk_rows // len(micro), 1)
-    for start in range(0, free.count, step):
-        block = _valid_rows(setting, mesh, free.columns(start, min(start + step, free.count)), micro, tally)
+    step = max(chunk_rows // len(lot.micro), 1)
+    for start in range(0, lot.options.count, step):
+        chosen = option_columns(lot.options, start, min(start + step, lot.options.count))
+        block = _valid_rows(scope.setting, lot, *chosen, tally, pruning)
         if block is not None:
             yield block
 
 
 def _valid_rows(
-    setting: Setting, mesh: Mesh, chosen: dict[str, IntArray], micro: IntArray, tally: Tally
+    setting: Setting,
+    lot: Lot,
+    chosen: dict[str, IntArray],
+    constant: frozenset[str],
+    tally: Tally,
+    pruning: Pruning | None,
 ) -> Layouts | None:
+    mesh, micro = lot.mesh, lot.micro
     valid = np.ones((len(chosen["vpp"]), len(micro)), dtype=np.bool_)
     left = valid.size
-    for name, mask in option_reasons(mesh, setting, chosen, micro):
+    reasons = option_reasons(mesh, setting, chosen, micro)
+    if pruning is not None:
+        reasons.append(("cannot-win", pruning.too_slow(lot, chosen)))
+    for name, mask in reasons:
         valid &= ~mask
         tally.reject(name, left - (left := int(np.count_nonzero(valid))))
     if not left:
@@ -274,19 +333,29 @@ def _valid_rows(
     q, m = np.nonzero(valid)
     # What all rows of the block share stays one number: it broadcasts, and costs neither memory nor time.
     columns: dict[str, IntArray | int] = {
-        name: int(values[0]) if bool(np.all(values == values[0])) else values.take(q) for name, values in chosen.items()
+        name: int(values[0]) if name in constant else values.take(q) for name, values in chosen.items()
     }
     columns["micro_batch"] = int(micro[0]) if len(micro) == 1 else micro.take(m)
     columns.update({name: getattr(mesh, name) for name in MESH_FIELDS})
     return Layouts(len(q), columns)
 
 
-def candidates(scope: Scope, tally: Tally, chunk_rows: int = CHUNK_ROWS) -> Iterator[Layouts]:
+def candidates(
+    scope: Scope, tally: Tally, chunk_rows: int = CHUNK_ROWS, pruning: Pruning | None = None
+) -> Iterator[Layouts]:
     """Chunks of about `chunk_rows` valid layouts; `tally` counts what was seen and rejected on the way."""
+    opened = lots(scope, tally)
+    for group in (opened,) if pruning is None else pruning.groups(list(opened)):
+        yield from _chunks(scope, group, tally, chunk_rows, pruning)
+
+
+def _chunks(
+    scope: Scope, group: Iterable[Lot], tally: Tally, chunk_rows: int, pruning: Pruning | None
+) -> Iterator[Layouts]:
     pending: list[Layouts] = []
     rows = 0
-    for mesh in meshes(scope):
-        for block in _blocks(scope, mesh, tally, chunk_rows):
+    for lot in group:
+        for block in _blocks(scope, lot, tally, chunk_rows, pruning):
             if len(block) >= chunk_rows // 2:
                 yield block
                 continue

@@ -3,12 +3,49 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from itertools import product
+from typing import Any
 
+from fmctl.catalog import find_price, load_instance, load_model
 from fmctl.domain.layout import Layout, Layouts, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
+from fmctl.domain.result import Estimate, Plan, PlanRequest
 from fmctl.perf.evaluate import evaluate
 from fmctl.search.results import Cluster
+
+DAY = date(2026, 11, 22)
+
+
+def request(model: str | ModelArch, instances: list[str], nodes: tuple[int, ...] = (), **more: object) -> PlanRequest:
+    """A request with prices of us-east-1; Capacity Block where there is no on-demand price."""
+    arch = load_model(model) if isinstance(model, str) else model
+    loaded = tuple(load_instance(name) for name in instances)
+    prices = {i.name: find_price(i.name, "us-east-1", "on-demand", DAY) for i in loaded}
+    seq_len = more.pop("seq_len", min(8192, arch.max_seq))
+    return PlanRequest(arch, seq_len, loaded, nodes, prices, **more)  # type: ignore[arg-type]
+
+
+def facts(plan: Plan) -> dict[str, Any]:
+    """All that a plan says, but for how long it took."""
+
+    def row(e: Estimate) -> tuple[Any, ...]:
+        terms = tuple(e.terms.items())
+        return (e.instance.name, e.nodes, e.layout, terms, e.run_usd, e.usd_per_h, e.fits, tuple(e.chosen.items()))
+
+    near = plan.nearest
+    return {
+        "rows": tuple(row(e) for e in plan.rows),
+        "rejects": tuple((r.reason, r.count) for r in plan.rejects),
+        "nearest": near and (row(near.estimate), near.short_bytes, near.largest_term),
+        "candidates": plan.candidates,
+        "evaluated": plan.evaluated,
+        "fitting": plan.fitting,
+        "pareto": plan.pareto,
+        "told_apart": plan.told_apart,
+        "notes": plan.notes,
+        "partial": plan.partial,
+    }
 
 
 def every_layout(arch: ModelArch, gpus: int, shardings: list[int], cp_comms: list[int]) -> list[Layout]:

@@ -21,7 +21,8 @@ from fmctl.search import space, whole
 from fmctl.search.levers import levers
 from fmctl.search.rank import search
 from fmctl.search.results import Cluster, estimates
-from fmctl.search.runs import HOUR_S, Rows, Runs, Setting, compose
+from fmctl.search.runs import Runs, compose
+from fmctl.search.trained import HOUR_S, Rows, Setting, train
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 P5 = load_instance("p5.48xlarge")
@@ -36,7 +37,7 @@ def offer(option: str = "on-demand", usd: float | None = 50.0, region: str = "us
 
 def setting(**changes: Any) -> Setting:
     asked = RunRequest(START, **changes)
-    return Setting(ARCH, P5, FRAMEWORKS["megatron"], TOKENS, asked, whole.storage_prices("us-east-1", asked))
+    return Setting(ARCH, P5, FRAMEWORKS["megatron"], TOKENS, asked, 50.0, whole.storage_prices(asked))
 
 
 def rows(nodes: Any, step_s: Any, steps: float = 1e5) -> Rows:
@@ -46,17 +47,18 @@ def rows(nodes: Any, step_s: Any, steps: float = 1e5) -> Rows:
 
 
 def run(found: Rows, bought: Offer | None = None, **changes: Any) -> Runs:
-    return compose(setting(**changes), bought or offer(), found, find_grid("us-east-1"))
+    return compose(train(setting(**changes), found), bought or offer(), find_grid("us-east-1"))
 
 
 def test_by_hand_without_failures() -> None:
     """No failures: the time is work, saves and start; the bill is nodes x hours x rate and the lines beside it."""
     found = run(rows([8.0], [2.0]), per_1000_node_days=0.0)
     work_s = 2.0 * 1e5
-    p = found.saving.process
+    saved = found.trained.saving
+    p = saved.process
     assert p.mtbf_s[0] >= 1e12
-    assert found.saving.goodput[0] == pytest.approx(p.interval_s[0] / (p.interval_s[0] + p.stall_s[0]), rel=1e-4)
-    least = work_s * (1.0 + p.stall_s[0] / p.interval_s[0]) + p.drain_s[0] + found.start_s[0]
+    assert saved.goodput[0] == pytest.approx(p.interval_s[0] / (p.interval_s[0] + p.stall_s[0]), rel=1e-4)
+    least = work_s * (1.0 + p.stall_s[0] / p.interval_s[0]) + p.drain_s[0] + found.trained.start_s[0]
     assert found.wall_s[0, 1] == pytest.approx(least, rel=2e-3)
     nodes = next(line for line in found.bill.lines(0) if line.name == "compute nodes")
     assert nodes.usd == pytest.approx(8 * 50.0 * found.wall_s[0, 1] / HOUR_S)
@@ -69,7 +71,7 @@ def test_by_hand_without_failures() -> None:
 def test_a_rate_of_one_s_own_by_hand() -> None:
     """10 interruptions per 1,000 node-days on 100 nodes are one a day."""
     found = run(rows([100.0], [2.0]), per_1000_node_days=10.0)
-    assert found.saving.process.mtbf_s[0] == pytest.approx(86_400.0)
+    assert found.trained.saving.process.mtbf_s[0] == pytest.approx(86_400.0)
     assert found.wall_s[0, 1] > run(rows([100.0], [2.0]), per_1000_node_days=0.0).wall_s[0, 1]
 
 
@@ -81,7 +83,7 @@ def test_batch_is_single() -> None:
             alone = run(rows(nodes[i : i + 1], steps[i : i + 1]), bought)
             np.testing.assert_array_equal(together.wall_s[i], alone.wall_s[0])
             np.testing.assert_array_equal(together.bill.usd[:, i], alone.bill.usd[:, 0])
-            assert together.saving.choice.config(i) == alone.saving.choice.config(0)
+            assert together.trained.saving.choice.config(i) == alone.trained.saving.choice.config(0)
 
 
 @settings(max_examples=40, deadline=None)
@@ -104,8 +106,8 @@ def test_percentiles_are_in_order_and_failures_widen_them() -> None:
     for one in (calm, rough):
         assert one.wall_s[0, 0] < one.wall_s[0, 1] < one.wall_s[0, 2]
     assert rough.wall_s[0, 2] > calm.wall_s[0, 2]
-    assert rough.saving.goodput[0] < calm.saving.goodput[0]
-    assert rough.saving.process.interval_s[0] < calm.saving.process.interval_s[0]
+    assert rough.trained.saving.goodput[0] < calm.trained.saving.goodput[0]
+    assert rough.trained.saving.process.interval_s[0] < calm.trained.saving.process.interval_s[0]
 
 
 def test_blocks_are_paid_whole_and_not_for_more_than_an_organisation_has() -> None:

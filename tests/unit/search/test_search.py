@@ -5,36 +5,23 @@ from __future__ import annotations
 import random
 import sys
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fmctl.catalog import find_price, load_instance, load_model
+from fmctl.catalog import load_instance, load_model
 from fmctl.domain.layout import ContextComm, Layout, Layouts, Sharding
 from fmctl.domain.model import ModelArch
-from fmctl.domain.result import PlanRequest
 from fmctl.domain.workload import Workload
 from fmctl.perf.evaluate import evaluate
 from fmctl.perf.frameworks import FRAMEWORKS
-from fmctl.search import space
+from fmctl.search import layouts, space
 from fmctl.search.rank import search
 from fmctl.search.results import Cluster
 
 sys.path.insert(0, str(Path(__file__).parent))
-from reference import brute_force
-
-DAY = date(2026, 11, 22)
-
-
-def request(model: str | ModelArch, instances: list[str], nodes: tuple[int, ...] = (), **more: object) -> PlanRequest:
-    """A request with prices of us-east-1; Capacity Block where there is no on-demand price."""
-    arch = load_model(model) if isinstance(model, str) else model
-    loaded = tuple(load_instance(name) for name in instances)
-    prices = {i.name: find_price(i.name, "us-east-1", "on-demand", DAY) for i in loaded}
-    seq_len = more.pop("seq_len", min(8192, arch.max_seq))
-    return PlanRequest(arch, seq_len, loaded, nodes, prices, **more)  # type: ignore[arg-type]
+from reference import brute_force, facts, request
 
 
 def small(model: str, layers: int) -> ModelArch:
@@ -205,11 +192,12 @@ def test_default_batch_is_a_multiple_that_every_cluster_can_split() -> None:
 
 def test_chunks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = request("llama-3.1-8b", ["p5.48xlarge"], (2,), global_batch=128)
-    whole = search(asked)
-    monkeypatch.setattr(space.candidates, "__defaults__", (333,))
-    parts = search(asked)
-    assert [r.layout for r in parts.rows] == [r.layout for r in whole.rows]
-    assert parts.evaluated == whole.evaluated
+    every = replace(asked, options={"exhaustive": True}, fixed={"recompute": (0, 1)})
+    whole, all_of_it = search(asked), search(every)
+    monkeypatch.setattr(space.candidates, "__defaults__", (333, None))
+    monkeypatch.setattr(layouts, "PRUNED_CHUNK_ROWS", 333)
+    assert facts(search(asked))["rows"] == facts(whole)["rows"]
+    assert facts(search(every)) == facts(all_of_it)
 
 
 def test_layouts_rows_and_columns_agree() -> None:
