@@ -2,8 +2,9 @@
 
 The task is a function of a module and all it takes and gives can be pickled: threads, processes and a
 `dask.distributed` cluster (`Client.get_executor()`) do the same. Without an executor the calling thread works alone:
-on two cores two threads took as long as one (0.95 to 1.1 of its time; the arrays are small and the interpreter's lock
-is held between them), two processes about 0.8 (`tests/budget/scale.py --executors`).
+on two cores two threads never helped (0.95 to 1.5 times as long as one: the arrays are small and the interpreter's
+lock is held between them), two processes took 0.56 to 0.85 as long. Five runs of `tests/budget/scale.py --executors`
+on a shared machine, less one in which other work took the cores (1.84 and 1.91).
 """
 
 from __future__ import annotations
