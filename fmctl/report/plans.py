@@ -130,14 +130,19 @@ def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:
     faster = any(row["layout"]["precision"] != "bf16" for row in rows)
     alike = any(row.get("told_apart") is False for row in rows)
     return (
-        f"{plural(result['candidates'], 'layout')} tried, {result['fitting']:,} fit; "
-        f"{plural(len(rows), 'row')} shown; searched in {say('_s', result['search_s'])}",
+        f"{plural(result['candidates'], 'layout')} tried, {result['evaluated']:,} evaluated, {result['fitting']:,} of "
+        f"those fit; {plural(len(rows), 'row')} shown; searched in {say('_s', result['search_s'])}",
         f"cost {'of the run' if known else 'per 10⁹ tokens'}, {'; '.join(paid)}; "
         "± is the 80 % interval of the step time, margin the GPU memory left in GiB (M: MiB)"
         + ("; MFU is of the bf16 peak in every precision" if faster else ""),
-        f"{LAYOUT_LEGEND}; * no other row is both cheaper and faster",
+        f"{LAYOUT_LEGEND}; * no other row {_front(rows)}",
         *((f"≈ cannot be told from row 1: {closeness(rows[0])}",) if alike else ()),
     )
+
+
+def _front(rows: Sequence[Result]) -> str:
+    """What a row on the Pareto front is not beaten in."""
+    return "is better in cost, time and energy" if rows[0].get("whole_run") else "is both cheaper and faster"
 
 
 def _rejects(result: Result) -> Table:
