@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.cli import calibrated
 from fmctl.cli.choices import CHOICES, FRAMEWORKS
@@ -17,9 +17,11 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CODES
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import PlanRequest
-from fmctl.domain.run import MOST_SPARES, RunRequest
 from fmctl.errors import PriceUnknown, UnknownName, UsageError, shorten
 from fmctl.units import parse_count, parse_deadline, parse_list, parse_nodes, parse_number, parse_usd
+
+if TYPE_CHECKING:
+    from fmctl.domain.run import RunRequest
 
 PLAN_INSTANCES = ("p5.48xlarge", "p5en.48xlarge", "p6-b200.48xlarge")
 ESTIMATE_INSTANCES = ("p5.48xlarge",)
@@ -143,12 +145,14 @@ def _common(
 
 
 def _run(asked: Asked, settings: Settings, start: datetime) -> RunRequest:
+    from fmctl.domain import run
+
     rate = None if asked.failures is None else parse_number(asked.failures, what="--failures", zero=True)
     spares = 0 if asked.spares is None else parse_count(asked.spares, what="--spares", zero=True)
-    return RunRequest(
+    return run.RunRequest(
         start,
         per_1000_node_days=rate,
-        spares=at_most(spares, MOST_SPARES, "--spares"),
+        spares=at_most(spares, run.MOST_SPARES, "--spares"),
         pue=settings.number("power_usage_effectiveness"),
         g_per_kwh=settings.number("carbon_g_per_kwh"),
     )

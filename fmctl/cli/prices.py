@@ -68,7 +68,9 @@ def choose_offers(
         if sold:
             found[instance.name] = sold
         else:
-            left_out[instance.name] = ways[0].why if ways else f"it is not sold {' or '.join(stated)}"
+            # Where it is sold that way, but not here, says more than that it is never sold another way.
+            nearest = next((way for way in ways if way.option in instance.purchase), ways[0] if ways else None)
+            left_out[instance.name] = nearest.why if nearest else f"it is not sold {' or '.join(stated)}"
     if not found:
         name, why = next(iter(left_out.items()))
         raise UsageError(f"{name} cannot be bought so", why=why, next=f"fmctl instances show {name}")

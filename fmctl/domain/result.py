@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,11 @@ from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Instance, Price
 from fmctl.domain.layout import Layout
 from fmctl.domain.model import ModelArch
-from fmctl.domain.run import Lever, RunRequest, WholeRun
 from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
+
+if TYPE_CHECKING:  # what only whole runs need: an estimate starts without it
+    from fmctl.domain.run import Lever, RunRequest, WholeRun
 
 FloatArray = npt.NDArray[np.float64]
 

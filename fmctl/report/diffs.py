@@ -24,7 +24,21 @@ _RUNS_BY: Mapping[Any, str] = {
     "energy": "kwh",
     "goodput": "goodput",
 }
-_SKIPPED = ("chosen", "notes", "rank", "pareto", "told_apart", "top", "options")
+_SKIPPED = (
+    "chosen",
+    "notes",
+    "rank",
+    "pareto",
+    "told_apart",
+    "top",
+    "options",
+    "blocks",
+    "ways",
+    "run_notes",
+    "local_disks",
+)
+# Lists of a whole run that are compared line by line, and the unit of what is compared.
+_LISTED = {"lines": "_usd", "parts": "_s"}
 
 
 def diff_answer(names: tuple[str, str], sides: tuple[Document, Document], *, every: bool = False) -> Answer:
@@ -96,6 +110,11 @@ def _leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
             continue
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{path}{name}.")
+        elif name in _LISTED:
+            for one in value:  # lines of one name differ in what is billed
+                which = one["name"] if name == "parts" else f"{one['name']} {one['item'].rpartition('/')[2]}"
+                key = which.replace(",", "").replace(" ", "_").lower() + _LISTED[name]
+                yield f"{path.removeprefix('result.')}{name}.{key}", one[_LISTED[name].strip("_")]
         else:
             yield path.removeprefix("result.") + name, value
 

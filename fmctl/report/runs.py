@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fmctl.domain.run import Lever, Spread, WholeRun
 from fmctl.report.view import Column, Document, Section, Table, facts
 from fmctl.report.words import brief_usd, say
 from fmctl.units import significant
+
+if TYPE_CHECKING:
+    from fmctl.domain.run import Lever, Spread, WholeRun
 
 Run = Mapping[str, Any]
 NESTED = ("lines", "parts", "blocks", "ways", "run_notes")
@@ -22,8 +24,8 @@ def run_document(run: WholeRun) -> Document:
     p, f, e = run.checkpoints, run.failures, run.energy
     files = p.file_system
     return {
-        "start": run.start.isoformat(),
-        **{f"finish_p{n}": at.isoformat() for n, at in zip((10, 50, 90), run.finish, strict=True)},
+        "start": run.start.isoformat(timespec="seconds"),
+        **{f"finish_p{n}": at.isoformat(timespec="seconds") for n, at in zip((10, 50, 90), run.finish, strict=True)},
         **{f"wall_p{n}_s": wall for n, wall in zip((10, 50, 90), run.wall_s, strict=True)},
         "work_s": run.work_s,
         **_spread("goodput", run.goodput),
@@ -141,7 +143,8 @@ def _answer(result: Mapping[str, Any], run: Run) -> list[tuple[str, ...]]:
     cost = result["cost"]
     ends = f"P10 {run['finish_p10'][:10]}, P90 {run['finish_p90'][:10]}; starts {_date(run['start'])}"
     walls = f"{days(run['wall_p10_s'])} to {days(run['wall_p90_s'])}, {days(run['work_s'])} of it training"
-    bought = f"{_usd(run['total_p90_usd'])} at P90; {cost['price_option']} in {cost['price_region']}"
+    high = "" if run["total_p90_usd"] is None else f"{_usd(run['total_p90_usd'])} at P90; "
+    bought = f"{high}{cost['price_option']} in {cost['price_region']}"
     each = f"one every {say('_s', run['mtbf_s'])}, {say('_s', run['recovery_s'])} each, {say('_s', run['lost_work_s'])}"
     each = each if run["mtbf_s"] is not None else "as was said"
     fails = f"{run['interruptions_low']:.0f} to {run['interruptions_high']:.0f}; {each} lost"
@@ -201,7 +204,8 @@ def _bill(run: Run) -> Table:
     """One row per line, the dearest first; what has no price says why."""
     lines = sorted(run["lines"], key=lambda line: -(line["usd"] or 0.0))
     rows = tuple((line["name"], _usd(line["usd"]), _quantity(line), line["why"] or _rate(line)) for line in lines)
-    total = (("total", _usd(run["total_usd"]), "", f"{_usd(run['idle_usd'])} of it while nothing is trained"),)
+    idle = "" if run["total_usd"] is None else f"{_usd(run['idle_usd'])} of it while nothing is trained"
+    total = (("total", _usd(run["total_usd"]), "", idle),)
     columns = (Column("line"), Column("USD", "right"), Column("quantity", "right", keep=2), Column("", keep=1))
     return Table(columns, rows + total)
 

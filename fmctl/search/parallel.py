@@ -10,14 +10,17 @@ on a shared machine, less one in which other work took the cores (1.84 and 1.91)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fmctl.domain.result import Estimate, PlanRequest
 from fmctl.search.apart import sort_key
 from fmctl.search.layouts import REFINED, Found, search_cluster
 from fmctl.search.results import Cluster, estimates
 from fmctl.search.space import Tally
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 Cancelled = Callable[[], bool]
 # How often a search that waits for others looks whether it is to stop, s.
@@ -82,6 +85,8 @@ def _through(
     rows: int,
     cancelled: Cancelled | None,
 ) -> Iterator[tuple[int, Part]]:
+    from concurrent.futures import FIRST_COMPLETED, wait
+
     numbers: dict[Future[Part], int] = {}
     try:
         for number, cluster in clusters:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
-from fmctl.domain.run import Lever
 from fmctl.domain.workload import Workload
 from fmctl.errors import UnknownName
 from fmctl.perf.calibration import PRIOR
@@ -22,6 +21,11 @@ from fmctl.search.layouts import Found
 from fmctl.search.parallel import Cancelled, Part, search_parts
 from fmctl.search.results import Cluster, estimates, near_miss
 from fmctl.search.space import Tally
+
+if TYPE_CHECKING:  # a search without either starts without them
+    from concurrent.futures import Executor
+
+    from fmctl.domain.run import Lever
 
 Progress = Callable[[int, int], None]
 Partial = Callable[[Plan], None]

@@ -179,12 +179,17 @@ def _best(composed: Sequence[Runs], at: int, row: Estimate, request: PlanRequest
 
 
 def _rank(runs: Runs, at: int, request: PlanRequest) -> tuple[float, ...]:
-    """What the objective compares between ways to buy one row; a way that misses a target comes after all that meet."""
+    """What the objective compares between ways to buy one row; a way that misses a target comes after all that meet.
+
+    All else equal, the cleaner grid.
+    """
     usd, wall_s = number(runs.comparable_usd, at), float(runs.wall_s[at, 1])
     late = request.deadline_s is not None and wall_s > request.deadline_s
     dear = request.budget_usd is not None and (usd is None or usd > request.budget_usd)
-    money = float("inf") if usd is None else usd
-    return (float(late) + float(dear), *((wall_s, money) if request.objective == "time" else (money, wall_s)))
+    money = float("inf") if usd is None else round(usd)  # to the dollar: sums differ in their last digit
+    both = (wall_s, money) if request.objective == "time" else (money, wall_s)
+    carbon_t = number(runs.footprint.average_t.value, at)
+    return (float(late) + float(dear), *both, float("inf") if carbon_t is None else carbon_t)
 
 
 def _way(runs: Runs, at: int) -> Way:

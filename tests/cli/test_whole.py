@@ -167,3 +167,24 @@ def test_rows_are_flat_in_csv(real: Any) -> None:
     assert all(float(value) > 0 for value in line.split(",")[1:])
     lines = real.ok("plan", *words, "-o", "jsonl").out.splitlines()
     assert all(not isinstance(value, list | dict) for value in json.loads(lines[0]).values())
+
+
+def test_diff_compares_runs_line_by_line(real: Any) -> None:
+    words = ("llama-3.1-70b", "--tokens", "1T", "--instances", "p5.48xlarge")
+    for nodes in ("32", "64"):
+        real.ok("plan", *words, "--nodes", nodes, "--save", f"on{nodes}")
+    body = real.ok("diff", "on32", "on64", "--json").json()["result"]
+    fields = {row["field"]: row for row in body["fields"]}
+    assert fields["whole_run.wall_p50_s"]["relative"] == pytest.approx(-0.48, abs=0.05)
+    assert fields["whole_run.lines.compute_nodes_p5.48xlarge_usd"]["absolute"] > 0
+    assert "whole_run.parts.kernels_s" in fields
+    assert all(not isinstance(row[side], list | dict) for row in body["fields"] for side in "ab" if row["field"] !=
+               "inputs.instances" and not row["field"].startswith("inputs."))  # fmt: skip
+    assert body["told_apart"] is False
+
+
+def test_a_launch_ends_by_p90_of_the_run(real: Any) -> None:
+    from fmctl.cluster.render.spec import default_hours
+
+    row = rows_of(real, "llama-2-7b", "--tokens", "2T", "--nodes", "16", "--instances", "p5.48xlarge")[0]
+    assert default_hours(row) >= row["whole_run"]["wall_p90_s"] / 3600 * 1.2
