@@ -20,7 +20,7 @@ def estimate_report(document: Mapping[str, Any]) -> Report:
         Section("Layout", _layout(document), _also_chosen(document)),
         Section("Step", _parts(result, "time", "step_s")),
         Section("Memory per GPU", _parts(result, "memory", "used_bytes")),
-        *run_sections(result, (), "The whole run"),
+        *run_sections(document, result, "The whole run"),
         Section("Sources", _sources(document)),
     )
     return Report(title_of(result), tuple(s for s in sections if (s.table is not None and s.table.rows)))

@@ -52,7 +52,7 @@ def plan_report(document: Mapping[str, Any]) -> Report:
     rows = result["rows"]
     if not rows:
         return Report(f"{given['model']}: no layout found", (Section("Rejected", _rejects(result)),))
-    first = run_sections(rows[0], result.get("levers", ()), "Row 1 as a whole run")
+    first = run_sections(document, rows[0], "Row 1 as a whole run")
     return Report(_title(given, result), (Section(table=_table(rows)), Section(lines=_legend(rows, result)), *first))
 
 

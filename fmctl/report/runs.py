@@ -100,13 +100,14 @@ def _block(block: Any) -> Document:
 # --- for people -------------------------------------------------------------------------------------------------------
 
 
-def run_sections(result: Mapping[str, Any], levers: Sequence[Mapping[str, Any]], title: str) -> tuple[Section, ...]:
-    """Everything about one whole run; nothing where there is none."""
+def run_sections(document: Mapping[str, Any], result: Mapping[str, Any], title: str) -> tuple[Section, ...]:
+    """Everything about one whole run of a document; nothing where there is none."""
     run = result.get("whole_run")
     if not run:
         return ()
+    levers = document["result"].get("levers", ())
     found = (
-        Section(title, facts(*_answer(result, run))),
+        Section(title, facts(*_answer(result, run), *_targets(document["inputs"], run))),
         Section("Cost of the run", _bill(run), _unknown(run)),
         Section("Where the days go", _days(run)),
         Section("Capacity Blocks", _calendar(run)) if run["blocks"] else Section(),
@@ -164,6 +165,21 @@ def _answer(result: Mapping[str, Any], run: Run) -> list[tuple[str, ...]]:
         *_energy(run),
         ("spares", str(run["spares"]), f"{run['best_spares']} would be best"),
     ]
+
+
+def _targets(given: Mapping[str, Any], run: Run) -> list[tuple[str, ...]]:
+    """What is left to the deadline and the budget, and what takes most of the time."""
+    rows = []
+    if given.get("deadline_s") is not None:
+        held = "held" if run["wall_p90_s"] <= given["deadline_s"] else "missed"
+        rows.append(("deadline", f"{days(given['deadline_s'] - run['wall_p50_s'])} to spare", f"{held} at P90"))
+    if given.get("budget_usd") is not None and run["comparable_usd"] is not None:
+        high = run["total_p90_usd"]
+        held = "held" if high is not None and high <= given["budget_usd"] else "missed"
+        rows.append(("budget", f"{_usd(given['budget_usd'] - run['comparable_usd'])} left", f"{held} at P90"))
+    most = sorted(run["parts"], key=lambda part: -part["s"])[:3]
+    shares = [f"{part['name']} {part['s'] / run['wall_p50_s']:.0%}" for part in most]
+    return [*rows, ("bound by", shares[0], ", then " + ", ".join(shares[1:]) if shares[1:] else "")]
 
 
 def _energy(run: Run) -> list[tuple[str, ...]]:
