@@ -40,6 +40,7 @@ _fmctl() {
         --start) :; return ;;
         --spares) :; return ;;
         --failures) :; return ;;
+        --bytes-per-token) :; return ;;
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
@@ -68,7 +69,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --spot-price --start --spares --failures --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --spot-price --start --spares --failures --bytes-per-token --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
       fi
@@ -83,6 +84,7 @@ _fmctl() {
         --start) :; return ;;
         --spares) :; return ;;
         --failures) :; return ;;
+        --bytes-per-token) :; return ;;
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
@@ -117,7 +119,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --spot-price --start --spares --failures --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --deadline --budget --objective --max-nodes --top --save --exhaustive --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --spot-price --start --spares --failures --bytes-per-token --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --deadline --budget --objective --max-nodes --top --save --exhaustive --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
       fi
@@ -132,6 +134,7 @@ _fmctl() {
         --start) :; return ;;
         --spares) :; return ;;
         --failures) :; return ;;
+        --bytes-per-token) :; return ;;
         --tokens) :; return ;;
         --seq-len) :; return ;;
         --global-batch) :; return ;;
@@ -161,7 +164,7 @@ _fmctl() {
         --row) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--instances --instance --nodes --regions --region --purchase --spot-price --start --spares --failures --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q --row -h --help'
+        _fmctl_words '--instances --instance --nodes --regions --region --purchase --spot-price --start --spares --failures --bytes-per-token --tokens --seq-len --global-batch --framework --calibration --precision --tp --pp --vpp --cp --ep --etp --dp --dp-replicate --micro-batch --sharding --recompute --recompute-layers --schedule --cp-comm --dispatcher --sequence-parallel --no-sequence-parallel --cuda-graph --output -o --json --query --fields --out -O --no-color --quiet -q --row -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values subjects; fi
       fi

@@ -153,9 +153,14 @@ def _run(asked: Asked, settings: Settings, start: datetime) -> RunRequest:
         start,
         per_1000_node_days=rate,
         spares=at_most(spares, run.MOST_SPARES, "--spares"),
+        bytes_per_token=_bytes_per_token(asked),
         pue=settings.number("power_usage_effectiveness"),
         g_per_kwh=settings.number("carbon_g_per_kwh"),
     )
+
+
+def _bytes_per_token(asked: Asked) -> float | None:
+    return None if asked.bytes_per_token is None else parse_number(asked.bytes_per_token, what="--bytes-per-token")
 
 
 def _start(asked: Asked, services: Services) -> datetime:

@@ -80,6 +80,9 @@ class Asked:
     failures: Annotated[
         Text, _work("Interruptions per 1,000 node-days; as published unless said", "--failures", metavar="RATE")
     ] = None
+    bytes_per_token: Annotated[
+        Text, _work("Stored bytes of training data per token; token ids unless said", "--bytes-per-token", metavar="N")
+    ] = None
     tokens: Annotated[Text, _work("Tokens of the whole run, such as 15T", "--tokens", metavar="N")] = None
     seq_len: Annotated[Text, _work("Sequence length", "--seq-len", metavar="N")] = None
     global_batch: Annotated[Text, _work("Sequences per step", "--global-batch", metavar="N")] = None

@@ -16,8 +16,9 @@ class RunRequest:
 
     per_1000_node_days: the user's own interruptions per 1,000 node-days, None for the published ones. age_days: how
     long the nodes have been in service. spares: nodes that stand by. kept: checkpoints that stay on the file system.
-    stall_share: most of the wall time that saves may take. pue, g_per_kwh: the user's own
-    facility overhead and carbon intensity, in place of the region's.
+    stall_share: most of the wall time that saves may take. bytes_per_token: of stored training data, None for token
+    ids (2 or 4 by vocabulary); images and video have more. pue, g_per_kwh: the user's own facility overhead and carbon
+    intensity, in place of the region's.
     """
 
     start: datetime
@@ -26,6 +27,7 @@ class RunRequest:
     spares: int = 0
     kept: int = 3
     stall_share: float = 0.01
+    bytes_per_token: float | None = None
     pue: float | None = None
     g_per_kwh: float | None = None
 

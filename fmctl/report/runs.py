@@ -161,7 +161,7 @@ def _answer(result: Mapping[str, Any], run: Run) -> list[tuple[str, ...]]:
         ("file system", _file_system(run), _month(run)),
         ("", " " if run["not_compared"] else "", run["not_compared"] or ""),
         ("local disks", " ", run["local_disks"]),
-        ("data", f"{run['reading_share']:.1%}", f"of {run['reading_limit']}, reading tokens out of S3"),
+        ("data", f"{run['reading_share']:.1%}", f"of {run['reading_limit']}, reading training data out of S3"),
         *_energy(run),
         ("spares", str(run["spares"]), f"{run['best_spares']} would be best"),
     ]
@@ -179,7 +179,7 @@ def _targets(given: Mapping[str, Any], run: Run) -> list[tuple[str, ...]]:
         rows.append(("budget", f"{_usd(given['budget_usd'] - run['comparable_usd'])} left", f"{held} at P90"))
     most = sorted(run["parts"], key=lambda part: -part["s"])[:3]
     shares = [f"{part['name']} {part['s'] / run['wall_p50_s']:.0%}" for part in most]
-    return [*rows, ("bound by", shares[0], ", then " + ", ".join(shares[1:]) if shares[1:] else "")]
+    return [*rows, ("bound by", shares[0], "then " + ", ".join(shares[1:]) if shares[1:] else "")]
 
 
 def _energy(run: Run) -> list[tuple[str, ...]]:

@@ -56,7 +56,7 @@ def _checkpoints(runs: Runs, at: int) -> Checkpoints:
     held = t.saving.disks
     disks = (
         f"local NVMe drained to S3 stalls {at_row(held.stall_s, at):.1f} s per save, drained in "
-        f"{at_row(held.drain_s, at):.0f} s: {'better' if bool(saved.disks_win[at]) else 'not better'}"
+        f"{at_row(held.drain_s, at):.1f} s: {'better' if bool(saved.disks_win[at]) else 'not better'}"
         if bool(held.works[at])
         else "local NVMe does not hold two checkpoints, or does not drain in time"
     )

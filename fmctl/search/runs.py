@@ -18,9 +18,9 @@ from fmctl.buying.offers import BLOCK, Offer
 from fmctl.domain.block_end import taken_down
 from fmctl.domain.grid import Grid
 from fmctl.domain.result import FloatArray
-from fmctl.perf import carbon, reading, saving
+from fmctl.perf import carbon, saving
 from fmctl.perf.sizing import OPTIONS
-from fmctl.search.trained import HOUR_S, PERCENTILES, Trained
+from fmctl.search.trained import HOUR_S, PERCENTILES, Trained, stored_bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -104,7 +104,7 @@ def _bill(trained: Trained, offer: Offer, hours: Hours) -> Bill:
     for index in np.unique(choice.option[choice.option >= 0]).tolist():
         item = OPTIONS[index].item
         systems[item] = systems.get(item, 0.0) + np.tile(saving.gib(choice, index), 2)
-    data_gb = setting.tokens * float(reading.token_id_bytes(np.asarray(float(setting.arch.vocab)))) / 2.0**30
+    data_gb = setting.tokens * stored_bytes(setting) / 2.0**30
     parts = Parts(
         nodes=np.tile(trained.job.nodes, 2), spare_nodes=float(setting.request.spares),
         members=setting.instance.member_count, arch=setting.instance.arch, file_systems=systems, s3_gb=data_gb,

@@ -163,10 +163,16 @@ def _power(setting: Setting, rows: Rows, p: Process) -> carbon.Range:
     return carbon.Range(total_w, total_w * low, total_w * high)
 
 
+def stored_bytes(setting: Setting) -> float:
+    """Bytes of stored training data per token: the user's, else a token id."""
+    own = setting.request.bytes_per_token
+    return float(reading.token_id_bytes(np.asarray(float(setting.arch.vocab)))) if own is None else own
+
+
 def _reading(setting: Setting, rows: Rows, job: SavingJob) -> reading.ReadingBound:
-    """Tokens out of S3 by every instance, against the limits of S3 and of its clients."""
+    """Training data out of S3 by every instance, against the limits of S3 and of its clients."""
     limits = storage.client_limits(setting.instance)
-    each = reading.token_id_bytes(np.asarray(float(setting.arch.vocab)))
+    each = np.asarray(stored_bytes(setting))
     tokens_per_s = setting.tokens / rows.work_s
     demand = reading.text_bytes_per_s(tokens_per_s, each)
     return reading.reading_bound(demand, reading.s3_limits(limits, job.clients, S3Bucket(prefixes=16)))

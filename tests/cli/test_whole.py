@@ -169,6 +169,15 @@ def test_rows_are_flat_in_csv(real: Any) -> None:
     assert all(not isinstance(value, list | dict) for value in json.loads(lines[0]).values())
 
 
+def test_images_and_video_read_more_than_token_ids(real: Any) -> None:
+    words = ("llama-2-7b", "--tokens", "2T", "--nodes", "16", "--instances", "p5.48xlarge")
+    text = rows_of(real, *words)[0]["whole_run"]
+    video = rows_of(real, *words, "--bytes-per-token", "400")[0]["whole_run"]
+    assert video["reading_share"] == pytest.approx(text["reading_share"] * 200)
+    stored = [sum(line["usd"] for line in run["lines"] if line["name"] == "S3 storage") for run in (text, video)]
+    assert stored[1] > 150 * stored[0]
+
+
 def test_diff_compares_runs_line_by_line(real: Any) -> None:
     words = ("llama-3.1-70b", "--tokens", "1T", "--instances", "p5.48xlarge")
     for nodes in ("32", "64"):
