@@ -54,7 +54,7 @@ def plan_request(model: str, asked: Asked, aim: Search, settings: Settings, serv
         most = _MOST_UNASKED  # a deadline may need more than what fits the model best
     if most is not None:
         counts = _up_to(counts, at_most(most, _MOST_NODES, "--max-nodes"))
-    common, unsold = _common(arch, asked, settings, services, instances)
+    common, unsold = _common(arch, asked, settings, services, instances, sold=True)
     left_out |= unsold
     start = _start(asked, services)
     check_framework(services.planner.framework(common["framework"]), fixed)
@@ -115,15 +115,23 @@ def at_most(value: int, most: int, what: str) -> int:
 
 
 def _common(
-    arch: ModelArch, asked: Asked, settings: Settings, services: Services, instances: Sequence[Instance]
+    arch: ModelArch,
+    asked: Asked,
+    settings: Settings,
+    services: Services,
+    instances: Sequence[Instance],
+    sold: bool = False,
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """What both requests share, and the types that are left out because they cannot be bought as was asked."""
+    """What both requests share, and the types that are left out because they cannot be bought as was asked.
+
+    sold: leave out what is not sold there, whether a whole run is asked for or not.
+    """
     constants = calibrated.chosen(asked.calibration, settings)
     tokens = float(_count(asked.tokens, "--tokens", _MOST_TOKENS) or 0)
     start = _start(asked, services)
     offers: dict[str, tuple[Any, ...]] = {}
     unsold: dict[str, str] = {}
-    if tokens:
+    if tokens or sold:
         offers, unsold = choose_offers(asked, settings, services, instances, start.date())
         instances = [instance for instance in instances if instance.name in offers]
     prices, options = choose_prices(asked, settings, services, instances)
