@@ -150,6 +150,7 @@ def test_rehearsals_of_all_types(fmctl: Fmctl, instance: str, tmp_path: Path) ->
     count = "1" if instance.startswith("u-") else "2"
     fmctl.env |= {"XDG_STATE_HOME": str(tmp_path / "state"), "HOME": str(tmp_path)}
     bought = ("--purchase", "capacity-block") if instance.startswith(("u-", "p5e.")) else ()
+    bought += ("--regions", "us-east-1-dfw-2a") if instance.startswith("u-") else ()  # the only place that sells them
     model = (
         "llama-3.2-1b" if instance == "p5.4xlarge" else "llama-3.1-8b",
         "--instances",
