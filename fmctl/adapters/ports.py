@@ -206,6 +206,16 @@ class Cloud(Protocol):
         ...
 
 
+class Head(Protocol):
+    """A shell on the head node. label: where, for people."""
+
+    label: str
+
+    def run(self, command: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> str:
+        """Standard output of a command, every word quoted. Raises OperationFailed, OperationTimeout."""
+        ...
+
+
 class Clock(Protocol):
     """Time, handed in so that tests can turn it."""
 

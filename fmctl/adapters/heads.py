@@ -1,0 +1,93 @@
+"""A command on the head node: through Session Manager, over ssh, or on this machine.
+
+Session Manager gives back 24,000 characters of output and no more, so answers are packed there and fetched in pieces.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import shlex
+import subprocess
+from collections.abc import Sequence
+
+from fmctl.adapters.ports import Cloud
+from fmctl.errors import OperationFailed, OperationTimeout, PermissionDenied, shorten
+
+_PIECE = 20_000  # characters of packed output per answer
+_MOST_IN = 40_000  # bytes that may go in with a command; SSM takes 64 KiB of parameters
+_SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
+
+
+class LocalHead:
+    """This machine is the head node."""
+
+    label = "this machine"
+
+    def run(self, command: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> str:
+        """Standard output. Raises OperationFailed, OperationTimeout."""
+        return _ran(list(command), stdin, timeout_s, command[0])
+
+
+class SshHead:
+    """A host that ssh reaches without asking for anything."""
+
+    def __init__(self, host: str) -> None:
+        self.label = f"ssh {host}"
+        self._host = host
+
+    def run(self, command: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> str:
+        """Standard output. Raises OperationFailed, OperationTimeout."""
+        return _ran(["ssh", *_SSH, "--", self._host, shlex.join(command)], stdin, timeout_s, command[0])
+
+
+class SsmHead:
+    """The head node of a cluster, through Session Manager."""
+
+    def __init__(self, cloud: Cloud, cluster: str) -> None:
+        self.label = f"{cluster}'s head node"
+        self._cloud, self._cluster = cloud, cluster
+
+    def run(self, command: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> str:
+        """Standard output. Raises OperationFailed, OperationTimeout, PermissionDenied."""
+        if len(stdin) > _MOST_IN:
+            raise OperationFailed(
+                "too much to send through Session Manager", why=f"{len(stdin)} bytes", next="--head ssh://HOST"
+            )
+        packed = base64.b64encode(stdin).decode()
+        fed = f"printf %s {packed} | base64 -d | " if stdin else ""
+        script = (
+            "set -u; f=$(mktemp /tmp/fmctl.XXXXXXXX); "
+            f"{{ {fed}{shlex.join(command)}; }} > $f.out 2> $f.err; rc=$?; "
+            "if [ $rc -ne 0 ]; then tail -c 2000 $f.err >&2; rm -f $f $f.out $f.err; exit $rc; fi; "
+            "gzip -c $f.out | base64 -w0 > $f; rm -f $f.out $f.err; "
+            f"printf '%s %s\\n' $f $(stat -c %s $f); head -c {_PIECE} $f"
+        )
+        first = self._cloud.run_on_head(self._cluster, ["bash", "-c", script], timeout_s)
+        header, _, text = first.partition("\n")
+        path, _, size = header.rpartition(" ")
+        if not size.isdigit():
+            raise OperationFailed("the head node's answer cannot be read", why=shorten(first, 200), next=None)
+        while len(text) < int(size):
+            more = f"tail -c +{len(text) + 1} {shlex.quote(path)} | head -c {_PIECE}"
+            piece = self._cloud.run_on_head(self._cluster, ["bash", "-c", more], timeout_s)
+            if not piece:
+                raise OperationFailed("the head node's answer broke off", why=f"{len(text)} of {size}", next=None)
+            text += piece
+        self._cloud.run_on_head(self._cluster, ["rm", "-f", path], timeout_s)
+        return gzip.decompress(base64.b64decode(text)).decode(errors="replace")
+
+
+def _ran(words: list[str], stdin: bytes, timeout_s: float, what: str) -> str:
+    try:
+        done = subprocess.run(words, input=stdin, capture_output=True, timeout=timeout_s, check=False)
+    except FileNotFoundError:
+        raise OperationFailed(f"there is no {words[0]} here", next=f"install {words[0]}, or --head ssm") from None
+    except subprocess.TimeoutExpired:
+        raise OperationTimeout(f"{what} did not answer", why=f"no output after {timeout_s:g} s", next=None) from None
+    if done.returncode == 0:
+        return done.stdout.decode(errors="replace")
+    said = shorten(" ".join(done.stderr.decode(errors="replace").split()), 400)
+    if words[0] == "ssh" and done.returncode == 255:
+        raise PermissionDenied("ssh could not reach the head node", why=said, next="ssh to it by hand; or --head ssm")
+    raise OperationFailed(f"{what} failed", why=said or f"exit status {done.returncode}", next=None)

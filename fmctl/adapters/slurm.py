@@ -1,0 +1,94 @@
+"""Slurm behind a shell on the head node: submit once, list, cancel, read output from where one was."""
+
+from __future__ import annotations
+
+import base64
+import posixpath
+from collections.abc import Mapping
+
+from fmctl.adapters.ports import Head
+from fmctl.adapters.slurm_json import read_jobs, read_nodes
+from fmctl.domain.job import Job, SlurmNode
+from fmctl.errors import OperationFailed, UnknownName
+
+_FILE_MODE = "0644"
+# Whole or not at all, also for a job that reads the file while it is replaced.
+_WRITE = 'cat > "$0.new" && chmod "$1" "$0.new" && mv -f -- "$0.new" "$0"'
+_READ = 'tail -c "+$1" -- "$0" | head -c "$2" | base64 -w0'
+_MOST_BYTES = 256 * 1024
+
+
+class Slurm:
+    """The Slurm of one head node.
+
+    Args:
+        head: runs commands there.
+    """
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+
+    def jobs(self) -> tuple[Job, ...]:
+        """What the controller remembers: waiting, running, and for a while those that ended."""
+        return read_jobs(self.head.run(["squeue", "--states=all", "--json"]))
+
+    def nodes(self) -> tuple[SlurmNode, ...]:
+        """All nodes."""
+        return read_nodes(self.head.run(["sinfo", "--json"]))
+
+    def job(self, job_id: int) -> Job:
+        """One job. Raises UnknownName where the controller has forgotten it or never knew it."""
+        found = self.jobs()
+        one = next((job for job in found if job.id == job_id), None)
+        if one is None:
+            raise UnknownName("job", str(job_id), [str(job.id) for job in found], next="fmctl jobs")
+        return one
+
+    def submit(self, folder: str, files: Mapping[str, str], script: str, token: str) -> tuple[Job, bool]:
+        """(the job, whether this call made it): files written to `folder`, `script` of them handed to sbatch.
+
+        token: stands in the job's comment. A job with it that is not over is the one that was meant: submitting again
+        after a lost answer makes no second one.
+
+        Raises:
+            OperationFailed: Slurm or the file system refuses; what it said is in `why`.
+        """
+        there = self._with(token)
+        if there is not None:
+            return there, False
+        self.head.run(["mkdir", "-p", "--", folder])
+        for name, text in files.items():
+            self.head.run(["bash", "-c", _WRITE, posixpath.join(folder, name), _FILE_MODE], text.encode())
+        where = (f"--chdir={folder}", f"--comment={token}", posixpath.join(folder, script))
+        said = self.head.run(["sbatch", "--parsable", *where])
+        number = said.strip().split(";")[0]
+        if not number.isdigit():
+            raise OperationFailed("sbatch gave no job number", why=said.strip()[:200] or "it said nothing", next=None)
+        return self.job(int(number)), True
+
+    def cancel(self, job_id: int) -> Job:
+        """Ask for the end of a job, with the signal it saves upon. One that is over is left alone."""
+        found = self.job(job_id)
+        if not found.over:
+            self.head.run(["scancel", str(job_id)])
+        return found
+
+    def output(self, job: Job, offset: int = 0, most: int = _MOST_BYTES) -> tuple[bytes, int]:
+        """(bytes, next offset): output of a job from a byte on, `most` at once; offset < 0: the last `most`."""
+        path = output_path(job)
+        size = int(self.head.run(["stat", "-c", "%s", "--", path]).strip() or 0)
+        begin = max(size - most, 0) if offset < 0 else min(offset, size)
+        packed = self.head.run(["bash", "-c", _READ, path, str(begin + 1), str(most)])
+        found = base64.b64decode(packed)
+        return found, begin + len(found)
+
+    def _with(self, token: str) -> Job | None:
+        return next((job for job in self.jobs() if job.comment == token and not job.over), None)
+
+
+def output_path(job: Job) -> str:
+    """Where the job writes, with what Slurm leaves in it replaced. Raises OperationFailed where it does not say."""
+    if not job.output:
+        raise OperationFailed(f"job {job.id} has no output file", why="Slurm names none", next=None)
+    path = job.output.replace("%x", job.name).replace("%j", str(job.id)).replace("%A", str(job.id))
+    return posixpath.join(job.folder, path)

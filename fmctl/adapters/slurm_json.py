@@ -1,0 +1,148 @@
+"""One tolerant reader of what `squeue`, `sacct`, `sinfo` and `scontrol` print with --json, from Slurm 22.05 to 26.05.
+
+What changed on the way: numbers became `{"set", "infinite", "number"}` (23.02), states lists (23.11), `sinfo --json`
+groups of nodes with one state (23.02), flags moved from `state_flags` into the state. Unknown fields are ignored,
+missing ones are empty: a newer Slurm says less here, and never fails.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from fmctl.domain.job import Job, SlurmNode
+from fmctl.errors import OperationFailed, shorten
+
+# What a state is when several words say it: the first of these that is among them, the rest are flags.
+_JOB_STATES = (
+    "PENDING", "RUNNING", "SUSPENDED", "COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED",
+    "BOOT_FAIL", "DEADLINE", "OUT_OF_MEMORY",
+)  # fmt: skip
+_NODE_STATES = ("DOWN", "IDLE", "ALLOCATED", "MIXED", "ERROR", "FUTURE", "UNKNOWN", "INVALID")
+_NO_REASON = ("", "None", "(null)", "N/A")
+
+
+def read_jobs(text: str) -> tuple[Job, ...]:
+    """The jobs of `squeue --json` or `sacct --json`. Raises OperationFailed where it is no JSON of Slurm."""
+    return tuple(_job(found) for found in _listed(text, "jobs", "squeue"))
+
+
+def read_nodes(text: str) -> tuple[SlurmNode, ...]:
+    """The nodes of `sinfo --json` or `scontrol show nodes --json`, each once. Raises OperationFailed."""
+    document = _document(text, "sinfo")
+    if isinstance(document.get("sinfo"), list):
+        found = [node for group in document["sinfo"] for node in _grouped(_mapping(group))]
+    else:
+        found = [_node(_mapping(one)) for one in _listed(text, "nodes", "sinfo")]
+    # A node stands in every partition that has it, and may be in a group twice.
+    return tuple({node.name: node for node in found if node.name}.values())
+
+
+def _document(text: str, what: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        said = shorten(" ".join(text.split()) or "nothing", 200)
+        raise OperationFailed(f"{what} did not answer in JSON", why=f"{error}; it said: {said}", next=None) from None
+    return _mapping(found)
+
+
+def _listed(text: str, name: str, what: str) -> Iterator[Mapping[str, Any]]:
+    found = _document(text, what).get(name)
+    if not isinstance(found, list):
+        raise OperationFailed(f"the answer of {what} has no {name}", why="an older Slurm than 22.05?", next=None)
+    yield from (one for one in found if isinstance(one, dict))
+
+
+def _job(found: Mapping[str, Any]) -> Job:
+    times = _mapping(found.get("time"))
+    old = _mapping(found.get("state"))  # sacct has the state and its reason in one
+    state, flags = _state(old.get("current", found.get("job_state")), _JOB_STATES)
+    reason = _text(old.get("reason", found.get("state_reason")))
+    ended = _at(times.get("end", found.get("end_time")))
+    over = state not in ("PENDING", "RUNNING", "SUSPENDED")
+    return Job(
+        id=int(_number(found.get("job_id")) or 0),
+        name=_text(found.get("name")),
+        state=state,
+        flags=flags,
+        reason="" if reason in _NO_REASON else reason,
+        nodes=_text(found.get("nodes")),
+        node_count=int(_number(found.get("node_count", found.get("allocation_nodes"))) or 0),
+        user=_text(found.get("user_name", found.get("user"))),
+        submitted=_at(times.get("submission", found.get("submit_time"))),
+        started=_at(times.get("start", found.get("start_time"))),
+        ended=ended if over else None,
+        restarts=int(_number(found.get("restart_cnt", found.get("restart_count"))) or 0),
+        exit_code=_exit_code(found.get("exit_code")) if over else None,
+        output=_text(found.get("standard_output", found.get("stdout"))),
+        folder=_text(found.get("current_working_directory", found.get("working_directory"))),
+        comment=_comment(found.get("comment")),
+    )
+
+
+def _node(found: Mapping[str, Any]) -> SlurmNode:
+    words = _words(found.get("state")) + _words(found.get("state_flags"))
+    state, flags = _state(words, _NODE_STATES)
+    reason = _text(found.get("reason"))
+    return SlurmNode(_text(found.get("name")), state, flags, reason, _at(found.get("reason_changed_at")))
+
+
+def _grouped(found: Mapping[str, Any]) -> Iterator[SlurmNode]:
+    """Nodes of one row of `sinfo`: they share state and reason."""
+    state, flags = _state(_words(_mapping(found.get("node")).get("state")), _NODE_STATES)
+    why = found.get("reason")
+    reason = _mapping(why)
+    said = _text(reason.get("description")) if reason else _text(why)
+    for name in _words(_mapping(found.get("nodes")).get("nodes"), upper=False):
+        yield SlurmNode(name, state, flags, said, _at(reason.get("time")))
+
+
+def _state(found: Any, known: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    words = _words(found)
+    state = next((word for word in known if word in words), words[0] if words else "UNKNOWN")
+    return state, tuple(word for word in words if word != state)
+
+
+def _words(found: Any, upper: bool = True) -> list[str]:
+    listed = found if isinstance(found, list) else [found] if isinstance(found, str) and found else []
+    return [str(word).upper() if upper else str(word) for word in listed]
+
+
+def _number(found: Any) -> float | None:
+    """A number, or one of those with `set` and `infinite`; None where it is not set or without end."""
+    if isinstance(found, dict):
+        if not found.get("set", True) or found.get("infinite"):
+            return None
+        found = found.get("number")
+    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def _at(found: Any) -> datetime | None:
+    seconds = _number(found)
+    if not seconds or not 0 < seconds < 2**40:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _exit_code(found: Any) -> int | None:
+    """The exit status; versions before 23.02 print what wait(2) gives: the status above the signal."""
+    if isinstance(found, dict):
+        code = _number(found.get("return_code"))
+        return None if code is None else int(code)
+    code = _number(found)
+    return None if code is None else int(code) >> 8
+
+
+def _comment(found: Any) -> str:
+    return _text(_mapping(found).get("job")) if isinstance(found, dict) else _text(found)
+
+
+def _text(found: Any) -> str:
+    return found if isinstance(found, str) else ""
+
+
+def _mapping(found: Any) -> Mapping[str, Any]:
+    return found if isinstance(found, dict) else {}
