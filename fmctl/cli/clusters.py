@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from fmctl.cli.consent import Aws, Consent, Name
+from fmctl.cli.consent import Aws, Consent, Name, Where, head_named
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prompts import ask_for_name, needs_yes
@@ -78,9 +78,20 @@ def logs(
     aws: Aws,
     out: Output,
     stream: Annotated[str, Argument(metavar="[STREAM]", help="Streams whose name holds this.")] = "cfn-init",
+    job: Annotated[Text, Option("--job", metavar="JOB", help="Output of a job.", show_default=False)] = None,
+    follow: Annotated[bool, Option("--follow", "-f", help="Until the job is over.")] = False,
+    head: Where = None,
 ) -> None:
-    """Lines of the cluster's CloudWatch streams: cfn-init, slurmctld, clustermgtd, bootstrap_error, ..."""
+    """Lines of the cluster's CloudWatch streams (cfn-init, slurmctld, clustermgtd, ...), or the output of a job."""
     settings = settings_for(out)
+    if job is not None:
+        from fmctl.adapters.slurm import Slurm
+        from fmctl.cli.jobs import job_output
+
+        job_output(
+            Slurm(ctx.obj.operations.head(settings, aws.options(), head_named(head, settings), name)), job, follow
+        )
+        return
     from fmctl.cluster import controller
 
     ports = ctx.obj.operations.ports(settings, aws.options(), None, True)

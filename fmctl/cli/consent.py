@@ -12,7 +12,14 @@ from fmctl.config import Settings
 from fmctl.errors import PermissionDenied
 from fmctl.units import parse_number
 
+_HEAD = "How the head node is reached: ssm, ssh://HOST, or local where this machine is it"
+Where = Annotated[Text, Option("--head", metavar="HOW", help=_HEAD, rich_help_panel="AWS", show_default=False)]
 Name = Annotated[str, Argument(metavar="NAME", help="The cluster.", show_default=False)]
+
+
+def head_named(head: str | None, settings: Settings) -> str:
+    """How the head node is reached: as asked, as set, else through Session Manager."""
+    return head or settings.text("head") or "ssm"
 
 
 def _aws(help: str, *flags: str, metavar: str) -> Any:

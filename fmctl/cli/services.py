@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fmctl.cli.market import Market, RealMarket
 
 if TYPE_CHECKING:
-    from fmctl.adapters.ports import Pcluster, Survey
+    from fmctl.adapters.ports import Head, Pcluster, Survey
     from fmctl.cluster.state import StateStore
     from fmctl.cluster.steps import Ports
     from fmctl.config import Settings
@@ -201,6 +201,9 @@ class Operations(Protocol):
     def store(self, settings: Settings, options: Mapping[str, str | None]) -> StateStore:
         """Where clusters and journals are kept."""
 
+    def head(self, settings: Settings, options: Mapping[str, str | None], how: str, cluster: str | None) -> Head:
+        """The head node of a cluster, reached as `how` says. Raises UsageError."""
+
 
 class RealOperations:
     """boto3, the worker process and the store, imported when first asked."""
@@ -237,6 +240,23 @@ class RealOperations:
         from fmctl.adapters.pcluster_environments import find
 
         return find(version, settings.text("pcluster_python"))
+
+    def head(self, settings: Settings, options: Mapping[str, str | None], how: str, cluster: str | None) -> Head:
+        """See `Operations`."""
+        from fmctl.adapters.heads import LocalHead, SshHead, SsmHead
+        from fmctl.errors import UsageError
+
+        kind, _, host = how.partition("://")
+        if how == "local":
+            return LocalHead()
+        if kind == "ssh" and host and not host.startswith("-"):
+            return SshHead(host)
+        if how != "ssm":
+            raise UsageError(f"--head {how!r} is no way to a head node", next="--head ssm | ssh://HOST | local")
+        if cluster is None:
+            raise UsageError("it is not said which cluster", next="fmctl jobs NAME; or --head local")
+        ports = self.ports(settings, options, None, True)
+        return SsmHead(ports.cloud, cluster)
 
     def store(self, settings: Settings, options: Mapping[str, str | None]) -> StateStore:
         """See `Operations`."""

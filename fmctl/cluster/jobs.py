@@ -44,6 +44,11 @@ REASONS: Mapping[str, tuple[str, str]] = {
 _NODES_DOWN = "Nodes required for job are DOWN, DRAINED or reserved"
 
 
+def token(cluster: str, digest: str) -> str:
+    """What stands in the comment of a submitted job: the same for the same cluster and rendering."""
+    return f"fmctl:{cluster}:{digest.removeprefix('sha256:')[:16]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A sentence, and what to do; next is empty where nothing is to be done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -211,11 +212,15 @@ class FakeLab:
         return self.found
 
 
+SLURM = Path(__file__).parents[1] / "data" / "slurm"
+
+
 class FakeOperations:
     """A small world (tests/unit/cluster) with one cluster, `live`, that was launched there; and a good survey."""
 
     def __init__(self) -> None:
         self.world, self.texts, self.pid = World(), {}, 0
+        self.shell = FakeHead()
         subnets = {f"subnet-0123456789abcdef{i}": replace(PRIVATE, id=f"subnet-0123456789abcdef{i}") for i in (0, 1)}
         self.survey_answers = FakeSurvey(subnets=subnets)
         made = replace(a_cluster(), name="live", usd_per_h=440.32, max_hours=0.25)
@@ -236,6 +241,30 @@ class FakeOperations:
 
     def store(self, settings: Any, options: Any) -> Any:
         return FakeStore(Gate(), self.texts)
+
+    def head(self, settings: Any, options: Any, how: str, cluster: str | None) -> Any:
+        return self.shell
+
+
+class FakeHead:
+    """A head node that replays what Slurm 24.11 printed, and keeps what was sent to it."""
+
+    label = "a recorded Slurm"
+
+    def __init__(self) -> None:
+        self.ran: list[tuple[tuple[str, ...], bytes]] = []
+        self.said = {name: (SLURM / f"{name}_24.11_v0.0.42{end}.json").read_text(encoding="utf-8")
+                     for name, end in (("squeue", ""), ("sinfo", "_down"))}  # fmt: skip
+
+    def run(self, command: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> str:
+        self.ran.append((tuple(command), stdin))
+        if command[0] == "sbatch":
+            return "1\n"
+        if command[0] == "stat":
+            return "6\n"
+        if command[0] == "bash" and "base64" in command[2]:
+            return base64.b64encode(b"step 1"[int(command[4]) - 1 :]).decode()
+        return self.said.get(command[0], "")
 
 
 def a_block(days: int, fee_usd: float | None, start: datetime) -> BlockOffering:

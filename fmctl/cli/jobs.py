@@ -1,0 +1,121 @@
+"""`submit`, `jobs`, `cancel`, and `logs --job`: Slurm on a cluster's head node."""
+
+# No `from __future__ import annotations` here: typer would compile each of these options from its text.
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Argument, Option
+
+from fmctl.cli.consent import Aws, Consent, Name, Where, head_named
+from fmctl.cli.options import Output, Text
+from fmctl.cli.output import emit, settings_for
+from fmctl.cli.prompts import ask_for_name, needs_yes
+from fmctl.cli.rendering import Wanted, asked_for, plan_document, shared_store, site_for
+from fmctl.cli.streams import write_stderr, write_stdout
+from fmctl.config import Settings
+from fmctl.units import parse_count
+
+if TYPE_CHECKING:
+    from fmctl.adapters.slurm import Slurm
+
+_Job = Annotated[str, Argument(metavar="JOB", help="Slurm's number of the job.", show_default=False)]
+_Plan = Annotated[str, Argument(metavar="PLAN", help="A saved plan, or a plan document.", show_default=False)]
+_FOLLOW_S = 1.0
+
+
+def submit(
+    ctx: typer.Context,
+    plan_name: _Plan,
+    wanted: Wanted,
+    aws: Aws,
+    consent: Consent,
+    out: Output,
+    head: Where = None,
+    folder: Annotated[
+        Text, Option("--folder", metavar="DIR", help="Where the job lies; on the file system.", show_default=False)
+    ] = None,
+) -> None:
+    """Hand the plan's job to the Slurm of its cluster, once: a second call finds the one that waits or runs.
+
+    Nodes that come with a job start now, within the cluster's cap and until its end.
+    """
+    settings = settings_for(out)
+    from fmctl.cli.rendering import _arch
+    from fmctl.cluster.jobs import token
+    from fmctl.cluster.render import CLUSTER, render, spec
+    from fmctl.cluster.render.job import SCRIPT
+    from fmctl.report.jobs import submit_answer
+
+    consent.refuse(settings)
+    document, _ = plan_document(plan_name, shared_store(settings, ctx.obj, aws.store))
+    site, name = site_for(wanted, settings), plan_name.rpartition("/")[2].removesuffix(".json")
+    made = spec(document, site, asked_for(wanted, settings), name)
+    rendering = render(made, ctx.obj.catalogue.load_instance(made.instance), _arch(made, ctx.obj))
+    files = {name: text for name, text in rendering.files.items() if name != CLUSTER}
+    shared = site.file_system.mount_dir if site.file_system is not None else "/home"
+    place = folder or f"{shared}/fmctl/{made.name}"
+    if consent.dry_run:
+        emit(submit_answer(made.name, place, sorted(files), None, False), out, settings)
+        return
+    slurm = _slurm(ctx, settings, aws, head, made.name)
+    job, new = slurm.submit(place, files, SCRIPT, token(made.name, rendering.digest))
+    emit(submit_answer(made.name, place, sorted(files), job, new), out, settings)
+
+
+def jobs(
+    ctx: typer.Context,
+    aws: Aws,
+    out: Output,
+    name: Annotated[Text, Argument(metavar="[NAME]", help="The cluster; none with --head local.")] = None,
+    head: Where = None,
+) -> None:
+    """Jobs of a cluster: what each does or why it waits, nodes that are out, and what to do about it."""
+    settings = settings_for(out)
+    from fmctl.report.jobs import jobs_answer
+
+    slurm = _slurm(ctx, settings, aws, head, name)
+    emit(jobs_answer(name, slurm.jobs(), slurm.nodes(), ctx.obj.now(), slurm.head.label), out, settings)
+
+
+def cancel(
+    ctx: typer.Context, name: Name, job: _Job, aws: Aws, consent: Consent, out: Output, head: Where = None
+) -> None:
+    """End a job: what it did since its last checkpoint is lost. One that is over is no error."""
+    settings = settings_for(out)
+    from fmctl.report.jobs import cancel_answer
+
+    consent.refuse(settings)
+    number = parse_count(job, what="JOB")
+    needs_yes(consent.yes or consent.dry_run, True)
+    slurm = _slurm(ctx, settings, aws, head, name)
+    found = slurm.job(number)
+    done = False
+    if not found.over and not consent.dry_run:
+        write_stderr(f"job {found.id} ({found.name}) is {found.state.lower()} on {found.nodes or 'no nodes yet'}\n")
+        if consent.yes or ask_for_name(name, "cancel"):
+            slurm.cancel(number)
+            done = True
+    emit(cancel_answer(name, slurm.job(number), done), out, settings)
+
+
+def job_output(slurm: "Slurm", job: str, follow: bool) -> None:
+    """What a job has written, to stdout; with `follow` until it is over."""
+    number, offset = parse_count(job, what="--job"), 0
+    while True:
+        found = slurm.job(number)
+        more = True
+        while more:
+            text, after = slurm.output(found, offset)
+            write_stdout(text.decode(errors="replace"))
+            more, offset = after > offset, after
+        if not follow or found.over:
+            return
+        time.sleep(_FOLLOW_S)
+
+
+def _slurm(ctx: typer.Context, settings: Settings, aws: Aws, head: str | None, name: str | None) -> "Slurm":
+    from fmctl.adapters.slurm import Slurm
+
+    return Slurm(ctx.obj.operations.head(settings, aws.options(), head_named(head, settings), name))

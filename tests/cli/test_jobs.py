@@ -1,0 +1,68 @@
+"""`submit`, `jobs`, `cancel`, `logs --job` over a head node that replays recorded output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SITE = """\
+region: us-east-1
+compute_subnet: subnet-0123456789abcdef0
+head_subnet: subnet-0123456789abcdef1
+"""
+
+
+@pytest.fixture
+def ops(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    (tmp_path / "site.yaml").write_text(SITE)
+    monkeypatch.setenv("FMCTL_SITE", str(tmp_path / "site.yaml"))
+    cli.ok("plan", "llama-3.1-70b", "--nodes", "8", "--save", "a1")
+    return cli
+
+
+def sent(ops: Any) -> list[tuple[str, ...]]:
+    return [command for command, _ in ops.services.operations.shell.ran]
+
+
+def test_submit_sends_the_files_and_the_script(ops: Any) -> None:
+    found = ops.ok("submit", "a1", "--json").json()["result"]
+    assert (found["submitted"], found["job"]["job"], found["folder"]) == (True, 1, "/fsx/fmctl/a1")
+    written = {command[3]: text for command, text in ops.services.operations.shell.ran if text}
+    assert set(written) == {"/fsx/fmctl/a1/job.sbatch", "/fsx/fmctl/a1/job.env"}
+    assert written["/fsx/fmctl/a1/job.sbatch"].startswith(b"#!/bin/bash")
+    (handed,) = [command for command in sent(ops) if command[0] == "sbatch"]
+    assert handed[-1] == "/fsx/fmctl/a1/job.sbatch"
+    assert any(word.startswith("--comment=fmctl:a1:") for word in handed)
+    assert "submitted" in ops.ok("submit", "a1").out
+
+
+def test_a_dry_run_and_read_only_send_nothing(ops: Any) -> None:
+    assert ops.ok("submit", "a1", "--dry-run", "--json").json()["result"]["job"] is None
+    assert ops("submit", "a1", "--read-only").code == 4
+    assert ops("cancel", "live", "1", "--yes", "--read-only").code == 4
+    assert sent(ops) == []
+
+
+def test_jobs_say_why_they_wait_and_which_nodes_are_out(ops: Any) -> None:
+    result = ops.ok("jobs", "live", "--json").json()["result"]
+    assert [job["job"] for job in result["jobs"]] == sorted((job["job"] for job in result["jobs"]), reverse=True)
+    assert {"RUNNING", "PENDING"} <= {job["state"] for job in result["jobs"]}
+    assert all(job["said"] for job in result["jobs"])
+    assert result["seen_from"] == "a recorded Slurm"
+    assert "waits" in ops.ok("jobs", "live").out
+
+
+def test_cancel_needs_consent_and_leaves_what_is_over(ops: Any) -> None:
+    assert ops("cancel", "live", "1").code == 2
+    found = ops.ok("cancel", "live", "1", "--yes", "--json").json()["result"]
+    assert found["cancelled"] is True
+    assert ("scancel", "1") in sent(ops)
+    assert ops("cancel", "live", "999", "--yes").code == 2
+    assert ops("cancel", "live", "x", "--yes").code == 2
+
+
+def test_output_of_a_job_is_stdout_alone(ops: Any) -> None:
+    ran = ops.ok("logs", "live", "--job", "1")
+    assert (ran.out, ran.err) == ("step 1", "")
