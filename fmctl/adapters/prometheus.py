@@ -146,7 +146,8 @@ class Prometheus:
         try:
             return self._read(request)
         except HTTPError as error:
-            raise of_status(error, path) from error
+            with error:  # it holds the connection
+                raise of_status(error, path) from error
         except (URLError, HTTPException, OSError) as error:
             raise of_network(error, self._url, self._timeout_s) from error
 
