@@ -1,0 +1,79 @@
+"""A row of a plan, promtool and Prometheus where they are installed; sockets are open to 127.0.0.1 alone."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+MUST = os.environ.get("FMCTL_TEST_PROMETHEUS", "")  # read before the suite's own fixture takes FMCTL_* away
+_CONNECT, _RESOLVE = socket.socket.connect, socket.getaddrinfo  # before the suite closes them
+# A 70B model on 16 nodes of 8 H100, as `plan` writes a row; what nothing here reads is left out.
+ROW: dict[str, Any] = {
+    "model": "llama-3.1-70b",
+    "instance": "p5.48xlarge",
+    "nodes": 16,
+    "gpus": 128,
+    "time": {"step_s": 28.287, "step_low_s": 24.644, "step_high_s": 32.469},
+    "run": {"tokens_per_s": 148276.4},
+    "flop": {"mfu": 0.5259},
+    "memory": {"used_bytes": 74257716806.7, "device_bytes": 85899345920},
+    "energy": {"power_w": 143016.9},
+    "cost": {"usd_per_h": 880.64},
+    "whole_run": {"save_interval_s": 3514.6, "save_stall_s": 4.8, "save_drain_s": 1097.6, "blocks": []},
+}
+BLOCK = {
+    "start": "2027-01-05T11:30:00+00:00",
+    "end": "2027-01-19T11:30:00+00:00",
+    "save_by": "2027-01-19T10:20:00+00:00",
+}
+
+
+@pytest.fixture
+def row() -> dict[str, Any]:
+    """A row of one's own to change."""
+    return copy.deepcopy(ROW)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def open_loopback(closed_sockets: None) -> Iterator[None]:
+    """127.0.0.1 can be reached from here, nothing else."""
+
+    def connect(self: socket.socket, address: Any) -> None:
+        assert address[0] == "127.0.0.1", f"a test reached for the network: {address!r}"
+        _CONNECT(self, address)
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        assert host == "127.0.0.1", f"a test asked for the address of {host!r}"
+        return _RESOLVE(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect)
+        patch.setattr(socket, "getaddrinfo", getaddrinfo)
+        yield
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """Where promtool is; skips where it is not."""
+    return installed("promtool")
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> str:
+    """Where Prometheus is; skips where it is not."""
+    return installed("prometheus")
+
+
+def installed(name: str) -> str:
+    """The program's path. Skips without it, unless FMCTL_TEST_PROMETHEUS says that it has to be there."""
+    found = shutil.which(name)
+    if found is None:
+        assert not MUST, f"{name} has to be installed here"
+        pytest.skip(f"{name} is not installed: apt-get install prometheus")
+    return found
