@@ -131,6 +131,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                 daemon.wait(5)
             except subprocess.TimeoutExpired:
                 daemon.kill()
+                daemon.wait()
         if was is None:
             os.environ.pop("SLURM_CONF", None)
         else:
