@@ -80,9 +80,14 @@ def run_script(of: ClusterSpec, folder: Path, *more: str) -> list[str]:
     files = rendered(of).files
     (folder / job.SCRIPT).write_text(files[job.SCRIPT])
     extra = "".join(f"{line}\n" for line in more)
-    (folder / job.ENVIRONMENT).write_text(f"{files[job.ENVIRONMENT]}JOB_CHECKPOINTS={folder}/saved\n{extra}")
+    (folder / job.ENVIRONMENT).write_text(
+        f"{files[job.ENVIRONMENT]}JOB_CHECKPOINTS={folder}/saved\nJOB_HEALTH=0\n{extra}"
+    )
+    for name in set(files) - {job.SCRIPT, job.ENVIRONMENT, "cluster.yaml"}:
+        (folder / name).write_text(files[name])
     start = f'{FAKE_SRUN}; scontrol() {{ printf "%s\\n" n1 n2; }}; export -f srun scontrol; bash {job.SCRIPT} --lr 1'
     env = {
+        "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "my-plan", "SLURM_JOB_NUM_NODES": "2",
         "PATH": "/usr/bin:/bin", "SLURM_SUBMIT_DIR": str(folder), "SLURM_JOB_NODELIST": "n[1-2]",
         "SLURM_CPUS_ON_NODE": "192",
     }  # fmt: skip
@@ -91,7 +96,7 @@ def run_script(of: ClusterSpec, folder: Path, *more: str) -> list[str]:
     )
     assert done.returncode == 0, done.stderr
     assert (folder / "saved").is_dir()
-    return done.stdout.splitlines()
+    return [line for line in done.stdout.splitlines() if not line.startswith("fmctl: ")]
 
 
 def test_the_script_hands_megatron_the_layout(tmp_path: Path) -> None:
@@ -116,7 +121,7 @@ def test_the_script_hands_torchtitan_its_overrides(tmp_path: Path) -> None:
 
 
 def test_other_frameworks_get_the_layout_as_environment(tmp_path: Path) -> None:
-    of = spec(row=row(framework="nanotron"))
+    of = spec(row=row(framework="internevo"))
     assert run_script(of, tmp_path, "JOB_ENTRY=train.py") == ["torchrun", "train.py", "--lr", "1"]
     assert "LAYOUT_TP=4\n" in rendered(of).files[job.ENVIRONMENT]
     assert any("set JOB_ENTRY" in line for line in rendered(of).warnings)
@@ -130,7 +135,7 @@ def test_a_checkpoint_folder_is_needed() -> None:
 
 
 def test_efa_variables_only_where_there_is_efa() -> None:
-    assert "FI_PROVIDER=efa\n" in rendered(spec()).files[job.ENVIRONMENT]
+    assert "FI_EFA_USE_HUGE_PAGE=0\n" in rendered(spec()).files[job.ENVIRONMENT]
     assert "FI_" not in rendered(spec(efa=False)).files[job.ENVIRONMENT]
 
 
@@ -145,7 +150,10 @@ def test_one_connection_before_blackwell_alone() -> None:
         ({"pp": 2, "vpp": 4, "schedule": Schedule.INTERLEAVED}, "--num-virtual-stages-per-pipeline-rank 4"),
         ({"cp": 2, "cp_comm": ContextComm.ALL_TO_ALL}, "--context-parallel-size 2 --cp-comm-type a2a"),
         ({"recompute": Recompute.FULL}, "--recompute-granularity full --recompute-method uniform"),
-        ({"recompute": Recompute.FULL, "recompute_layers": 5, "vpp": 2}, "block --recompute-num-layers 3"),
+        (
+            {"pp": 2, "recompute": Recompute.FULL, "recompute_layers": 6, "vpp": 2, "schedule": Schedule.INTERLEAVED},
+            "block --recompute-num-layers 3",
+        ),
         ({"precision": Precision.FP8}, "--bf16 --fp8-format hybrid"),
         ({"precision": Precision.MXFP8}, "--fp8-recipe mxfp8"),
         ({"precision": Precision.NVFP4}, "--fp4-format e2m1"),
@@ -194,7 +202,7 @@ def test_unknown_tokens_and_architectures_are_said() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_whatever_gets_past_the_checks_is_still_quoted(text: str, tmp_path: Path) -> None:
     """The environment and the array with values that `render` would have refused: bash reads them back unchanged."""
-    run = Run(text, "nanotron", Layout(), 8192, 512, 100, 10, None)
+    run = Run(text, "internevo", Layout(), 8192, 512, 100, 10, None)
     made = job.environment(spec(), run, instance("p5.48xlarge"), None)
     path = tmp_path / "job.env"
     path.write_text(made, encoding="utf-8")
