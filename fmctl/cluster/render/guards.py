@@ -34,7 +34,7 @@ lacking() {
     PATH=$PATH:/opt/amazon/efa/bin
     gpus=$(nvidia-smi -L 2>/dev/null | grep -c "^GPU " || true)
     if [ "$gpus" != "$JOB_GPUS_PER_NODE" ]; then echo "$SLURMD_NODENAME $gpus of $JOB_GPUS_PER_NODE GPUs"; exit; fi
-    if [ "${JOB_EFA_PER_NODE:-0}" -gt 0 ]; then
+    if [ "${JOB_EFA_PER_NODE:-0}" -gt 0 ] && command -v fi_info >/dev/null; then
       efa=$(fi_info -p efa 2>/dev/null | sed -n "s/^ *domain: *//p" | sed "s/-[a-z]*$//" | sort -u | grep -c . || true)
       [ "$efa" = "$JOB_EFA_PER_NODE" ] || echo "$SLURMD_NODENAME $efa of $JOB_EFA_PER_NODE EFA interfaces"
     fi' check
@@ -44,30 +44,43 @@ bus_gb_per_s() {
   timeout 300 srun --nodes="$2" --nodelist="$1" --ntasks-per-node="$JOB_GPUS_PER_NODE" \\
     --gpus-per-node="$JOB_GPUS_PER_NODE" --mpi=pmix --cpu-bind=none \\
     "$all_reduce" -b 1G -e 1G -w 5 -n 20 -g 1 2>/dev/null |
-    sed -n 's/^# Avg bus bandwidth *: *\\([0-9.]*\\).*/\\1/p'
+    sed -n 's/^# Avg bus bandwidth *: *\\([0-9.]*\\).*/\\1/p' || true
 }
 # Whether a measured rate is below what the plan's model expects, tolerance included.
 too_slow() { awk -v got="$1" -v want="$2" -v share="$JOB_BUS_SHARE" 'BEGIN { exit !(got < want * share) }'; }
-# Nodes that are slow with both of their neighbours, from two rounds of pairs.
+# Nodes that are slow with both of their neighbours in the ring of nodes: rounds of pairs that share no node.
 slow_nodes() {
-  local round i pair got count=${#hosts[@]}
-  local -a slow=()
+  local round i pair folder count=${#hosts[@]}
+  local -a slow=() firsts=()
+  folder=$(mktemp -d)
   for i in "${!hosts[@]}"; do slow[i]=0; done
-  for round in 0 1; do
-    for ((i = round; i < count; i += 2)); do
+  for round in 0 1 2; do
+    firsts=()
+    for ((i = 0; i < count; i++)); do
+      # An odd ring needs a round of its own for its last pair.
+      if ((i == count - 1 && count % 2)); then pair=2; else pair=$((i % 2)); fi
+      if [ "$pair" = "$round" ]; then firsts+=("$i"); fi
+    done
+    for i in "${firsts[@]}"; do bus_gb_per_s "${hosts[i]},${hosts[(i + 1) % count]}" 2 >"$folder/$i" & done
+    wait
+    for i in "${firsts[@]}"; do
       pair=$(((i + 1) % count))
-      [ "$pair" -ne "$i" ] || continue
-      got=$(bus_gb_per_s "${hosts[i]},${hosts[pair]}" 2)
-      if [ -z "$got" ] || ! too_slow "$got" "$JOB_PAIR_GB_PER_S"; then continue; fi
+      if [ ! -s "$folder/$i" ] || ! too_slow "$(<"$folder/$i")" "$JOB_PAIR_GB_PER_S"; then continue; fi
       slow[i]=$((slow[i] + 1)) slow[pair]=$((slow[pair] + 1))
     done
   done
+  rm -r -- "$folder"
   for i in "${!hosts[@]}"; do if [ "${slow[i]}" -ge 2 ]; then echo "${hosts[i]}"; fi; done
 }
 # Before the first step: every node has what its type has, and the network carries what the plan counts on.
 check_health() {
   local line node got found
   found=$(lacking || echo "unknown check failed")
+  # What all nodes lack is the image's or the check's own fault: draining every one of them would help nobody.
+  if [ "${#hosts[@]}" -gt 1 ] && [ "$(grep -c . <<<"$found")" -eq "${#hosts[@]}" ]; then
+    say "no node is fit, so that none is drained: ${found//$'\\n'/; }"
+    return 1
+  fi
   if [ -n "$found" ]; then
     while read -r node line; do [ "$node" = unknown ] || drain "$node" "$line"; done <<<"$found"
     again "nodes are not fit: ${found//$'\\n'/; }" || return 1
@@ -115,6 +128,7 @@ watch_log() {
 ENDING = """\
 # Slurm's signal before the time limit, or our own before a Capacity Block goes: a last save, then the end.
 ending=0
+# shellcheck disable=SC2317,SC2329
 ask_for_save() {
   ending=1
   if [ -n "$save_signal" ]; then
@@ -126,7 +140,7 @@ ask_for_save() {
 }
 trap ask_for_save USR1
 helpers=()
-# shellcheck disable=SC2317
+# shellcheck disable=SC2317,SC2329
 stop_helpers() { if [ "${#helpers[@]}" -gt 0 ]; then kill "${helpers[@]}" 2>/dev/null || true; fi; }
 trap stop_helpers EXIT
 if [ -n "${JOB_USABLE_UNTIL:-}" ]; then

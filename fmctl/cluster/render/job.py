@@ -22,7 +22,7 @@ from fmctl.cluster.render.launches import BODY, HEAD, LAUNCH, TELL
 from fmctl.cluster.render.layouts import Run
 from fmctl.cluster.render.network import bus_bytes_per_s
 from fmctl.cluster.render.recipes import BRIDGE, DEEPSPEED, MEGATRON, NANOTRON, TORCHTITAN, Recipe, recipe_for, told
-from fmctl.cluster.render.resume import NEWEST, NOWHERE
+from fmctl.cluster.render.resume import NEWEST
 from fmctl.cluster.render.storage import SCRATCH
 from fmctl.cluster.render.versions import pair_lines
 from fmctl.cluster.render.words import Words
@@ -68,7 +68,7 @@ def script(spec: ClusterSpec, run: Run, fleet: Fleet, instance: Instance, arch: 
     signal = "save_signal=TERM" if recipe in _CAN_SAVE else "save_signal="
     known_bad = pair_lines(facts(spec, run, instance))
     parts = (
-        head, "set -euo pipefail\n", AGAIN, HEALTH, WATCH, NEWEST.get(name, NOWHERE), BODY, known_bad,
+        head, "set -euo pipefail\n", AGAIN, HEALTH, WATCH, NEWEST.get(name, ""), BODY, known_bad,
         f"{signal}\n", ENDING, f"{entry}\n", _array("arguments", fixed_arguments(spec, run, arch)), TELL.get(name, ""),
         LAUNCH,
     )  # fmt: skip
@@ -247,7 +247,8 @@ def _care(spec: ClusterSpec, run: Run, instance: Instance) -> Iterator[tuple[str
     """What health check, hang detection and the last save go by; a rate is left empty where there is no network."""
     known = spec.efa or spec.nodes == 1
     yield "JOB_HEALTH", "1"
-    yield "JOB_EFA_PER_NODE", str(instance.efa_interfaces // instance.member_count if spec.efa else 0)
+    # How many interfaces an UltraServer's instances have is not published for sure (4 or 8): they are not counted.
+    yield "JOB_EFA_PER_NODE", str(instance.efa_interfaces if spec.efa and not instance.member_type else 0)
     rates = (bus_bytes_per_s(instance, spec.nodes * instance.member_count), bus_bytes_per_s(instance, 2))
     for name, rate in zip(("JOB_BUS_GB_PER_S", "JOB_PAIR_GB_PER_S"), rates, strict=True):
         yield name, f"{rate / 1e9:.1f}" if known and rate else ""

@@ -48,4 +48,3 @@ NEWEST: Mapping[str, str] = {
         _LISTED.format(file="latest", strip="global_step"),
     ),
 }  # fmt: skip
-NOWHERE = "newest_checkpoint() { :; }\n"
