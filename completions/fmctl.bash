@@ -192,13 +192,14 @@ _fmctl() {
         --reservation) :; return ;;
         --max-hours) :; return ;;
         --idle-minutes) :; return ;;
+        --recipe) :; return ;;
         --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --no-efa --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
@@ -474,6 +475,7 @@ _fmctl() {
         --reservation) :; return ;;
         --max-hours) :; return ;;
         --idle-minutes) :; return ;;
+        --recipe) :; return ;;
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
@@ -483,7 +485,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --no-efa --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
@@ -497,6 +499,7 @@ _fmctl() {
         --reservation) :; return ;;
         --max-hours) :; return ;;
         --idle-minutes) :; return ;;
+        --recipe) :; return ;;
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
@@ -507,7 +510,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --no-efa --profile --region --store --yes -y --dry-run --read-only --timeout --break-lock --output -o --json --query --fields --out -O --no-color --quiet -q --rehearse --skip-preflight -h --help'
+        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --profile --region --store --yes -y --dry-run --read-only --timeout --break-lock --output -o --json --query --fields --out -O --no-color --quiet -q --rehearse --skip-preflight -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi

@@ -190,13 +190,14 @@ _fmctl() {
         --reservation) :; return ;;
         --max-hours) :; return ;;
         --idle-minutes) :; return ;;
+        --recipe) :; return ;;
         --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--no-efa:No EFA interfaces.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -494,6 +495,7 @@ _fmctl() {
         --reservation) :; return ;;
         --max-hours) :; return ;;
         --idle-minutes) :; return ;;
+        --recipe) :; return ;;
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
@@ -503,7 +505,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -518,6 +520,7 @@ _fmctl() {
         --reservation) :; return ;;
         --max-hours) :; return ;;
         --idle-minutes) :; return ;;
+        --recipe) :; return ;;
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
@@ -528,7 +531,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--rehearse:Against a local AWS that fmctl starts itself.' '--skip-preflight:Launch whatever the checks say.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--rehearse:Against a local AWS that fmctl starts itself.' '--skip-preflight:Launch whatever the checks say.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi

@@ -41,6 +41,7 @@ def _option(help: str, *flags: str, metavar: str) -> Any:
 
 _BOUGHT = f"How the GPUs are bought, as the plan was priced unless said: {' | '.join(CAPACITIES)}"
 _RESERVATION = "Reservation of odcr and capacity-block; one per UltraServer, with commas"
+_RECIPE = "Program that trains, where a framework has several: megatron-lm | megatron-bridge"
 _STATIC = "Nodes run from the start; otherwise they come with a job and go when idle"
 
 
@@ -58,13 +59,15 @@ class Wanted:
     )
     idle_minutes: Annotated[Text, _option("Idle nodes go after so long (30)", "--idle-minutes", metavar="M")] = None
     static: Annotated[bool, Option("--static", help=_STATIC, rich_help_panel="Cluster")] = False
+    recipe: Annotated[Text, _option(_RECIPE, "--recipe", metavar="NAME")] = None
     no_efa: Annotated[bool, Option("--no-efa", help="No EFA interfaces.", rich_help_panel="Cluster")] = False
 
 
 def render(ctx: typer.Context, plan_name: _PlanName, wanted: Wanted, out: Output) -> None:
     """The ParallelCluster configuration, the Slurm job and its environment for a saved plan; nothing is launched.
 
-    With -O FOLDER: cluster.yaml, job.sbatch and job.env there, each whole or not at all; otherwise all on stdout.
+    With -O FOLDER: cluster.yaml, job.sbatch, job.env and the framework's own file there, each whole or not at all;
+    otherwise all on stdout.
     """
     settings = settings_for(out)
     if out.out is not None and not out.out.strip():
@@ -115,6 +118,7 @@ def asked_for(wanted: Wanted, settings: Settings) -> "Asked":
         idle_minutes=minutes,
         static=wanted.static,
         efa=not wanted.no_efa,
+        recipe=wanted.recipe or "",
     )
 
 

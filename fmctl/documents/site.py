@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from fmctl.documents.base import Open
 from fmctl.domain.checked import FILE_SYSTEM, KINDS, SITE, check_site
 from fmctl.domain.cluster import PCLUSTER_VERSION, FileSystem, Site
+from fmctl.domain.software import COMPONENTS
 from fmctl.errors import UnknownName, UnreadableFile, UsageError, did_you_mean, shorten
 from fmctl.files import read_text
 
@@ -75,6 +76,10 @@ class SiteDocument(_Closed):
     )
     pcluster_version: Annotated[str, _kind(SITE["pcluster_version"], "of ParallelCluster")] = PCLUSTER_VERSION
     tags: Annotated[dict[str, str], Field(description="beside fmctl's own")] = Field(default_factory=dict)
+    software: Annotated[
+        dict[str, str],
+        Field(description=f"versions in the image, held against known-bad ones: {', '.join(COMPONENTS)}"),
+    ] = Field(default_factory=dict)
 
 
 def read_site(path: str | Path) -> Site:
@@ -104,6 +109,7 @@ def site_of(found: Any, where: str) -> Site:
         None if disk is None else FileSystem(**{n: getattr(disk, n) for n in type(disk).model_fields})
     )
     fields |= {"security_groups": tuple(read.security_groups), "tags": MappingProxyType(dict(read.tags))}
+    fields |= {"software": MappingProxyType(dict(read.software))}
     try:
         return check_site(Site(**fields))
     except UsageError as error:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fmctl.domain.cluster import FileSystem, Site
-from fmctl.errors import UsageError, shorten
+from fmctl.domain.software import COMPONENTS, is_version
+from fmctl.errors import UnknownName, UsageError, shorten
 
 _BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _STEP = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
@@ -115,6 +116,7 @@ def check_site(site: Site) -> Site:
         )
     whole("login_nodes", site.login_nodes, 0, 10)
     check_tags(site.tags)
+    check_software(site.software)
     if site.file_system is not None:
         check_file_system(site.file_system)
     return site
@@ -132,6 +134,21 @@ def check_tags(tags: Mapping[str, str]) -> None:
                 f"tags '{shorten(key)}' cannot be used",
                 why=f"{', '.join(RESERVED_TAGS)} are reserved",
                 next="tags: {team: research}",
+            )
+
+
+def check_software(software: Mapping[str, str]) -> None:
+    """Raises UsageError for a component that no rule is about, or what is no version."""
+    for name, version in software.items():
+        if name not in COMPONENTS:
+            raise UnknownName(
+                "software component", str(name), COMPONENTS, next=f"software: one of {', '.join(COMPONENTS)}"
+            )
+        if not is_version(version):
+            raise UsageError(
+                f"software.{name} '{shorten(str(version))}' cannot be used",
+                why="it has to be a version of digits and dots",
+                next="software: {nccl: 2.28.3}",
             )
 
 

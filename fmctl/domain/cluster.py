@@ -36,6 +36,7 @@ class Site:
     account: 12 digits; launches elsewhere are refused where it is set. compute_subnet: private, in the zone of the
     capacity. head_subnet: private too unless `public_head`. key_name: an ed25519 key pair, or None for SSM alone.
     ami: instead of the official image. bucket: artefacts and checkpoints. tags: beside fmctl's own.
+    software: versions in the image, by component (`domain.software`).
     """
 
     region: str
@@ -55,6 +56,7 @@ class Site:
     file_system: FileSystem | None = field(default_factory=FileSystem)
     pcluster_version: str = PCLUSTER_VERSION
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    software: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class ClusterSpec:
     row: the plan's candidate as the document has it (`result.rows[]` of fmctl.plan/1: instance, nodes, layout,
     workload, framework, model). plan, plan_digest: where it came from. max_hours: the end that AWS itself enforces.
     idle_minutes: idle nodes go after so long. usd_per_h: of all nodes, None where no price is known. efa: interfaces
-    where the type has them.
+    where the type has them. recipe: the program that trains, where the framework has several (empty: its first).
     """
 
     name: str
@@ -92,6 +94,7 @@ class ClusterSpec:
     price_date: str = ""
     created_by: str = ""
     efa: bool = True
+    recipe: str = ""
 
     @property
     def instance(self) -> str:

@@ -6,17 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from fmctl.cluster.render import capacity, config, job
-from fmctl.cluster.render.layouts import run_of
+from fmctl.cluster.render import capacity, config, job, versions
+from fmctl.cluster.render.layouts import Run, run_of
 from fmctl.cluster.render.parts import as_yaml
 from fmctl.cluster.render.spec import Asked, spec
 from fmctl.domain.cluster import PCLUSTER_VERSION, ClusterSpec
 from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
+from fmctl.errors import UsageError
 
 __all__ = ["CLUSTER", "Asked", "Rendering", "render", "spec"]
 
 CLUSTER = "cluster.yaml"
+# Ranks of one group that fused dispatch kernels carry over EFA. Source: public results of DeepEP-class kernels on EFA.
+_MOST_FUSED_RANKS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,26 @@ def render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None = None)
     """
     cluster = config.cluster(spec, instance)
     run = run_of(spec.row)
+    versions.check(job.facts(spec, run, instance))
+    _check_dispatch(run, instance)
     fleet = capacity.fleet(instance, spec.nodes)
     files = {
         CLUSTER: as_yaml(cluster),
         job.SCRIPT: job.script(spec, run, fleet, instance, arch),
         job.ENVIRONMENT: job.environment(spec, run, instance, arch),
+        **job.words(spec, run, arch).files,
     }
-    found = (*_warnings(spec), *capacity.warnings(spec, instance), *job.warnings(spec, run, arch))
+    found = (*_warnings(spec), *capacity.warnings(spec, instance), *job.warnings(spec, run, instance, arch))
     return Rendering(files, tuple(dict.fromkeys(found)))
+
+
+def _check_dispatch(run: Run, instance: Instance) -> None:
+    if job.fused_across(run, instance) and run.layout.ep * run.layout.etp > _MOST_FUSED_RANKS:
+        raise UsageError(
+            f"fused expert dispatch over {run.layout.ep * run.layout.etp} ranks does not run on EFA",
+            why=f"its kernels end at {_MOST_FUSED_RANKS}",
+            next="plan with a smaller ep, or all-to-all dispatch",
+        )
 
 
 def _warnings(spec: ClusterSpec) -> Iterator[str]:

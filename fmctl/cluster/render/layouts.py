@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from math import ceil, isfinite
 from typing import Any
 
@@ -18,7 +19,11 @@ _MAY_BE_ZERO = ("recompute_layers", "sequence_parallel")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is trained, how it is spread, how long. steps: of the whole run, UNSTATED_STEPS where tokens are unknown."""
+    """What is trained, how it is spread, how long. steps: of the whole run, UNSTATED_STEPS where tokens are unknown.
+
+    save_every: steps between checkpoints. step_s, save_s (stall and drain of one save), load_s: None where unknown.
+    usable_until: when the plan's Capacity Block goes, ISO; None without one, or with several.
+    """
 
     model: str
     framework: str
@@ -28,6 +33,10 @@ class Run:
     steps: int
     save_every: int
     tokens: float | None
+    step_s: float | None = None
+    save_s: float | None = None
+    load_s: float | None = None
+    usable_until: str | None = None
 
     @property
     def micro_batches(self) -> int:
@@ -41,7 +50,9 @@ def run_of(row: Mapping[str, Any]) -> Run:
     batch, seq = _count(workload["global_batch"], "global_batch"), _count(workload["seq_len"], "seq_len")
     tokens = positive(workload.get("tokens"))
     steps = ceil(tokens / (batch * seq)) if tokens else UNSTATED_STEPS
-    step_s = positive(row["time"].get("step_s")) or _CHECKPOINT_EVERY_S
+    step_s, whole = positive(row["time"].get("step_s")), row.get("whole_run") or {}
+    interval_s = positive(whole.get("save_interval_s")) or _CHECKPOINT_EVERY_S
+    save_s = (positive(whole.get("save_stall_s")) or 0.0) + (positive(whole.get("save_drain_s")) or 0.0)
     return Run(
         model=checked("label", row["model"], "model"),
         framework=checked("label", row["framework"], "framework"),
@@ -49,9 +60,18 @@ def run_of(row: Mapping[str, Any]) -> Run:
         seq_len=seq,
         global_batch=batch,
         steps=steps,
-        save_every=max(1, min(steps, round(_CHECKPOINT_EVERY_S / step_s))),
+        save_every=save_steps(interval_s, step_s, steps),
         tokens=tokens,
+        step_s=step_s,
+        save_s=save_s or None,
+        load_s=positive(whole.get("load_s")),
+        usable_until=_usable_until(whole.get("blocks")),
     )
+
+
+def save_steps(interval_s: float, step_s: float | None, steps: int) -> int:
+    """Steps between checkpoints: the interval in steps, from one to all; one where a step's time is unknown."""
+    return 1 if step_s is None else max(1, min(steps, round(interval_s / step_s)))
 
 
 def layout_of(found: Mapping[str, Any]) -> Layout:
@@ -63,6 +83,20 @@ def positive(value: Any) -> float | None:
     """A number above zero that a document holds; None for anything else."""
     known = isinstance(value, int | float) and isfinite(value) and value > 0
     return float(value) if known else None
+
+
+def _usable_until(blocks: Any) -> str | None:
+    """When the only Capacity Block of a plan goes. Raises UnreadableFile for what is no moment."""
+    if not isinstance(blocks, list) or len(blocks) != 1:
+        return None
+    found = blocks[0].get("usable_until") if isinstance(blocks[0], Mapping) else None
+    try:
+        moment = datetime.fromisoformat(found) if isinstance(found, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _damaged("usable_until", found, "a moment with its zone")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _value(name: str, value: Any) -> int:

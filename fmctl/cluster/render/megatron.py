@@ -1,154 +1,212 @@
-"""Arguments of Megatron-Core's pretrain_gpt.py for a layout and an architecture."""
+"""A layout as arguments of Megatron-LM's pretrain_gpt.py, and back.
+
+Names as of Megatron-Core 0.17. Source: Megatron-LM's argument list and its user guide (parallelism strategies,
+custom pipeline layout, CUDA graphs, Megatron-FSDP).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 from fmctl.cluster.render.layouts import Run
+from fmctl.cluster.render.words import Words, flags, one_of, ranks_left, unreadable, whole
 from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
-from fmctl.domain.model import FeedForward, Mixer, ModelArch
+from fmctl.domain.model import ModelArch
+from fmctl.perf.stages import chunk_sizes, head_layers
 
-_CP_COMM = {ContextComm.RING: "p2p", ContextComm.ALL_GATHER: "allgather", ContextComm.ALL_TO_ALL: "a2a"}
+CP_COMM = {ContextComm.RING: "p2p", ContextComm.ALL_GATHER: "allgather", ContextComm.ALL_TO_ALL: "a2a"}
+SHARDED = {Sharding.ZERO2: "optim_grads", Sharding.ZERO3: "optim_grads_params"}
+# implementation and scope
+GRAPHS = {CudaGraph.LAYER: ("transformer_engine", "attn"), CudaGraph.FULL: ("local", "full_iteration")}
 _PRECISION = {
     Precision.BF16: (),
     Precision.FP8: ("--fp8-format", "hybrid", "--fp8-recipe", "tensorwise"),
     Precision.MXFP8: ("--fp8-format", "e4m3", "--fp8-recipe", "mxfp8"),
     Precision.NVFP4: ("--fp4-format", "e2m1", "--fp4-recipe", "nvfp4"),
 }
-_SHARDED = {Sharding.ZERO2: "optim_grads", Sharding.ZERO3: "optim_grads_params"}
-_GRAPHS = {
-    CudaGraph.LAYER: ("--cuda-graph-impl", "transformer_engine", "--cuda-graph-scope", "attn"),
-    CudaGraph.FULL: ("--cuda-graph-impl", "local", "--cuda-graph-scope", "full_iteration"),
-}
+_RECIPES = {"tensorwise": Precision.FP8, "mxfp8": Precision.MXFP8, "nvfp4": Precision.NVFP4}
 _FUSED = ("--moe-token-dispatcher-type", "flex", "--moe-flex-dispatcher-backend", "deepep")
 
 
-def layout_arguments(run: Run) -> Iterator[str]:
+def refusals(run: Run, arch: ModelArch | None, name: str = "Megatron-LM") -> Iterator[str]:
+    """Why Megatron cannot be told this layout; nothing where it can."""
+    layout = run.layout
+    if layout.schedule == Schedule.ZERO_BUBBLE:
+        yield f"{name} has no zero-bubble schedule"
+    elif (layout.schedule == Schedule.INTERLEAVED) != (layout.vpp > 1):
+        yield f"{name} interleaves exactly where a stage holds several chunks"
+    if layout.recompute_layers % layout.vpp:
+        yield (
+            f"{name} recomputes the same number of layers in every chunk of a stage: {layout.recompute_layers} layers "
+            f"do not divide over {layout.vpp}"
+        )
+    if layout.dispatcher == Dispatcher.PROXY:
+        yield f"{name} has no option for a CPU-proxy dispatcher: UCCL-EP is installed in place of DeepEP, as fused"
+    if has_experts(layout, arch) and layout.tp > 1 and not layout.sequence_parallel:
+        yield f"{name} trains experts beside tensor parallelism only with sequence parallelism"
+    ranks = layout.tp * layout.cp * layout.dp // (layout.ep * layout.etp)
+    if has_experts(layout, arch) and layout.dp_replicate > 1 and ranks % layout.dp_replicate:
+        yield f"{name} replicates experts too: {ranks} ranks per expert do not divide by {layout.dp_replicate}"
+
+
+def write(run: Run, arch: ModelArch | None) -> Words:
+    """The layout as arguments."""
+    return Words(tuple(layout_arguments(run, arch)))
+
+
+def layout_arguments(run: Run, arch: ModelArch | None) -> Iterator[str]:
     """How the run is spread."""
     layout = run.layout
-    yield from _mesh(layout)
+    yield from _mesh(layout, arch)
+    yield from _expert_ranks(layout) if has_experts(layout, arch) else ()
     yield from ("--micro-batch-size", str(layout.micro_batch), "--global-batch-size", str(run.global_batch))
     yield from ("--seq-length", str(run.seq_len), "--bf16", *_PRECISION[Precision(layout.precision)])
     yield from _sharding(layout)
-    yield from _recompute(layout)
+    yield from _recompute(layout, has_experts(layout, arch))
     if layout.cuda_graph:
-        yield from (*_GRAPHS[CudaGraph(layout.cuda_graph)], "--te-rng-tracker")
+        impl, scope = GRAPHS[CudaGraph(layout.cuda_graph)]
+        yield from ("--cuda-graph-impl", impl, "--cuda-graph-scope", scope, "--te-rng-tracker")
 
 
-def model_arguments(arch: ModelArch, run: Run) -> Iterator[str]:
-    """What the model is, as far as pretrain_gpt.py has words for it; `unsaid` names the rest."""
-    mixers, feeds = _mixers(arch), _feeds(arch)
-    yield from ("--use-mcore-models", "--transformer-impl", "transformer_engine", "--num-layers", str(arch.n_layers))
-    yield from ("--hidden-size", str(arch.hidden), "--max-position-embeddings", str(max(arch.max_seq, run.seq_len)))
-    if mixers:
-        yield from _attention(mixers[0])
-    yield from ("--position-embedding-type", "learned_absolute" if arch.learned_positions else "rope")
-    yield from ("--normalization", "RMSNorm" if arch.norm == "rmsnorm" else "LayerNorm")
-    yield from (() if arch.tied_embeddings else ("--untie-embeddings-and-output-weights",))
-    yield from () if arch.bias == "all" else ("--disable-bias-linear",)
-    yield from ("--add-qkv-bias",) if arch.bias == "qkv" else ()
-    yield from ("--qk-layernorm",) if arch.qk_norm else ()
-    yield from ("--swiglu",) if feeds and feeds[0].gated else ()
-    dense = next((feed.ffn for feed in feeds if feed.ffn), 0)
-    yield from ("--ffn-hidden-size", str(dense)) if dense else ()
-    yield from _experts(arch, run.layout)
-    yield from ("--mtp-num-layers", str(arch.mtp_layers)) if arch.mtp_layers else ()
-
-
-def unsaid(arch: ModelArch) -> Sequence[str]:
-    """What of the architecture the arguments do not say."""
-    mixers = _mixers(arch)
-    found = []
-    if len({*mixers}) > 1 or any(mixer.type not in ("attention", "mla") for mixer in mixers):
-        found.append("layers of several kinds")
-    if any(mixer.window for mixer in mixers):
-        found.append("attention windows")
-    if any(mixer.output_gate or mixer.shared_kv or mixer.compress_ratio or mixer.o_groups for mixer in mixers):
-        found.append("attention variants")
-    if any(feed.latent or feed.shared_gate for feed in _feeds(arch)):
-        found.append("expert variants")
-    if arch.norms_per_block != 1:
-        found.append("norms after blocks")
-    return found
+def read(words: Words, gpus: int, arch: ModelArch | None = None) -> Layout:
+    """The layout of a run on so many GPUs, from its arguments. Raises UnreadableFile."""
+    found = flags(words.arguments)
+    tp, pp, cp = (_count(found, f"{name}-parallel-size") for name in ("tensor-model", "pipeline-model", "context"))
+    ep = _count(found, "expert-model-parallel-size")
+    vpp = _chunks(found, pp)
+    recompute, layers = _recomputed(found, vpp)
+    return Layout(
+        tp=tp, pp=pp, vpp=vpp, cp=cp, ep=ep, dp=ranks_left(gpus, tp * pp * cp),
+        etp=_count(found, "expert-tensor-parallel-size", tp if "num-experts" in found else 1),
+        dp_replicate=_count(found, "num-distributed-optimizer-instances"),
+        micro_batch=_count(found, "micro-batch-size"),
+        sequence_parallel=int("sequence-parallel" in found),
+        sharding=_shared_out(found),
+        recompute=recompute, recompute_layers=layers,
+        precision=_format(found),
+        schedule=Schedule.INTERLEAVED if vpp > 1 else Schedule.ONE_F_ONE_B,
+        cp_comm=one_of("--cp-comm-type", _word(found, "cp-comm-type", "p2p"), {v: k for k, v in CP_COMM.items()}),
+        dispatcher=_dispatch(found), cuda_graph=_graphs(found),
+    )  # fmt: skip
 
 
 def needs_one_connection(layout: Layout) -> bool:
     """Whether kernels have to be queued in order (before Blackwell): tensor or context parallel, whole weights."""
-    return (layout.tp > 1 or layout.cp > 1) and layout.sharding not in _SHARDED
+    return (layout.tp > 1 or layout.cp > 1) and layout.sharding not in SHARDED
 
 
-def _mesh(layout: Layout) -> Iterator[str]:
+def pipeline_layout(layout: Layout, arch: ModelArch | None) -> str:
+    """Layers chunk by chunk in Megatron's words (E embedding, t layer, m MTP, L loss); empty where they divide evenly.
+
+    The chunks are those that the plan's step time was computed with (`perf.stages.chunk_sizes`).
+    """
+    if arch is None or layout.pp == 1 or (arch.n_layers % (layout.pp * layout.vpp) == 0 and not arch.mtp_layers):
+        return ""
+    sizes = chunk_sizes(arch.n_layers, layout.pp * layout.vpp, arch.mtp_layers, head_layers(arch))
+    chunks = [f"t*{size}" if size else "" for size in sizes]
+    chunks[0] = "E" + chunks[0]
+    chunks[-1] += "m" * arch.mtp_layers + "L"
+    return "|".join(chunks)
+
+
+def chunks_of(text: str, pp: int) -> int:
+    """Chunks per stage of a pipeline layout. Raises UnreadableFile."""
+    chunks = text.count("|") + 1
+    if chunks % pp:
+        raise unreadable("pipeline layout", text)
+    return chunks // pp
+
+
+def has_experts(layout: Layout, arch: ModelArch | None) -> bool:
+    """Whether there are experts to speak of."""
+    return layout.ep > 1 or layout.etp > 1 or (arch is not None and arch.is_moe)
+
+
+def _mesh(layout: Layout, arch: ModelArch | None) -> Iterator[str]:
     yield from ("--tensor-model-parallel-size", str(layout.tp), "--pipeline-model-parallel-size", str(layout.pp))
-    if layout.schedule == Schedule.INTERLEAVED or layout.vpp > 1:
+    chunks = pipeline_layout(layout, arch)
+    if chunks:
+        yield from ("--pipeline-model-parallel-layout", chunks)
+    elif layout.vpp > 1:
         yield from ("--num-virtual-stages-per-pipeline-rank", str(layout.vpp))
     if layout.cp > 1:
-        yield from ("--context-parallel-size", str(layout.cp), "--cp-comm-type", _CP_COMM[ContextComm(layout.cp_comm)])
+        yield from ("--context-parallel-size", str(layout.cp), "--cp-comm-type", CP_COMM[ContextComm(layout.cp_comm)])
     if layout.sequence_parallel and layout.tp > 1:
         yield "--sequence-parallel"
+
+
+def _expert_ranks(layout: Layout) -> Iterator[str]:
+    # Megatron's own default for the second is the tensor-parallel size: it is always said.
+    yield from ("--expert-model-parallel-size", str(layout.ep), "--expert-tensor-parallel-size", str(layout.etp))
+    plain = layout.dispatcher == Dispatcher.ALL_TO_ALL
+    yield from ("--moe-token-dispatcher-type", "alltoall") if plain else _FUSED
 
 
 def _sharding(layout: Layout) -> Iterator[str]:
     if layout.sharding == Sharding.ZERO1:
         yield from ("--use-distributed-optimizer", "--overlap-grad-reduce", "--overlap-param-gather")
-    elif layout.sharding in _SHARDED:
+    elif layout.sharding in SHARDED:
         yield from ("--use-distributed-optimizer", "--use-megatron-fsdp", "--ckpt-format", "fsdp_dtensor")
-        yield from ("--data-parallel-sharding-strategy", _SHARDED[Sharding(layout.sharding)])
+        yield from ("--data-parallel-sharding-strategy", SHARDED[Sharding(layout.sharding)])
     else:
         yield "--overlap-grad-reduce"
     if layout.dp_replicate > 1:
         yield from ("--num-distributed-optimizer-instances", str(layout.dp_replicate))
 
 
-def _recompute(layout: Layout) -> Iterator[str]:
+def _recompute(layout: Layout, experts: bool) -> Iterator[str]:
     if layout.recompute == Recompute.FULL and not layout.recompute_layers:
         yield from ("--recompute-granularity", "full", "--recompute-method", "uniform", "--recompute-num-layers", "1")
     elif layout.recompute == Recompute.FULL:
-        per_chunk = -(-layout.recompute_layers // max(layout.vpp, 1))
         yield from ("--recompute-granularity", "full", "--recompute-method", "block")
-        yield from ("--recompute-num-layers", str(per_chunk))
+        yield from ("--recompute-num-layers", str(layout.recompute_layers // layout.vpp))
     elif layout.recompute == Recompute.SELECTIVE:
         yield from ("--recompute-granularity", "selective", "--recompute-modules", "layernorm")
-        yield from ("moe_act",) if layout.ep > 1 else ()
+        yield from ("moe_act",) if experts else ()
 
 
-def _attention(mixer: Mixer) -> Iterator[str]:
-    yield from ("--num-attention-heads", str(mixer.n_heads))
-    if mixer.type == "mla":
-        yield from ("--multi-latent-attention", "--kv-lora-rank", str(mixer.kv_lora_rank))
-        yield from ("--q-lora-rank", str(mixer.q_lora_rank)) if mixer.q_lora_rank else ()
-        yield from ("--qk-head-dim", str(mixer.qk_nope_head_dim), "--qk-pos-emb-head-dim", str(mixer.qk_rope_head_dim))
-        yield from ("--v-head-dim", str(mixer.v_head_dim))
-        return
-    yield from ("--kv-channels", str(mixer.head_dim))
-    if mixer.n_kv_heads not in (0, mixer.n_heads):
-        yield from ("--group-query-attention", "--num-query-groups", str(mixer.n_kv_heads))
+def _word(found: Mapping[str, tuple[str, ...]], name: str, default: str = "") -> str:
+    return found[name][0] if found.get(name) else default
 
 
-def _experts(arch: ModelArch, layout: Layout) -> Iterator[str]:
-    routed = [kind.feed_forward for kind in arch.kinds if kind.feed_forward is not None and kind.feed_forward.n_experts]
-    if not routed:
-        return
-    feed = routed[0]
-    yield from ("--num-experts", str(feed.n_experts), "--moe-router-topk", str(feed.top_k), "--moe-grouped-gemm")
-    yield from ("--moe-ffn-hidden-size", str(feed.expert_ffn), "--moe-permute-fusion")
-    if feed.shared_ffn:
-        yield from ("--moe-shared-expert-intermediate-size", str(feed.shared_ffn))
-    if len(routed) < len(arch.kinds):
-        sparse = "".join("01"[bool(_routed(arch, i))] for i in range(arch.n_layers))
-        yield from ("--moe-layer-freq", "([" + ",".join(sparse) + "])")
-    yield from ("--expert-model-parallel-size", str(layout.ep), "--expert-tensor-parallel-size", str(layout.etp))
-    plain = layout.dispatcher == Dispatcher.ALL_TO_ALL
-    yield from ("--moe-token-dispatcher-type", "alltoall") if plain else _FUSED
+def _count(found: Mapping[str, tuple[str, ...]], name: str, default: int = 1) -> int:
+    return whole(f"--{name}", _word(found, name, str(default)))
 
 
-def _routed(arch: ModelArch, layer: int) -> int:
-    feed = arch.kinds[arch.pattern[layer]].feed_forward
-    return 0 if feed is None else feed.n_experts
+def _chunks(found: Mapping[str, tuple[str, ...]], pp: int) -> int:
+    text = _word(found, "pipeline-model-parallel-layout")
+    return chunks_of(text, pp) if text else _count(found, "num-virtual-stages-per-pipeline-rank")
 
 
-def _mixers(arch: ModelArch) -> list[Mixer]:
-    return [kind.mixer for kind in arch.kinds if kind.mixer is not None]
+def _shared_out(found: Mapping[str, tuple[str, ...]]) -> int:
+    if "use-megatron-fsdp" in found:
+        strategy = _word(found, "data-parallel-sharding-strategy", "optim_grads_params")
+        return one_of("--data-parallel-sharding-strategy", strategy, {v: k for k, v in SHARDED.items()})
+    return Sharding.ZERO1 if "use-distributed-optimizer" in found else Sharding.NONE
 
 
-def _feeds(arch: ModelArch) -> list[FeedForward]:
-    return [kind.feed_forward for kind in arch.kinds if kind.feed_forward is not None]
+def _recomputed(found: Mapping[str, tuple[str, ...]], vpp: int) -> tuple[int, int]:
+    granularity = _word(found, "recompute-granularity", "none")
+    kinds = {"none": Recompute.NONE, "selective": Recompute.SELECTIVE, "full": Recompute.FULL}
+    kind = one_of("--recompute-granularity", granularity, kinds)
+    block = kind == Recompute.FULL and _word(found, "recompute-method") == "block"
+    return kind, _count(found, "recompute-num-layers") * vpp if block else 0
+
+
+def _format(found: Mapping[str, tuple[str, ...]]) -> int:
+    for name in ("fp4", "fp8"):
+        if f"{name}-format" in found:
+            return one_of(f"--{name}-recipe", _word(found, f"{name}-recipe"), _RECIPES)
+    return Precision.BF16
+
+
+def _dispatch(found: Mapping[str, tuple[str, ...]]) -> int:
+    kinds = {"alltoall": Dispatcher.ALL_TO_ALL, "flex": Dispatcher.FUSED}
+    return one_of("--moe-token-dispatcher-type", _word(found, "moe-token-dispatcher-type", "alltoall"), kinds)
+
+
+def _graphs(found: Mapping[str, tuple[str, ...]]) -> int:
+    if "cuda-graph-impl" not in found:
+        return CudaGraph.NONE
+    spelled = (_word(found, "cuda-graph-impl"), _word(found, "cuda-graph-scope"))
+    return one_of("--cuda-graph-impl", spelled, {v: k for k, v in GRAPHS.items()})

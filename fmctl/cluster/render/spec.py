@@ -26,7 +26,8 @@ _UNSAVED = "unsaved"
 class Asked:
     """What render and launch take beside plan and site; None is chosen from the plan.
 
-    created_by: who asks. max_hours: None is the plan's slowest run and a fifth, with an hour to start.
+    created_by: who asks. recipe: the program that trains, where a framework has several (empty: its first).
+    max_hours: None is the plan's slowest run and a fifth, with an hour to start.
     """
 
     rank: int = 1
@@ -38,6 +39,7 @@ class Asked:
     static: bool = False
     efa: bool = True
     created_by: str = ""
+    recipe: str = ""
 
 
 def spec(document: Mapping[str, Any], site: Site, asked: Asked, plan: str = "") -> ClusterSpec:
@@ -70,6 +72,7 @@ def spec(document: Mapping[str, Any], site: Site, asked: Asked, plan: str = "") 
         price_date=str(cost.get("price_date", "")),
         created_by=asked.created_by,
         efa=asked.efa,
+        recipe=asked.recipe,
     )
 
 

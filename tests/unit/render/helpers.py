@@ -15,6 +15,10 @@ from fmctl.domain.layout import CudaGraph, Layout, Recompute, Sharding
 from fmctl.domain.model import ModelArch
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
+WHOLE_RUN = {
+    "save_interval_s": 1260.0, "save_stall_s": 12.0, "save_drain_s": 45.0, "load_s": 60.0, "wall_p90_s": 9000.0,
+    "blocks": [{"usable_until": "2026-12-05T11:00:00+00:00"}],
+}  # fmt: skip
 FS = "fs-0123456789abcdef0"
 BUCKET = "my-bucket"
 SITE = Site("us-east-1", "subnet-0123456789abcdef0", "subnet-0123456789abcdef1", account="111122223333")
@@ -100,8 +104,15 @@ def matrix() -> Iterator[tuple[str, ClusterSpec]]:
     yield "static", spec(capacity=Capacity(static=True))
     yield "no efa", spec(efa=False)
     yield "64 nodes", spec(nodes=64)
-    yield "one node, torchtitan", spec(nodes=1, row=row(nodes=1, framework="torchtitan"))
-    yield "environment alone", spec(row=row(framework="nanotron"))
+    yield "one node, torchtitan", spec(nodes=1, row=row(nodes=1, framework="torchtitan", sharding=Sharding.ZERO3))
+    yield "environment alone", spec(row=row(framework="internevo"))
+    yield "nanotron", spec(row=row(framework="nanotron", recompute=Recompute.FULL))
+    yield "deepspeed", spec(row=row(framework="deepspeed", recompute=Recompute.FULL))
+    yield "megatron-bridge", spec(recipe="megatron-bridge")
+    yield (
+        "a block with its end",
+        spec(row=row() | {"whole_run": WHOLE_RUN}, capacity=capacity("p5.48xlarge", "capacity-block", 4)),
+    )
     yield "everything", spec(nodes=65, site=full_site(), max_hours=100.5, idle_minutes=5)
     yield "one ultraserver", spec("u-p6e-gb200x36", 1, capacity=capacity("u-p6e-gb200x36", "capacity-block", 1))
     yield "govcloud", spec(site=replace(SITE, region="us-gov-west-1"))

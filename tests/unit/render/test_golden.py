@@ -20,6 +20,8 @@ WHOLE = (
     "p5.48xlarge on-demand new", "p4d.24xlarge spot efa", "p5en.48xlarge odcr none",
     "p6-b300.48xlarge capacity-block efa",
     "u-p6e-gb200x72 capacity-block efa", "everything", "one node, torchtitan", "environment alone",
+    "nanotron", "deepspeed", "megatron-bridge",
+    "a block with its end",
 )  # fmt: skip
 
 
