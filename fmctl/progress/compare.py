@@ -1,0 +1,153 @@
+"""Measured against predicted: each figure of a plan's row with its interval, and whether the run lies inside.
+
+Intervals are the plan's own 80 % intervals where it states them. Where it does not:
+
+- memory: a quarter down and a tenth up. assumed: predictions of published peaks err by 5-10 % at the median, and a
+  logger that counts less (allocated for reserved, one rank for the worst) reads lower.
+- save stall: from half to twice. assumed: shared file systems, and files that differ in size.
+- cost: in proportion to the wall time, from its P10 to the plan's P90.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fmctl.perf.energy import power_ends
+from fmctl.progress.items import Job
+from fmctl.progress.state import Progress
+
+MEMORY_ENDS = (0.75, 1.10)
+STALL_ENDS = (0.5, 2.0)
+# What the logger of a framework counts: the field of a plan's `memory` that it is held against.
+_MEMORY = {"deepspeed": "allocated_bytes"}
+Row = Mapping[str, Any]
+Span = tuple[float | None, float | None, float | None]
+NOTHING: Span = (None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One figure. verdict: inside, below or above the interval, or unknown, and then `why`."""
+
+    name: str
+    unit: str
+    predicted: float | None
+    low: float | None
+    high: float | None
+    measured: float | None
+    verdict: str
+    why: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For documents."""
+        return {
+            "name": self.name, "unit": self.unit, "predicted": self.predicted, "low": self.low, "high": self.high,
+            "measured": self.measured, "verdict": self.verdict, "why": self.why or None,
+        }  # fmt: skip
+
+
+def job_of(row: Row) -> Job:
+    """What a plan's row says of the job whose logs are read. Peak of all GPUs: model FLOP / (MFU x step)."""
+    work, flop = row["workload"], row["flop"]
+    per_step, tokens = work["tokens_per_step"], work.get("tokens")
+    full_s = flop["mfu"] * row["time"]["step_s"]
+    return Job(
+        gpus=row["gpus"],
+        seq_len=work["seq_len"],
+        tokens_per_step=per_step,
+        total_steps=-(-int(tokens) // int(per_step)) if tokens else None,
+        model_flop=flop["model_flop"],
+        peak_flop_per_s=flop["model_flop"] / full_s if full_s else None,
+    )
+
+
+def compare(
+    row: Row,
+    progress: Progress,
+    power_w: float | None = None,
+    spent_usd: float | None = None,
+    architecture: str = "",
+) -> tuple[Compared, ...]:
+    """Every figure of a row that a run can be held against.
+
+    power_w: mean of all nodes, as metered; spent_usd: since the first record. architecture: GPU generation, for the
+    interval of power. Where nothing was spent on record, the nodes' price x time stands for it.
+    """
+    step, p = _step(row), progress
+    memory = row["memory"].get(_MEMORY.get(row["framework"], "reserved_bytes"))
+    low_w, high_w = power_ends(architecture)
+    run: Mapping[str, Any] = row.get("whole_run") or {}
+    wall: Span = (run.get("wall_p50_s"), run.get("wall_p10_s"), run.get("wall_p90_s"))
+    unplanned = "" if run else "the plan is of no whole run"
+    memory_why = "the log states no memory"
+    return (
+        _compared("step_s", "s", step, p.step_s, "the log states no step times"),
+        _compared("tokens_per_s", "tokens/s", _inverse(row["run"]["tokens_per_s"], step), p.tokens_per_s, "no rate"),
+        _compared("mfu", "", _inverse(row["flop"]["mfu"], step), p.mfu, "the log states no step times"),
+        _compared("memory_bytes", "B", _scaled(memory, MEMORY_ENDS), p.memory_bytes, memory_why),
+        _compared("power_w", "W", _scaled(row["energy"]["power_w"], (low_w, high_w)), power_w, "power was not metered"),
+        _compared(
+            "save_stall_s", "s", _scaled(run.get("save_stall_s"), STALL_ENDS), p.stall_s, unplanned or "no save as yet"
+        ),
+        _compared(
+            "goodput", "", _named(run, "goodput"), p.goodput, unplanned or "the log has no clock, or too few steps"
+        ),
+        _compared("wall_s", "s", wall, p.wall_s, unplanned or "the length of the run or its pace is not known"),
+        _compared(
+            "total_usd", "USD", _cost(run, wall), _forecast_usd(row, p, spent_usd), unplanned or "no price known"
+        ),
+    )
+
+
+def outside(compared: tuple[Compared, ...]) -> tuple[Compared, ...]:
+    """Those that lie outside their interval."""
+    return tuple(one for one in compared if one.verdict in ("below", "above"))
+
+
+def _compared(name: str, unit: str, span: Span, measured: float | None, why: str) -> Compared:
+    predicted, low, high = span
+    if measured is None or predicted is None or low is None or high is None:
+        said = why if measured is None or not why else "the plan does not state it"
+        return Compared(name, unit, predicted, low, high, measured, "unknown", said)
+    verdict = "below" if measured < low else "above" if measured > high else "inside"
+    return Compared(name, unit, predicted, low, high, measured, verdict)
+
+
+def _step(row: Row) -> Span:
+    time = row["time"]
+    return time["step_s"], time.get("step_low_s"), time.get("step_high_s")
+
+
+def _inverse(value: float | None, step: Span) -> Span:
+    """The interval of what falls as the step grows: value x step / end of the step's interval."""
+    step_s, low_s, high_s = step
+    if value is None or not step_s or not low_s or not high_s:
+        return NOTHING
+    return value, value * step_s / high_s, value * step_s / low_s
+
+
+def _scaled(value: float | None, ends: tuple[float, float]) -> Span:
+    return NOTHING if value is None else (value, value * ends[0], value * ends[1])
+
+
+def _named(run: Mapping[str, Any], name: str) -> Span:
+    return run.get(name), run.get(f"{name}_low"), run.get(f"{name}_high")
+
+
+def _cost(run: Mapping[str, Any], wall: Span) -> Span:
+    total, high, (middle_s, low_s, _) = run.get("total_usd"), run.get("total_p90_usd"), wall
+    if total is None or not middle_s or low_s is None:
+        return NOTHING
+    return total, total * low_s / middle_s, high
+
+
+def _forecast_usd(row: Row, p: Progress, spent_usd: float | None) -> float | None:
+    """Spent so far / time so far x wall time of the whole run."""
+    if p.began_at is None or p.last_at is None or p.last_at <= p.began_at or p.wall_s is None:
+        return None
+    elapsed_s = p.last_at - p.began_at
+    price = row["cost"].get("usd_per_h")
+    spent = price * elapsed_s / 3600.0 if spent_usd is None and price is not None else spent_usd
+    return None if spent is None else spent / elapsed_s * p.wall_s

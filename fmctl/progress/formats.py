@@ -1,0 +1,153 @@
+"""From bytes of a log to records and events, in the order of their lines.
+
+Most lines of a large log are neither. Blocks are searched for a few literal words, each at several GB/s, and only lines
+that hold one are decoded and looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from fmctl.progress import events, frameworks
+from fmctl.progress.items import Item, Job, Record
+from fmctl.progress.text import clock_s, plain, rank_of
+
+# Of a longer line only its end counts: whatever is written without a line break must not fill the memory.
+LONGEST_LINE = 1 << 16
+_LARGEST_STEP = 10**12
+_DECODER = json.JSONDecoder()
+_STEPS: tuple[tuple[bytes, Callable[[str, Job], Iterator[tuple[Record, int | None]]]], ...] = (
+    (b"time per iteration (ms)", frameworks.megatron),
+    (b"memory (MB) |", frameworks.megatron_memory),
+    (b"_per_iteration_ms:", frameworks.nanotron),
+    (b"tps: ", frameworks.torchtitan),
+    (b"SamplesPerSec=", frameworks.deepspeed),
+)
+_JSON = 1 << len(_STEPS)
+_EVENT = _JSON << 1
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the fields of a JSON line are called. at: s since 1970, or a date and time."""
+
+    step: str = "step"
+    step_time_s: str = "step_time_s"
+    tokens_per_s: str = "tokens_per_s"
+    loss: str = "loss"
+    grad_norm: str = "grad_norm"
+    memory_bytes: str = "memory_bytes"
+    at: str = "at"
+    rank: str = "rank"
+
+
+class Parser:
+    """Reads the lines of one log. `total_steps` is what the log itself says of its run's length.
+
+    Args:
+        job: what the log does not say.
+        names: fields of JSON lines.
+        source: the log's name, for its records.
+    """
+
+    def __init__(self, job: Job | None = None, names: Names | None = None, source: str = "") -> None:
+        self.job = job or Job()
+        self.names = names or Names()
+        self.source = source
+        self.total_steps = self.job.total_steps
+        steps = tuple((marker, 1 << i) for i, (marker, _) in enumerate(_STEPS))
+        json_key = json.dumps(self.names.step).encode()
+        self._markers = (*steps, (json_key, _JSON), *((marker, _EVENT) for marker in events.MARKERS))
+
+    def block(self, data: bytes) -> list[Item]:
+        """Items of a block of lines; the last one may lack its line break."""
+        found: list[Item] = []
+        for start, (end, kinds) in sorted(self._lines(data).items()):
+            clipped = data[max(start, end - LONGEST_LINE) : end]
+            self._line(plain(clipped.decode("utf-8", "replace")), kinds, found)
+        return found
+
+    def line(self, text: str) -> list[Item]:
+        """Items of one line."""
+        return self.block(text.encode("utf-8", "replace"))
+
+    def _lines(self, data: bytes) -> dict[int, tuple[int, int]]:
+        """Lines that hold a marker: start -> (end, kinds of its markers)."""
+        lines: dict[int, tuple[int, int]] = {}
+        for marker, kind in self._markers:
+            at = data.find(marker)
+            while at >= 0:
+                start = data.rfind(b"\n", 0, at) + 1
+                end = data.find(b"\n", at)
+                end = len(data) if end < 0 else end
+                lines[start] = (end, lines.get(start, (0, 0))[1] | kind)
+                at = data.find(marker, end)
+        return lines
+
+    def _line(self, line: str, kinds: int, found: list[Item]) -> None:
+        at, rank = clock_s(line), rank_of(line)
+        for i, (_, read) in enumerate(_STEPS):
+            if kinds & (1 << i):
+                for record, total in read(line, self.job):
+                    self.total_steps = total or self.total_steps
+                    found.append(Record(record.step, at, *record[2:7], rank, self.source))
+        if kinds & _JSON:
+            found.extend(self._json(line, at, rank))
+        if kinds & _EVENT:
+            told = events.event(line)
+            if told is not None:
+                found.append(told._replace(at=at, rank=rank, source=self.source))
+
+    def _json(self, line: str, at: float | None, rank: int | None) -> Iterator[Record]:
+        """The JSON object that ends a line, or is it."""
+        try:
+            held, _ = _DECODER.raw_decode(line, line.index("{"))
+        except (ValueError, RecursionError):
+            return
+        names = self.names
+        step = _figure(held.get(names.step)) if isinstance(held, dict) else None
+        if step is None or not 0 <= step < _LARGEST_STEP:
+            return
+        rank_told, tokens, step_s = (_figure(held.get(n)) for n in (names.rank, names.tokens_per_s, names.step_time_s))
+        if tokens is None and step_s and self.job.tokens_per_step is not None:
+            tokens = self.job.tokens_per_step / step_s
+        yield Record(
+            step=int(step),
+            at=_moment(held.get(names.at), at),
+            step_s=step_s if step_s is not None and step_s > 0.0 else None,
+            tokens_per_s=tokens,
+            loss=_figure(held.get(names.loss), finite=False),
+            grad_norm=_figure(held.get(names.grad_norm), finite=False),
+            memory_bytes=_figure(held.get(names.memory_bytes)),
+            rank=rank if rank_told is None else int(rank_told),
+            source=self.source,
+        )
+
+
+def parse_lines(lines: Sequence[str], job: Job | None = None, names: Names | None = None) -> list[Item]:
+    """Items of some lines, for short logs."""
+    return Parser(job, names).block("\n".join(lines).encode("utf-8", "replace"))
+
+
+def _figure(value: Any, *, finite: bool = True) -> float | None:
+    """A number of a JSON field; json reads NaN and Infinity, which a loss may be and nothing else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        figure = float(value)
+    except OverflowError:
+        return None
+    if isfinite(figure):
+        return figure
+    return None if finite else float("nan")
+
+
+def _moment(value: Any, otherwise: float | None) -> float | None:
+    if isinstance(value, str):
+        return clock_s(value)
+    told = _figure(value)
+    return otherwise if told is None else told

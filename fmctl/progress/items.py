@@ -1,0 +1,62 @@
+"""What a log line is taken for: a step that was done, or something else that happened.
+
+Named tuples, because a log makes millions of them. Unknown is None: no framework prints everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Record(NamedTuple):
+    """One line about a step.
+
+    step: optimizer steps done. at: s since 1970, with the log's clock taken as UTC. step_s: time of a step (the mean
+    since the line before, where the framework prints only every n-th). tokens_per_s: of the whole job. memory_bytes:
+    peak, as the framework counts it. rank: who wrote it. source: the log it stands in.
+    """
+
+    step: int
+    at: float | None = None
+    step_s: float | None = None
+    tokens_per_s: float | None = None
+    loss: float | None = None
+    grad_norm: float | None = None
+    memory_bytes: float | None = None
+    rank: int | None = None
+    source: str = ""
+
+
+class Event(NamedTuple):
+    """One line that is no step.
+
+    kind: start, saving, saved, save-time, loading, loaded, load-time, restart, interrupted, nccl-error, xid,
+    out-of-memory, nan or alloc-retries. value: s for what takes time, the number of an Xid, how many retries.
+    """
+
+    kind: str
+    at: float | None = None
+    step: int | None = None
+    value: float | None = None
+    rank: int | None = None
+    text: str = ""
+    source: str = ""
+
+
+Item = Record | Event
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a log does not say of its own job. None: not known, and what depends on it stays unknown.
+
+    model_flop: of one step. peak_flop_per_s: of all GPUs together, in the units of MFU.
+    """
+
+    gpus: int | None = None
+    seq_len: int | None = None
+    tokens_per_step: float | None = None
+    total_steps: int | None = None
+    model_flop: float | None = None
+    peak_flop_per_s: float | None = None

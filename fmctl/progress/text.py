@@ -1,0 +1,73 @@
+"""Parts that lines of every framework share: colours, clocks, ranks, numbers with units."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import lru_cache
+from math import nan
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CLOCK = re.compile(
+    r"(?:(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)|(\d\d/\d\d/\d{4}) (\d\d:\d\d)):(\d\d(?:[.,]\d{1,9})?)(Z|[+-]\d\d:?\d\d)?"
+)
+# torchrun's `[rank3]:`, srun --label's `3: `, DeepSpeed's `[Rank 3]`.
+_RANK = re.compile(r"^\s*(?:\[rank(\d{1,7})\]:|(\d{1,7}): )|\[Rank (\d{1,7})\]")
+_SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12, "P": 1e15}
+
+
+def plain(line: str) -> str:
+    """The line without terminal colours and cursor movements."""
+    return _ANSI.sub("", line) if "\x1b" in line else line
+
+
+@lru_cache(maxsize=4096)
+def _minute_s(day: str, minute: str, zone: str) -> float | None:
+    """Start of a minute, s since 1970; None where no calendar has it. US dates are month first, as nanotron writes."""
+    form = "%m/%d/%Y %H:%M%z" if "/" in day else "%Y-%m-%d %H:%M%z"
+    try:
+        return datetime.strptime(f"{day} {minute}{zone or '+0000'}", form).timestamp()
+    except ValueError:
+        return None
+
+
+def clock_s(line: str) -> float | None:
+    """The first date and time in a line, s since 1970; a clock that names no zone is taken as UTC."""
+    found = _CLOCK.search(line)
+    if found is None:
+        return None
+    day, minute, us_day, us_minute, second, zone = found.groups()
+    start = _minute_s(day or us_day, minute or us_minute, (zone or "").replace("Z", "+0000"))
+    return None if start is None else start + float(second.replace(",", "."))
+
+
+def rank_of(line: str) -> int | None:
+    """The rank that wrote a line, where the launcher or the framework says so."""
+    found = _RANK.search(line)
+    return None if found is None else int(found.group(found.lastindex or 1))
+
+
+def number(text: str) -> float | None:
+    """`1.2E+00`, `10,050`, `nan`, `11.5K`: a number, None where it is none. Infinity is not a measurement: NaN."""
+    clean = text.strip().replace(",", "")
+    try:
+        value = float(clean)
+    except ValueError:
+        return _scaled(clean)
+    return nan if value in (float("inf"), float("-inf")) else value
+
+
+def _scaled(clean: str) -> float | None:
+    scale = _SCALES.get(clean[-1:].upper())
+    if not scale:
+        return None
+    try:
+        return float(clean[:-1]) * scale
+    except ValueError:
+        return None
+
+
+def positive(text: str) -> float | None:
+    """A number above 0, else None: a time, rate or size of 0 is one that was not measured."""
+    value = number(text)
+    return value if value is not None and value > 0.0 else None
