@@ -574,6 +574,7 @@ _fmctl() {
         --reservation) :; return ;;
         --max-hours) :; return ;;
         --idle-minutes) :; return ;;
+        --recipe) :; return ;;
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
@@ -586,7 +587,7 @@ _fmctl() {
         --folder) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --no-efa --profile --region --store --yes -y --dry-run --read-only --timeout --break-lock --output -o --json --query --fields --out -O --no-color --quiet -q --head --folder -h --help'
+        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --profile --region --store --yes -y --dry-run --read-only --timeout --break-lock --output -o --json --query --fields --out -O --no-color --quiet -q --head --folder -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi

@@ -475,6 +475,7 @@ complete -c fmctl -n '__fmctl_at fmctl submit' -l reservation -x -d 'Reservation
 complete -c fmctl -n '__fmctl_at fmctl submit' -l max-hours -x -d 'Hours after which it ends, whatever happens'
 complete -c fmctl -n '__fmctl_at fmctl submit' -l idle-minutes -x -d 'Idle nodes go after so long (30)'
 complete -c fmctl -n '__fmctl_at fmctl submit' -l static -d 'Nodes run from the start; otherwise they come with a job and go when idle'
+complete -c fmctl -n '__fmctl_at fmctl submit' -l recipe -x -d 'Program that trains, where a framework has several: megatron-lm | megatron-bridge'
 complete -c fmctl -n '__fmctl_at fmctl submit' -l no-efa -d 'No EFA interfaces.'
 complete -c fmctl -n '__fmctl_at fmctl submit' -l profile -x -d 'AWS profile'
 complete -c fmctl -n '__fmctl_at fmctl submit' -l region -x -d 'AWS region'
