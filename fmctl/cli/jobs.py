@@ -118,4 +118,8 @@ def job_output(slurm: "Slurm", job: str, follow: bool) -> None:
 def _slurm(ctx: typer.Context, settings: Settings, aws: Aws, head: str | None, name: str | None) -> "Slurm":
     from fmctl.adapters.slurm import Slurm
 
+    if name is not None:
+        from fmctl.cluster.records import check_name
+
+        check_name(name)
     return Slurm(ctx.obj.operations.head(settings, aws.options(), head_named(head, settings), name))
