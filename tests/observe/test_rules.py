@@ -78,7 +78,12 @@ def test_what_the_plan_does_not_know_is_not_filled_in(row: dict[str, Any]) -> No
     found = by_name(row, Settings())
     assert not {"CheckpointOverdue", "SpendNearCap", "SpendOverCap"} & set(found)
     assert "not known" in found["GpusIdle"].summary and " * " not in found["GpusIdle"].expression
-    for words in ("price not on file", "no tokens in the plan", "no cap given", "EFA interfaces of a node not given"):
+    for words in (
+        "price not on file",
+        "no whole run in the plan",
+        "no cap given",
+        "EFA interfaces of a node not given",
+    ):
         assert f"# {words}" in text
     assert "max_over_time(fmctl:efa_devices:count" in found["EfaDown"].expression
     spent = next(panel for panel in json.loads(render(row, "c1")[DASHBOARD])["panels"] if panel["title"] == "Spent")
