@@ -209,7 +209,7 @@ complete -c fmctl -n '__fmctl_at fmctl observe render' -l rank -x -d 'Row of the
 complete -c fmctl -n '__fmctl_at fmctl observe render' -l cluster-name -x -d 'Name, the plans unless said'
 complete -c fmctl -n '__fmctl_at fmctl observe render' -l run -x -d 'Label `run` of the jobs metrics; any unless said'
 complete -c fmctl -n '__fmctl_at fmctl observe render' -l cap -x -d 'USD that may be spent'
-complete -c fmctl -n '__fmctl_at fmctl observe render' -l hosts -x -d 'Compute nodes, with commas; without it nodes.json and head.json say who there is'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l hosts -x -d 'Compute nodes by Slurms names, with commas; without it nodes.json and head.json say who there is'
 complete -c fmctl -n '__fmctl_at fmctl observe render' -l head -x -d 'Head node, for Slurms metrics'
 complete -c fmctl -n '__fmctl_at fmctl observe render' -l ends -x -d 'When the capacity is taken away, with a time zone; the plans last Capacity Block unless said'
 complete -c fmctl -n '__fmctl_at fmctl observe render' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'

@@ -33,7 +33,7 @@ def _option(help: str, *flags: str, metavar: str) -> Any:
     return Option(*flags, metavar=metavar, help=help, rich_help_panel="Cluster", show_default=False)
 
 
-_HOSTS = "Compute nodes, with commas; without it nodes.json and head.json say who there is"
+_HOSTS = "Compute nodes by Slurm's names, with commas; without it nodes.json and head.json say who there is"
 _ENDS = "When the capacity is taken away, with a time zone; the plan's last Capacity Block unless said"
 
 

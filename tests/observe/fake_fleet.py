@@ -149,6 +149,8 @@ def _job(node: int, t: float, fault: Fault, run: str) -> Iterator[Sample]:
         yield "fmctl_step", of, t // 1
         yield "fmctl_step_seconds", of, 28.0 + math.sin(t)
         yield "fmctl_loss", of, 2.5 + 0.05 * math.sin(t)
+        yield "fmctl_gradient_norm", of, 0.3
+        yield "fmctl_checkpoint_save_seconds", of, 900.0
         yield "fmctl_tokens_total", of, t * 148_000
         yield "fmctl_run_start_timestamp_seconds", of, t - 7200
         yield "fmctl_checkpoint_timestamp_seconds", of, t - 600

@@ -58,6 +58,11 @@ def test_alerts_read_recorded_signals_only(row: dict[str, Any]) -> None:
             assert not re.search(r"(?<![\w:])(DCGM|node_|slurm_|lustre_)", rule["expr"]), rule["alert"]
 
 
+def test_what_the_job_exports_is_what_is_read(row: dict[str, Any]) -> None:
+    read = set(re.findall(r"\bfmctl_[a-z_]+", render(row, "c1", EVERYTHING)[RULES]))
+    assert read == {name for name, _, _ in names.JOB_METRICS}
+
+
 def test_the_plans_own_figures_are_the_thresholds(row: dict[str, Any]) -> None:
     found = by_name(row)
     assert found["RunSlowerThanPredicted"].expression.endswith("> 32.469")
