@@ -19,7 +19,7 @@ _fmctl() {
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$at ${COMP_WORDS[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl observe"|"fmctl observe render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
     esac
   done
   case "$at" in
@@ -27,7 +27,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--version -h --help'
       else
-        _fmctl_words 'estimate plan explain diff render validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit jobs cancel extend teardown history config schema spec completion'
+        _fmctl_words 'estimate plan explain diff render observe validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit jobs cancel extend teardown history config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -200,6 +200,33 @@ _fmctl() {
       esac
       if [[ $cur == -* ]]; then
         _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl observe")
+      if [[ $cur == -* ]]; then
+        _fmctl_words '-h --help'
+      else
+        _fmctl_words 'render'
+      fi
+      ;;
+    "fmctl observe render")
+      case "$prev" in
+        --rank) :; return ;;
+        --cluster-name) :; return ;;
+        --run) :; return ;;
+        --cap) :; return ;;
+        --hosts) :; return ;;
+        --head) :; return ;;
+        --ends) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--rank --cluster-name --run --cap --hosts --head --ends --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
@@ -760,7 +787,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate render site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit jobs cancel lab pcluster config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit jobs cancel lab pcluster config schemas spec error'
       fi
       ;;
     "fmctl spec")

@@ -2,7 +2,7 @@
 function __fmctl_at
     set -l at fmctl
     for word in (commandline -opc)[2..-1]
-        if contains -- "$at $word" "fmctl estimate" "fmctl plan" "fmctl explain" "fmctl diff" "fmctl render" "fmctl validate" "fmctl calibrate" "fmctl models" "fmctl models list" "fmctl models show" "fmctl models import" "fmctl instances" "fmctl instances list" "fmctl instances show" "fmctl prices" "fmctl prices list" "fmctl prices show" "fmctl prices refresh" "fmctl capacity" "fmctl lab" "fmctl lab start" "fmctl lab stop" "fmctl lab status" "fmctl pcluster" "fmctl pcluster install" "fmctl pcluster status" "fmctl preflight" "fmctl launch" "fmctl status" "fmctl watch" "fmctl logs" "fmctl submit" "fmctl jobs" "fmctl cancel" "fmctl extend" "fmctl teardown" "fmctl history" "fmctl config" "fmctl config list" "fmctl config get" "fmctl config set" "fmctl config unset" "fmctl config path" "fmctl schema" "fmctl spec" "fmctl completion"
+        if contains -- "$at $word" "fmctl estimate" "fmctl plan" "fmctl explain" "fmctl diff" "fmctl render" "fmctl observe" "fmctl observe render" "fmctl validate" "fmctl calibrate" "fmctl models" "fmctl models list" "fmctl models show" "fmctl models import" "fmctl instances" "fmctl instances list" "fmctl instances show" "fmctl prices" "fmctl prices list" "fmctl prices show" "fmctl prices refresh" "fmctl capacity" "fmctl lab" "fmctl lab start" "fmctl lab stop" "fmctl lab status" "fmctl pcluster" "fmctl pcluster install" "fmctl pcluster status" "fmctl preflight" "fmctl launch" "fmctl status" "fmctl watch" "fmctl logs" "fmctl submit" "fmctl jobs" "fmctl cancel" "fmctl extend" "fmctl teardown" "fmctl history" "fmctl config" "fmctl config list" "fmctl config get" "fmctl config set" "fmctl config unset" "fmctl config path" "fmctl schema" "fmctl spec" "fmctl completion"
             set at "$at $word"
         end
     end
@@ -17,6 +17,7 @@ complete -c fmctl -n '__fmctl_at fmctl' -a 'plan' -d 'Search layouts, instance t
 complete -c fmctl -n '__fmctl_at fmctl' -a 'explain' -d 'Where the time, the memory and the money go: each part with its share, equation and source.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'diff' -d 'Two plans or estimates, field by field: what differs, by how much, relative to the first.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'render' -d 'The ParallelCluster configuration, the Slurm job and its environment for a saved plan; nothing is launched.'
+complete -c fmctl -n '__fmctl_at fmctl' -a 'observe' -d 'What a running cluster is watched by.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'validate' -d 'Predict measured runs and print the errors of throughput, memory, ranking and intervals.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'calibrate' -d 'Fit the constants again on the shipped runs and your own; takes about a minute.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'models' -d 'Model architectures.'
@@ -208,6 +209,24 @@ complete -c fmctl -n '__fmctl_at fmctl render' -l out -s O -r -F -d 'Write to a 
 complete -c fmctl -n '__fmctl_at fmctl render' -l no-color -d 'No colour.'
 complete -c fmctl -n '__fmctl_at fmctl render' -l quiet -s q -d 'No progress, no warnings.'
 complete -c fmctl -n '__fmctl_at fmctl render' -s h -l help -d 'Show this message and exit.'
+complete -c fmctl -n '__fmctl_at fmctl observe' -a 'render' -d 'Prometheus rules, alerts, scrape jobs and a Grafana dashboard for a saved plans cluster; nothing is contacted.'
+complete -c fmctl -n '__fmctl_at fmctl observe' -s h -l help -d 'Show this message and exit.'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -x -a '(__fmctl_values plans)'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l rank -x -d 'Row of the plan (1)'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l cluster-name -x -d 'Name, the plans unless said'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l run -x -d 'Label `run` of the jobs metrics; any unless said'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l cap -x -d 'USD that may be spent'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l hosts -x -d 'Compute nodes by Slurms names, with commas; without it nodes.json and head.json say who there is'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l head -x -d 'Head node, for Slurms metrics'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l ends -x -d 'When the capacity is taken away, with a time zone; the plans last Capacity Block unless said'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l json -d 'Short for -o json.'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l query -x -d 'JMESPath into the document'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l fields -x -a '(__fmctl_values fields)' -d 'Only these fields of each row'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l out -s O -r -F -d 'Write to a file, whole or not at all'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l no-color -d 'No colour.'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -l quiet -s q -d 'No progress, no warnings.'
+complete -c fmctl -n '__fmctl_at fmctl observe render' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl validate' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
 complete -c fmctl -n '__fmctl_at fmctl validate' -l json -d 'Short for -o json.'
 complete -c fmctl -n '__fmctl_at fmctl validate' -l query -x -d 'JMESPath into the document'
@@ -634,7 +653,7 @@ complete -c fmctl -n '__fmctl_at fmctl schema' -l fields -x -a '(__fmctl_values 
 complete -c fmctl -n '__fmctl_at fmctl schema' -l out -s O -r -F -d 'Write to a file, whole or not at all'
 complete -c fmctl -n '__fmctl_at fmctl schema' -l no-color -d 'No colour.'
 complete -c fmctl -n '__fmctl_at fmctl schema' -l quiet -s q -d 'No progress, no warnings.'
-complete -c fmctl -n '__fmctl_at fmctl schema' -x -a 'estimate plan explain diff validate calibrate render site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit jobs cancel lab pcluster config schemas spec error'
+complete -c fmctl -n '__fmctl_at fmctl schema' -x -a 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit jobs cancel lab pcluster config schemas spec error'
 complete -c fmctl -n '__fmctl_at fmctl schema' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl spec' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
 complete -c fmctl -n '__fmctl_at fmctl spec' -l json -d 'Short for -o json.'

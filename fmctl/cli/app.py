@@ -30,6 +30,12 @@ COMMANDS: Mapping[str, Entry] = {
     "explain": Entry("Where the time, the memory and the money go.", "comparing:explain"),
     "diff": Entry("Two plans or estimates, field by field.", "comparing:diff"),
     "render": Entry("A plan as ParallelCluster configuration and Slurm job.", "rendering:render"),
+    "observe": Entry(
+        "What a running cluster is watched by.",
+        children={
+            "render": Entry("A plan as Prometheus alerts and a Grafana dashboard.", "observing:observe_render"),
+        },
+    ),
     "validate": Entry("Predict measured runs and print the errors.", "validating:validate"),
     "calibrate": Entry("Fit the constants again, on your own runs too.", "calibrating:calibrate"),
     "models": Entry(

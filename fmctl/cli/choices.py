@@ -24,7 +24,7 @@ PURCHASES = ("on-demand", "odcr", "capacity-block", "spot", "reserved-1y", "rese
 OBJECTIVES = ("cost", "time", "energy", "goodput", "throughput")
 SHELLS = ("bash", "zsh", "fish")
 SCHEMAS = (
-    "estimate", "plan", "explain", "diff", "validate", "calibrate", "render", "site", "preflight", "launch",
+    "estimate", "plan", "explain", "diff", "validate", "calibrate", "render", "observe", "site", "preflight", "launch",
     "status", "teardown", "history", "models", "model", "instances", "instance", "prices",
     "prices-refresh", "capacity", "submit", "jobs", "cancel", "lab", "pcluster", "config", "schemas", "spec", "error",
 )  # fmt: skip

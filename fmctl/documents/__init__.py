@@ -42,6 +42,7 @@ DOCUMENTS: Mapping[str, type[Open]] = _Documents(
         "validate": "validation:ValidateDocument",
         "calibrate": "calibration:CalibrateDocument",
         "render": "render:RenderDocument",
+        "observe": "observe:ObserveDocument",
         "site": "site:SiteDocument",
         "preflight": "operations:PreflightDocument",
         "launch": "operations:LaunchDocument",

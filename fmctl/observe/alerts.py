@@ -14,7 +14,7 @@ from fmctl.observe.promql import number, selector, span, with_any
 from fmctl.observe.watched import Watched
 
 CRITICAL, WARNING, INFO = "critical", "warning", "info"
-DRAIN = "scontrol update nodename={{ $labels.node }} state=drain reason=xid"
+DRAIN = "scontrol update nodename={{ $labels.node }} state=drain reason=gpu"
 _ON = "on (cluster, node, gpu)"
 _BUSY = 0.5
 """assumed: a GPU busy half of the time takes part in a run."""
@@ -40,7 +40,10 @@ def hardware_alerts(seen: Watched) -> tuple[Alert, ...]:
 
 
 def _xids(seen: Watched) -> Iterator[Alert]:
-    """XIDs by class. A window: a cleanup (45) written over a fault must not hide it."""
+    """XIDs by class. A window: a cleanup (45) written over a fault must not hide it.
+
+    DCGM reports the last XID until its exporter restarts or another comes, and so long the alert stays.
+    """
     where = "GPU {{ $labels.gpu }} of {{ $labels.node }}: XID {{ $labels.xid }}"
     window = span(seen.window(600))
 

@@ -56,9 +56,13 @@ def _run(seen: Watched) -> Iterator[Panel]:
     mfu = f"{tokens} * {number(plan.mfu / plan.tokens_per_s)}"
     yield Panel("MFU", "percentunit", (("measured", mfu),), (("predicted", plan.mfu),))
     yield Panel("Loss", "none", (("loss", names.RUN_LOSS.record + sel),))
+    yield Panel("Gradient norm", "none", (("before clipping", names.RUN_GRADIENT.record + sel),))
     yield Panel("Step", "none", (("step", names.RUN_STEP.record + sel),))
     every = () if plan.save_interval_s is None else (("planned interval", plan.save_interval_s),)
     yield Panel("Time since the last checkpoint", "s", (("age", f"time() - {names.RUN_SAVED.record}{sel}"),), every)
+    safe_s = plan.save_stall_s + plan.save_drain_s
+    predicted = () if plan.save_interval_s is None else (("predicted", safe_s),)
+    yield Panel("Last save until safe on storage", "s", (("measured", names.RUN_SAVE_S.record + sel),), predicted)
 
 
 def _gpus(seen: Watched) -> Iterator[Panel]:

@@ -172,6 +172,8 @@ RUN_STEP_S = _signal("run_step:seconds", "s", RUN, "max", STEP_SECONDS)
 RUN_LOSS = _signal("run_loss", "", RUN, "max", LOSS)
 RUN_TOKENS = _signal("run_tokens:per_s", "tokens/s", RUN, "sum", _counter(TOKENS))
 RUN_SAVED = _signal("run_checkpoint:timestamp", "s", RUN, "max", CHECKPOINT_TIME, RUN_START)
+RUN_GRADIENT = _signal("run_gradient_norm", "", RUN, "max", GRADIENT_NORM)
+RUN_SAVE_S = _signal("run_checkpoint_save:seconds", "s", RUN, "max", CHECKPOINT_SAVE_SECONDS)
 RUN_STARTED = _signal("run_start:timestamp", "s", RUN, "min", RUN_START)
 
 HARDWARE_SIGNALS = (
@@ -180,7 +182,9 @@ HARDWARE_SIGNALS = (
     EFA_READ_ERRORS, EFA_WRITE_ERRORS, SLURM_DOWN, SLURM_DRAINED, SLURM_RUNNING, HOST_MEMORY, HOST_MEMORY_ALL,
     LUSTRE_FREE, LUSTRE_SIZE, LUSTRE_READ, LUSTRE_WRITTEN,
 )  # fmt: skip
-RUN_SIGNALS = (RUN_STEP, RUN_STEP_S, RUN_LOSS, RUN_TOKENS, RUN_SAVED, RUN_STARTED)
+RUN_SIGNALS = (
+    RUN_STEP, RUN_STEP_S, RUN_LOSS, RUN_TOKENS, RUN_SAVED, RUN_GRADIENT, RUN_SAVE_S, RUN_STARTED,
+)  # fmt: skip
 SIGNALS = HARDWARE_SIGNALS + RUN_SIGNALS
 
 XID_SEEN = "fmctl:gpu_xid:seen"

@@ -28,8 +28,11 @@ def render(
     Raises:
         UsageError: a name, host or number that cannot be used.
     """
-    seen = watched(row, cluster, settings)
-    where = Targets() if targets is None else targets
+    return rendered(watched(row, cluster, settings), Targets() if targets is None else targets)
+
+
+def rendered(seen: Watched, where: Targets) -> dict[str, str]:
+    """The files of what is watched."""
     found = {
         PROMETHEUS: as_yaml(prometheus_config(seen, where, RULES)),
         RULES: _head(seen) + as_yaml(rules(seen)),

@@ -46,11 +46,13 @@ def _pace(seen: Watched) -> Iterator[Alert]:
         f"{_name(seen)} takes {{{{ $value | humanize }}}} s a step; {said}",
         "check that batch, sequence length and precision are the plan's; if so, fmctl calibrate with this run",
     )  # fmt: skip
+    # Only a run that is older than the window: the first steps, and the first two scrapes, are no standstill.
     # assumed: twenty of the slowest predicted steps, ten minutes at least, is no slow step.
     window = span(seen.window(max(600.0, 20 * plan.step_high_s)))
     steps = names.RUN_STEP.record + sel
+    still = f"(changes({steps}[{window}]) == 0) and ({steps} offset {window})"
     yield Alert(
-        "RunStalled", CRITICAL, "run", f"{steps} and (changes({steps}[{window}]) == 0)", seen.paced(60),
+        "RunStalled", CRITICAL, "run", f"{steps} and {still}", seen.paced(60),
         f"{_name(seen)} has not ended a step for {window}: the last was {{{{ $value }}}}",
         "py-spy dump on one rank of each node; one rank elsewhere is the culprit; restart from the last checkpoint",
     )  # fmt: skip

@@ -40,7 +40,10 @@ EXPORTERS = (NODE, DCGM, EFA, SLURM, SLURM_JOBS, JOB)
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Where the exporters are. nodes and head: names or addresses without port; none: both are read from files."""
+    """Where the exporters are. nodes and head: names without port, none: both are read from files.
+
+    Alerts name a node as it is named here: give them Slurm's names, or what they say to do has to be translated.
+    """
 
     nodes: tuple[str, ...] = ()
     head: str | None = None

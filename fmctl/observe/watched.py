@@ -142,7 +142,9 @@ def _unknown(usd_per_h: float | None, whole: Any, asked: Settings) -> list[str]:
             "price not on file: idle GPUs are counted without USD, spend only where fmctl_spend_usd is exported"
         )
     if whole is None:
-        found.append("no tokens in the plan: no checkpoint interval, so no alert on overdue checkpoints")
+        found.append(
+            "no whole run in the plan (plan with --tokens): no checkpoint interval, no alert on overdue checkpoints"
+        )
     if asked.cap_usd is None:
         found.append("no cap given: no alert on spend")
     if asked.efa_devices is None:

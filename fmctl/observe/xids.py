@@ -25,8 +25,11 @@ class Xid:
 
 XIDS: tuple[Xid, ...] = (
     Xid(8, "GPU stopped processing", "RESTART_APP", APPLICATION),
+    Xid(11, "invalid stream of commands", "RESTART_APP", APPLICATION),
     Xid(13, "exception of a compute engine", "RESTART_APP", APPLICATION),
+    Xid(25, "invalid stream of commands", "RESTART_APP", APPLICATION),
     Xid(31, "page fault of the GPU's memory", "RESTART_APP", APPLICATION),
+    Xid(32, "invalid stream of commands", "RESTART_APP", APPLICATION),
     Xid(43, "GPU stopped processing", "IGNORE", FOLLOWS),
     Xid(45, "cleanup after an earlier error", "WORKFLOW_XID_45", FOLLOWS),
     Xid(46, "GPU stopped processing", "RESET_GPU", FATAL),
@@ -62,6 +65,11 @@ XIDS: tuple[Xid, ...] = (
     # assumed: fatal, the catalog names no bucket; by its words a timeout and a halt.
     Xid(167, "fatal timeout of PCIe", "", FATAL),
     Xid(169, "internal micro-controller halted", "", FATAL),
+    # Copy engines. The catalog restarts the application and has support look at what stays.
+    *(
+        Xid(code, "error of a copy engine", "RESTART_APP", APPLICATION)
+        for code in (70, 71, 72, 75, 76, 77, 85, *range(126, 136))
+    ),
     # Only with 48, which alerts.
     Xid(171, "particulars of a DRAM error", "", FOLLOWS),
     Xid(172, "particulars of an SRAM error", "", FOLLOWS),

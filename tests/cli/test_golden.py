@@ -96,6 +96,7 @@ def test_documents_without_a_golden_file_obey_their_schema(cli: Any, tmp_path: P
     subnets = "compute_subnet: subnet-01234567\nhead_subnet: subnet-01234567\n"
     (tmp_path / "site.yaml").write_text(f"region: us-east-1\n{subnets}")
     check(cli.ok("render", "a", "--site", "site.yaml", "--json").json())
+    check(cli.ok("observe", "render", "a", "--cap", "1M", "--json").json())
     check(cli.ok("config", "list", "--json").json())
     check(cli.ok("config", "path", "--json").json())
     check(cli.ok("spec").json())

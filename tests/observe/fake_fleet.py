@@ -149,6 +149,8 @@ def _job(node: int, t: float, fault: Fault, run: str) -> Iterator[Sample]:
         yield "fmctl_step", of, t // 1
         yield "fmctl_step_seconds", of, 28.0 + math.sin(t)
         yield "fmctl_loss", of, 2.5 + 0.05 * math.sin(t)
+        yield "fmctl_gradient_norm", of, 0.3
+        yield "fmctl_checkpoint_save_seconds", of, 900.0
         yield "fmctl_tokens_total", of, t * 148_000
         yield "fmctl_run_start_timestamp_seconds", of, t - 7200
         yield "fmctl_checkpoint_timestamp_seconds", of, t - 600
@@ -180,16 +182,10 @@ def address(cluster: int, node: int) -> str:
 
 
 @contextmanager
-def serve(clusters: list[tuple[Fault, str]], exporters: tuple[str, ...], ahead_s: float) -> Iterator[dict[str, int]]:
-    """A port per exporter, on which every node of these clusters (fault, run) answers.
-
-    Args:
-        clusters: by number.
-        exporters: their names.
-        ahead_s: seconds from now until the loss jumps where it does.
-    """
-    jump = time.time() + ahead_s
-    servers = {name: _server(name, clusters, jump) for name in exporters}
+def serve(clusters: list[tuple[Fault, str]], exporters: tuple[str, ...]) -> Iterator[dict[str, int]]:
+    """A port per exporter, on which every node of these clusters (fault, run) answers; clusters by number."""
+    began = time.time()
+    servers = {name: _server(name, clusters, began) for name in exporters}
     threads = [Thread(target=one.serve_forever, daemon=True) for one in servers.values()]
     for thread in threads:
         thread.start()
@@ -201,7 +197,7 @@ def serve(clusters: list[tuple[Fault, str]], exporters: tuple[str, ...], ahead_s
             one.server_close()
 
 
-def _server(exporter: str, clusters: list[tuple[Fault, str]], jump: float) -> ThreadingHTTPServer:
+def _server(exporter: str, clusters: list[tuple[Fault, str]], began: float) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -211,7 +207,7 @@ def _server(exporter: str, clusters: list[tuple[Fault, str]], jump: float) -> Th
             if fault.silent == exporter and node == 1:
                 self.send_error(503)
                 return
-            samples = series(exporter, node - 1, time.time(), _jumping(fault, jump), run)
+            samples = series(exporter, node - 1, time.time(), _climbing(fault, began), run)
             body = exposition(samples).encode()
             self.send_response(200)
             self.send_header("content-type", "text/plain; version=0.0.4")
@@ -226,14 +222,17 @@ def _server(exporter: str, clusters: list[tuple[Fault, str]], jump: float) -> Th
         request_queue_size = 512
         daemon_threads = True
 
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            pass  # Prometheus hangs up when it is stopped
+
         def verify_request(self, request: Any, client_address: Any) -> bool:
             return str(client_address[0]).startswith("127.")  # it listens everywhere to have all of 127.0.0.0/8
 
     return Server(("0.0.0.0", 0), Handler)
 
 
-def _jumping(fault: Fault, jump: float) -> Fault:
-    """The fleet's clock is the wall clock here: a loss that jumps does so at that time."""
+def _climbing(fault: Fault, began: float) -> Fault:
+    """The fleet's clock is the wall clock here: a loss climbs 5 % a second, whenever Prometheus begins to look."""
     if fault is not FAULTS["LossSpike"]:
         return fault
-    return Fault({"fmctl_loss": lambda t: 2.5 if t < jump else 4.0})
+    return Fault({"fmctl_loss": lambda t: 2.5 * 1.05 ** (t - began)})

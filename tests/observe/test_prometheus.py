@@ -27,7 +27,7 @@ from fmctl.observe.watched import Settings
 from tests.observe.conftest import ROW
 from tests.observe.fake_fleet import CAP_USD, EFA, FAULTS, HEALTHY, MORE, NODES, Fault, address, serve
 
-PACE = 1 / 120
+PACE = 1 / 80
 LONGEST_S = 55.0
 QUIET_S = 4.0
 HOSTILE_RUN = "r\"1\\ {{ $x }} $y [[z]] '`"
@@ -80,7 +80,7 @@ def seen(prometheus: str, open_loopback: None, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("prometheus")
     clusters = [(fault, run) for _, fault, run in CLUSTERS]
     names = tuple({one.name: None for one in EXPORTERS})
-    with serve(clusters, names, ahead_s=14.0) as ports:
+    with serve(clusters, names) as ports:
         rendered = configured(folder, ports)
         port, began = free_port(), time.time()
         command = [

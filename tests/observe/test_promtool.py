@@ -84,6 +84,15 @@ def test_a_missing_efa_device_is_found_without_being_told_how_many(
     checked(promtool, tmp_path, files, tests)
 
 
+def test_a_run_that_has_just_begun_is_not_stalled(promtool: str, tmp_path: Path, row: dict[str, Any]) -> None:
+    files = render(row, "c1", Settings(scrape_s=EVERY_S))
+    begun = test_of("begun", [], FAULTS["RunStalled"], "r1")
+    for one in begun["input_series"]:
+        if one["series"].startswith("fmctl_step{"):
+            one["values"] = " ".join(["_"] * (LAST - 4) + ["1234"] * 5)
+    checked(promtool, tmp_path, files, [begun])
+
+
 def test_the_end_of_a_block_is_announced_in_time(promtool: str, tmp_path: Path, row: dict[str, Any]) -> None:
     """promtool's clock begins in 1970: a block that ends two hours after that, its last save 70 minutes before."""
     block = {"end": "1970-01-01T02:30:00+00:00", "save_by": "1970-01-01T01:20:00+00:00"}

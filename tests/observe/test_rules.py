@@ -58,6 +58,11 @@ def test_alerts_read_recorded_signals_only(row: dict[str, Any]) -> None:
             assert not re.search(r"(?<![\w:])(DCGM|node_|slurm_|lustre_)", rule["expr"]), rule["alert"]
 
 
+def test_what_the_job_exports_is_what_is_read(row: dict[str, Any]) -> None:
+    read = set(re.findall(r"\bfmctl_[a-z_]+", render(row, "c1", EVERYTHING)[RULES]))
+    assert read == {name for name, _, _ in names.JOB_METRICS}
+
+
 def test_the_plans_own_figures_are_the_thresholds(row: dict[str, Any]) -> None:
     found = by_name(row)
     assert found["RunSlowerThanPredicted"].expression.endswith("> 32.469")
@@ -78,7 +83,12 @@ def test_what_the_plan_does_not_know_is_not_filled_in(row: dict[str, Any]) -> No
     found = by_name(row, Settings())
     assert not {"CheckpointOverdue", "SpendNearCap", "SpendOverCap"} & set(found)
     assert "not known" in found["GpusIdle"].summary and " * " not in found["GpusIdle"].expression
-    for words in ("price not on file", "no tokens in the plan", "no cap given", "EFA interfaces of a node not given"):
+    for words in (
+        "price not on file",
+        "no whole run in the plan",
+        "no cap given",
+        "EFA interfaces of a node not given",
+    ):
         assert f"# {words}" in text
     assert "max_over_time(fmctl:efa_devices:count" in found["EfaDown"].expression
     spent = next(panel for panel in json.loads(render(row, "c1")[DASHBOARD])["panels"] if panel["title"] == "Spent")
