@@ -83,6 +83,7 @@ COMMANDS: Mapping[str, Entry] = {
     "watch": Entry("Follow a cluster.", "clusters:watch"),
     "logs": Entry("Lines of a cluster's logs.", "clusters:logs"),
     "submit": Entry("Hand a plan's job to its cluster.", "jobs:submit"),
+    "progress": Entry("A job's log against its plan.", "progress:progress"),
     "jobs": Entry("Jobs, and why they wait.", "jobs:jobs"),
     "cancel": Entry("End a job.", "jobs:cancel"),
     "extend": Entry("Move a cluster's end.", "clusters:extend"),

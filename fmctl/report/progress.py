@@ -1,0 +1,100 @@
+"""A run against its plan: figures with their predicted intervals, and the likeliest reasons where they are outside."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from fmctl.progress.compare import compare, outside
+from fmctl.progress.diagnose import diagnose
+from fmctl.progress.evidence import evidence_of
+from fmctl.progress.state import Progress
+from fmctl.report.envelope import envelope
+from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
+from fmctl.report.words import say
+
+_MORE_IS_BETTER = ("tokens_per_s", "mfu", "goodput")
+_TITLES = {
+    "step_s": "step", "tokens_per_s": "tokens", "mfu": "MFU", "memory_bytes": "memory", "power_w": "power",
+    "save_stall_s": "stall per save", "goodput": "goodput", "wall_s": "whole run", "total_usd": "cost of the run",
+}  # fmt: skip
+
+
+def progress_answer(plan: str, row: Mapping[str, Any], found: Progress, architecture: str, source: str) -> Answer:
+    """A run so far, each figure beside its prediction; reasons only where something is outside its interval."""
+    figures = compare(row, found, architecture=architecture)
+    off = outside(figures)
+    worse = [one.name for one in off if (one.verdict == "below") == (one.name in _MORE_IS_BETTER)]
+    reasons = diagnose(evidence_of(found, row)) if worse or found.errors or found.nan_steps else ()
+    state = dataclasses.asdict(found)
+    state["late_s"] = {str(rank): late for rank, late in found.late_s.items()}
+    result = {
+        "plan": plan,
+        "source": source,
+        "state": state,
+        "figures": [one.as_dict() for one in figures],
+        "outside": [one.name for one in off],
+        "worse": worse,
+        "reasons": [one.as_dict() for one in reasons],
+    }
+    document = envelope("progress", result, inputs={"plan": plan, "source": source})
+    return Answer(document, document["result"]["figures"], lambda: _report(document))
+
+
+def _report(document: Document) -> Report:
+    result, state = document["result"], document["result"]["state"]
+    rows = tuple(
+        (_TITLES.get(f["name"], f["name"]), _said(f, "measured"), _said(f, "predicted"), _interval(f), _verdict(f))
+        for f in result["figures"]
+    )
+    titles = (Column(""), Column("measured", "right"), Column("predicted", "right"))
+    columns = (*titles, Column("80 %", keep=1), Column(""))
+    sections = [Section(table=facts(*_facts(state))), Section("Against the plan", Table(columns, rows))]
+    if result["reasons"]:
+        sections.append(Section("Why", _reasons(result["reasons"])))
+    elif result["worse"]:
+        sections.append(Section(lines=("the log shows no reason; node metrics would (fmctl observe render)",)))
+    return Report(f"{result['plan']}: {result['source']}", tuple(sections))
+
+
+def _reasons(found: Sequence[Mapping[str, Any]]) -> Table:
+    rows = tuple((r["name"], f"{r['score']:.0%}", _because(r), r["advice"]) for r in found)
+    why = (Column("likeliest reason"), Column("of the time", "right"), Column("because", keep=2), Column("try", keep=1))
+    return Table(why, rows)
+
+
+def _because(reason: Mapping[str, Any]) -> str:
+    return ", ".join(f"{value['name']} {value['measured']:.4g}" for value in reason["values"])
+
+
+def _facts(state: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    whole = "" if state["total_steps"] is None else f" of {state['total_steps']:,}"
+    done = "none yet" if state["last_step"] is None else f"{state['last_step']:,}{whole}"
+    rows: list[tuple[str, ...]] = [("step", done, f"{state['records']:,} records read")]
+    if state["loss"] is not None:
+        rows.append(("loss", f"{state['loss']:.4g}", f"lowest {state['lowest_loss']:.4g}"))
+    rows.append(("saves", str(state["saves"]), "" if not state["restarts"] else f"{state['restarts']} restarts"))
+    if state["errors"]:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in state["errors"].items())
+        rows.append(("errors", str(sum(state["errors"].values())), kinds))
+    if state["finish_s"] is not None:
+        rows.append(("finish", f"{datetime.fromtimestamp(state['finish_s'], UTC):%Y-%m-%d %H:%M} UTC", "at this pace"))
+    return rows
+
+
+def _said(figure: Mapping[str, Any], which: str) -> str:
+    value = figure[which]
+    return "" if value is None else say(figure["name"], value) if figure["name"] != "goodput" else f"{value:.1%}"
+
+
+def _interval(figure: Mapping[str, Any]) -> str:
+    if figure["low"] is None or figure["high"] is None:
+        return ""
+    low, high = ({**figure, "measured": figure[end]} for end in ("low", "high"))
+    return f"{_said(low, 'measured')} to {_said(high, 'measured')}"
+
+
+def _verdict(figure: Mapping[str, Any]) -> str:
+    return figure["why"] or "" if figure["verdict"] == "unknown" else str(figure["verdict"])
