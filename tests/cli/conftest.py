@@ -132,7 +132,15 @@ def estimate_of(request: PlanRequest, instance: Instance, nodes: int, index: int
     """An estimate whose every term is a number of its own, the same on each run."""
     fixed = {name: values[0] for name, values in request.fixed.items()}
     layout = replace(
-        Layout(tp=8, pp=4, dp=max(1, nodes * 8 // 32), sharding=Sharding.ZERO1, recompute=Recompute.SELECTIVE), **fixed
+        Layout(
+            tp=8,
+            pp=4,
+            dp=max(1, nodes * 8 // 32),
+            sharding=Sharding.ZERO1,
+            sequence_parallel=1,
+            recompute=Recompute.SELECTIVE,
+        ),
+        **fixed,
     )
     terms = {term.name: round(1.5 + 0.25 * i + index, 6) for i, term in enumerate(TERMS)}
     terms |= {n: v * 2**30 for n, v in terms.items() if n.endswith("_bytes")}
