@@ -192,10 +192,15 @@ def test_a_redirect_is_not_followed_with_the_token() -> None:
     ["", "<html>sign in</html>", "[]", "{}", '"x"', "null", '{"status": "success"}',
      '{"status": "success", "data": {"resultType": "vector", "result": 5}}',
      '{"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1]}]}}',
-     '{"status": "success", "data": {"resultType": "vector", "result": [{"value": [1, "1"]}]}}', "[" * 100, "[" * 200_000],
+     '{"status": "success", "data": {"resultType": "vector", "result": [{"value": [1, "1"]}]}}', "[" * 100],
 )  # fmt: skip
 def test_what_is_no_answer_of_prometheus_says_so(body: str) -> None:
     with serving(Told(body=body)) as told, pytest.raises(OperationFailed, match="no answer of Prometheus"):
+        Prometheus(told.url).instant("up")
+
+
+def test_an_answer_nested_without_end() -> None:
+    with serving(Told(body="[" * 200_000)) as told, pytest.raises(OperationFailed, match="no answer of Prometheus"):
         Prometheus(told.url).instant("up")
 
 
