@@ -148,7 +148,7 @@ class Prometheus:
         except HTTPError as error:
             with error:  # it holds the connection
                 raise of_status(error, path) from error
-        except (URLError, HTTPException, OSError) as error:
+        except (URLError, HTTPException, OSError, UnicodeError) as error:  # a host name too long is the last
             raise of_network(error, self._url, self._timeout_s) from error
 
     def _read(self, request: Request) -> bytes:
@@ -206,7 +206,13 @@ def _checked(url: str, access: Access) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         parts, host = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or not url.isprintable():
+    if (
+        parts.scheme not in ("http", "https")
+        or not host
+        or parts.query
+        or parts.fragment
+        or not (url.isascii() and url.isprintable())
+    ):
         shown = shorten(url.rpartition("@")[2])
         raise UsageError(f"'{shown}' is not the URL of a Prometheus", next=WHICH)
     if parts.username is not None or parts.password is not None:

@@ -59,7 +59,7 @@ def reading() -> Iterator[None]:
     """What is no answer of Prometheus becomes an error that says so. Raises OperationFailed."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         why = f"{type(error).__name__} when reading it"
         raise OperationFailed("this is no answer of Prometheus", why=why, next=WHICH) from error
 
@@ -131,7 +131,7 @@ def _said(error: HTTPError) -> str:
     try:
         found = json.loads(error.read(_MOST_ERROR_BYTES))
         return ": " + shorten(str(found.get("error") or found.get("message") or ""), 400)
-    except (ValueError, AttributeError, OSError, HTTPException):
+    except (ValueError, AttributeError, OSError, HTTPException, RecursionError):
         return ""
 
 

@@ -139,7 +139,7 @@ def test_nothing_in_the_environment_is_nothing() -> None:
 @pytest.mark.parametrize(
     "url",
     ["", "prometheus:9090", "ftp://a", "http://", "http://a:port", "http://a/?x=1", "http://a/#x", "file:///etc/passwd",
-     "http://[::1", "http://a\n/"],
+     "http://[::1", "http://a\n/", "http://ä/", "http://a/ä"],
 )  # fmt: skip
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(UsageError):
@@ -196,6 +196,11 @@ def test_a_redirect_is_not_followed_with_the_token() -> None:
 )  # fmt: skip
 def test_what_is_no_answer_of_prometheus_says_so(body: str) -> None:
     with serving(Told(body=body)) as told, pytest.raises(OperationFailed, match="no answer of Prometheus"):
+        Prometheus(told.url).instant("up")
+
+
+def test_an_answer_nested_without_end() -> None:
+    with serving(Told(body="[" * 200_000)) as told, pytest.raises(OperationFailed, match="no answer of Prometheus"):
         Prometheus(told.url).instant("up")
 
 
