@@ -2,7 +2,7 @@
 function __fmctl_at
     set -l at fmctl
     for word in (commandline -opc)[2..-1]
-        if contains -- "$at $word" "fmctl estimate" "fmctl plan" "fmctl explain" "fmctl diff" "fmctl render" "fmctl observe" "fmctl observe render" "fmctl validate" "fmctl calibrate" "fmctl models" "fmctl models list" "fmctl models show" "fmctl models import" "fmctl instances" "fmctl instances list" "fmctl instances show" "fmctl prices" "fmctl prices list" "fmctl prices show" "fmctl prices refresh" "fmctl capacity" "fmctl lab" "fmctl lab start" "fmctl lab stop" "fmctl lab status" "fmctl pcluster" "fmctl pcluster install" "fmctl pcluster status" "fmctl preflight" "fmctl launch" "fmctl status" "fmctl watch" "fmctl logs" "fmctl submit" "fmctl jobs" "fmctl cancel" "fmctl extend" "fmctl teardown" "fmctl history" "fmctl config" "fmctl config list" "fmctl config get" "fmctl config set" "fmctl config unset" "fmctl config path" "fmctl schema" "fmctl spec" "fmctl completion"
+        if contains -- "$at $word" "fmctl estimate" "fmctl plan" "fmctl explain" "fmctl diff" "fmctl render" "fmctl observe" "fmctl observe render" "fmctl validate" "fmctl calibrate" "fmctl models" "fmctl models list" "fmctl models show" "fmctl models import" "fmctl instances" "fmctl instances list" "fmctl instances show" "fmctl prices" "fmctl prices list" "fmctl prices show" "fmctl prices refresh" "fmctl capacity" "fmctl lab" "fmctl lab start" "fmctl lab stop" "fmctl lab status" "fmctl pcluster" "fmctl pcluster install" "fmctl pcluster status" "fmctl preflight" "fmctl launch" "fmctl status" "fmctl watch" "fmctl logs" "fmctl submit" "fmctl progress" "fmctl jobs" "fmctl cancel" "fmctl extend" "fmctl teardown" "fmctl history" "fmctl config" "fmctl config list" "fmctl config get" "fmctl config set" "fmctl config unset" "fmctl config path" "fmctl schema" "fmctl spec" "fmctl completion"
             set at "$at $word"
         end
     end
@@ -32,6 +32,7 @@ complete -c fmctl -n '__fmctl_at fmctl' -a 'status' -d 'What AWS has of a cluste
 complete -c fmctl -n '__fmctl_at fmctl' -a 'watch' -d 'Follow a cluster: stack and resource events, nodes, the end, the money; until it is gone or Ctrl-C.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'logs' -d 'Lines of the clusters CloudWatch streams (cfn-init, slurmctld, clustermgtd, ...), or the output of a job.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'submit' -d 'Hand the plans job to the Slurm of its cluster, once: a second call finds the one that waits or runs.'
+complete -c fmctl -n '__fmctl_at fmctl' -a 'progress' -d 'Steps, rate, memory, stalls, restarts and finish of a running job, each beside what its plan predicted.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'jobs' -d 'Jobs of a cluster: what each does or why it waits, nodes that are out, and what to do about it.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'cancel' -d 'End a job: what it did since its last checkpoint is lost. One that is over is no error.'
 complete -c fmctl -n '__fmctl_at fmctl' -a 'extend' -d 'Move a clusters end by so many hours.'
@@ -514,6 +515,24 @@ complete -c fmctl -n '__fmctl_at fmctl submit' -l quiet -s q -d 'No progress, no
 complete -c fmctl -n '__fmctl_at fmctl submit' -l head -x -d 'How the head node is reached: ssm, ssh://HOST, or local where this machine is it'
 complete -c fmctl -n '__fmctl_at fmctl submit' -l folder -r -F -d 'Where the job lies; on the file system.'
 complete -c fmctl -n '__fmctl_at fmctl submit' -s h -l help -d 'Show this message and exit.'
+complete -c fmctl -n '__fmctl_at fmctl progress' -x -a '(__fmctl_values plans)'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l log -x -d 'The jobs log on this machine'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l cluster -x -d 'The cluster, with --job'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l job -x -d 'Slurms number of the job'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l rank -x -d 'Row of the plan (1)'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l measured -x -d 'Write the run as a row of measured runs (CSV), for `calibrate --data`'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l profile -x -d 'AWS profile'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l region -x -d 'AWS region'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l store -x -d 'Folder or s3://bucket/prefix'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l json -d 'Short for -o json.'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l query -x -d 'JMESPath into the document'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l fields -x -a '(__fmctl_values fields)' -d 'Only these fields of each row'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l out -s O -r -F -d 'Write to a file, whole or not at all'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l no-color -d 'No colour.'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l quiet -s q -d 'No progress, no warnings.'
+complete -c fmctl -n '__fmctl_at fmctl progress' -l head -x -d 'How the head node is reached: ssm, ssh://HOST, or local where this machine is it'
+complete -c fmctl -n '__fmctl_at fmctl progress' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl jobs' -l profile -x -d 'AWS profile'
 complete -c fmctl -n '__fmctl_at fmctl jobs' -l region -x -d 'AWS region'
 complete -c fmctl -n '__fmctl_at fmctl jobs' -l store -x -d 'Folder or s3://bucket/prefix'
@@ -653,7 +672,7 @@ complete -c fmctl -n '__fmctl_at fmctl schema' -l fields -x -a '(__fmctl_values 
 complete -c fmctl -n '__fmctl_at fmctl schema' -l out -s O -r -F -d 'Write to a file, whole or not at all'
 complete -c fmctl -n '__fmctl_at fmctl schema' -l no-color -d 'No colour.'
 complete -c fmctl -n '__fmctl_at fmctl schema' -l quiet -s q -d 'No progress, no warnings.'
-complete -c fmctl -n '__fmctl_at fmctl schema' -x -a 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit jobs cancel lab pcluster config schemas spec error'
+complete -c fmctl -n '__fmctl_at fmctl schema' -x -a 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit progress jobs cancel lab pcluster config schemas spec error'
 complete -c fmctl -n '__fmctl_at fmctl schema' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl spec' -l output -s o -x -a 'table json jsonl csv md yaml' -d 'Format: table | json | jsonl | csv | md | yaml'
 complete -c fmctl -n '__fmctl_at fmctl spec' -l json -d 'Short for -o json.'
