@@ -57,8 +57,8 @@ class Summary:
 
     def add(self, item: Item) -> None:
         """One more record or event."""
-        if item.at is not None:
-            self._last_at = item.at if self._last_at is None else max(item.at, self._last_at)
+        if item.at is not None and (self._last_at is None or item.at > self._last_at):
+            self._last_at = item.at
         if isinstance(item, Event):
             self._event(item)
         else:
@@ -92,14 +92,16 @@ class Summary:
             self._cold = item.step
         if item.step > self._cold:
             self._timed = self._timed or item.step_s is not None
-            self._times.add(item.step_s or 0.0)
-            self._rates.add(item.tokens_per_s or 0.0)
+            if item.step_s is not None:
+                self._times.add(item.step_s)
+            if item.tokens_per_s is not None:
+                self._rates.add(item.tokens_per_s)
         if front is None or item.step > front.step or (self._again and not self._echoes(front, item)):
             self._advance(item)
             self._learn(item)
         self._ranks.add(item)
-        if item.memory_bytes is not None:
-            self._memory = max(item.memory_bytes, self._memory or 0.0)
+        if item.memory_bytes is not None and (self._memory is None or item.memory_bytes > self._memory):
+            self._memory = item.memory_bytes
 
     def _fell(self, front: Record, item: Record) -> bool:
         """Whether a smaller step means a restart, not a rank that writes late."""
