@@ -94,7 +94,7 @@ class Summary:
             self._timed = self._timed or item.step_s is not None
             if item.step_s is not None:
                 self._times.add(item.step_s)
-            if item.tokens_per_s is not None:
+            if item.tokens_per_s is not None and not self.job.tokens_per_step:  # else it follows from the step
                 self._rates.add(item.tokens_per_s)
         if front is None or item.step > front.step or (self._again and not self._echoes(front, item)):
             self._advance(item)

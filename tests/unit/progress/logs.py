@@ -19,10 +19,10 @@ def clock(seconds: float) -> str:
 
 def megatron(step: int, at: float = 0.0, step_s: float = 4.0, loss: str = "2.5E+00", norm: str = "1.426") -> str:
     return (
-        f" [{clock(at)}] iteration {step:8d}/    1000 | consumed samples: {step * 512:12d} | elapsed time per iteration "
-        f"(ms): {step_s * 1e3:.1f} | throughput per GPU (TFLOP/s/GPU): 439.8 | learning rate: 8.600000E-06 | global batch"
-        f" size:   512 | lm loss: {loss} | loss scale: 1.0 | grad norm: {norm} | number of skipped iterations:   0 | "
-        "number of nan iterations:   0 |"
+        f" [{clock(at)}] iteration {step:8d}/    1000 | consumed samples: {step * 512:12d} | elapsed time per "
+        f"iteration (ms): {step_s * 1e3:.1f} | throughput per GPU (TFLOP/s/GPU): 439.8 | learning rate: 8.600000E-06 | "
+        f"global batch size:   512 | lm loss: {loss} | loss scale: 1.0 | grad norm: {norm} | "
+        "number of skipped iterations:   0 | number of nan iterations:   0 |"
     )
 
 
@@ -37,17 +37,19 @@ def titan(step: int, at: float = 0.0, rate: int = 16384, rank: int | None = None
 
 def nanotron(step: int) -> str:
     return (
-        f"10/17/2025 16:31:56 [INFO|DP=0|PP=0|TP=0|ip-26-0-160-225]: iteration: {step} / 378950 | consumed_tokens: 85.8G "
-        "| elapsed_time_per_iteration_ms: 11.5K | tokens_per_sec: 22.8K | tokens_per_sec_per_gpu: 11.4K | "
-        "global_batch_size: 64 | lm_loss: 2.38 | lr: 1e-05 | model_tflops_per_gpu: 38.3 | hardware_tflops_per_gpu: 38.3 "
-        "| grad_norm: 1.25 | cuda_memory_allocated: 8.86G | cuda_max_memory_reserved: 34.1G"
+        f"10/17/2025 16:31:56 [INFO|DP=0|PP=0|TP=0|ip-26-0-160-225]: iteration: {step} / 378950 | "
+        "consumed_tokens: 85.8G | elapsed_time_per_iteration_ms: 11.5K | tokens_per_sec: 22.8K | "
+        "tokens_per_sec_per_gpu: 11.4K | global_batch_size: 64 | lm_loss: 2.38 | lr: 1e-05 | model_tflops_per_gpu: 38.3 | "
+        "hardware_tflops_per_gpu: 38.3 | grad_norm: 1.25 | cuda_memory_allocated: 8.86G | "
+        "cuda_max_memory_reserved: 34.1G"
     )
 
 
 def deepspeed(step: int) -> str:
     return (
         f"[2023-11-07 01:55:23,714] [INFO] [timer.py:260:stop] epoch=0/micro_step={4 * step}/global_step={step}, "
-        "RunningAvgSamplesPerSec=25.025771473496132, CurrSamplesPerSec=128.0, MemAllocated=4.32GB, MaxMemAllocated=38.5GB"
+        "RunningAvgSamplesPerSec=25.025771473496132, CurrSamplesPerSec=128.0, MemAllocated=4.32GB, "
+        "MaxMemAllocated=38.5GB"
     )
 
 

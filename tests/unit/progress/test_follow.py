@@ -185,7 +185,9 @@ def test_a_broken_cursor_is_the_start(held: dict[str, object]) -> None:
 
 def test_memory_and_time_of_a_log_without_line_breaks_and_of_a_small_large_one(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    noise = b"p5-1:17:998 [0] NCCL INFO Channel 03/0 : 1[1] -> 2[2] [send] via NET/AWS Libfabric/1/GDRDMA/Shared\n" * 500
+    noise = (
+        b"p5-1:17:998 [0] NCCL INFO Channel 03/0 : 1[1] -> 2[2] [send] via NET/AWS Libfabric/1/GDRDMA/Shared\n" * 500
+    )
     with path.open("wb") as stream:
         stream.write(b"\0" * 8_000_000)
         for n in range(800):

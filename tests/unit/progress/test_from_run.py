@@ -66,7 +66,9 @@ LAYOUTS: list[dict[str, Any]] = [
 def test_other_layouts_are_read_back_too(changed: dict[str, Any], tmp_path: Path) -> None:
     row = plan_row()
     assert set(changed) <= set(row["layout"])
-    assert all(v in CODES[k].__members__.values() or v in [c.label for c in CODES[k]] for k, v in changed.items() if k in CODES)
+    assert all(
+        v in CODES[k].__members__.values() or v in [c.label for c in CODES[k]] for k, v in changed.items() if k in CODES
+    )
     row["layout"] |= changed
     assert read_back(row, tmp_path).layout.as_dict() == row["layout"]
 
