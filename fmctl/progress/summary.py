@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import isfinite, isnan
 
+from fmctl.progress.follow import Follower
 from fmctl.progress.items import Event, Item, Job, Record
 from fmctl.progress.ranks import Ranks
 from fmctl.progress.sketch import Level, Sketch
@@ -24,6 +25,13 @@ _BEHIND_STEPS = 0.5
 _AGAIN = frozenset({"start", "loaded", "restart", "interrupted"})
 _ERRORS = frozenset({"nccl-error", "xid", "out-of-memory", "nan", "interrupted"})
 _SAVES = frozenset({"saving", "saved", "save-time"})
+
+
+def advance(follower: Follower, summary: Summary) -> Progress:
+    """Read what a log has gained, and say how far the run is; the log tells its length where the job does not."""
+    summary.add_all(follower.read())
+    summary.total_steps = summary.total_steps or follower.parser.total_steps
+    return summary.progress()
 
 
 class Summary:

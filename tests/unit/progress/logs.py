@@ -39,9 +39,9 @@ def nanotron(step: int) -> str:
     return (
         f"10/17/2025 16:31:56 [INFO|DP=0|PP=0|TP=0|ip-26-0-160-225]: iteration: {step} / 378950 | "
         "consumed_tokens: 85.8G | elapsed_time_per_iteration_ms: 11.5K | tokens_per_sec: 22.8K | "
-        "tokens_per_sec_per_gpu: 11.4K | global_batch_size: 64 | lm_loss: 2.38 | lr: 1e-05 | model_tflops_per_gpu: 38.3 | "
-        "hardware_tflops_per_gpu: 38.3 | grad_norm: 1.25 | cuda_memory_allocated: 8.86G | "
-        "cuda_max_memory_reserved: 34.1G"
+        "tokens_per_sec_per_gpu: 11.4K | global_batch_size: 64 | lm_loss: 2.38 | lr: 1e-05 | "
+        "model_tflops_per_gpu: 38.3 | hardware_tflops_per_gpu: 38.3 | grad_norm: 1.25 | "
+        "cuda_memory_allocated: 8.86G | cuda_max_memory_reserved: 34.1G"
     )
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import random
 import tracemalloc
 from math import log
+from pathlib import Path
 from statistics import median
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fmctl.progress.follow import Follower
 from fmctl.progress.formats import Parser, parse_lines
 from fmctl.progress.items import Event, Job, Record
 from fmctl.progress.sketch import ACCURACY, Level, Sketch
 from fmctl.progress.state import Progress
-from fmctl.progress.summary import Summary
+from fmctl.progress.summary import Summary, advance
 from tests.unit.progress.logs import JOB, megatron, titan
 
 
@@ -156,6 +158,18 @@ def test_a_falling_loss_has_no_spikes() -> None:
     losses = [2.0 + 8.0 / (1 + i / 50) + random.gauss(0.0, 0.03) for i in range(3000)]
     assert not any(level.spikes(loss, 6.0, 0.1) for loss in losses)
     assert level.mean == pytest.approx(median(losses[-50:]), rel=0.03)
+
+
+def test_a_log_that_grows_is_summed_up_as_it_does(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    follower, summary = Follower(path), Summary()
+    assert advance(follower, summary).records == 0
+    for first in (1, 101):
+        with path.open("a") as stream:
+            stream.writelines(f"{megatron(i, at=4.0 * i)}\n" for i in range(first, first + 100))
+        p = advance(follower, summary)
+        assert (p.last_step, p.records, p.total_steps) == (first + 99, first + 99, 1000)
+        assert (p.finish_s or 0.0) - (p.last_at or 0.0) == pytest.approx((1000 - first - 99) * 4.0, rel=3 * ACCURACY)
 
 
 def test_memory_does_not_grow_with_the_run() -> None:
