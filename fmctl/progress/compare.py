@@ -109,7 +109,7 @@ def outside(compared: tuple[Compared, ...]) -> tuple[Compared, ...]:
 def _compared(name: str, unit: str, span: Span, measured: float | None, why: str) -> Compared:
     predicted, low, high = span
     if measured is None or predicted is None or low is None or high is None:
-        said = why if measured is None or not why else "the plan does not state it"
+        said = why if measured is None or predicted is None else "the plan states no interval"
         return Compared(name, unit, predicted, low, high, measured, "unknown", said)
     verdict = "below" if measured < low else "above" if measured > high else "inside"
     return Compared(name, unit, predicted, low, high, measured, verdict)

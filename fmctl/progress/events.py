@@ -16,8 +16,8 @@ _TIMER = r"\s\.{3,}\s*:?\s*\(?(?:[\d.]+, )?(?P<ms>[\d.]+)"
 # One of these stands in every line below: plain searches for them are what most of a log costs.
 MARKERS: tuple[bytes, ...] = (
     b"heckpoint", b"raining starts at step", b"[before the start of training", b"restart worker group", b"CANCELLED AT",
-    b"Node failure on", b"collective operation timeout", b"NCCL error", b"Xid (PCI", b"ut of memory", b"oom_kill",
-    b"found NaN", b"Unexpected result nan", b"allocation retries", b"allocator cache flushes",
+    b"Node failure on", b"collective operation timeout", b"NCCL error in", b"NVRM: Xid (PCI", b"ut of memory", b"oom_kill event",
+    b"found NaN in", b"Unexpected result nan", b"allocation retries", b"allocator cache flushes",
 )  # fmt: skip
 _TABLE: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern))
@@ -42,10 +42,10 @@ _TABLE: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("start", r"\[before the start of training"),
         ("restart", r"will restart worker group"),
         ("interrupted", r"CANCELLED AT .{0,80}? DUE TO (?:NODE FAILURE|JOB REQUEUE|PREEMPTION)|Node failure on"),
-        ("nccl-error", r"collective operation timeout|NCCL error"),
+        ("nccl-error", r"collective operation timeout|NCCL error in"),
         ("xid", r"Xid \(PCI:[^)]{0,40}\): (?P<n>\d{1,5})"),
-        ("out-of-memory", r"[Oo]ut of memory|oom_kill"),
-        ("nan", r"found NaN|Unexpected result nan"),
+        ("out-of-memory", r"[Oo]ut of memory|oom_kill event"),
+        ("nan", r"found NaN in|Unexpected result nan"),
         ("alloc-retries", r"(?P<n>\d{1,9}) (?:CUDA memory allocation retries|pytorch allocator cache flushes)"),
     )
 )

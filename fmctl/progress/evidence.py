@@ -24,9 +24,9 @@ class Evidence:
     clock_excess (median GPU's SM clock over that of a healthy run, minus 1), slowest_clock_excess (slowest node's over
     the median node's, minus 1), temperature_c (hottest GPU), thermal_share and power_share (of time, clocks held down
     by temperature, by the power limit), retransmit_share (packets sent again over sent), network_excess (achieved rate
-    of collectives over predicted, minus 1), all_to_all_share and predicted_all_to_all_share (of the step), expert_load
-    (fullest expert over the mean), data_wait_share (of the step, waiting for the next batch), gpu_active_share (of the
-    step, kernels running), host_busy_share (of the step, the main thread issuing work).
+    of collectives over predicted, minus 1), all_to_all_share and predicted_all_to_all_share (of the step, exposed),
+    expert_load (fullest expert over the mean), data_wait_share (of the step, waiting for the next batch),
+    gpu_active_share (of the step, kernels running), host_busy_share (of the step, the main thread issuing work).
     """
 
     step_excess: float | None = None

@@ -20,7 +20,8 @@ from fmctl.progress.formats import LONGEST_LINE, Parser
 from fmctl.progress.items import Item
 
 BLOCK_BYTES = 1 << 20
-_PROOF_BYTES = 64
+# More than a line or two: the ends of step lines are alike.
+_PROOF_BYTES = 2048
 # Rotated and compressed: cannot be read from an offset.
 _COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst"})
 

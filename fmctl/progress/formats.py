@@ -27,6 +27,7 @@ _STEPS: tuple[tuple[bytes, Callable[[str, Job], Iterator[tuple[Record, int | Non
     (b"tps: ", frameworks.torchtitan),
     (b"SamplesPerSec=", frameworks.deepspeed),
 )
+_READERS = tuple((1 << i, read) for i, (_, read) in enumerate(_STEPS))
 _JSON = 1 << len(_STEPS)
 _EVENT = _JSON << 1
 
@@ -90,11 +91,11 @@ class Parser:
 
     def _line(self, line: str, kinds: int, found: list[Item]) -> None:
         at, rank = clock_s(line), rank_of(line)
-        for i, (_, read) in enumerate(_STEPS):
-            if kinds & (1 << i):
+        for kind, read in _READERS:
+            if kinds & kind:
                 for record, total in read(line, self.job):
                     self.total_steps = total or self.total_steps
-                    found.append(Record(record.step, at, *record[2:7], rank, self.source))
+                    found.append(Record(record[0], at, *record[2:7], rank, self.source))
         if kinds & _JSON:
             found.extend(self._json(line, at, rank))
         if kinds & _EVENT:

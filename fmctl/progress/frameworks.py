@@ -127,7 +127,7 @@ def _segments(head: re.Pattern[str], line: str) -> Iterator[tuple[int, int | Non
     """(step, steps of the run, what follows up to the next head)."""
     heads = list(head.finditer(line))
     ends = [found.start() for found in heads[1:]] + [len(line)]
-    for found, end in zip(heads, ends, strict=True):
+    for found, end in zip(heads, ends, strict=False):
         total = found.group(2)
         yield int(found.group(1)), int(total) if total.isdigit() else None, line[found.end() : end]
 

@@ -28,7 +28,7 @@ class Ranks:
             first = self._first_at.setdefault(item.step, item.at)
             if item.at < first:
                 self._first_at[item.step] = item.at
-            count, total = count + 1, total + max(item.at - first, 0.0)
+            count, total = count + 1, total + (item.at - first if item.at > first else 0.0)
             while len(self._first_at) > _STEPS_HELD:
                 self._first_at.popitem(last=False)
         self._late[item.rank] = (count, total)

@@ -25,7 +25,7 @@ class Sketch:
         """One more value; NaN and values of 0 or less are none."""
         if not value > 0.0:
             return
-        kept = min(max(value, _SMALLEST), _LARGEST)
+        kept = _SMALLEST if value < _SMALLEST else _LARGEST if value > _LARGEST else value
         index = ceil(log(kept) / _GROWTH)
         self._bins[index] = self._bins.get(index, 0) + 1
         self.count += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import isfinite, isnan
 
+from fmctl.progress.follow import Follower
 from fmctl.progress.items import Event, Item, Job, Record
 from fmctl.progress.ranks import Ranks
 from fmctl.progress.sketch import Level, Sketch
@@ -24,6 +25,13 @@ _BEHIND_STEPS = 0.5
 _AGAIN = frozenset({"start", "loaded", "restart", "interrupted"})
 _ERRORS = frozenset({"nccl-error", "xid", "out-of-memory", "nan", "interrupted"})
 _SAVES = frozenset({"saving", "saved", "save-time"})
+
+
+def advance(follower: Follower, summary: Summary) -> Progress:
+    """Read what a log has gained, and say how far the run is; the log tells its length where the job does not."""
+    summary.add_all(follower.read())
+    summary.total_steps = summary.total_steps or follower.parser.total_steps
+    return summary.progress()
 
 
 class Summary:
@@ -57,8 +65,8 @@ class Summary:
 
     def add(self, item: Item) -> None:
         """One more record or event."""
-        if item.at is not None:
-            self._last_at = item.at if self._last_at is None else max(item.at, self._last_at)
+        if item.at is not None and (self._last_at is None or item.at > self._last_at):
+            self._last_at = item.at
         if isinstance(item, Event):
             self._event(item)
         else:
@@ -92,14 +100,16 @@ class Summary:
             self._cold = item.step
         if item.step > self._cold:
             self._timed = self._timed or item.step_s is not None
-            self._times.add(item.step_s or 0.0)
-            self._rates.add(item.tokens_per_s or 0.0)
+            if item.step_s is not None:
+                self._times.add(item.step_s)
+            if item.tokens_per_s is not None and not self.job.tokens_per_step:  # else it follows from the step
+                self._rates.add(item.tokens_per_s)
         if front is None or item.step > front.step or (self._again and not self._echoes(front, item)):
             self._advance(item)
             self._learn(item)
         self._ranks.add(item)
-        if item.memory_bytes is not None:
-            self._memory = max(item.memory_bytes, self._memory or 0.0)
+        if item.memory_bytes is not None and (self._memory is None or item.memory_bytes > self._memory):
+            self._memory = item.memory_bytes
 
     def _fell(self, front: Record, item: Record) -> bool:
         """Whether a smaller step means a restart, not a rank that writes late."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import lru_cache
-from math import nan
+from math import isinf, nan
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CLOCK = re.compile(
@@ -13,7 +13,7 @@ _CLOCK = re.compile(
 )
 # torchrun's `[rank3]:`, srun --label's `3: `, DeepSpeed's `[Rank 3]`.
 _RANK = re.compile(r"^\s*(?:\[rank(\d{1,7})\]:|(\d{1,7}): )|\[Rank (\d{1,7})\]")
-_SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12, "P": 1e15}
+_SCALES = {"U": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12, "P": 1e15}
 
 
 def plain(line: str) -> str:
@@ -49,15 +49,17 @@ def rank_of(line: str) -> int | None:
 
 def number(text: str) -> float | None:
     """`1.2E+00`, `10,050`, `nan`, `11.5K`: a number, None where it is none. Infinity is not a measurement: NaN."""
-    clean = text.strip().replace(",", "")
     try:
-        value = float(clean)
+        value = float(text)
     except ValueError:
-        return _scaled(clean)
-    return nan if value in (float("inf"), float("-inf")) else value
+        return _scaled(text)
+    return nan if isinf(value) else value
 
 
-def _scaled(clean: str) -> float | None:
+def _scaled(text: str) -> float | None:
+    clean = text.strip().replace(",", "")
+    if clean[-1:].isdigit():
+        clean += "U"
     scale = _SCALES.get(clean[-1:].upper())
     if not scale:
         return None
