@@ -612,9 +612,10 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
         --head) :; return ;;
         --folder) _fmctl_files; return ;;
+        --set) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --profile --region --store --yes -y --dry-run --read-only --timeout --break-lock --output -o --json --query --fields --out -O --no-color --quiet -q --head --folder -h --help'
+        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --profile --region --store --yes -y --dry-run --read-only --timeout --break-lock --output -o --json --query --fields --out -O --no-color --quiet -q --head --folder --set -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi

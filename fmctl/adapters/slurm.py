@@ -15,6 +15,8 @@ _FILE_MODE = "0644"
 # Whole or not at all, also for a job that reads the file while it is replaced.
 _WRITE = 'cat > "$0.new" && chmod "$1" "$0.new" && mv -f -- "$0.new" "$0"'
 _READ = 'tail -c "+$1" -- "$0" | head -c "$2" | base64 -w0'
+# From inside the folder: a job's SLURM_SUBMIT_DIR is where sbatch was called, whatever --chdir says.
+_SUBMIT = 'cd -- "$0" && exec sbatch --parsable "$@"'
 _MOST_BYTES = 256 * 1024
 
 
@@ -60,7 +62,7 @@ class Slurm:
         for name, text in files.items():
             self.head.run(["bash", "-c", _WRITE, posixpath.join(folder, name), _FILE_MODE], text.encode())
         where = (f"--chdir={folder}", f"--comment={token}", posixpath.join(folder, script))
-        said = self.head.run(["sbatch", "--parsable", *where])
+        said = self.head.run(["bash", "-c", _SUBMIT, folder, *where])
         number = said.strip().split(";")[0]
         if not number.isdigit():
             raise OperationFailed("sbatch gave no job number", why=said.strip()[:200] or "it said nothing", next=None)

@@ -36,6 +36,10 @@ def submit(
     folder: Annotated[
         Text, Option("--folder", metavar="DIR", help="Where the job lies; on the file system.", show_default=False)
     ] = None,
+    given: Annotated[
+        list[str] | None,
+        Option("--set", metavar="NAME=VALUE", help="A variable of job.env: image, data, program; again for more"),
+    ] = None,
 ) -> None:
     """Hand the plan's job to the Slurm of its cluster, once: a second call finds the one that waits or runs.
 
@@ -43,9 +47,9 @@ def submit(
     """
     settings = settings_for(out)
     from fmctl.cli.rendering import _arch
-    from fmctl.cluster.jobs import token
+    from fmctl.cluster.jobs import token, with_variables
     from fmctl.cluster.render import CLUSTER, render, spec
-    from fmctl.cluster.render.job import SCRIPT
+    from fmctl.cluster.render.job import ENVIRONMENT, SCRIPT
     from fmctl.report.jobs import submit_answer
 
     consent.refuse(settings)
@@ -54,13 +58,14 @@ def submit(
     made = spec(document, site, asked_for(wanted, settings), name)
     rendering = render(made, ctx.obj.catalogue.load_instance(made.instance), _arch(made, ctx.obj))
     files = {name: text for name, text in rendering.files.items() if name != CLUSTER}
+    files[ENVIRONMENT] = with_variables(files[ENVIRONMENT], given or ())
     shared = site.file_system.mount_dir if site.file_system is not None else "/home"
     place = folder or f"{shared}/fmctl/{made.name}"
     if consent.dry_run:
         emit(submit_answer(made.name, place, sorted(files), None, False), out, settings)
         return
     slurm = _slurm(ctx, settings, aws, head, made.name)
-    job, new = slurm.submit(place, files, SCRIPT, token(made.name, rendering.digest))
+    job, new = slurm.submit(place, files, SCRIPT, token(made.name, files))
     emit(submit_answer(made.name, place, sorted(files), job, new), out, settings)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fmctl.domain.job import Job, SlurmNode
+from fmctl.errors import UsageError, shorten
 
 # Slurm's words for why a job waits: (in plain words, what to do). Source: squeue(1), JOB REASON CODES; protected mode
 # and the maintenance reservations of Capacity Blocks: ParallelCluster's user guide.
@@ -41,12 +45,25 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "FrontEndDown": ("Slurm's front end is down", ""),
     "Cleaning": ("is still being cleaned up after its last start", ""),
 }
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NODES_DOWN = "Nodes required for job are DOWN, DRAINED or reserved"
 
 
-def token(cluster: str, digest: str) -> str:
-    """What stands in the comment of a submitted job: the same for the same cluster and rendering."""
-    return f"fmctl:{cluster}:{digest.removeprefix('sha256:')[:16]}"
+def token(cluster: str, files: Mapping[str, str]) -> str:
+    """What stands in the comment of a submitted job: the same for the same cluster and files."""
+    whole = hashlib.sha256("\0".join(part for name in sorted(files) for part in (name, files[name])).encode())
+    return f"fmctl:{cluster}:{whole.hexdigest()[:16]}"
+
+
+def with_variables(environment: str, given: Sequence[str]) -> str:
+    """A job's environment file with NAME=VALUE words after it, quoted: what is read last counts. Raises UsageError."""
+    lines = []
+    for word in given:
+        name, sign, value = word.partition("=")
+        if not sign or not _NAME.fullmatch(name) or "\0" in value:
+            raise UsageError(f"--set {shorten(word)} names no variable", next="--set JOB_DATA=/fsx/data")
+        lines.append(f"{name}={shlex.quote(value)}\n")
+    return environment + "".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,7 +266,7 @@ class FakeHead:
 
     def run(self, command: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> str:
         self.ran.append((tuple(command), stdin))
-        if command[0] == "sbatch":
+        if command[0] == "bash" and "sbatch --parsable" in command[2]:
             return "1\n"
         if command[0] == "stat":
             return "6\n"

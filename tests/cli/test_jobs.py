@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,32 @@ def test_submit_sends_the_files_and_the_script(ops: Any) -> None:
     written = {command[3]: text for command, text in ops.services.operations.shell.ran if text}
     assert set(written) == {"/fsx/fmctl/a1/job.sbatch", "/fsx/fmctl/a1/job.env"}
     assert written["/fsx/fmctl/a1/job.sbatch"].startswith(b"#!/bin/bash")
-    (handed,) = [command for command in sent(ops) if command[0] == "sbatch"]
-    assert handed[-1] == "/fsx/fmctl/a1/job.sbatch"
+    (handed,) = [command for command in sent(ops) if "sbatch --parsable" in command[2]]
+    assert (handed[3], handed[-1]) == ("/fsx/fmctl/a1", "/fsx/fmctl/a1/job.sbatch")
     assert any(word.startswith("--comment=fmctl:a1:") for word in handed)
     assert "submitted" in ops.ok("submit", "a1").out
+
+
+@pytest.mark.parametrize("value", ["/fsx/my data", "x'; rm -rf / #", "$(id)", "a=b", "", "two\nlines", "\u00fc"])
+def test_variables_reach_the_job_as_they_were_said(ops: Any, value: str) -> None:
+    ops.ok("submit", "a1", "--set", f"JOB_DATA={value}", "--set", "JOB_IMAGE=img")
+    (text,) = [text for command, text in ops.services.operations.shell.ran if text and "job.env" in command[3]]
+    script = text.decode() + 'printf %s "$JOB_IMAGE:$JOB_DATA"'
+    read = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=10)
+    assert read.stdout == f"img:{value}"
+
+
+@pytest.mark.parametrize("word", ["JOB_DATA", "=x", "1A=x", "A B=x", "A;id=x", "A\n=x", "\u00c4=x"])
+def test_what_is_no_variable_is_refused(ops: Any, word: str) -> None:
+    assert ops("submit", "a1", "--set", word).code == 2
+    assert sent(ops) == []
+
+
+def test_other_variables_are_another_job(ops: Any) -> None:
+    ops.ok("submit", "a1", "--set", "A=1")
+    ops.ok("submit", "a1", "--set", "A=2")
+    comments = {word for command in sent(ops) for word in command if word.startswith("--comment=")}
+    assert len(comments) == 2
 
 
 def test_a_dry_run_and_read_only_send_nothing(ops: Any) -> None:
