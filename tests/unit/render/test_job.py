@@ -153,6 +153,7 @@ def test_one_connection_before_blackwell_alone() -> None:
     [
         ({"pp": 2, "vpp": 4, "schedule": Schedule.INTERLEAVED}, "--num-virtual-stages-per-pipeline-rank 4"),
         ({"cp": 2, "cp_comm": ContextComm.ALL_TO_ALL}, "--context-parallel-size 2 --cp-comm-type a2a"),
+        ({"cp": 2, "cp_comm": ContextComm.ALL_GATHER}, "--cp-comm-type all_gather"),
         ({"recompute": Recompute.FULL}, "--recompute-granularity full --recompute-method uniform"),
         (
             {"pp": 2, "recompute": Recompute.FULL, "recompute_layers": 6, "vpp": 2, "schedule": Schedule.INTERLEAVED},
