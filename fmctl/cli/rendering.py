@@ -41,6 +41,7 @@ def _option(help: str, *flags: str, metavar: str) -> Any:
 
 _BOUGHT = f"How the GPUs are bought, as the plan was priced unless said: {' | '.join(CAPACITIES)}"
 _RESERVATION = "Reservation of odcr and capacity-block; one per UltraServer, with commas"
+_PLAN_AGAIN = "no row of this plan can be run: plan again, with --recompute full or another --framework"
 _RECIPE = "Program that trains, where a framework has several: megatron-lm | megatron-bridge"
 _STATIC = "Nodes run from the start; otherwise they come with a job and go when idle"
 
@@ -76,11 +77,18 @@ def render(ctx: typer.Context, plan_name: _PlanName, wanted: Wanted, out: Output
     document, notes = plan_document(plan_name, shared_store(settings, ctx.obj))
     from fmctl.cluster.render import render as rendered
     from fmctl.cluster.render import spec
+    from fmctl.cluster.render.recipes import CannotRun, first_rank
+    from fmctl.cluster.render.spec import rows_of
     from fmctl.report.renders import render_answer
 
     made = spec(document, site_for(wanted, settings), asked, Path(plan_name).stem)
     instance = ctx.obj.catalogue.load_instance(made.instance)
-    rendering = rendered(made, instance, _arch(made, ctx.obj))
+    arch = _arch(made, ctx.obj)
+    try:
+        rendering = rendered(made, instance, arch)
+    except CannotRun as error:
+        rank = first_rank(rows_of(document), arch, made.recipe)
+        raise CannotRun(error.what, why=error.why, next=f"--rank {rank}" if rank else _PLAN_AGAIN) from None
     answer = render_answer(rendering, made, asked.rank, notes)
     if out.out is not None:
         _write(rendering, made, out)

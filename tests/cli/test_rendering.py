@@ -158,3 +158,27 @@ def test_rendering_loads_no_cloud_library(saved: Any, tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
     assert not {"boto3", "botocore", "textual", "rich"} & set(done.stderr.split())
+
+
+def test_a_row_that_its_program_cannot_run_names_the_next_that_it_can(saved: Any) -> None:
+    saved.ok(
+        "plan", "llama-3.1-70b", "--instances", "p5.48xlarge", "--nodes", "8,16", "--framework", "nanotron",
+        "--recompute", "selective", "--save", "b",
+    )  # fmt: skip
+    ran = saved("render", "b", "--site", "site.yaml")
+    assert ran.code == 2
+    assert "nanotron cannot run this layout" in ran.err and "recomputes all layers whole or none" in ran.err
+    assert "no row of this plan can be run" in ran.err
+    document = saved.ok(
+        "plan", "llama-3.1-70b", "--instances", "p5.48xlarge", "--nodes", "8,16", "--framework", "nanotron", "--json"
+    ).json()  # fmt: skip
+    for row, recompute in zip(document["result"]["rows"], ("selective", "full"), strict=True):
+        row["layout"]["recompute"] = recompute
+    Path("c.json").write_text(json.dumps(document))
+    assert "--rank 2" in saved("render", "c.json", "--site", "site.yaml").err
+
+
+def test_another_program_is_asked_for_by_name(saved: Any) -> None:
+    assert "JOB_RECIPE=''\n" in saved.ok("render", "a", "--site", "site.yaml", "--recipe", "megatron-bridge").out
+    ran = render(saved, "--recipe", "megatron-brige")
+    assert ran.code == 2 and "megatron-bridge" in ran.err

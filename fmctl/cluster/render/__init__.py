@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from fmctl.cluster.render import capacity, config, job, versions
+from fmctl.cluster.render import capacity, config, environment, job, versions
 from fmctl.cluster.render.layouts import Run, run_of
 from fmctl.cluster.render.parts import as_yaml
 from fmctl.cluster.render.spec import Asked, spec
@@ -59,7 +59,7 @@ def render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None = None)
     files = {
         CLUSTER: as_yaml(cluster),
         job.SCRIPT: job.script(spec, run, fleet, instance, arch),
-        job.ENVIRONMENT: job.environment(spec, run, instance, arch),
+        environment.ENVIRONMENT: environment.environment(spec, run, instance, arch),
         **job.words(spec, run, arch).files,
     }
     found = (*_warnings(spec), *capacity.warnings(spec, instance), *job.warnings(spec, run, instance, arch))

@@ -14,7 +14,9 @@ from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Layout, Prec
 from fmctl.domain.model import ModelArch
 from fmctl.perf.stages import chunk_sizes, head_layers
 
-CP_COMM = {ContextComm.RING: "p2p", ContextComm.ALL_GATHER: "allgather", ContextComm.ALL_TO_ALL: "a2a"}
+# Transformer Engine, which is handed the word, takes all_gather alone; Megatron's own help says allgather.
+CP_COMM = {ContextComm.RING: "p2p", ContextComm.ALL_GATHER: "all_gather", ContextComm.ALL_TO_ALL: "a2a"}
+COMMS = {word: code for code, word in CP_COMM.items()} | {"allgather": ContextComm.ALL_GATHER}
 SHARDED = {Sharding.ZERO2: "optim_grads", Sharding.ZERO3: "optim_grads_params"}
 # implementation and scope
 GRAPHS = {CudaGraph.LAYER: ("transformer_engine", "attn"), CudaGraph.FULL: ("local", "full_iteration")}
@@ -85,7 +87,7 @@ def read(words: Words, gpus: int, arch: ModelArch | None = None) -> Layout:
         recompute=recompute, recompute_layers=layers,
         precision=_format(found),
         schedule=Schedule.INTERLEAVED if vpp > 1 else Schedule.ONE_F_ONE_B,
-        cp_comm=one_of("--cp-comm-type", _word(found, "cp-comm-type", "p2p"), {v: k for k, v in CP_COMM.items()}),
+        cp_comm=one_of("--cp-comm-type", _word(found, "cp-comm-type", "p2p"), COMMS),
         dispatcher=_dispatch(found), cuda_graph=_graphs(found),
     )  # fmt: skip
 

@@ -49,7 +49,6 @@ def read(words: Words, gpus: int, arch: ModelArch | None = None) -> Layout:
     vpp = chunks if text == "null" else megatron.chunks_of(text, mesh["pp"])
     recompute, layers = _recomputed(found, vpp)
     precisions = {v: k for k, v in _PRECISION.items()}
-    comms = {v: k for k, v in megatron.CP_COMM.items()}
     return Layout(
         **mesh, vpp=vpp, dp=ranks_left(gpus, mesh["tp"] * mesh["pp"] * mesh["cp"]),
         dp_replicate=_count(found, "ddp.num_distributed_optimizer_instances"),
@@ -58,7 +57,7 @@ def read(words: Words, gpus: int, arch: ModelArch | None = None) -> Layout:
         sharding=_shared_out(found), recompute=recompute, recompute_layers=layers,
         precision=one_of("mixed_precision", found.get("mixed_precision", "bf16_mixed"), precisions),
         schedule=Schedule.INTERLEAVED if vpp > 1 else Schedule.ONE_F_ONE_B,
-        cp_comm=one_of("model.cp_comm_type", found.get("model.cp_comm_type", "p2p"), comms),
+        cp_comm=one_of("model.cp_comm_type", found.get("model.cp_comm_type", "p2p"), megatron.COMMS),
         dispatcher=Dispatcher.FUSED if found.get("model.moe_token_dispatcher_type") == "flex" else 0,
         cuda_graph=_graphs(found),
     )  # fmt: skip

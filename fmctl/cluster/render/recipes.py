@@ -7,11 +7,12 @@ LAYOUT_ variables, and a warning says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fmctl.cluster.render import deepspeed, megatron, megatron_bridge, nanotron, torchtitan
-from fmctl.cluster.render.layouts import Run
+from fmctl.cluster.render.layouts import Run, run_of
 from fmctl.cluster.render.words import Words, settled
 from fmctl.domain.layout import Layout
 from fmctl.domain.model import ModelArch
@@ -51,6 +52,10 @@ OFFERED: Mapping[str, tuple[Recipe, ...]] = {
 }
 
 
+class CannotRun(UsageError):
+    """A program has no words for a layout."""
+
+
 def recipe_for(framework: str, asked: str = "") -> Recipe | None:
     """The recipe of a framework profile; None where it has none. Raises UnknownName, UsageError for another's."""
     offered = OFFERED.get(framework, ())
@@ -69,10 +74,20 @@ def told(recipe: Recipe, run: Run, arch: ModelArch | None) -> Words:
     """The layout in the recipe's words. Raises UsageError where it has none for a field of it, with the reason."""
     why = "; ".join(recipe.refusals(run, arch))
     if why:
-        raise UsageError(
+        raise CannotRun(
             f"{recipe.name} cannot run this layout", why=why, next="--rank for another row of the plan, or plan again"
         )
     return recipe.write(run, arch)
+
+
+def first_rank(rows: Sequence[Mapping[str, Any]], arch: ModelArch | None, asked: str = "") -> int | None:
+    """Rank of the first row of a plan that its recipe can run; None where there is none."""
+    for rank, row in enumerate(rows, 1):
+        run = run_of(row)
+        recipe = recipe_for(run.framework, asked)
+        if recipe is None or not any(recipe.refusals(run, arch)):
+            return rank
+    return None
 
 
 def same(run: Run, found: Layout) -> bool:

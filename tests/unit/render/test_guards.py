@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from fmctl.cluster.render import job
+from fmctl.cluster.render.environment import ENVIRONMENT
 from fmctl.cluster.render.guards import AGAIN, HEALTH, WATCH
 from fmctl.cluster.render.resume import NEWEST
 from fmctl.domain.cluster import ClusterSpec
@@ -262,8 +263,8 @@ def start(of: ClusterSpec, folder: Path, *more: str) -> subprocess.Popen[str]:
     for name, text in files.items():
         (folder / name).write_text(text)
     extra = "".join(f"{line}\n" for line in more)
-    text = f"{files[job.ENVIRONMENT]}JOB_CHECKPOINTS={folder}/saved\nJOB_HEALTH=0\n{extra}"
-    (folder / job.ENVIRONMENT).write_text(text)
+    text = f"{files[ENVIRONMENT]}JOB_CHECKPOINTS={folder}/saved\nJOB_HEALTH=0\n{extra}"
+    (folder / ENVIRONMENT).write_text(text)
     tools = folder / "bin"
     tools.mkdir(exist_ok=True)
     (tools / "torchrun").write_text(TORCHRUN)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fmctl.cluster.render import job
+from fmctl.cluster.render import environment, job, times
 from fmctl.cluster.render.layouts import Run, layout_of, run_of, save_steps
 from fmctl.cluster.render.network import bus_bytes_per_s
 from fmctl.cluster.render.spec import default_hours
@@ -50,7 +50,7 @@ def value(words: list[str], flag: str) -> str:
 @pytest.mark.parametrize(("name", "of"), list(matrix()), ids=lambda v: v if isinstance(v, str) else "")
 def test_every_script_is_bash(name: str, of: ClusterSpec) -> None:
     files = rendered(of).files
-    for text in (files[job.SCRIPT], files[job.ENVIRONMENT]):
+    for text in (files[job.SCRIPT], files[environment.ENVIRONMENT]):
         done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False, timeout=60)
         assert (done.returncode, done.stderr) == (0, ""), name
 
@@ -66,9 +66,9 @@ def test_the_script_asks_slurm_for_what_the_plan_has() -> None:
 
 @pytest.mark.parametrize("hours", [1.0, 1.5, 3.0, 24.0, 100.5, 8760.0])
 def test_the_job_ends_before_the_cluster(hours: float) -> None:
-    minutes = job.limit_min(hours)
+    minutes = times.limit_min(hours)
     assert 0 < minutes < hours * 60
-    days, clock = job.clock(minutes).split("-")
+    days, clock = times.clock(minutes).split("-")
     h, m, _ = map(int, clock.split(":"))
     assert int(days) * 1440 + h * 60 + m == minutes
 
@@ -81,10 +81,10 @@ def run_script(of: ClusterSpec, folder: Path, *more: str) -> list[str]:
     files = rendered(of).files
     (folder / job.SCRIPT).write_text(files[job.SCRIPT])
     extra = "".join(f"{line}\n" for line in more)
-    (folder / job.ENVIRONMENT).write_text(
-        f"{files[job.ENVIRONMENT]}JOB_CHECKPOINTS={folder}/saved\nJOB_HEALTH=0\n{extra}"
+    (folder / environment.ENVIRONMENT).write_text(
+        f"{files[environment.ENVIRONMENT]}JOB_CHECKPOINTS={folder}/saved\nJOB_HEALTH=0\n{extra}"
     )
-    for name in set(files) - {job.SCRIPT, job.ENVIRONMENT, "cluster.yaml"}:
+    for name in set(files) - {job.SCRIPT, environment.ENVIRONMENT, "cluster.yaml"}:
         (folder / name).write_text(files[name])
     start = f'{FAKE_SRUN}; scontrol() {{ printf "%s\\n" n1 n2; }}; export -f srun scontrol; bash {job.SCRIPT} --lr 1'
     env = {
@@ -124,25 +124,28 @@ def test_the_script_hands_torchtitan_its_overrides(tmp_path: Path) -> None:
 def test_other_frameworks_get_the_layout_as_environment(tmp_path: Path) -> None:
     of = spec(row=row(framework="internevo"))
     assert run_script(of, tmp_path, "JOB_ENTRY=train.py") == ["torchrun", "train.py", "--lr", "1"]
-    assert "LAYOUT_TP=4\n" in rendered(of).files[job.ENVIRONMENT]
+    assert "LAYOUT_TP=4\n" in rendered(of).files[environment.ENVIRONMENT]
     assert any("set JOB_ENTRY" in line for line in rendered(of).warnings)
 
 
 def test_a_checkpoint_folder_is_needed() -> None:
     of = spec(site=replace(SITE, file_system=None))
-    assert "JOB_CHECKPOINTS=''\n" in rendered(of).files[job.ENVIRONMENT]
+    assert "JOB_CHECKPOINTS=''\n" in rendered(of).files[environment.ENVIRONMENT]
     assert any("no file system" in line for line in rendered(of).warnings)
-    assert job.checkpoints(spec(site=replace(SITE, file_system=FileSystem("/data")))) == "/data/checkpoints/my-cluster"
+    assert (
+        environment.checkpoints(spec(site=replace(SITE, file_system=FileSystem("/data"))))
+        == "/data/checkpoints/my-cluster"
+    )
 
 
 def test_efa_variables_only_where_there_is_efa() -> None:
-    assert "FI_EFA_USE_HUGE_PAGE=0\n" in rendered(spec()).files[job.ENVIRONMENT]
-    assert "FI_" not in rendered(spec(efa=False)).files[job.ENVIRONMENT]
+    assert "FI_EFA_USE_HUGE_PAGE=0\n" in rendered(spec()).files[environment.ENVIRONMENT]
+    assert "FI_" not in rendered(spec(efa=False)).files[environment.ENVIRONMENT]
 
 
 def test_one_connection_before_blackwell_alone() -> None:
-    assert "CUDA_DEVICE_MAX_CONNECTIONS=1\n" in rendered(spec()).files[job.ENVIRONMENT]
-    assert "CUDA_DEVICE" not in rendered(spec("p6-b200.48xlarge")).files[job.ENVIRONMENT]
+    assert "CUDA_DEVICE_MAX_CONNECTIONS=1\n" in rendered(spec()).files[environment.ENVIRONMENT]
+    assert "CUDA_DEVICE" not in rendered(spec("p6-b200.48xlarge")).files[environment.ENVIRONMENT]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +153,7 @@ def test_one_connection_before_blackwell_alone() -> None:
     [
         ({"pp": 2, "vpp": 4, "schedule": Schedule.INTERLEAVED}, "--num-virtual-stages-per-pipeline-rank 4"),
         ({"cp": 2, "cp_comm": ContextComm.ALL_TO_ALL}, "--context-parallel-size 2 --cp-comm-type a2a"),
+        ({"cp": 2, "cp_comm": ContextComm.ALL_GATHER}, "--cp-comm-type all_gather"),
         ({"recompute": Recompute.FULL}, "--recompute-granularity full --recompute-method uniform"),
         (
             {"pp": 2, "recompute": Recompute.FULL, "recompute_layers": 6, "vpp": 2, "schedule": Schedule.INTERLEAVED},
@@ -204,7 +208,7 @@ def test_unknown_tokens_and_architectures_are_said() -> None:
 def test_whatever_gets_past_the_checks_is_still_quoted(text: str, tmp_path: Path) -> None:
     """The environment and the array with values that `render` would have refused: bash reads them back unchanged."""
     run = Run(text, "internevo", Layout(), 8192, 512, 100, 10, None)
-    made = job.environment(spec(), run, instance("p5.48xlarge"), None)
+    made = environment.environment(spec(), run, instance("p5.48xlarge"), None)
     path = tmp_path / "job.env"
     path.write_text(made, encoding="utf-8")
     if "\0" not in text:
@@ -245,17 +249,17 @@ def test_the_save_interval_is_the_plans() -> None:
 def test_a_save_is_asked_for_in_time() -> None:
     """Stall 12 s and drain 45 s, two steps of 4.2 s, five minutes: 366 s; ten minutes where the save is unknown."""
     run = run_of(row() | {"whole_run": WHOLE_RUN})
-    assert job.margin_s(run, 1380) == 366
-    assert job.margin_s(run_of(row()), 1380) == 909
-    assert job.margin_s(run, 4) == 120  # half of four minutes
+    assert times.margin_s(run, 1380) == 366
+    assert times.margin_s(run_of(row()), 1380) == 909
+    assert times.margin_s(run, 4) == 120  # half of four minutes
     assert directives(spec(row=row() | {"whole_run": WHOLE_RUN}))["signal"] == "B:USR1@366"
     assert "--exit-duration-in-mins 1373" in " ".join(arguments(spec(row=row() | {"whole_run": WHOLE_RUN})))
 
 
 def test_long_steps_are_no_hang() -> None:
     slow = run_of(row() | {"time": {"step_s": 240.0}, "whole_run": WHOLE_RUN})
-    assert job.hang_min(slow) == 122  # 3 x 10 steps x 240 s, 57 s of save, 60 s of load
-    assert job.hang_min(run_of(row())) == 30
+    assert times.hang_min(slow) == 122  # 3 x 10 steps x 240 s, 57 s of save, 60 s of load
+    assert times.hang_min(run_of(row())) == 30
 
 
 @pytest.mark.parametrize("blocks", [[{"usable_until": "tomorrow"}], [{"usable_until": "2026-12-05T11:00:00"}], [7]])
@@ -267,7 +271,7 @@ def test_an_end_that_is_no_moment_is_refused(blocks: object) -> None:
 def test_the_end_of_a_block_is_in_the_environment_or_asked_for() -> None:
     block = capacity("p5.48xlarge", "capacity-block", 4)
     known = rendered(spec(row=row() | {"whole_run": WHOLE_RUN}, capacity=block))
-    assert "JOB_USABLE_UNTIL=2026-12-05T11:00:00Z\n" in known.files[job.ENVIRONMENT]
+    assert "JOB_USABLE_UNTIL=2026-12-05T11:00:00Z\n" in known.files[environment.ENVIRONMENT]
     unknown = rendered(spec(capacity=block))
     assert any("JOB_USABLE_UNTIL" in line for line in unknown.warnings)
     several = run_of(row() | {"whole_run": {"blocks": WHOLE_RUN["blocks"] * 2}})
@@ -288,7 +292,7 @@ def test_tensor_ranks_that_leave_the_domain_are_said() -> None:
 
 
 def test_what_the_plugin_sets_is_left_alone() -> None:
-    text = rendered(spec()).files[job.ENVIRONMENT]
+    text = rendered(spec()).files[environment.ENVIRONMENT]
     for name in ("FI_PROVIDER", "FI_EFA_USE_DEVICE_RDMA", "FI_EFA_FORK_SAFE", "NCCL_PROTO", "NCCL_BUFFSIZE", "RDMAV_"):
         assert name not in text
 
@@ -305,9 +309,9 @@ def test_what_the_plugin_sets_is_left_alone() -> None:
     ],
 )
 def test_the_health_check_counts_the_types_interfaces(name: str, interfaces: int) -> None:
-    assert f"JOB_EFA_PER_NODE={interfaces}\n" in rendered(spec(name)).files[job.ENVIRONMENT]
+    assert f"JOB_EFA_PER_NODE={interfaces}\n" in rendered(spec(name)).files[environment.ENVIRONMENT]
     unsure = dict(matrix())["one ultraserver"]  # nobody publishes for sure how many its instances have
-    assert "JOB_EFA_PER_NODE=0\n" in rendered(unsure).files[job.ENVIRONMENT]
+    assert "JOB_EFA_PER_NODE=0\n" in rendered(unsure).files[environment.ENVIRONMENT]
 
 
 def test_the_expected_all_reduce_is_that_of_the_model() -> None:
@@ -321,14 +325,14 @@ def test_the_expected_all_reduce_is_that_of_the_model() -> None:
 
 
 def test_no_expected_rate_without_a_network_to_expect_it_of() -> None:
-    assert "JOB_BUS_GB_PER_S=''\n" in rendered(spec(efa=False)).files[job.ENVIRONMENT]
-    assert "JOB_BUS_GB_PER_S=''\n" not in rendered(spec(nodes=1, efa=False)).files[job.ENVIRONMENT]
+    assert "JOB_BUS_GB_PER_S=''\n" in rendered(spec(efa=False)).files[environment.ENVIRONMENT]
+    assert "JOB_BUS_GB_PER_S=''\n" not in rendered(spec(nodes=1, efa=False)).files[environment.ENVIRONMENT]
 
 
 def test_another_program_for_the_same_plan() -> None:
     words = arguments(spec(recipe="megatron-bridge"))
     assert "model.tensor_model_parallel_size=4" in words and not any(word.startswith("--") for word in words)
-    assert "JOB_RECIPE=''\n" in rendered(spec(recipe="megatron-bridge")).files[job.ENVIRONMENT]
+    assert "JOB_RECIPE=''\n" in rendered(spec(recipe="megatron-bridge")).files[environment.ENVIRONMENT]
     with pytest.raises(UsageError, match="not for a plan of megatron"):
         rendered(spec(recipe="torchtitan"))
     with pytest.raises(UsageError, match="no recipe called"):

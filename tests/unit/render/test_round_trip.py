@@ -13,7 +13,7 @@ from fmctl.cluster.render import megatron
 from fmctl.cluster.render.layouts import Run
 from fmctl.cluster.render.recipes import OFFERED, RECIPES, Recipe, recipe_for, same, told
 from fmctl.cluster.render.words import Words, settled
-from fmctl.domain.layout import CudaGraph, Layout, Precision, Recompute, Sharding
+from fmctl.domain.layout import ContextComm, CudaGraph, Layout, Precision, Recompute, Sharding
 from fmctl.errors import UnreadableFile, UsageError
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.perf.stages import chunk_sizes, head_layers
@@ -90,6 +90,7 @@ def test_a_running_job_is_read_with_the_programs_own_defaults() -> None:
     """What nobody said is what each program does by itself."""
     plain = read("megatron-lm", "--tensor-model-parallel-size 4 --micro-batch-size=2 --bf16")
     assert (plain.tp, plain.dp, plain.micro_batch, plain.sharding, plain.etp) == (4, 16, 2, Sharding.NONE, 1)
+    assert read("megatron-lm", "--context-parallel-size 2 --cp-comm-type allgather").cp_comm == ContextComm.ALL_GATHER
     experts = read("megatron-lm", "--tensor-model-parallel-size 4 --num-experts 8")
     assert experts.etp == 4
     assert read("megatron-bridge", "model.tensor_model_parallel_size=8 ddp.use_distributed_optimizer=true").dp == 8
