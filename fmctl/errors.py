@@ -12,6 +12,7 @@
     ├── OperationTimeout         timeout           exit 7   we stopped waiting; the operation goes on
     └── OperationFailed          operation-failed  exit 1   it was tried and did not work
         ├── UnwritableFile       unwritable-file   exit 1   the disk, the folder or its rights said no
+        ├── NotThere             not-there         exit 1   a service answered: nothing is at that address
         └── ServiceUnavailable   unavailable       exit 1   throttled, a 5xx or no answer: the same call may work later
 
 An error says *what* happened, *why* if that is known, and the *next* command to try. The words are for a person; `code`
@@ -150,6 +151,12 @@ class UnwritableFile(OperationFailed):
     """A file could not be written; what stood there before still does."""
 
     code = "unwritable-file"
+
+
+class NotThere(OperationFailed):
+    """A service answered, and has nothing at that address."""
+
+    code = "not-there"
 
 
 class ServiceUnavailable(OperationFailed):

@@ -27,7 +27,6 @@ from fmctl.adapters.prometheus_answers import (
     WHICH,
     Alert,
     Answer,
-    NotThere,
     Series,
     alert,
     answer,
@@ -35,7 +34,7 @@ from fmctl.adapters.prometheus_answers import (
     of_status,
     reading,
 )
-from fmctl.errors import OperationFailed, PermissionDenied, ServiceUnavailable, UsageError, shorten
+from fmctl.errors import NotThere, OperationFailed, PermissionDenied, ServiceUnavailable, UsageError, shorten
 
 __all__ = ["Access", "Alert", "Answer", "Prometheus", "Series", "access"]
 

@@ -13,7 +13,15 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from fmctl.errors import FmctlError, OperationFailed, PermissionDenied, ServiceUnavailable, UsageError, shorten
+from fmctl.errors import (
+    FmctlError,
+    NotThere,
+    OperationFailed,
+    PermissionDenied,
+    ServiceUnavailable,
+    UsageError,
+    shorten,
+)
 
 TOKEN, USER, PASSWORD = "FMCTL_PROMETHEUS_TOKEN", "FMCTL_PROMETHEUS_USER", "FMCTL_PROMETHEUS_PASSWORD"
 WHICH = "give the URL under which Prometheus's own page opens, such as http://127.0.0.1:9090"
@@ -48,10 +56,6 @@ class Alert:
     annotations: Mapping[str, str]
     active_at: datetime | None
     value: float
-
-
-class NotThere(OperationFailed):
-    """404: no such page."""
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,19 @@ _Plan = Annotated[str, Argument(metavar="PLAN", help="A saved plan, or a plan do
 _FOLLOW_S = 1.0
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Placed:
+    """Where a job lies, and what it is told beside its plan."""
+
+    folder: Annotated[
+        Text, Option("--folder", metavar="DIR", help="Where the job lies; on the file system.", show_default=False)
+    ] = None
+    given: Annotated[
+        list[str] | None,
+        Option("--set", metavar="NAME=VALUE", help="A variable of job.env: image, data, program; again for more."),
+    ] = None
+
+
 def submit(
     ctx: typer.Context,
     plan_name: _Plan,
@@ -32,14 +46,8 @@ def submit(
     aws: Aws,
     consent: Consent,
     out: Output,
+    placed: Placed,
     head: Where = None,
-    folder: Annotated[
-        Text, Option("--folder", metavar="DIR", help="Where the job lies; on the file system.", show_default=False)
-    ] = None,
-    given: Annotated[
-        list[str] | None,
-        Option("--set", metavar="NAME=VALUE", help="A variable of job.env: image, data, program; again for more"),
-    ] = None,
 ) -> None:
     """Hand the plan's job to the Slurm of its cluster, once: a second call finds the one that waits or runs.
 
@@ -49,7 +57,8 @@ def submit(
     from fmctl.cli.rendering import _arch
     from fmctl.cluster.jobs import token, with_variables
     from fmctl.cluster.render import CLUSTER, render, spec
-    from fmctl.cluster.render.job import ENVIRONMENT, SCRIPT
+    from fmctl.cluster.render.environment import ENVIRONMENT
+    from fmctl.cluster.render.job import SCRIPT
     from fmctl.report.jobs import submit_answer
 
     consent.refuse(settings)
@@ -58,9 +67,9 @@ def submit(
     made = spec(document, site, asked_for(wanted, settings), name)
     rendering = render(made, ctx.obj.catalogue.load_instance(made.instance), _arch(made, ctx.obj))
     files = {name: text for name, text in rendering.files.items() if name != CLUSTER}
-    files[ENVIRONMENT] = with_variables(files[ENVIRONMENT], given or ())
+    files[ENVIRONMENT] = with_variables(files[ENVIRONMENT], placed.given or ())
     shared = site.file_system.mount_dir if site.file_system is not None else "/home"
-    place = folder or f"{shared}/fmctl/{made.name}"
+    place = placed.folder or f"{shared}/fmctl/{made.name}"
     if consent.dry_run:
         emit(submit_answer(made.name, place, sorted(files), None, False), out, settings)
         return

@@ -15,7 +15,7 @@ from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.rendering import plan_document, shared_store
 from fmctl.cli.streams import write_stderr
-from fmctl.errors import UnreadableFile, UsageError
+from fmctl.errors import UnreadableFile, UsageError, shorten
 from fmctl.units import parse_count
 
 if TYPE_CHECKING:
@@ -88,9 +88,13 @@ def _row(document: Mapping[str, Any], rank: str | None) -> Mapping[str, Any]:
 def _read_file(log: str, parser: "Parser", summary: "Summary") -> None:
     from fmctl.progress.follow import Follower
 
-    path = Path(log).expanduser()
-    if not path.is_file():
-        raise UnreadableFile(f"cannot read log {log}", why="there is no such file", next="--log FILE")
+    try:
+        path = Path(log).expanduser()
+        there = path.is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL byte, nobody's home
+        there = False
+    if not there:
+        raise UnreadableFile(f"cannot read log {shorten(log)}", why="there is no such file", next="--log FILE")
     follower = Follower(path, parser)
     summary.add_all(follower.read())
     summary.add_all(follower.finish())
