@@ -16,8 +16,8 @@ _TIMER = r"\s\.{3,}\s*:?\s*\(?(?:[\d.]+, )?(?P<ms>[\d.]+)"
 # One of these stands in every line below: plain searches for them are what most of a log costs.
 MARKERS: tuple[bytes, ...] = (
     b"heckpoint", b"raining starts at step", b"[before the start of training", b"restart worker group", b"CANCELLED AT",
-    b"Node failure on", b"collective operation timeout", b"NCCL error in", b"NVRM: Xid (PCI", b"ut of memory", b"oom_kill event",
-    b"found NaN in", b"Unexpected result nan", b"allocation retries", b"allocator cache flushes",
+    b"Node failure on", b"collective operation timeout", b"NCCL error in", b"NVRM: Xid (PCI", b"ut of memory",
+    b"oom_kill event", b"found NaN in", b"Unexpected result nan", b"allocation retries", b"allocator cache flushes",
 )  # fmt: skip
 _TABLE: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern))
