@@ -20,7 +20,7 @@ from fmctl.progress.text import clock_s, plain, rank_of
 LONGEST_LINE = 1 << 16
 _LARGEST_STEP = 10**12
 _DECODER = json.JSONDecoder()
-_STEPS: tuple[tuple[bytes, Callable[[str, Job], Iterator[tuple[Record, int | None]]]], ...] = (
+_STEPS: tuple[tuple[bytes, Callable[[str, Job, frameworks.Where], frameworks.Read]], ...] = (
     (b"time per iteration (ms)", frameworks.megatron),
     (b"memory (MB) |", frameworks.megatron_memory),
     (b"_per_iteration_ms:", frameworks.nanotron),
@@ -61,7 +61,7 @@ class Parser:
         self.source = source
         self.total_steps = self.job.total_steps
         steps = tuple((marker, 1 << i) for i, (marker, _) in enumerate(_STEPS))
-        json_key = json.dumps(self.names.step).encode()
+        json_key = json.dumps(self.names.step).encode() + b":"
         self._markers = (*steps, (json_key, _JSON), *((marker, _EVENT) for marker in events.MARKERS))
 
     def block(self, data: bytes) -> list[Item]:
@@ -93,9 +93,9 @@ class Parser:
         at, rank = clock_s(line), rank_of(line)
         for kind, read in _READERS:
             if kinds & kind:
-                for record, total in read(line, self.job):
+                for record, total in read(line, self.job, (at, rank, self.source)):
                     self.total_steps = total or self.total_steps
-                    found.append(Record(record[0], at, *record[2:7], rank, self.source))
+                    found.append(record)
         if kinds & _JSON:
             found.extend(self._json(line, at, rank))
         if kinds & _EVENT:
