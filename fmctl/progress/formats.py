@@ -22,14 +22,27 @@ _LARGEST_STEP = 10**12
 _DECODER = json.JSONDecoder()
 _STEPS: tuple[tuple[bytes, Callable[[str, Job, frameworks.Where], frameworks.Read]], ...] = (
     (b"time per iteration (ms)", frameworks.megatron),
-    (b"memory (MB) |", frameworks.megatron_memory),
+    (b" memory (MB) |", frameworks.megatron_memory),
     (b"_per_iteration_ms:", frameworks.nanotron),
-    (b"tps: ", frameworks.torchtitan),
+    (b"memory: ", frameworks.torchtitan),
     (b"SamplesPerSec=", frameworks.deepspeed),
 )
 _READERS = tuple((1 << i, read) for i, (_, read) in enumerate(_STEPS))
 _JSON = 1 << len(_STEPS)
 _EVENT = _JSON << 1
+
+
+# Words that several markers share: one search instead of many.
+_SHARED = (b"iteration", b"memory")
+
+
+def _searches(markers: list[tuple[bytes, int]]) -> list[tuple[bytes, list[tuple[bytes, int]]]]:
+    """(what to search a block for, the markers that a line with it may hold)."""
+    found: dict[bytes, list[tuple[bytes, int]]] = {}
+    for marker, kind in markers:
+        word = next((shared for shared in _SHARED if shared in marker), marker)
+        found.setdefault(word, []).append((marker, kind))
+    return list(found.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +73,12 @@ class Parser:
         self.names = names or Names()
         self.source = source
         self.total_steps = self.job.total_steps
-        steps = tuple((marker, 1 << i) for i, (marker, _) in enumerate(_STEPS))
         json_key = json.dumps(self.names.step).encode() + b":"
-        self._markers = (*steps, (json_key, _JSON), *((marker, _EVENT) for marker in events.MARKERS))
+        self._searches = _searches(
+            [(marker, 1 << i) for i, (marker, _) in enumerate(_STEPS)]
+            + [(json_key, _JSON)]
+            + [(marker, _EVENT) for marker in events.MARKERS]
+        )
 
     def block(self, data: bytes) -> list[Item]:
         """Items of a block of lines; the last one may lack its line break."""
@@ -79,14 +95,19 @@ class Parser:
     def _lines(self, data: bytes) -> dict[int, tuple[int, int]]:
         """Lines that hold a marker: start -> (end, kinds of its markers)."""
         lines: dict[int, tuple[int, int]] = {}
-        for marker, kind in self._markers:
-            at = data.find(marker)
+        for word, markers in self._searches:
+            at = data.find(word)
             while at >= 0:
                 start = data.rfind(b"\n", 0, at) + 1
                 end = data.find(b"\n", at)
                 end = len(data) if end < 0 else end
-                lines[start] = (end, lines.get(start, (0, 0))[1] | kind)
-                at = data.find(marker, end)
+                kinds = 0
+                for marker, kind in markers:
+                    if data.find(marker, start, end) >= 0:
+                        kinds |= kind
+                if kinds:
+                    lines[start] = (end, lines.get(start, (0, 0))[1] | kinds)
+                at = data.find(word, end)
         return lines
 
     def _line(self, line: str, kinds: int, found: list[Item]) -> None:
