@@ -80,10 +80,10 @@ class Parser:
             + [(marker, _EVENT) for marker in events.MARKERS]
         )
 
-    def block(self, data: bytes) -> list[Item]:
-        """Items of a block of lines; the last one may lack its line break."""
+    def block(self, data: bytes, until: int | None = None) -> list[Item]:
+        """Items of a block of lines, up to a byte of it; the last one may lack its line break."""
         found: list[Item] = []
-        for start, (end, kinds) in sorted(self._lines(data).items()):
+        for start, (end, kinds) in sorted(self._lines(data, len(data) if until is None else until).items()):
             clipped = data[max(start, end - LONGEST_LINE) : end]
             self._line(plain(clipped.decode("utf-8", "replace")), kinds, found)
         return found
@@ -92,22 +92,22 @@ class Parser:
         """Items of one line."""
         return self.block(text.encode("utf-8", "replace"))
 
-    def _lines(self, data: bytes) -> dict[int, tuple[int, int]]:
+    def _lines(self, data: bytes, until: int) -> dict[int, tuple[int, int]]:
         """Lines that hold a marker: start -> (end, kinds of its markers)."""
         lines: dict[int, tuple[int, int]] = {}
         for word, markers in self._searches:
-            at = data.find(word)
+            at = data.find(word, 0, until)
             while at >= 0:
                 start = data.rfind(b"\n", 0, at) + 1
-                end = data.find(b"\n", at)
-                end = len(data) if end < 0 else end
+                end = data.find(b"\n", at, until)
+                end = until if end < 0 else end
                 kinds = 0
                 for marker, kind in markers:
                     if data.find(marker, start, end) >= 0:
                         kinds |= kind
                 if kinds:
                     lines[start] = (end, lines.get(start, (0, 0))[1] | kinds)
-                at = data.find(word, end)
+                at = data.find(word, end, until)
         return lines
 
     def _line(self, line: str, kinds: int, found: list[Item]) -> None:
