@@ -16,8 +16,8 @@ _TIMER = r"\s\.{3,}\s*:?\s*\(?(?:[\d.]+, )?(?P<ms>[\d.]+)"
 # One of these stands in every line below: plain searches for them are what most of a log costs.
 MARKERS: tuple[bytes, ...] = (
     b"heckpoint", b"raining starts at step", b"[before the start of training", b"restart worker group", b"CANCELLED AT",
-    b"Node failure on", b"collective operation timeout", b"NCCL error in", b"NVRM: Xid (PCI", b"ut of memory", b"oom_kill event",
-    b"found NaN in", b"Unexpected result nan", b"allocation retries", b"allocator cache flushes",
+    b"Node failure on", b"collective operation timeout", b"NCCL error in", b"NVRM: Xid (PCI", b"ut of memory",
+    b"oom_kill event", b"found NaN in", b"Unexpected result nan", b"memory allocation retries", b"high memory pressure",
 )  # fmt: skip
 _TABLE: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern))
@@ -46,7 +46,10 @@ _TABLE: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("xid", r"Xid \(PCI:[^)]{0,40}\): (?P<n>\d{1,5})"),
         ("out-of-memory", r"[Oo]ut of memory|oom_kill event"),
         ("nan", r"found NaN in|Unexpected result nan"),
-        ("alloc-retries", r"(?P<n>\d{1,9}) (?:CUDA memory allocation retries|pytorch allocator cache flushes)"),
+        (
+            "alloc-retries",
+            r"(?P<n>\d{1,9}) (?:CUDA memory allocation retries|pytorch allocator cache flushes since last step)",
+        ),
     )
 )
 

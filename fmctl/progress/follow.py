@@ -96,7 +96,7 @@ class Follower:
                 held = self.cursor
                 lines = held.partial + (block.replace(b"\r", b"\n") if b"\r" in block else block)
                 ended = lines.rfind(b"\n") + 1
-                yield from self.parser.block(lines[:ended])
+                yield from self.parser.block(lines, ended)
                 proof = (held.proof + block)[-_PROOF_BYTES:]
                 self.cursor = Cursor(inode, held.offset + len(block), lines[ended:][-LONGEST_LINE:], proof)
             if not self.cursor.inode:  # empty as yet; it may be rotated before it is looked at again

@@ -20,16 +20,29 @@ from fmctl.progress.text import clock_s, plain, rank_of
 LONGEST_LINE = 1 << 16
 _LARGEST_STEP = 10**12
 _DECODER = json.JSONDecoder()
-_STEPS: tuple[tuple[bytes, Callable[[str, Job], Iterator[tuple[Record, int | None]]]], ...] = (
+_STEPS: tuple[tuple[bytes, Callable[[str, Job, frameworks.Where], frameworks.Read]], ...] = (
     (b"time per iteration (ms)", frameworks.megatron),
-    (b"memory (MB) |", frameworks.megatron_memory),
+    (b" memory (MB) |", frameworks.megatron_memory),
     (b"_per_iteration_ms:", frameworks.nanotron),
-    (b"tps: ", frameworks.torchtitan),
+    (b"memory: ", frameworks.torchtitan),
     (b"SamplesPerSec=", frameworks.deepspeed),
 )
 _READERS = tuple((1 << i, read) for i, (_, read) in enumerate(_STEPS))
 _JSON = 1 << len(_STEPS)
 _EVENT = _JSON << 1
+
+
+# Words that several markers share: one search instead of many.
+_SHARED = (b"iteration", b"memory")
+
+
+def _searches(markers: list[tuple[bytes, int]]) -> list[tuple[bytes, list[tuple[bytes, int]]]]:
+    """(what to search a block for, the markers that a line with it may hold)."""
+    found: dict[bytes, list[tuple[bytes, int]]] = {}
+    for marker, kind in markers:
+        word = next((shared for shared in _SHARED if shared in marker), marker)
+        found.setdefault(word, []).append((marker, kind))
+    return list(found.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +73,17 @@ class Parser:
         self.names = names or Names()
         self.source = source
         self.total_steps = self.job.total_steps
-        steps = tuple((marker, 1 << i) for i, (marker, _) in enumerate(_STEPS))
-        json_key = json.dumps(self.names.step).encode()
-        self._markers = (*steps, (json_key, _JSON), *((marker, _EVENT) for marker in events.MARKERS))
+        json_key = json.dumps(self.names.step).encode() + b":"
+        self._searches = _searches(
+            [(marker, 1 << i) for i, (marker, _) in enumerate(_STEPS)]
+            + [(json_key, _JSON)]
+            + [(marker, _EVENT) for marker in events.MARKERS]
+        )
 
-    def block(self, data: bytes) -> list[Item]:
-        """Items of a block of lines; the last one may lack its line break."""
+    def block(self, data: bytes, until: int | None = None) -> list[Item]:
+        """Items of a block of lines, up to a byte of it; the last one may lack its line break."""
         found: list[Item] = []
-        for start, (end, kinds) in sorted(self._lines(data).items()):
+        for start, (end, kinds) in sorted(self._lines(data, len(data) if until is None else until).items()):
             clipped = data[max(start, end - LONGEST_LINE) : end]
             self._line(plain(clipped.decode("utf-8", "replace")), kinds, found)
         return found
@@ -76,26 +92,31 @@ class Parser:
         """Items of one line."""
         return self.block(text.encode("utf-8", "replace"))
 
-    def _lines(self, data: bytes) -> dict[int, tuple[int, int]]:
+    def _lines(self, data: bytes, until: int) -> dict[int, tuple[int, int]]:
         """Lines that hold a marker: start -> (end, kinds of its markers)."""
         lines: dict[int, tuple[int, int]] = {}
-        for marker, kind in self._markers:
-            at = data.find(marker)
+        for word, markers in self._searches:
+            at = data.find(word, 0, until)
             while at >= 0:
                 start = data.rfind(b"\n", 0, at) + 1
-                end = data.find(b"\n", at)
-                end = len(data) if end < 0 else end
-                lines[start] = (end, lines.get(start, (0, 0))[1] | kind)
-                at = data.find(marker, end)
+                end = data.find(b"\n", at, until)
+                end = until if end < 0 else end
+                kinds = 0
+                for marker, kind in markers:
+                    if data.find(marker, start, end) >= 0:
+                        kinds |= kind
+                if kinds:
+                    lines[start] = (end, lines.get(start, (0, 0))[1] | kinds)
+                at = data.find(word, end, until)
         return lines
 
     def _line(self, line: str, kinds: int, found: list[Item]) -> None:
         at, rank = clock_s(line), rank_of(line)
         for kind, read in _READERS:
             if kinds & kind:
-                for record, total in read(line, self.job):
+                for record, total in read(line, self.job, (at, rank, self.source)):
                     self.total_steps = total or self.total_steps
-                    found.append(Record(record[0], at, *record[2:7], rank, self.source))
+                    found.append(record)
         if kinds & _JSON:
             found.extend(self._json(line, at, rank))
         if kinds & _EVENT:

@@ -33,10 +33,12 @@ _DEEPSPEED = re.compile(
     r"(?:global_step=|\b\d{1,9}/)(\d{1,12}), (?:RunningAvg)?SamplesPerSec=([\d.eE+-]+|inf|nan)"
     r"(?:, CurrSamplesPerSec=([\d.eE+-]+|inf|nan))?(?:, MemAllocated=[\d.]+GB, MaxMemAllocated=([\d.]+)GB)?"
 )
+Read = Iterator[tuple[Record, int | None]]
+Where = tuple[float | None, int | None, str]  # at, rank, source: the same for all of a line
 _LOSSES = ("lm loss", "lm_loss", "loss")
 
 
-def megatron(line: str, job: Job) -> Iterator[tuple[Record, int | None]]:
+def megatron(line: str, job: Job, where: Where) -> Read:
     """(record, steps of the run) for each step line; a field counts once its bar is there."""
     for step, total, part in _segments(_MEGATRON, line):
         fields = dict(map(_named, part.split("|")[:-1]))
@@ -48,6 +50,9 @@ def megatron(line: str, job: Job) -> Iterator[tuple[Record, int | None]]:
         yield (
             Record(
                 step=step,
+                at=where[0],
+                rank=where[1],
+                source=where[2],
                 step_s=step_ms / 1e3,
                 tokens_per_s=None if tokens is None else tokens / step_ms * 1e3,
                 loss=_loss(fields),
@@ -57,14 +62,15 @@ def megatron(line: str, job: Job) -> Iterator[tuple[Record, int | None]]:
         )
 
 
-def megatron_memory(line: str, job: Job) -> Iterator[tuple[Record, int | None]]:
+def megatron_memory(line: str, job: Job, where: Where) -> Read:
     """Peak memory, which Megatron prints once."""
     for found in _MEGATRON_MEMORY.finditer(line):
         memory = positive(found.group(2))
-        yield Record(step=int(found.group(1)), memory_bytes=None if memory is None else memory * _MIB), job.total_steps
+        held = None if memory is None else memory * _MIB
+        yield Record(int(found.group(1)), where[0], memory_bytes=held, rank=where[1], source=where[2]), job.total_steps
 
 
-def nanotron(line: str, job: Job) -> Iterator[tuple[Record, int | None]]:
+def nanotron(line: str, job: Job, where: Where) -> Read:
     """(record, steps of the run) for each step line."""
     for step, total, part in _segments(_NANOTRON, line):
         fields = dict(map(_named, part.split("|")))
@@ -75,6 +81,9 @@ def nanotron(line: str, job: Job) -> Iterator[tuple[Record, int | None]]:
         yield (
             Record(
                 step=step,
+                at=where[0],
+                rank=where[1],
+                source=where[2],
                 step_s=None if step_ms is None else step_ms / 1e3,
                 tokens_per_s=tokens,
                 loss=_loss(fields),
@@ -85,16 +94,19 @@ def nanotron(line: str, job: Job) -> Iterator[tuple[Record, int | None]]:
         )
 
 
-def torchtitan(line: str, job: Job) -> Iterator[tuple[Record, int | None]]:
+def torchtitan(line: str, job: Job, where: Where) -> Read:
     """A record for each step line; the step's time from the rate, where the tokens of a step are known."""
     for found in _TITAN.finditer(line):
         step, loss, norm, memory, rate = found.groups()
-        each = positive(rate)
+        each = positive(rate.replace(",", ""))
         tokens = None if each is None or job.gpus is None else each * job.gpus
         reserved = positive(memory)
         yield (
             Record(
                 step=int(step),
+                at=where[0],
+                rank=where[1],
+                source=where[2],
                 step_s=job.tokens_per_step / tokens if tokens and job.tokens_per_step else None,
                 tokens_per_s=tokens,
                 loss=number(loss),
@@ -105,7 +117,7 @@ def torchtitan(line: str, job: Job) -> Iterator[tuple[Record, int | None]]:
         )
 
 
-def deepspeed(line: str, job: Job) -> Iterator[tuple[Record, int | None]]:
+def deepspeed(line: str, job: Job, where: Where) -> Read:
     """A record for each line of the throughput timer."""
     for found in _DEEPSPEED.finditer(line):
         step, mean, now, memory = found.groups()
@@ -115,6 +127,9 @@ def deepspeed(line: str, job: Job) -> Iterator[tuple[Record, int | None]]:
         yield (
             Record(
                 step=int(step),
+                at=where[0],
+                rank=where[1],
+                source=where[2],
                 step_s=job.tokens_per_step / tokens if tokens and job.tokens_per_step else None,
                 tokens_per_s=tokens,
                 memory_bytes=None if peak is None else peak * _GIB,

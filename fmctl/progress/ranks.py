@@ -25,12 +25,12 @@ class Ranks:
             return
         count, total = self._late.get(item.rank, (0, 0.0))
         if item.at is not None:
-            first = self._first_at.setdefault(item.step, item.at)
-            if item.at < first:
-                self._first_at[item.step] = item.at
-            count, total = count + 1, total + (item.at - first if item.at > first else 0.0)
-            while len(self._first_at) > _STEPS_HELD:
-                self._first_at.popitem(last=False)
+            first = self._first_at.get(item.step)
+            if first is None or item.at < first:
+                self._first_at[item.step] = first = item.at
+                if len(self._first_at) > _STEPS_HELD:
+                    self._first_at.popitem(last=False)
+            count, total = count + 1, total + item.at - first
         self._late[item.rank] = (count, total)
         if item.step_s is not None:
             steps, held = self._steps.get(item.rank, (0, 0.0))

@@ -72,8 +72,9 @@ def test_nothing_is_named_on_two_hundred_healthy_runs() -> None:
     assert {seed: names for seed in range(200) if (names := [r.name for r in diagnose(ran(HEALTHY, seed))])} == {}
 
 
-def test_a_log_alone_tells_of_a_slow_rank_saves_restarts_and_nan() -> None:
-    told = [fault for fault in FAULTS if fault.name in (rules.STRAGGLER, rules.SAVES, rules.RESTARTS, rules.LOSS)]
+def test_a_log_alone_tells_of_a_slow_rank_saves_restarts_retries_and_nan() -> None:
+    by_log = (rules.STRAGGLER, rules.SAVES, rules.RESTARTS, rules.MEMORY, rules.LOSS)
+    told = [fault for fault in FAULTS if fault.name in by_log]
     assert [first(ran(replace(fault, metrics=False), 1)) for fault in told] == [fault.name for fault in told]
 
 

@@ -159,7 +159,8 @@ EVENTS = [
     ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", "out-of-memory", None, None),
     ("Rank 3: found NaN in local forward loss calculation", "nan", None, None),
     ("[titan] 2026-11-20 00:00:01,000 - WARNING - 37 CUDA memory allocation retries.", "alloc-retries", None, 37.0),
-    ("2 pytorch allocator cache flushes since last step. this happens when", "alloc-retries", None, 2.0),
+    ("2 pytorch allocator cache flushes since last step. this happens when there is high memory pressure and is",
+     "alloc-retries", None, 2.0),
 ]  # fmt: skip
 
 
