@@ -4,6 +4,7 @@
     ├── UsageError               usage             exit 2   a bad option, value or combination
     │   ├── UnknownName          unknown-KIND      exit 2   no such model, instance, plan, field ...
     │   ├── UnreadableFile       unreadable-file   exit 2   missing, forbidden, or not what it should be
+    │   ├── CannotRun            cannot-run        exit 2   a training program has no words for a layout
     │   └── PriceUnknown         price-unknown     exit 2   asked to rank or cap on a price nobody has published
     ├── NoLayout                 no-layout         exit 3   nothing fits: reasons counted, nearest miss named
     ├── PermissionDenied         permission        exit 4   credentials, rights, the wrong account
@@ -139,6 +140,12 @@ class OperationTimeout(FmctlError):
 
     code = "timeout"
     exit_code = ExitCode.TIMEOUT
+
+
+class CannotRun(UsageError):
+    """A training program has no words for a layout."""
+
+    code = "cannot-run"
 
 
 class OperationFailed(FmctlError):

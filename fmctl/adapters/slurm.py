@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from fmctl.adapters.ports import Head
 from fmctl.adapters.slurm_json import read_jobs, read_nodes
 from fmctl.domain.job import Job, SlurmNode
-from fmctl.errors import OperationFailed, UnknownName
+from fmctl.errors import OperationFailed, ServiceUnavailable, UnknownName
 
 _FILE_MODE = "0644"
 # Whole or not at all, also for a job that reads the file while it is replaced.
@@ -62,7 +62,12 @@ class Slurm:
         for name, text in files.items():
             self.head.run(["bash", "-c", _WRITE, posixpath.join(folder, name), _FILE_MODE], text.encode())
         where = (f"--chdir={folder}", f"--comment={token}", posixpath.join(folder, script))
-        said = self.head.run(["bash", "-c", _SUBMIT, folder, *where])
+        try:
+            said = self.head.run(["bash", "-c", _SUBMIT, folder, *where])
+        except ServiceUnavailable:
+            raise
+        except OperationFailed as error:
+            raise OperationFailed("sbatch failed", why=error.why, next=error.next) from None
         number = said.strip().split(";")[0]
         if not number.isdigit():
             raise OperationFailed("sbatch gave no job number", why=said.strip()[:200] or "it said nothing", next=None)

@@ -54,7 +54,7 @@ def submit(
     Nodes that come with a job start now, within the cluster's cap and until its end.
     """
     settings = settings_for(out)
-    from fmctl.cli.rendering import _arch
+    from fmctl.cli.rendering import arch_of
     from fmctl.cluster.jobs import token, with_variables
     from fmctl.cluster.render import CLUSTER, render, spec
     from fmctl.cluster.render.environment import ENVIRONMENT
@@ -65,17 +65,19 @@ def submit(
     document, _ = plan_document(plan_name, shared_store(settings, ctx.obj, aws.store))
     site, name = site_for(wanted, settings), plan_name.rpartition("/")[2].removesuffix(".json")
     made = spec(document, site, asked_for(wanted, settings), name)
-    rendering = render(made, ctx.obj.catalogue.load_instance(made.instance), _arch(made, ctx.obj))
+    rendering = render(made, ctx.obj.catalogue.load_instance(made.instance), arch_of(made, ctx.obj))
     files = {name: text for name, text in rendering.files.items() if name != CLUSTER}
     files[ENVIRONMENT] = with_variables(files[ENVIRONMENT], placed.given or ())
+    said = {word.partition("=")[0] for word in placed.given or ()}
+    warnings = tuple(text for text in rendering.warnings if said.isdisjoint(text.replace(",", " ").split()))
     shared = site.file_system.mount_dir if site.file_system is not None else "/home"
     place = placed.folder or f"{shared}/fmctl/{made.name}"
     if consent.dry_run:
-        emit(submit_answer(made.name, place, sorted(files), None, False), out, settings)
+        emit(submit_answer(made.name, place, sorted(files), None, False, warnings), out, settings)
         return
     slurm = _slurm(ctx, settings, aws, head, made.name)
     job, new = slurm.submit(place, files, SCRIPT, token(made.name, files))
-    emit(submit_answer(made.name, place, sorted(files), job, new), out, settings)
+    emit(submit_answer(made.name, place, sorted(files), job, new, warnings), out, settings)
 
 
 def jobs(

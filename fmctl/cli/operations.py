@@ -104,7 +104,7 @@ def _specified(
     ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Settings, aws: Aws
 ) -> "tuple[ClusterSpec, Instance, ForLaunch, bool]":
     """The cluster, its hardware, what is rendered for it, and whether the plan was changed since it was saved."""
-    from fmctl.cli.rendering import _arch
+    from fmctl.cli.rendering import arch_of
     from fmctl.cluster.render import render, spec
     from fmctl.cluster.rendered import for_launch
 
@@ -112,7 +112,7 @@ def _specified(
     asked = replace(asked_for(wanted, settings), created_by=_operator())
     made = spec(document, site_for(wanted, settings), asked, plan_name.rpartition("/")[2].removesuffix(".json"))
     instance = ctx.obj.catalogue.load_instance(made.instance)
-    return made, instance, for_launch(render(made, instance, _arch(made, ctx.obj))), bool(notes)
+    return made, instance, for_launch(render(made, instance, arch_of(made, ctx.obj))), bool(notes)
 
 
 def _checked(ctx: typer.Context, spec: Any, instance: Any, files: Any, settings: Settings, aws: Aws) -> Any:

@@ -27,7 +27,7 @@ CANNOT_PROVE = (
 
 def rehearsed(ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Settings) -> Answer:
     """Start a lab where none runs, launch PLAN in it with the real ParallelCluster, look, tear down, stop the lab."""
-    from fmctl.cli.rendering import _arch
+    from fmctl.cli.rendering import arch_of
     from fmctl.cluster import controller
     from fmctl.cluster.actions import condition
     from fmctl.cluster.render import render, spec
@@ -42,7 +42,7 @@ def rehearsed(ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Sett
         site, capacity = ctx.obj.lab.site_for(instance)
         asked = replace(asked_for(wanted, settings), purchase=capacity[0], reservation=capacity[1])
         made = spec(document, site, asked, name)
-        files = for_launch(render(made, instance, _arch(made, ctx.obj)))
+        files = for_launch(render(made, instance, arch_of(made, ctx.obj)))
         ports = ctx.obj.lab.ports(ctx.obj.operations.pcluster(settings, site.pcluster_version))
         write_stderr(f"fmctl: rehearsing {made.name} in {lab['endpoint']}; nothing of it is a real account\n")
         resources = ports.pcluster.synth(made.name, files.config, site.region)

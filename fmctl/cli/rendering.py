@@ -18,7 +18,7 @@ from fmctl.cli.streams import write_stderr, write_stdout
 from fmctl.cluster import store
 from fmctl.cluster.state.plans import load_plan, plan_names
 from fmctl.config import Settings
-from fmctl.errors import UnknownName, UnreadableFile, UsageError, shorten
+from fmctl.errors import CannotRun, UnknownName, UnreadableFile, UsageError, shorten
 from fmctl.files import write_atomic
 from fmctl.units import parse_count, parse_number
 
@@ -77,13 +77,13 @@ def render(ctx: typer.Context, plan_name: _PlanName, wanted: Wanted, out: Output
     document, notes = plan_document(plan_name, shared_store(settings, ctx.obj))
     from fmctl.cluster.render import render as rendered
     from fmctl.cluster.render import spec
-    from fmctl.cluster.render.recipes import CannotRun, first_rank
+    from fmctl.cluster.render.recipes import first_rank
     from fmctl.cluster.render.spec import rows_of
     from fmctl.report.renders import render_answer
 
     made = spec(document, site_for(wanted, settings), asked, Path(plan_name).stem)
     instance = ctx.obj.catalogue.load_instance(made.instance)
-    arch = _arch(made, ctx.obj)
+    arch = arch_of(made, ctx.obj)
     try:
         rendering = rendered(made, instance, arch)
     except CannotRun as error:
@@ -179,7 +179,7 @@ def _intact(document: Mapping[str, Any]) -> bool:
     return document.get("schema") != "fmctl.plan/1" or store.intact(document)
 
 
-def _arch(spec: "ClusterSpec", services: Services) -> "ModelArch | None":
+def arch_of(spec: "ClusterSpec", services: Services) -> "ModelArch | None":
     """The model, if the catalogue has it; a plan of somebody's own file can be rendered without."""
     name = str(spec.row["model"])
     try:

@@ -13,7 +13,9 @@ from fmctl.report.view import Answer, Column, Document, Report, Section, Table, 
 from fmctl.report.words import plural
 
 
-def submit_answer(cluster: str, folder: str, files: Sequence[str], job: Job | None, made: bool) -> Answer:
+def submit_answer(
+    cluster: str, folder: str, files: Sequence[str], job: Job | None, made: bool, warnings: Sequence[str] = ()
+) -> Answer:
     """A submitted job, or what would be submitted (`job` None)."""
     result: dict[str, Any] = {
         "cluster": cluster,
@@ -23,7 +25,7 @@ def submit_answer(cluster: str, folder: str, files: Sequence[str], job: Job | No
         "submitted": made,
         "job": None if job is None else job_document(job, ()),
     }
-    document = envelope("submit", result, inputs={"cluster": cluster})
+    document = envelope("submit", result, inputs={"cluster": cluster}, warnings=warnings)
 
     def report() -> Report:
         found = document["result"]["job"]
@@ -33,7 +35,7 @@ def submit_answer(cluster: str, folder: str, files: Sequence[str], job: Job | No
         next_step = Section(lines=(f"next: fmctl jobs {cluster}; fmctl logs {cluster} --job {found['job']} --follow",))
         return Report(f"job {found['job']} of {cluster} {said}", (Section(table=_placed(document)), next_step))
 
-    return Answer(document, [document["result"]], report)
+    return Answer(document, [document["result"]], report, tuple(warnings))
 
 
 def _placed(document: Document) -> Table:

@@ -54,6 +54,13 @@ def test_what_is_no_variable_is_refused(ops: Any, word: str) -> None:
     assert sent(ops) == []
 
 
+def test_what_the_plan_cannot_know_is_a_warning_until_it_is_said(ops: Any) -> None:
+    bridge = ("submit", "a1", "--recipe", "megatron-bridge", "--json")
+    assert any("JOB_RECIPE" in word for word in ops.ok(*bridge).json()["warnings"])
+    said = ops.ok(*bridge, "--set", "JOB_RECIPE=llama31_70b").json()["warnings"]
+    assert not [word for word in said if "JOB_RECIPE" in word]
+
+
 def test_other_variables_are_another_job(ops: Any) -> None:
     ops.ok("submit", "a1", "--set", "A=1")
     ops.ok("submit", "a1", "--set", "A=2")

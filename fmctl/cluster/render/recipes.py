@@ -16,7 +16,7 @@ from fmctl.cluster.render.layouts import Run, run_of
 from fmctl.cluster.render.words import Words, settled
 from fmctl.domain.layout import Layout
 from fmctl.domain.model import ModelArch
-from fmctl.errors import UnknownName, UsageError
+from fmctl.errors import CannotRun, UnknownName, UsageError
 from fmctl.perf.frameworks import FRAMEWORKS
 
 
@@ -50,10 +50,6 @@ OFFERED: Mapping[str, tuple[Recipe, ...]] = {
     "nanotron": (NANOTRON,),
     "deepspeed": (DEEPSPEED,),
 }
-
-
-class CannotRun(UsageError):
-    """A program has no words for a layout."""
 
 
 def recipe_for(framework: str, asked: str = "") -> Recipe | None:
