@@ -16,6 +16,7 @@ from fmctl.errors import OperationFailed, OperationTimeout, PermissionDenied, sh
 
 _PIECE = 20_000  # characters of packed output per answer
 _MOST_IN = 40_000  # bytes that may go in with a command; SSM takes 64 KiB of parameters
+_BY_HAND = "the same by hand on the head node; --head ssm, ssh://HOST or local names it"
 _SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
 
 
@@ -90,4 +91,4 @@ def _ran(words: list[str], stdin: bytes, timeout_s: float, what: str) -> str:
     said = shorten(" ".join(done.stderr.decode(errors="replace").split()), 400)
     if words[0] == "ssh" and done.returncode == 255:
         raise PermissionDenied("ssh could not reach the head node", why=said, next="ssh to it by hand; or --head ssm")
-    raise OperationFailed(f"{what} failed", why=said or f"exit status {done.returncode}", next=None)
+    raise OperationFailed(f"{what} failed", why=said or f"exit status {done.returncode}", next=_BY_HAND)

@@ -13,7 +13,7 @@ from fmctl.cli.consent import Aws, Consent, Name, Where, head_named
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prompts import ask_for_name, needs_yes
-from fmctl.cli.rendering import Wanted, asked_for, plan_document, shared_store, site_for
+from fmctl.cli.rendering import Wanted, asked_for, plan_document, rendering_of, shared_store, site_for
 from fmctl.cli.streams import write_stderr, write_stdout
 from fmctl.config import Settings
 from fmctl.units import parse_count
@@ -54,9 +54,8 @@ def submit(
     Nodes that come with a job start now, within the cluster's cap and until its end.
     """
     settings = settings_for(out)
-    from fmctl.cli.rendering import arch_of
     from fmctl.cluster.jobs import token, with_variables
-    from fmctl.cluster.render import CLUSTER, render, spec
+    from fmctl.cluster.render import CLUSTER, spec
     from fmctl.cluster.render.environment import ENVIRONMENT
     from fmctl.cluster.render.job import SCRIPT
     from fmctl.report.jobs import submit_answer
@@ -65,7 +64,7 @@ def submit(
     document, _ = plan_document(plan_name, shared_store(settings, ctx.obj, aws.store))
     site, name = site_for(wanted, settings), plan_name.rpartition("/")[2].removesuffix(".json")
     made = spec(document, site, asked_for(wanted, settings), name)
-    rendering = render(made, ctx.obj.catalogue.load_instance(made.instance), arch_of(made, ctx.obj))
+    rendering = rendering_of(made, document, ctx.obj)
     files = {name: text for name, text in rendering.files.items() if name != CLUSTER}
     files[ENVIRONMENT] = with_variables(files[ENVIRONMENT], placed.given or ())
     said = {word.partition("=")[0] for word in placed.given or ()}

@@ -13,7 +13,7 @@ from fmctl.cli.consent import Aws, Consent
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prompts import ask_for_name, needs_yes
-from fmctl.cli.rendering import Wanted, asked_for, plan_document, shared_store, site_for
+from fmctl.cli.rendering import Wanted, asked_for, plan_document, rendering_of, shared_store, site_for
 from fmctl.cli.streams import write_stderr
 from fmctl.config import Settings
 from fmctl.errors import CapacityUnavailable, ExitCode, OperationFailed, PermissionDenied
@@ -104,15 +104,14 @@ def _specified(
     ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Settings, aws: Aws
 ) -> "tuple[ClusterSpec, Instance, ForLaunch, bool]":
     """The cluster, its hardware, what is rendered for it, and whether the plan was changed since it was saved."""
-    from fmctl.cli.rendering import arch_of
-    from fmctl.cluster.render import render, spec
+    from fmctl.cluster.render import spec
     from fmctl.cluster.rendered import for_launch
 
     document, notes = plan_document(plan_name, shared_store(settings, ctx.obj, aws.store))
     asked = replace(asked_for(wanted, settings), created_by=_operator())
     made = spec(document, site_for(wanted, settings), asked, plan_name.rpartition("/")[2].removesuffix(".json"))
     instance = ctx.obj.catalogue.load_instance(made.instance)
-    return made, instance, for_launch(render(made, instance, arch_of(made, ctx.obj))), bool(notes)
+    return made, instance, for_launch(rendering_of(made, document, ctx.obj)), bool(notes)
 
 
 def _checked(ctx: typer.Context, spec: Any, instance: Any, files: Any, settings: Settings, aws: Aws) -> Any:

@@ -75,20 +75,11 @@ def render(ctx: typer.Context, plan_name: _PlanName, wanted: Wanted, out: Output
         raise UsageError("--out needs a folder", why="it is empty", next="-O ./cluster")
     asked = asked_for(wanted, settings)
     document, notes = plan_document(plan_name, shared_store(settings, ctx.obj))
-    from fmctl.cluster.render import render as rendered
     from fmctl.cluster.render import spec
-    from fmctl.cluster.render.recipes import first_rank
-    from fmctl.cluster.render.spec import rows_of
     from fmctl.report.renders import render_answer
 
     made = spec(document, site_for(wanted, settings), asked, Path(plan_name).stem)
-    instance = ctx.obj.catalogue.load_instance(made.instance)
-    arch = arch_of(made, ctx.obj)
-    try:
-        rendering = rendered(made, instance, arch)
-    except CannotRun as error:
-        rank = first_rank(rows_of(document), arch, made.recipe)
-        raise CannotRun(error.what, why=error.why, next=f"--rank {rank}" if rank else _PLAN_AGAIN) from None
+    rendering = rendering_of(made, document, ctx.obj)
     answer = render_answer(rendering, made, asked.rank, notes)
     if out.out is not None:
         _write(rendering, made, out)
@@ -177,6 +168,20 @@ def plan_document(name: str, shared: "StateStore | None" = None) -> tuple[dict[s
 
 def _intact(document: Mapping[str, Any]) -> bool:
     return document.get("schema") != "fmctl.plan/1" or store.intact(document)
+
+
+def rendering_of(made: "ClusterSpec", document: Mapping[str, Any], services: Services) -> "Rendering":
+    """The files of a cluster. Raises CannotRun, which names the first row of the plan that its program can run."""
+    from fmctl.cluster.render import render
+    from fmctl.cluster.render.recipes import first_rank
+    from fmctl.cluster.render.spec import rows_of
+
+    arch = arch_of(made, services)
+    try:
+        return render(made, services.catalogue.load_instance(made.instance), arch)
+    except CannotRun as error:
+        rank = first_rank(rows_of(document), arch, made.recipe)
+        raise CannotRun(error.what, why=error.why, next=f"--rank {rank}" if rank else _PLAN_AGAIN) from None
 
 
 def arch_of(spec: "ClusterSpec", services: Services) -> "ModelArch | None":

@@ -81,6 +81,7 @@ def compare(
     run: Mapping[str, Any] = row.get("whole_run") or {}
     wall: Span = (run.get("wall_p50_s"), run.get("wall_p10_s"), run.get("wall_p90_s"))
     unplanned = "" if run else "the plan is of no whole run"
+    unpaced = "the length of the run or its pace is not known"
     memory_why = "the log states no memory"
     return (
         _compared("step_s", "s", step, p.step_s, "the log states no step times"),
@@ -94,10 +95,8 @@ def compare(
         _compared(
             "goodput", "", _named(run, "goodput"), p.goodput, unplanned or "the log has no clock, or too few steps"
         ),
-        _compared("wall_s", "s", wall, p.wall_s, unplanned or "the length of the run or its pace is not known"),
-        _compared(
-            "total_usd", "USD", _cost(run, wall), _forecast_usd(row, p, spent_usd), unplanned or "no price known"
-        ),
+        _compared("wall_s", "s", wall, p.wall_s, unplanned or unpaced),
+        _compared("total_usd", "USD", _cost(run, wall), _forecast_usd(row, p, spent_usd), unplanned or unpaced),
     )
 
 

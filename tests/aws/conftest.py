@@ -7,7 +7,6 @@ open to 127.0.0.1 alone.
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,11 +20,11 @@ from fmctl.adapters.lab import process
 from fmctl.adapters.lab.client import Lab
 from fmctl.adapters.lab.settings import Running
 from fmctl.adapters.pcluster import WorkerPcluster
+from tests.loopback import loopback_open
 
 PYTHON = os.environ.get("FMCTL_TEST_PCLUSTER_PYTHON", "")  # read before the suite's own fixture takes FMCTL_* away
 CONFIGS = Path(__file__).parent / "configs"
 REGION = "us-east-1"
-_CONNECT, _RESOLVE = socket.socket.connect, socket.getaddrinfo  # before the suite closes them
 
 
 @dataclass(frozen=True)
@@ -81,18 +80,7 @@ class World:
 @pytest.fixture(scope="module", autouse=True)
 def open_loopback(closed_sockets: None) -> Iterator[None]:
     """127.0.0.1 can be reached from here, nothing else."""
-
-    def connect(self: socket.socket, address: Any) -> None:
-        assert address[0] == "127.0.0.1", f"a test reached for the network: {address!r}"
-        _CONNECT(self, address)
-
-    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
-        assert host == "127.0.0.1", f"a test asked for the address of {host!r}"
-        return _RESOLVE(host, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket.socket, "connect", connect)
-        patch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with loopback_open():
         yield
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.loopback import loopback_open
+
 MUST = os.environ.get("FMCTL_TEST_PROMETHEUS", "")  # read before the suite's own fixture takes FMCTL_* away
-_CONNECT, _RESOLVE = socket.socket.connect, socket.getaddrinfo  # before the suite closes them
 # A 70B model on 16 nodes of 8 H100, as `plan` writes a row; what nothing here reads is left out.
 ROW: dict[str, Any] = {
     "model": "llama-3.1-70b",
@@ -43,18 +43,7 @@ def row() -> dict[str, Any]:
 @pytest.fixture(scope="module", autouse=True)
 def open_loopback(closed_sockets: None) -> Iterator[None]:
     """127.0.0.1 can be reached from here, nothing else."""
-
-    def connect(self: socket.socket, address: Any) -> None:
-        assert address[0] == "127.0.0.1", f"a test reached for the network: {address!r}"
-        _CONNECT(self, address)
-
-    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
-        assert host == "127.0.0.1", f"a test asked for the address of {host!r}"
-        return _RESOLVE(host, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket.socket, "connect", connect)
-        patch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with loopback_open():
         yield
 
 

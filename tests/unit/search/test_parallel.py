@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import socket
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,6 +16,7 @@ from fmctl.domain.result import Plan
 from fmctl.search import layouts, parallel, rank
 from fmctl.search.apart import OBJECTIVES
 from fmctl.search.rank import search
+from tests.loopback import loopback_open
 
 sys.path.insert(0, str(Path(__file__).parent))
 import reference
@@ -28,24 +27,10 @@ ASKED = reference.request("llama-3.1-8b", NAMES, (1, 2, 4), tokens=1e12, fixed={
 CLUSTERS = 12
 
 
-_CONNECT, _RESOLVE = socket.socket.connect, socket.getaddrinfo
-
-
 @pytest.fixture(scope="module")
 def loopback(closed_sockets: None) -> Iterator[None]:
     """127.0.0.1 can be reached, nothing else: a scheduler talks to its workers there."""
-
-    def connect(self: socket.socket, address: Any) -> None:
-        assert address[0] == "127.0.0.1", f"a test reached for the network: {address!r}"
-        _CONNECT(self, address)
-
-    def resolve(host: Any, *args: Any, **kwargs: Any) -> Any:
-        assert host == "127.0.0.1", f"a test asked for the address of {host!r}"
-        return _RESOLVE(host, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket.socket, "connect", connect)
-        patch.setattr(socket, "getaddrinfo", resolve)
+    with loopback_open():
         yield
 
 
