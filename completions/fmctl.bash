@@ -19,7 +19,7 @@ _fmctl() {
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$at ${COMP_WORDS[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl observe"|"fmctl observe render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl observe"|"fmctl observe render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl report"|"fmctl note"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
     esac
   done
   case "$at" in
@@ -27,7 +27,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--version -h --help'
       else
-        _fmctl_words 'estimate plan explain diff render observe validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit progress jobs cancel extend teardown history config schema spec completion'
+        _fmctl_words 'estimate plan explain diff render observe validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit progress jobs cancel extend teardown history report note config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -63,7 +63,7 @@ _fmctl() {
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
         --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
         --cuda-graph) _fmctl_words 'none layer full'; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -113,7 +113,7 @@ _fmctl() {
         --max-nodes) :; return ;;
         --top) :; return ;;
         --save) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -157,7 +157,7 @@ _fmctl() {
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
         --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
         --cuda-graph) _fmctl_words 'none layer full'; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -171,7 +171,7 @@ _fmctl() {
       ;;
     "fmctl diff")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -193,7 +193,7 @@ _fmctl() {
         --max-hours) :; return ;;
         --idle-minutes) :; return ;;
         --recipe) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -220,7 +220,7 @@ _fmctl() {
         --hosts) :; return ;;
         --head) :; return ;;
         --ends) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -233,7 +233,7 @@ _fmctl() {
       ;;
     "fmctl validate")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -249,15 +249,16 @@ _fmctl() {
       ;;
     "fmctl calibrate")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --data) _fmctl_files; return ;;
+        --from-run) _fmctl_values runs; return ;;
         --name) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --data --name -h --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --data --from-run --name -h --help'
       else
         :
       fi
@@ -271,7 +272,7 @@ _fmctl() {
       ;;
     "fmctl models list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -284,7 +285,7 @@ _fmctl() {
       ;;
     "fmctl models show")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -315,7 +316,7 @@ _fmctl() {
       ;;
     "fmctl instances list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -328,7 +329,7 @@ _fmctl() {
       ;;
     "fmctl instances show")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -348,7 +349,7 @@ _fmctl() {
       ;;
     "fmctl prices list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -364,7 +365,7 @@ _fmctl() {
       ;;
     "fmctl prices show")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -379,7 +380,7 @@ _fmctl() {
       ;;
     "fmctl prices refresh")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -395,7 +396,7 @@ _fmctl() {
       ;;
     "fmctl capacity")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -420,7 +421,7 @@ _fmctl() {
       ;;
     "fmctl lab start")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -435,7 +436,7 @@ _fmctl() {
       ;;
     "fmctl lab stop")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -448,7 +449,7 @@ _fmctl() {
       ;;
     "fmctl lab status")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -468,7 +469,7 @@ _fmctl() {
       ;;
     "fmctl pcluster install")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -482,7 +483,7 @@ _fmctl() {
       ;;
     "fmctl pcluster status")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -506,7 +507,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -531,7 +532,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -547,7 +548,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -563,7 +564,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -579,7 +580,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -606,7 +607,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -630,7 +631,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -647,7 +648,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -665,7 +666,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -683,7 +684,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -700,7 +701,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -717,7 +718,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -726,6 +727,42 @@ _fmctl() {
         _fmctl_words '--profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         :
+      fi
+      ;;
+    "fmctl report")
+      case "$prev" in
+        --log) :; return ;;
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --head) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--log --offline --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
+      else
+        _fmctl_values runs
+      fi
+      ;;
+    "fmctl note")
+      case "$prev" in
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --quality) :; return ;;
+        --text) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --quality --text -h --help'
+      else
+        _fmctl_values runs
       fi
       ;;
     "fmctl config")
@@ -737,7 +774,7 @@ _fmctl() {
       ;;
     "fmctl config list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -750,7 +787,7 @@ _fmctl() {
       ;;
     "fmctl config get")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -763,7 +800,7 @@ _fmctl() {
       ;;
     "fmctl config set")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -776,7 +813,7 @@ _fmctl() {
       ;;
     "fmctl config unset")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -789,7 +826,7 @@ _fmctl() {
       ;;
     "fmctl config path")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -802,7 +839,7 @@ _fmctl() {
       ;;
     "fmctl schema")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -810,12 +847,12 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit progress jobs cancel lab pcluster config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit progress jobs cancel report note lab pcluster config schemas spec error'
       fi
       ;;
     "fmctl spec")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;

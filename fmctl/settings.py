@@ -44,7 +44,7 @@ SETTINGS: Mapping[str, Setting] = {
         _setting("instances", "texts", (), "instance types that plan looks at when none are named"),
         _setting("framework", "text", "megatron", "training framework: fusions, overlaps, buffers and defaults"),
         _setting("precision", "text", "bf16", "arithmetic of the matrix products", "bf16", "fp8", "mxfp8", "nvfp4"),
-        _setting("output", "text", "table", "output format", "table", "json", "jsonl", "csv", "md", "yaml"),
+        _setting("output", "text", "table", "output format", "table", "json", "jsonl", "csv", "md", "html", "yaml"),
         _setting("color", "text", "auto", "colour on a terminal", "auto", "always", "never"),
         _setting("read_only", "switch", False, "refuse everything that spends money or destroys"),
         _setting("calibration", "text", None, "name of the fitted constants to predict with (fmctl calibrate --name)"),

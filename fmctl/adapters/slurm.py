@@ -38,13 +38,21 @@ class Slurm:
         """All nodes."""
         return read_nodes(self.head.run(["sinfo", "--json"]))
 
-    def job(self, job_id: int) -> Job:
-        """One job. Raises UnknownName where the controller has forgotten it or never knew it."""
+    def job(self, job_id: int, token: str | None = None) -> Job:
+        """One job; with `token` only if its comment is that: numbers begin again with each new cluster.
+
+        Raises:
+            UnknownName: the controller has forgotten it or never knew it.
+        """
         found = self.jobs()
-        one = next((job for job in found if job.id == job_id), None)
+        one = next((job for job in found if job.id == job_id and token in (None, job.comment)), None)
         if one is None:
             raise UnknownName("job", str(job_id), [str(job.id) for job in found], next="fmctl jobs")
         return one
+
+    def with_token(self, token: str) -> Job | None:
+        """The job with that comment that is not over."""
+        return next((job for job in self.jobs() if job.comment == token and not job.over), None)
 
     def submit(self, folder: str, files: Mapping[str, str], script: str, token: str) -> tuple[Job, bool]:
         """(the job, whether this call made it): files written to `folder`, `script` of them handed to sbatch.
@@ -55,7 +63,7 @@ class Slurm:
         Raises:
             OperationFailed: Slurm or the file system refuses; what it said is in `why`.
         """
-        there = self._with(token)
+        there = self.with_token(token)
         if there is not None:
             return there, False
         self.head.run(["mkdir", "-p", "--", folder])
@@ -88,9 +96,6 @@ class Slurm:
         packed = self.head.run(["bash", "-c", _READ, path, str(begin + 1), str(most)])
         found = base64.b64decode(packed)
         return found, begin + len(found)
-
-    def _with(self, token: str) -> Job | None:
-        return next((job for job in self.jobs() if job.comment == token and not job.over), None)
 
 
 def output_path(job: Job) -> str:

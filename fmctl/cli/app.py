@@ -88,7 +88,9 @@ COMMANDS: Mapping[str, Entry] = {
     "cancel": Entry("End a job.", "jobs:cancel"),
     "extend": Entry("Move a cluster's end.", "clusters:extend"),
     "teardown": Entry("Remove a cluster.", "clusters:teardown"),
-    "history": Entry("What was launched, and at what cost.", "clusters:history"),
+    "history": Entry("What was launched and run, and at what cost.", "clusters:history"),
+    "report": Entry("All that is on record of a run.", "runs:report"),
+    "note": Entry("Add quality figures or words to a run.", "runs:note"),
     "config": Entry(
         "Settings, each with where its value came from.",
         children={

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-FORMATS = ("table", "json", "jsonl", "csv", "md", "yaml")
+FORMATS = ("table", "json", "jsonl", "csv", "md", "html", "yaml")
 FRAMEWORKS = (
     "megatron",
     "megatron-unfused",
@@ -26,7 +26,7 @@ SHELLS = ("bash", "zsh", "fish")
 SCHEMAS = (
     "estimate", "plan", "explain", "diff", "validate", "calibrate", "render", "observe", "site", "preflight", "launch",
     "status", "teardown", "history", "models", "model", "instances", "instance", "prices",
-    "prices-refresh", "capacity", "submit", "progress", "jobs", "cancel", "lab", "pcluster",
+    "prices-refresh", "capacity", "submit", "progress", "jobs", "cancel", "report", "note", "lab", "pcluster",
     "config", "schemas", "spec", "error",
 )  # fmt: skip
 
@@ -56,6 +56,8 @@ DYNAMIC: Mapping[str, str] = {
     "b": "plans",
     "subject": "subjects",
     "plan_name": "plans",
+    "run_name": "runs",
+    "from_run": "runs",
     "site": "files",
     "folder": "files",
     "setting": "settings",
@@ -64,7 +66,18 @@ DYNAMIC: Mapping[str, str] = {
     "config_file": "files",
     "out": "files",
 }
-KINDS = ("models", "instances", "plans", "subjects", "fields", "formats", "frameworks", "settings", "calibrations")
+KINDS = (
+    "models",
+    "instances",
+    "plans",
+    "runs",
+    "subjects",
+    "fields",
+    "formats",
+    "frameworks",
+    "settings",
+    "calibrations",
+)
 
 FIELDS: tuple[str, ...] = (
     "rank", "pareto", "told_apart", "model", "framework", "instance", "nodes", "gpus", "fits",

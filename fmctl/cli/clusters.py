@@ -11,6 +11,7 @@ from fmctl.cli.consent import Aws, Consent, Name, Where, head_named
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prompts import ask_for_name, needs_yes
+from fmctl.cli.runs import Reach, bring_up_to_date
 from fmctl.cli.streams import write_stderr, write_stdout
 from fmctl.errors import OperationFailed, UsageError
 from fmctl.units import parse_number
@@ -163,7 +164,11 @@ def teardown(
         emit(actions_answer("teardown", names[0], steps), out, settings)
         return
 
+    reach = Reach(ctx.obj, settings, aws, head_named(None, settings))
+
     def torn(one: str) -> Any:
+        bring_up_to_date(one, reach)
+
         def confirm(steps: Any, actual: Any) -> bool:
             write_stderr(teardown_text(one, steps, actual))
             return consent.yes or ask_for_name(one, "teardown")
@@ -177,14 +182,19 @@ def teardown(
 
 
 def history(ctx: typer.Context, aws: Aws, out: Output) -> None:
-    """What was launched from this store: where, from which plan and configuration, by whom, at what cost at most."""
+    """What was launched and submitted from this store: where, from which plan, by whom, how far, at what cost at most.
+
+    `fmctl report RUN` says all that is on record of a run.
+    """
     settings = settings_for(out)
     from fmctl.cluster.records import cluster_names, read_record
-    from fmctl.report.clusters import history_answer
+    from fmctl.cluster.runs import read_runs
+    from fmctl.report.history import history_answer
 
     store = ctx.obj.operations.store(settings, aws.options())
     found = [record for name in cluster_names(store) if (record := read_record(store, name)) is not None]
-    emit(history_answer(sorted(found, key=lambda record: record.began, reverse=True)), out, settings)
+    records = sorted(found, key=lambda record: record.began, reverse=True)
+    emit(history_answer(records, read_runs(store)), out, settings)
 
 
 def _living(record: Any) -> bool:

@@ -13,7 +13,10 @@ from fmctl.cli.asked import estimate_request
 from fmctl.cli.options import Asked, Output, Row
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.planning import no_layout
+from fmctl.cli.services import Services
 from fmctl.cluster import store
+from fmctl.cluster.runs import Run, read_run, run_names
+from fmctl.config import Settings
 from fmctl.errors import ExitCode, UnknownName, UnreadableFile, UsageError, shorten
 from fmctl.files import read_text
 from fmctl.report.view import Document
@@ -22,7 +25,7 @@ from fmctl.units import parse_count
 _Subject = Annotated[
     str, Argument(metavar="SUBJECT", help="A model, a saved plan, or a document in a JSON file.", show_default=False)
 ]
-_Side = Annotated[str, Argument(help="A saved plan, or a document in a JSON file.", show_default=False)]
+_Side = Annotated[str, Argument(help="A saved plan, a run, or a document in a JSON file.", show_default=False)]
 _EXIT = Option("--exit-code", help="Exit 10 when there are differences.", rich_help_panel="Output")
 _ALL = Option("--all", help="Equal fields too.", rich_help_panel="Output")
 
@@ -67,15 +70,41 @@ def diff(
     exit_code: Annotated[bool, _EXIT] = False,
     every: Annotated[bool, _ALL] = False,
 ) -> None:
-    """Two plans or estimates, field by field: what differs, by how much, relative to the first."""
-    from fmctl.report.diffs import diff_answer
+    """Two plans, estimates or runs, field by field: what differs, by how much, relative to the first.
 
+    Of runs it compares what they were made of, what they cost, and what was measured, as last brought up to date.
+    """
     settings = settings_for(out)
-    sides = [_side(name, row) for name in (a, b)]
-    answer = diff_answer((a, b), (sides[0], sides[1]), every=every)
+    ran = _runs(a, b, settings, ctx.obj)
+    if ran is not None:
+        from fmctl.report.record import runs_diff_answer
+
+        answer = runs_diff_answer(ran, every=every)
+    else:
+        from fmctl.report.diffs import diff_answer
+
+        sides = [_side(name, row) for name in (a, b)]
+        answer = diff_answer((a, b), (sides[0], sides[1]), every=every)
     emit(answer, out, settings)
     if exit_code and answer.document["result"]["different"]:
         raise typer.Exit(ExitCode.DIFFERENT)
+
+
+def _runs(a: str, b: str, settings: Settings, services: Services) -> tuple[Run, Run] | None:
+    """Both runs; None where neither is one. Raises UsageError where one is compared with something else."""
+    folder = services.operations.store(settings, {})
+    known = run_names(folder)
+    theirs = [name for name in (a, b) if name in known and name not in store.plan_names()]
+    if not theirs:
+        return None
+    if len(theirs) == 1 and a != b:
+        other = b if theirs == [a] else a
+        raise UsageError(
+            f"{shorten(theirs[0])} is a run and {shorten(other)} is none",
+            why="runs are compared with runs",
+            next=f"fmctl report {shorten(theirs[0])} holds it against its plan",
+        )
+    return read_run(folder, a), read_run(folder, b)
 
 
 def _saved(subject: str) -> Document | None:

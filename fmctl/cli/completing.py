@@ -47,6 +47,13 @@ def _plans() -> Sequence[str]:
     return plan_names()
 
 
+def _runs() -> Sequence[str]:
+    from fmctl.cluster.runs import run_names
+    from fmctl.cluster.state.files import FileStore
+
+    return run_names(FileStore())
+
+
 def _calibrations() -> Sequence[str]:
     from fmctl.cluster.calibrations import SHIPPED, names
 
@@ -67,6 +74,7 @@ _KINDS: Mapping[str, Callable[[], Sequence[str]]] = {
     "models": _models,
     "instances": _instances,
     "plans": _plans,
+    "runs": _runs,
     "calibrations": _calibrations,
     "subjects": _subjects,
     "fields": lambda: FIELDS,

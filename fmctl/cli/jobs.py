@@ -15,6 +15,7 @@ from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prompts import ask_for_name, needs_yes
 from fmctl.cli.rendering import Wanted, asked_for, plan_document, rendering_of, shared_store, site_for
 from fmctl.cli.streams import write_stderr, write_stdout
+from fmctl.cli.who import operator
 from fmctl.config import Settings
 from fmctl.units import parse_count
 
@@ -54,10 +55,10 @@ def submit(
     Nodes that come with a job start now, within the cluster's cap and until its end.
     """
     settings = settings_for(out)
-    from fmctl.cluster.jobs import token, with_variables
+    from fmctl.cluster.jobs import with_variables
     from fmctl.cluster.render import CLUSTER, spec
     from fmctl.cluster.render.environment import ENVIRONMENT
-    from fmctl.cluster.render.job import SCRIPT
+    from fmctl.cluster.submission import Submission, submit_once
     from fmctl.report.jobs import submit_answer
 
     consent.refuse(settings)
@@ -75,8 +76,11 @@ def submit(
         emit(submit_answer(made.name, place, sorted(files), None, False, warnings), out, settings)
         return
     slurm = _slurm(ctx, settings, aws, head, made.name)
-    job, new = slurm.submit(place, files, SCRIPT, token(made.name, files))
-    emit(submit_answer(made.name, place, sorted(files), job, new, warnings), out, settings)
+    store = ctx.obj.operations.store(settings, aws.options())
+    at = ctx.obj.now().isoformat(timespec="seconds")
+    asked = Submission(made, document["inputs"], files, place, tuple(sorted(said)), rendering.digest, operator(), at)
+    run, job, new = submit_once(asked, slurm, store)
+    emit(submit_answer(made.name, place, sorted(files), job, new, warnings, run.name), out, settings)
 
 
 def jobs(

@@ -2,7 +2,6 @@
 
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
-import getpass
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,7 @@ from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prompts import ask_for_name, needs_yes
 from fmctl.cli.rendering import Wanted, asked_for, plan_document, rendering_of, shared_store, site_for
 from fmctl.cli.streams import write_stderr
+from fmctl.cli.who import operator
 from fmctl.config import Settings
 from fmctl.errors import CapacityUnavailable, ExitCode, OperationFailed, PermissionDenied
 
@@ -108,7 +108,7 @@ def _specified(
     from fmctl.cluster.rendered import for_launch
 
     document, notes = plan_document(plan_name, shared_store(settings, ctx.obj, aws.store))
-    asked = replace(asked_for(wanted, settings), created_by=_operator())
+    asked = replace(asked_for(wanted, settings), created_by=operator())
     made = spec(document, site_for(wanted, settings), asked, plan_name.rpartition("/")[2].removesuffix(".json"))
     instance = ctx.obj.catalogue.load_instance(made.instance)
     return made, instance, for_launch(rendering_of(made, document, ctx.obj)), bool(notes)
@@ -153,10 +153,3 @@ def _stop_on_fail(found: Any) -> None:
         ExitCode(code), OperationFailed
     )
     raise kind(what, why=why, next=failed[0].next or "fmctl preflight")
-
-
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

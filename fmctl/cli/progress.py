@@ -2,7 +2,7 @@
 
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,8 +19,10 @@ from fmctl.errors import UnreadableFile, UsageError, shorten
 from fmctl.units import parse_count
 
 if TYPE_CHECKING:
+    from fmctl.adapters.slurm import Slurm
+    from fmctl.domain.job import Job
     from fmctl.progress.formats import Parser
-    from fmctl.progress.summary import Summary
+    from fmctl.progress.items import Item
 
 _Plan = Annotated[str, Argument(metavar="PLAN", help="A saved plan, or a plan document.", show_default=False)]
 _MEASURED = "Write the run as a row of measured runs (CSV), for `calibrate --data`"
@@ -48,6 +50,7 @@ def progress(ctx: typer.Context, plan_name: _Plan, run: Run, aws: Aws, out: Outp
     the likeliest reasons, the values they rest on, and what to try.
     """
     settings = settings_for(out)
+    from fmctl.adapters.slurm import Slurm
     from fmctl.progress.compare import job_of
     from fmctl.progress.formats import Parser
     from fmctl.progress.summary import Summary
@@ -60,10 +63,11 @@ def progress(ctx: typer.Context, plan_name: _Plan, run: Run, aws: Aws, out: Outp
     parser = Parser(job_of(row), source=run.log or f"job {run.job}")
     summary = Summary(parser.job)
     if run.log is not None:
-        _read_file(run.log, parser, summary)
+        summary.add_all(items_of_file(run.log, parser))
     else:
         shell = ctx.obj.operations.head(settings, aws.options(), head_named(head, settings), run.cluster)
-        _read_job(shell, str(run.job), parser, summary)
+        slurm = Slurm(shell)
+        summary.add_all(items_of_job(slurm, slurm.job(parse_count(str(run.job), what="--job")), parser))
     found = summary.progress()
     if run.measured is not None:
         _write_measured(ctx, row, found, plan_name, run.measured)
@@ -85,7 +89,8 @@ def _row(document: Mapping[str, Any], rank: str | None) -> Mapping[str, Any]:
     return dict(rows[number - 1])
 
 
-def _read_file(log: str, parser: "Parser", summary: "Summary") -> None:
+def items_of_file(log: str, parser: "Parser") -> "Iterator[Item]":
+    """What a log on this machine tells. Raises UnreadableFile."""
     from fmctl.progress.follow import Follower
 
     try:
@@ -96,25 +101,22 @@ def _read_file(log: str, parser: "Parser", summary: "Summary") -> None:
     if not there:
         raise UnreadableFile(f"cannot read log {shorten(log)}", why="there is no such file", next="--log FILE")
     follower = Follower(path, parser)
-    summary.add_all(follower.read())
-    summary.add_all(follower.finish())
+    yield from follower.read()
+    yield from follower.finish()
 
 
-def _read_job(shell: Any, job: str, parser: "Parser", summary: "Summary") -> None:
-    from fmctl.adapters.slurm import Slurm
-
-    slurm = Slurm(shell)
-    found = slurm.job(parse_count(job, what="--job"))
+def items_of_job(slurm: "Slurm", job: "Job", parser: "Parser") -> "Iterator[Item]":
+    """What a job's output on its cluster tells. Raises OperationFailed."""
     offset, partial = 0, b""
     while True:
-        text, after = slurm.output(found, offset)
+        text, after = slurm.output(job, offset)
         if after == offset:
             break
         lines = partial + text
         ended = lines.rfind(b"\n") + 1
-        summary.add_all(parser.block(lines[:ended]))
+        yield from parser.block(lines[:ended])
         partial, offset = lines[ended:], after
-    summary.add_all(parser.block(partial))
+    yield from parser.block(partial)
 
 
 def _write_measured(ctx: typer.Context, row: Mapping[str, Any], found: Any, name: str, path: str) -> None:

@@ -60,6 +60,8 @@ DOCUMENTS: Mapping[str, type[Open]] = _Documents(
         "progress": "progress:ProgressDocument",
         "jobs": "jobs:JobsDocument",
         "cancel": "jobs:CancelDocument",
+        "report": "run:ReportDocument",
+        "note": "run:NoteDocument",
         "lab": "lab:LabDocument",
         "pcluster": "lab:PclusterDocument",
         "config": "meta:ConfigDocument",

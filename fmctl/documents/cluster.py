@@ -76,15 +76,16 @@ UPGRADES: dict[str, Upgrade] = {}
 
 def read_cluster(text: str, where: str) -> dict[str, Any]:
     """A cluster's record. Raises UnreadableFile."""
-    return _read(text, where, CLUSTER, ClusterDocument)
+    return read_kept(text, where, CLUSTER, ClusterDocument)
 
 
 def read_line(text: str, where: str) -> dict[str, Any]:
     """A line of a journal. Raises UnreadableFile."""
-    return _read(text, where, JOURNAL, JournalDocument)
+    return read_kept(text, where, JOURNAL, JournalDocument)
 
 
-def _read(text: str, where: str, schema: str, kind: type[BaseModel]) -> dict[str, Any]:
+def read_kept(text: str, where: str, schema: str, kind: type[BaseModel]) -> dict[str, Any]:
+    """A text of a state store, checked. where: it, for people. Raises UnreadableFile."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:

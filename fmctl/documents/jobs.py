@@ -35,6 +35,7 @@ class Submitted(Open):
     files: list[str]
     dry_run: bool
     submitted: bool
+    run: str | None = Field(default=None, description="the run's record: fmctl report RUN")
     job: JobRow | None
 
 

@@ -181,10 +181,34 @@ class HistoryRow(Open):
     same_configuration: list[str]
 
 
+class RunRow(Open):
+    """One training run, as its record last saw it."""
+
+    run: str
+    state: str
+    cluster: str
+    job: int | None
+    plan: str
+    model: str
+    instance: str
+    nodes: int
+    submitted_at: str
+    submitted_by: str
+    step: int | None
+    total_steps: int | None
+    loss: float | None
+    starts: int | None
+    usd: float | None
+    config_digest: str
+    parent: str | None
+    seen_at: str | None
+
+
 class History(Open):
     """Newest first."""
 
     clusters: list[HistoryRow]
+    runs: list[RunRow] = Field(default_factory=list)
 
 
 class HistoryDocument(Envelope):

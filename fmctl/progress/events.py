@@ -1,4 +1,4 @@
-"""Lines that are no step: saves and loads with their time, starts and restarts, errors. One table.
+"""Lines that are no step: saves and loads with their time, starts and restarts, errors; what a job says of itself.
 
 Sources: Megatron-LM (checkpointing, timers), torchtitan (checkpoint, metrics), nanotron (trainer), DeepSpeed
 (checkpoint engine, ZeRO-3), PyTorch (elastic agent, ProcessGroupNCCL), Slurm's step daemon, the NVIDIA
@@ -18,6 +18,7 @@ MARKERS: tuple[bytes, ...] = (
     b"heckpoint", b"raining starts at step", b"[before the start of training", b"restart worker group", b"CANCELLED AT",
     b"Node failure on", b"collective operation timeout", b"NCCL error in", b"NVRM: Xid (PCI", b"ut of memory",
     b"oom_kill event", b"found NaN in", b"Unexpected result nan", b"memory allocation retries", b"high memory pressure",
+    b"fmctl-record: ", b"fmctl-quality: ", b"validation loss at iteration", b"validate step:",
 )  # fmt: skip
 _TABLE: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern))
@@ -42,6 +43,8 @@ _TABLE: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("start", r"\[before the start of training"),
         ("restart", r"will restart worker group"),
         ("interrupted", r"CANCELLED AT .{0,80}? DUE TO (?:NODE FAILURE|JOB REQUEUE|PREEMPTION)|Node failure on"),
+        ("validation", r"validation loss at iteration\s+(?P<step>\d{1,12}).{0,80}?loss value: (?P<s>[\d.E+-]+)"),
+        ("validation", r"validate step:\s*(?P<step>\d{1,12})\s+loss:\s*(?P<s>[\d.]+)"),
         ("nccl-error", r"collective operation timeout|NCCL error in"),
         ("xid", r"Xid \(PCI:[^)]{0,40}\): (?P<n>\d{1,5})"),
         ("out-of-memory", r"[Oo]ut of memory|oom_kill event"),
@@ -54,8 +57,17 @@ _TABLE: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 
 
+# What the job's script says of the start it makes (`cluster.render.record`), and what a user's program says of quality.
+_OURS = (("record", "fmctl-record: "), ("quality", "fmctl-quality: "))
+_LONGEST_OURS = 600
+
+
 def event(line: str) -> Event | None:
     """What a line tells beside steps, None where it tells nothing that is known here."""
+    for kind, head in _OURS:
+        _, there, rest = line.partition(head)
+        if there:
+            return Event(kind, text="".join(c if c.isprintable() else " " for c in rest[:_LONGEST_OURS]).strip())
     for kind, pattern in _TABLE:
         found = pattern.search(line)
         if found is not None:

@@ -26,7 +26,7 @@ _MEGATRON = re.compile(r"iteration\s+(\d{1,12})\s*/\s*(\d{1,12}|infinity)\s*\|")
 _MEGATRON_MEMORY = re.compile(r"\(after (\d{1,12}) iterations\) memory \(MB\) \|.*?max reserved:\s*([\d.]+)")
 _NANOTRON = re.compile(r"iteration:\s*(\d{1,12})\s*/\s*(\d{1,12})\s*\|")
 _TITAN = re.compile(
-    r"step:\s*(\d{1,12})\s+loss:\s*(\S+)\s+(?:grad_norm:\s*(\S+)\s+)?.{0,200}?"
+    r"(?<!validate )step:\s*(\d{1,12})\s+loss:\s*(\S+)\s+(?:grad_norm:\s*(\S+)\s+)?.{0,200}?"
     r"memory:\s*([\d.]+)GiB.{0,80}?tps:\s*([\d,]+)"
 )
 _DEEPSPEED = re.compile(

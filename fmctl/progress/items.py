@@ -32,7 +32,8 @@ class Event(NamedTuple):
     """One line that is no step.
 
     kind: start, saving, saved, save-time, loading, loaded, load-time, restart, interrupted, nccl-error, xid,
-    out-of-memory, nan or alloc-retries. value: s for what takes time, the number of an Xid, how many retries.
+    out-of-memory, nan, alloc-retries, validation, record or quality. value: s for what takes time, the number of an
+    Xid, how many retries, a validation's loss. text of a record: a time, a name, a value; of quality: NAME=VALUE words.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Preflight, launch, status, teardown and history as documents, rows and tables."""
+"""Preflight, launch, status and teardown as documents, rows and tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from fmctl.report.words import plural
 UNKNOWN = "unknown"
 
 
-def _usd(value: float | None) -> str:
+def usd(value: float | None) -> str:
+    """`$1,234.50`, or that it is not known."""
     return UNKNOWN if value is None else f"${value:,.2f}"
 
 
@@ -110,11 +111,11 @@ def _money(money: Money) -> dict[str, Any]:
 
 def _money_facts(found: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "cluster", f"{found['nodes']} x {found['instance']} in {found['region']}"
-    yield "price", f"{_usd(found['usd_per_h'])} an hour for the nodes"
+    yield "price", f"{usd(found['usd_per_h'])} an hour for the nodes"
     others = [line for line in found["lines"] if line["name"] != NODES]
     if others:
-        yield "beside them", "; ".join(f"{one['name']} {_usd(one['usd_per_h'])}" for one in others)
-    yield "cap", f"{_usd(found['cap_usd'])} in {found['max_hours']:g} h, then AWS deletes it"
+        yield "beside them", "; ".join(f"{one['name']} {usd(one['usd_per_h'])}" for one in others)
+    yield "cap", f"{usd(found['cap_usd'])} in {found['max_hours']:g} h, then AWS deletes it"
     yield "end", _shown(found["end"])
     yield "stays after teardown", "; ".join(found["stays"]) or "nothing"
 
@@ -130,7 +131,13 @@ def confirmation(name: str, money: Money, steps: Sequence[Action]) -> str:
 def launch_answer(found: Launched) -> Answer:
     """A launched cluster."""
     record = found.record
-    result = {"cluster": record.name, "dry_run": False, "done": found.done, "created": found.created, **_record(record)}
+    result = {
+        "cluster": record.name,
+        "dry_run": False,
+        "done": found.done,
+        "created": found.created,
+        **record_document(record),
+    }
     result["running_nodes"] = sum(node.role == "compute" for node in found.nodes)
     document = envelope("launch", result, inputs={"cluster": record.name}, warnings=found.warnings)
     said = "runs" if found.done else "was not launched"
@@ -142,7 +149,8 @@ def launch_answer(found: Launched) -> Answer:
     return Answer(document, [document["result"]], report, tuple(document["warnings"]))
 
 
-def _record(record: Record) -> dict[str, Any]:
+def record_document(record: Record) -> dict[str, Any]:
+    """The record as documents state it."""
     return {
         "state": record.state,
         "plan": record.plan,
@@ -167,7 +175,7 @@ def _record(record: Record) -> dict[str, Any]:
 def _record_facts(found: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "nodes", f"{found['nodes']} x {found['instance']} in {found['region']}"
     yield "plan", f"{found['plan']} ({found['plan_digest'][:19]})"
-    yield "price", f"{_usd(found['usd_per_h'])} an hour"
+    yield "price", f"{usd(found['usd_per_h'])} an hour"
     yield "end", _shown(found["end"])
 
 
@@ -219,8 +227,8 @@ def _status_report(document: Document) -> Report:
             row["cluster"],
             row["condition"],
             ", ".join(f"{n} {what}" for what, n in row["nodes"].items()) or "none",
-            _usd(row["spent_at_most_usd"]),
-            _usd(row["cap_usd"]),
+            usd(row["spent_at_most_usd"]),
+            usd(row["cap_usd"]),
             (row["end"] or "none")[:16].replace("T", " "),
             row["next"],
         )
@@ -249,13 +257,13 @@ def _status_report(document: Document) -> Report:
 def _cost_lines(lines: Sequence[Mapping[str, Any]]) -> Section:
     """What each line costs; one without a price says why and is in no sum."""
     cells = tuple(
-        (one["name"], _usd(one["usd_per_h"]), _usd(one["spent_at_most_usd"]), one["why"] or "") for one in lines
+        (one["name"], usd(one["usd_per_h"]), usd(one["spent_at_most_usd"]), one["why"] or "") for one in lines
     )
     columns = (Column("cost"), Column("an hour", "right"), Column("at most so far", "right"), Column("", keep=1))
     return Section(table=Table(columns, cells))
 
 
-# --- teardown and history ---------------------------------------------------------------------------------------------
+# --- teardown ---------------------------------------------------------------------------------------------------------
 
 
 def teardown_text(name: str, steps: Sequence[Action], actual: Actual) -> str:
@@ -301,52 +309,7 @@ def _teardown_report(document: Document) -> Report:
     for row in document["result"]["clusters"]:
         said = "is gone" if row["done"] and row["was"] else "was gone already" if row["done"] else "was left as it is"
         lines = (f"{row['cluster']} {said}",)
-        left = tuple((one["kind"], one["id"], _usd(one["usd_per_day"]), one["command"]) for one in row["leftovers"])
+        left = tuple((one["kind"], one["id"], usd(one["usd_per_day"]), one["command"]) for one in row["leftovers"])
         columns = (Column("left"), Column("id"), Column("a day", "right"), Column("to remove it", keep=1))
         sections.append(Section(lines=lines, table=Table(columns, left) if left else None))
     return Report("teardown", tuple(sections))
-
-
-def history_answer(records: Sequence[Record]) -> Answer:
-    """What ran, where, from which plan, by whom, and at what cost at most; newest first."""
-    rows = [
-        {
-            "cluster": one.name,
-            **_record(one),
-            "cap_usd": one.cap_usd,
-            "same_configuration": [o.name for o in records if o is not one and o.config_digest == one.config_digest],
-        }
-        for one in records
-    ]
-    document = envelope("history", {"clusters": rows})
-    return Answer(document, document["result"]["clusters"], lambda: _history_report(document))
-
-
-def _history_report(document: Document) -> Report:
-    rows = document["result"]["clusters"]
-    cells = tuple(
-        (
-            row["cluster"],
-            row["state"],
-            f"{row['nodes']} x {row['instance']}",
-            row["plan"],
-            (row["began"] or "")[:16].replace("T", " "),
-            _usd(row["spent_usd"] if row["spent_usd"] is not None else row["cap_usd"]),
-            row["config_digest"][7:19],
-            row["created_by"],
-        )
-        for row in rows
-    )
-    columns = (
-        Column("cluster"), Column("state"), Column("nodes"), Column("plan", keep=1), Column("began (UTC)"),
-        Column("at most", "right"), Column("configuration", keep=2), Column("by", keep=1),
-    )  # fmt: skip
-    if not rows:
-        return Report("history", (Section(lines=("nothing was launched from this store",)),))
-    used = tuple((row["cluster"], ", ".join(_reused(row))) for row in rows if _reused(row))
-    lines = (Section("Reused", Table((Column(""), Column("")), used, header=False)),) if used else ()
-    return Report("history", (Section(table=Table(columns, cells)), *lines))
-
-
-def _reused(row: Mapping[str, Any]) -> list[str]:
-    return [*row["reused"], *(f"configuration of {name}" for name in row["same_configuration"])]

@@ -41,8 +41,10 @@ _SKIPPED = (
 _LISTED = {"lines": "_usd", "parts": "_s"}
 
 
-def diff_answer(names: tuple[str, str], sides: tuple[Document, Document], *, every: bool = False) -> Answer:
-    """What differs between two rows; `every` keeps the equal fields.
+def diff_answer(
+    names: tuple[str, str], sides: tuple[Document, Document], *, every: bool = False, ranked: bool = True
+) -> Answer:
+    """What differs between two rows; `every` keeps the equal fields. ranked: they are predictions that plan orders.
 
     `sides` hold `inputs`, `result` and `warnings` of each.
     """
@@ -52,11 +54,12 @@ def diff_answer(names: tuple[str, str], sides: tuple[Document, Document], *, eve
     differing = [row for row in compared if row["a"] != row["b"]]
     warnings = tuple(dict.fromkeys(text for side in sides for text in side.get("warnings", ())))
     body = {"a": names[0], "b": names[1], "different": len(differing), "compared": len(compared)}
-    body["told_apart"] = _told_apart(*sides)
+    body["told_apart"] = _told_apart(*sides) if ranked else None
     body |= {"fields": compared if every else differing}
     document = envelope("diff", body, inputs={"a": names[0], "b": names[1]}, warnings=warnings)
     rows: list[Row] = document["result"]["fields"]
-    return Answer(document, rows, lambda: diff_report(document, closeness(sides[0]["result"])), warnings)
+    close = closeness(sides[0]["result"]) if ranked else ""
+    return Answer(document, rows, lambda: diff_report(document, close), warnings)
 
 
 def diff_report(document: Mapping[str, Any], close: str = "") -> Report:

@@ -1,4 +1,4 @@
-"""Answers as text in the formats that programs and documents read: json, jsonl, csv, md, yaml."""
+"""Answers as text in the formats that programs and documents read: json, jsonl, csv, md, html, yaml."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fmctl.errors import UnknownName, UsageError, shorten
 from fmctl.report.envelope import plain
 from fmctl.report.view import Answer, Report, Row, Section, Table
 
-FORMATS = ("table", "json", "jsonl", "csv", "md", "yaml")
+FORMATS = ("table", "json", "jsonl", "csv", "md", "html", "yaml")
 
 
 def as_json(value: Any) -> str:
@@ -52,7 +52,17 @@ def as_markdown(report: Report) -> str:
         parts += [f"## {section.title}"] if section.title else []
         parts += ["\n\n".join(section.lines)] if section.lines else []
         parts += [_pipes(section.table)] if section.table is not None and section.table.rows else []
+        parts += _sketched(section)
     return "\n\n".join(parts) + "\n"
+
+
+def _sketched(section: Section) -> list[str]:
+    """Curves as a line of eighths each, which any reader of Markdown shows."""
+    if not section.plots:
+        return []
+    from fmctl.report.text import sparkline
+
+    return ["```text\n" + "\n".join(lines) + "\n```" for plot in section.plots if (lines := sparkline(plot))]
 
 
 def as_table(report: Report) -> str:
@@ -68,8 +78,15 @@ WRITERS: Mapping[str, Callable[[Answer], str]] = {
     "jsonl": lambda answer: as_jsonl(answer.rows),
     "csv": lambda answer: as_csv(answer.rows),
     "md": lambda answer: as_markdown(answer.report()),
+    "html": lambda answer: _html(answer.report(), answer.warnings),
     "yaml": lambda answer: as_yaml(answer.document),
 }
+
+
+def _html(report: Report, warnings: Sequence[str] = ()) -> str:
+    from fmctl.report.html import as_html
+
+    return as_html(report, warnings)
 
 
 def picked(answer: Answer, names: Sequence[str], form: str) -> str:
@@ -122,7 +139,7 @@ def written(value: Any, form: str) -> str:
     from fmctl.report.text import table_of
 
     report = Report("", (Section(table=table_of(rows, names)),) if rows else ())
-    return as_table(report) if form == "table" else as_markdown(report)
+    return as_table(report) if form == "table" else _html(report) if form == "html" else as_markdown(report)
 
 
 def _rows(value: Any) -> list[Row]:

@@ -14,15 +14,22 @@ from fmctl.report.words import plural
 
 
 def submit_answer(
-    cluster: str, folder: str, files: Sequence[str], job: Job | None, made: bool, warnings: Sequence[str] = ()
+    cluster: str,
+    folder: str,
+    files: Sequence[str],
+    job: Job | None,
+    made: bool,
+    warnings: Sequence[str] = (),
+    run: str | None = None,
 ) -> Answer:
-    """A submitted job, or what would be submitted (`job` None)."""
+    """A submitted job, or what would be submitted (`job` None). run: the name of its record."""
     result: dict[str, Any] = {
         "cluster": cluster,
         "folder": folder,
         "files": list(files),
         "dry_run": job is None,
         "submitted": made,
+        "run": run,
         "job": None if job is None else job_document(job, ()),
     }
     document = envelope("submit", result, inputs={"cluster": cluster}, warnings=warnings)
@@ -32,7 +39,8 @@ def submit_answer(
         if found is None:
             return Report(f"{cluster}: dry run, nothing is submitted", (Section(table=_placed(document)),))
         said = "submitted" if made else "was submitted before, and is not over"
-        next_step = Section(lines=(f"next: fmctl jobs {cluster}; fmctl logs {cluster} --job {found['job']} --follow",))
+        job_of = f"fmctl jobs {cluster}; fmctl logs {cluster} --job {found['job']} --follow"
+        next_step = Section(lines=(f"next: {job_of}; fmctl report {run}",))
         return Report(f"job {found['job']} of {cluster} {said}", (Section(table=_placed(document)), next_step))
 
     return Answer(document, [document["result"]], report, tuple(warnings))
@@ -40,7 +48,7 @@ def submit_answer(
 
 def _placed(document: Document) -> Table:
     result = document["result"]
-    return facts(("folder", result["folder"]), ("files", ", ".join(result["files"])))
+    return facts(("run", result["run"] or ""), ("folder", result["folder"]), ("files", ", ".join(result["files"])))
 
 
 def jobs_answer(

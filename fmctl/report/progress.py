@@ -45,18 +45,24 @@ def progress_answer(plan: str, row: Mapping[str, Any], found: Progress, architec
 
 def _report(document: Document) -> Report:
     result, state = document["result"], document["result"]["state"]
+    sections = (Section(table=facts(*_facts(state))), *against_the_plan(result))
+    return Report(f"{result['plan']}: {result['source']}", sections)
+
+
+def against_the_plan(result: Mapping[str, Any]) -> list[Section]:
+    """Each figure beside its prediction, and why where something is outside; of a document's result."""
     rows = tuple(
         (_TITLES.get(f["name"], f["name"]), _said(f, "measured"), _said(f, "predicted"), _interval(f), _verdict(f))
         for f in result["figures"]
     )
     titles = (Column(""), Column("measured", "right"), Column("predicted", "right"))
     columns = (*titles, Column("80 %", keep=1), Column(""))
-    sections = [Section(table=facts(*_facts(state))), Section("Against the plan", Table(columns, rows))]
+    sections = [Section("Against the plan", Table(columns, rows))]
     if result["reasons"]:
         sections.append(Section("Why", _reasons(result["reasons"])))
     elif result["worse"]:
         sections.append(Section(lines=("the log shows no reason; node metrics would (fmctl observe render)",)))
-    return Report(f"{result['plan']}: {result['source']}", tuple(sections))
+    return sections
 
 
 def _reasons(found: Sequence[Mapping[str, Any]]) -> Table:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from textwrap import wrap
 
-from fmctl.report.view import Column, Report, Row, Section, Table
+from fmctl.report.view import Column, Plot, Report, Row, Section, Table
 
 LUXURY = 5
 """Columns with `keep` from here on are shown only where there is plenty of room."""
@@ -14,24 +14,26 @@ LUXURY = 5
 _BOLD, _HEADING, _DIM = "1", "1;36", "2"
 _STYLES = {"ok": "32", "tight": "33", "OOM": "31", "unknown": _DIM}
 _NARROWEST_REMARK = 16
+_EIGHTHS = "▁▂▃▄▅▆▇█"
 
 
 def plain_text(report: Report) -> str:
     """The report for a pipe: aligned columns, nothing dropped, nothing wrapped."""
-    report = _printable(report)
+    report = printable(report)
     blocks = ["\n".join(_section(section)) for section in report.sections]
     return "\n\n".join(filter(None, [report.title, *blocks])) + "\n"
 
 
 def terminal_text(report: Report, width: int, *, colour: bool) -> str:
     """The report for a terminal of so many columns; the least dear columns go first where it is narrow."""
-    report = _printable(report)
+    report = printable(report)
     lines = [_styled(line, _BOLD, colour) for line in wrap(report.title, width)]
     for section in report.sections:
         lines += [""]
         lines += [_styled(section.title, _HEADING, colour)] if section.title else []
         lines += [part for line in section.lines for part in wrap(line, width)]
         lines += _screen(section.table, width, colour=colour) if section.table is not None else []
+        lines += [line for plot in section.plots for line in sparkline(plot, width)]
     return "\n".join(lines) + "\n"
 
 
@@ -71,10 +73,15 @@ def table_of(rows: list[Row], names: list[str], *, text: dict[str, str] | None =
     return Table(columns, tuple(tuple(say(name, row.get(name)) for name in names) for row in rows))
 
 
-def _printable(report: Report) -> Report:
+def printable(report: Report) -> Report:
     """The report without anything that would steer a terminal: names may come from anybody's files."""
     sections = tuple(
-        Section(_clean(s.title), s.table and _clean_table(s.table), tuple(_clean(line) for line in s.lines))
+        Section(
+            _clean(s.title),
+            s.table and _clean_table(s.table),
+            tuple(map(_clean, s.lines)),
+            tuple(replace(plot, title=_clean(plot.title), marks=_clean_marks(plot)) for plot in s.plots),
+        )
         for s in report.sections
     )
     return Report(_clean(report.title), sections)
@@ -83,6 +90,10 @@ def _printable(report: Report) -> Report:
 def _clean_table(table: Table) -> Table:
     columns = tuple(replace(column, title=_clean(column.title)) for column in table.columns)
     return replace(table, columns=columns, rows=tuple(tuple(_clean(cell) for cell in row) for row in table.rows))
+
+
+def _clean_marks(plot: Plot) -> tuple[tuple[float, str], ...]:
+    return tuple((at, _clean(name)) for at, name in plot.marks)
 
 
 def _clean(text: str) -> str:
@@ -95,6 +106,27 @@ def _section(section: Section) -> Iterator[str]:
     yield from section.lines
     if section.table is not None:
         yield from _lines(section.table)
+    for plot in section.plots:
+        yield from sparkline(plot)
+
+
+def sparkline(plot: Plot, width: int = 80) -> list[str]:
+    """A curve as one line of eighths, lowest to highest value, under its name and range."""
+    known = [(x, y) for x, y in plot.points if y is not None]
+    if not known:
+        return []
+    values = [y for _, y in known]
+    low, high = min(values), max(values)
+    ends = f"{plot.say(values[0])} to {plot.say(values[-1])}"
+    head = f"{plot.title}: {ends}, between {plot.say(low)} and {plot.say(high)}"
+    cells = max(min(width, len(values)), 1)
+    groups = (values[i * len(values) // cells : (i + 1) * len(values) // cells] for i in range(cells))
+    means = [sum(group) / len(group) for group in groups]
+    top = len(_EIGHTHS) - 1
+    return [
+        head,
+        "".join(_EIGHTHS[round((mean - low) / (high - low) * top) if high > low else top // 2] for mean in means),
+    ]
 
 
 def _lines(table: Table) -> Iterator[str]:

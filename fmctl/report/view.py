@@ -32,12 +32,29 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Plot:
+    """A curve over steps or hours. Without a y there is a gap.
+
+    say: a value in words, with its unit. expected: (low, middle, high) that a plan predicts for y; an end that is not
+    known is None. marks: moments on the x axis that have a name.
+    """
+
+    title: str
+    x_title: str
+    points: tuple[tuple[float, float | None], ...]
+    say: Callable[[float], str]
+    expected: tuple[float | None, float, float | None] | None = None
+    marks: tuple[tuple[float, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Section:
-    """A titled part of a report: lines of text, then a table."""
+    """A titled part of a report: lines of text, then a table, then plots."""
 
     title: str = ""
     table: Table | None = None
     lines: tuple[str, ...] = ()
+    plots: tuple[Plot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -30,7 +30,7 @@ from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
-from fmctl.errors import FmctlError, UnknownName
+from fmctl.errors import FmctlError, OperationFailed, ServiceUnavailable, UnknownName
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.search.apart import told_apart
 from fmctl.validation.calibrate import calibrate, outcome
@@ -229,6 +229,7 @@ class FakeOperations:
     def __init__(self) -> None:
         self.world, self.texts, self.pid = World(), {}, 0
         self.shell = FakeHead()
+        self.full = False  # whether the store can be written
         subnets = {f"subnet-0123456789abcdef{i}": replace(PRIVATE, id=f"subnet-0123456789abcdef{i}") for i in (0, 1)}
         self.survey_answers = FakeSurvey(subnets=subnets)
         made = replace(a_cluster(), name="live", usd_per_h=440.32, max_hours=0.25)
@@ -248,7 +249,9 @@ class FakeOperations:
         return FakePcluster(self.world, Gate())
 
     def store(self, settings: Any, options: Any) -> Any:
-        return FakeStore(Gate(), self.texts)
+        store = FakeStore(Gate(), self.texts)
+        store.read_only = self.full
+        return store
 
     def head(self, settings: Any, options: Any, how: str, cluster: str | None) -> Any:
         return self.shell
@@ -261,12 +264,18 @@ class FakeHead:
 
     def __init__(self) -> None:
         self.ran: list[tuple[tuple[str, ...], bytes]] = []
+        self.refuse = ""  # what sbatch says instead
+        self.gone = False
         self.said = {name: (SLURM / f"{name}_24.11_v0.0.42{end}.json").read_text(encoding="utf-8")
                      for name, end in (("squeue", ""), ("sinfo", "_down"))}  # fmt: skip
 
     def run(self, command: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> str:
         self.ran.append((tuple(command), stdin))
+        if self.gone:
+            raise ServiceUnavailable("the head node does not answer", why="it is gone", next="fmctl status")
         if command[0] == "bash" and "sbatch --parsable" in command[2]:
+            if self.refuse:
+                raise OperationFailed("bash failed", why=self.refuse, next=None)
             return "1\n"
         if command[0] == "stat":
             return "6\n"

@@ -19,7 +19,7 @@ COMMANDS = [command for command in spec_of(build())["commands"] if not command["
 GROUPS = [command["name"] for command in spec_of(build())["commands"] if command["group"]]
 GOOD = {
     "model": "llama-3.1-70b", "subject": "llama-3.1-70b", "instance": "p5.48xlarge", "a": "a", "b": "b",
-    "plan_name": "a", "name": "live", "hours": "2", "job": "1",
+    "plan_name": "a", "run_name": "fm-a-1", "name": "live", "hours": "2", "job": "1",
     "setting": "region", "value": "us-east-2", "shell": "bash", "config_file": "config.json", "schema_name": "plan",
 }  # fmt: skip
 HOSTILE = (
@@ -44,7 +44,7 @@ def options() -> list[tuple[str, dict[str, Any]]]:
 
 CONSENT = {
     "launch": ("--yes", "--max-hours", "2"), "teardown": ("live", "--yes"), "extend": ("--yes",),
-    "cancel": ("--yes",), "progress": ("--log", "train.log"),
+    "cancel": ("--yes",), "progress": ("--log", "train.log"), "note": ("--text", "words"),
 }  # fmt: skip
 
 
@@ -83,6 +83,7 @@ def world(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("FMCTL_SITE", str(tmp_path / "site.yaml"))
     for name in ("a", "b"):
         cli.ok("plan", "llama-3.1-70b", "--nodes", "8", "--save", name)
+    cli.ok("submit", "a")
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     (tmp_path / "train.log").write_text("the log of a job that has not begun\n")
     return cli

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from fmctl.documents.run import ReportDocument, RunDocument
+
 SITE = """\
 region: us-east-1
 compute_subnet: subnet-0123456789abcdef0
@@ -96,3 +98,65 @@ def test_cancel_needs_consent_and_leaves_what_is_over(ops: Any) -> None:
 def test_output_of_a_job_is_stdout_alone(ops: Any) -> None:
     ran = ops.ok("logs", "live", "--job", "1")
     assert (ran.out, ran.err) == ("step 1", "")
+
+
+def test_the_record_is_there_before_the_job_and_goes_where_that_is_refused(ops: Any) -> None:
+    shell, texts = ops.services.operations.shell, ops.services.operations.texts
+    found = ops.ok("submit", "a1", "--set", "SECRET=hush-hush", "--json").json()["result"]
+    assert found["run"] == "a1-1"
+    kept = texts["runs/a1-1.json"]
+    assert "hush-hush" not in kept
+    run = RunDocument.model_validate_json(kept)
+    assert (run.job and run.job.id, run.variables, run.plan, run.rank) == (1, ["SECRET"], "a1", 1)
+    shell.refuse = "sbatch: error: Batch job submission failed: Requested node configuration is not available"
+    ran = ops("submit", "a1")
+    assert ran.code == 1
+    assert "node configuration" in ran.err
+    assert [key for key in texts if key.startswith("runs/")] == ["runs/a1-1.json"]
+    del texts["runs/a1-1.json"]
+    shell.refuse, ops.services.operations.full = "", True
+    assert ops("submit", "a1").code != 0
+    assert not [command for command in sent(ops)[-4:] if "sbatch" in " ".join(command)], "no record, no job"
+
+
+def test_history_report_note_and_diff_of_runs(ops: Any) -> None:
+    ops.ok("submit", "a1")
+    ops.ok("submit", "a1", "--set", "A=2")
+    rows = ops.ok("history", "--json").json()["result"]["runs"]
+    assert [row["run"] for row in rows] == ["a1-2", "a1-1"]
+    assert "a1-1" in ops.ok("history").out
+    document = ops.ok("report", "a1-1", "--json").json()
+    ReportDocument.model_validate(document)
+    assert document["result"]["run"]["seen_at"]
+    assert "code version" in " ".join(document["result"]["missing"])
+    for form, sign in (("md", "# a1-1"), ("html", "<!doctype html>"), ("csv", "run,state"), ("yaml", "schema:")):
+        assert ops.ok("report", "a1-1", "-o", form).out.startswith(sign)
+    noted = ops.ok("note", "a1-1", "--quality", "mmlu=0.6", "--quality", "mmlu=0.7", "--text", "good", "--json").json()
+    assert noted["result"]["quality"]["mmlu"]["value"] == 0.7
+    assert "good" in ops.ok("report", "a1-1", "--offline").out
+    fields = {row["field"] for row in ops.ok("diff", "a1-1", "a1-2", "--json").json()["result"]["fields"]}
+    assert {"files.job.env", "variables", "quality.mmlu"} <= fields
+    assert "files.job.sbatch" not in fields
+    assert ops("diff", "a1-1", "a1").code == 2
+    assert ops("note", "a1-1").code == 2
+    for word in ("x", "=1", "x=", "x=nan", "a b=1"):
+        assert ops("note", "a1-1", "--quality", word).code == 2
+    assert "did you mean" in ops("report", "a1-3").err
+
+
+def test_a_head_node_that_is_gone_leaves_the_record_as_it_was(ops: Any) -> None:
+    ops.ok("submit", "a1")
+    before = ops.ok("report", "a1-1", "--json").json()["result"]["run"]
+    ops.services.operations.shell.gone = True
+    ran = ops.ok("report", "a1-1", "--json")
+    assert ran.json()["result"]["run"] == before
+    assert "as of" in ran.json()["warnings"][0]
+
+
+def test_calibrate_takes_a_run_by_name(ops: Any) -> None:
+    ops.ok("submit", "a1")
+    ran = ops("calibrate", "--from-run", "a1-1")
+    assert (ran.code, "not read yet" in ran.err) == (2, True)
+    ops.ok("report", "a1-1")
+    assert "no step times" in ops("calibrate", "--from-run", "a1-1").err
+    assert ops("calibrate", "--from-run", "nobody").code == 2

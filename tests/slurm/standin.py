@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """SIMULATED: takes Megatron-LM's arguments, trains nothing, and logs as Megatron does, on a clock that runs faster.
 
-Called as `torchrun` (it starts nothing but itself) and as `nvidia-smi -L` (it counts GPUs that are not there), which
-are what a job's script calls on its nodes. Saves are marked as Megatron marks them, cut-short ones included: a folder
-first, its `.metadata` and the tracker file last. STANDIN_STEP_S is the plan's step, STANDIN_SPEED how much faster the
-clock runs; it is the same clock before and after a restart.
+Called as `torchrun` (it starts nothing but itself), as `nvidia-smi -L` (it counts GPUs that are not there) and as
+`date` (it tells the simulated time), which are what a job's script calls on its nodes. Saves are marked as Megatron
+marks them, cut-short ones included: a folder first, its `.metadata` and the tracker file last. STANDIN_STEP_S is the
+plan's step, STANDIN_SPEED how much faster the clock runs; it is the same clock before and after a restart.
 """
 
 from __future__ import annotations
@@ -23,9 +23,6 @@ def main(words: list[str]) -> None:
     last, every, line = (int(options[f"--{name}"]) for name in ("train-iters", "save-interval", "log-interval"))
     batch, folder = int(options["--global-batch-size"]), Path(options["--save"])
     chief = os.environ["SLURM_NODEID"] == "0"
-    began = folder / "simulated-clock"
-    if chief and not began.exists():
-        began.write_text(repr(time.time()))
     step = int(options.get("--ckpt-step", 0))
 
     def tell(text: str) -> None:
@@ -33,8 +30,7 @@ def main(words: list[str]) -> None:
             print(text, flush=True)
 
     def now() -> str:
-        zero = float(began.read_text())
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(zero + (time.time() - zero) * speed))
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(simulated_s(folder, speed)))
 
     tell("SIMULATED: no training happens here")
     if step:
@@ -60,10 +56,28 @@ def main(words: list[str]) -> None:
             (at / ".metadata").write_text("simulated\n")
             (folder / "latest_checkpointed_iteration.txt").write_text(str(step))
             tell(f"  successfully saved checkpoint from iteration {step:7d} to {folder} [ t 1/1, p 1/1 ]")
+    tell(f" validation loss at iteration {step} | lm loss value: 2.345678E+00 | lm loss PPL: 1.044E+01 | ")
+    tell("fmctl-quality: simulated_accuracy=0.625")
     tell(f"[after training is done] datetime: {now() if chief else ''} ")
 
 
-if Path(sys.argv[0]).name == "nvidia-smi":
+def simulated_s(folder: Path, speed: float) -> float:
+    """The simulated time, s since 1970: it began when somebody first asked."""
+    began = folder / "simulated-clock"
+    if not began.exists():
+        began.write_text(repr(time.time()))
+    zero = float(began.read_text())
+    return zero + (time.time() - zero) * speed
+
+
+if Path(sys.argv[0]).name == "date":
+    place = Path(os.environ["JOB_CHECKPOINTS"]) if "JOB_CHECKPOINTS" in os.environ else None
+    if place is not None and place.is_dir() and sys.argv[1:] == ["-u", "+%FT%TZ"]:
+        moment = simulated_s(place, float(os.environ["STANDIN_SPEED"]))
+        print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)))
+    else:
+        os.execv("/bin/date", ["date", *sys.argv[1:]])
+elif Path(sys.argv[0]).name == "nvidia-smi":
     print("\n".join(f"GPU {gpu}: simulated" for gpu in range(int(os.environ["JOB_GPUS_PER_NODE"]))))
 else:
     main(sys.argv[1:])

@@ -52,6 +52,7 @@ def _variables(spec: ClusterSpec, run: Run, instance: Instance, arch: ModelArch 
     yield "JOB_CHECKPOINTS", checkpoints(spec)
     yield "JOB_ENTRY", "" if recipe is None else _ENTRIES[recipe.name]
     yield from (("JOB_FOLDER", ""), ("JOB_VENV", ""), ("JOB_IMAGE", ""), ("JOB_MOUNTS", _mounts(spec, instance)))
+    yield "JOB_MANIFEST", ""
     yield from _told_later(recipe, arch)
     if recipe is None:
         yield from _layout_variables(run)

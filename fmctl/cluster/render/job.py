@@ -22,6 +22,7 @@ from fmctl.cluster.render.guards import AGAIN, ENDING, HEALTH, WATCH
 from fmctl.cluster.render.launches import BODY, HEAD, LAUNCH, TELL
 from fmctl.cluster.render.layouts import Run
 from fmctl.cluster.render.recipes import BRIDGE, DEEPSPEED, MEGATRON, NANOTRON, TORCHTITAN, Recipe, recipe_for, told
+from fmctl.cluster.render.record import PACKAGES, RECORD
 from fmctl.cluster.render.resume import NEWEST
 from fmctl.cluster.render.times import LOG_EVERY, clock, limit_min, margin_s
 from fmctl.cluster.render.versions import pair_lines
@@ -53,9 +54,9 @@ def script(spec: ClusterSpec, run: Run, fleet: Fleet, instance: Instance, arch: 
     signal = "save_signal=TERM" if recipe in _CAN_SAVE else "save_signal="
     known_bad = pair_lines(facts(spec, run, instance))
     parts = (
-        head, "set -euo pipefail\n", AGAIN, HEALTH, WATCH, NEWEST.get(name, ""), BODY, known_bad,
-        f"{signal}\n", ENDING, f"{entry}\n", _array("arguments", fixed_arguments(spec, run, arch)), TELL.get(name, ""),
-        LAUNCH,
+        head, "set -euo pipefail\n", AGAIN, HEALTH, WATCH, RECORD, NEWEST.get(name, ""), BODY, known_bad,
+        f"{signal}\n", ENDING, PACKAGES, f"{entry}\n", _array("arguments", fixed_arguments(spec, run, arch)),
+        TELL.get(name, ""), LAUNCH,
     )  # fmt: skip
     return "".join(parts)
 

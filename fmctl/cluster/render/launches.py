@@ -47,11 +47,13 @@ export MASTER_ADDR=${hosts[0]} MASTER_PORT=${MASTER_PORT:-29500}
 """
 LAUNCH = """\
 if [ "${JOB_HEALTH:-1}" != 0 ]; then check_health; fi
+record_start
 # The node's own shell stands between Slurm and torchrun: a signal that asks for a save goes to the training processes,
 # which torchrun would kill half a minute later. The variables inside the quotes belong to each node.
 # shellcheck disable=SC2016
 srun "${step[@]}" --cpus-per-task="$SLURM_CPUS_ON_NODE" --cpu-bind=none --kill-on-bad-exit=1 bash -c '
   trap "pkill -TERM -P \\"\\$child\\"" USR1
+  if [ "$SLURM_NODEID" = 0 ]; then timeout 60 python3 -c "$record_packages" 2>/dev/null & fi
   torchrun --nnodes="$SLURM_JOB_NUM_NODES" --nproc-per-node="$JOB_GPUS_PER_NODE" --node-rank="$SLURM_NODEID" \\
     --master-addr="$MASTER_ADDR" --master-port="$MASTER_PORT" "$@" &
   child=$! code=0
@@ -65,6 +67,7 @@ if [ "${JOB_HANG_MINUTES:-0}" -gt 0 ]; then
 fi
 wait "$training" || code=$?
 while [ "$code" = 138 ]; do code=0; wait "$training" || code=$?; done
+record end "$code"
 if [ "$code" = 0 ]; then exit 0; fi
 # A run that breaks in its first minutes is a mistake, not a fault: it does not come back.
 if [ "$ending" = 0 ] && [ $((SECONDS - began)) -ge "${JOB_RETRY_AFTER_S:-600}" ]; then

@@ -1,7 +1,7 @@
 """Where plans, journals, clusters and locks are kept: one interface, so that a team can share what one laptop knows.
 
-Keys are paths of two parts: plans/NAME.json, clusters/NAME.json, journals/NAME.jsonl, locks/NAME.json. Every change
-names the version it builds on; who comes second is told, and nothing is overwritten unseen.
+Keys are paths of two parts: plans/NAME.json, clusters/NAME.json, runs/NAME.json, journals/NAME.jsonl, locks/NAME.json.
+Every change names the version it builds on; who comes second is told, and nothing is overwritten unseen.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class StateStore(Protocol):
         ...
 
     def keys(self, folder: str) -> tuple[str, ...]:
-        """Keys in `plans`, `clusters`, `journals` or `locks`, sorted."""
+        """Keys in `plans`, `clusters`, `runs`, `journals` or `locks`, sorted."""
         ...
 
 

@@ -409,7 +409,8 @@ def ports(world: World, gate: Gate, texts: dict[str, str], pid: int = 1, **chang
 
 
 def _kind(key: str) -> str:
-    return {"journals": "journal", "locks": "lock", "clusters": "record", "plans": "plan"}[key.split("/", 1)[0]]
+    kinds = {"journals": "journal", "locks": "lock", "clusters": "record", "plans": "plan", "runs": "run"}
+    return kinds[key.split("/", 1)[0]]
 
 
 def _of(text: str) -> str:

@@ -134,6 +134,10 @@ def test_of_a_line_beyond_all_measure_the_end_counts() -> None:
 
 
 EVENTS = [
+    ("fmctl-record: 2026-11-20T00:00:01Z nodes gpu-[1-2]", "record", None, None),
+    ("fmctl-quality: mmlu=0.6", "quality", None, None),
+    (" validation loss at iteration 1 | lm loss value: 1.1E+01 | lm loss PPL: 6E+4 |", "validation", 1, 11.0),
+    ("[titan] 2026-11-20 00:00:01,000 - root - INFO - validate step: 20  loss:  2.5  tps: 9", "validation", 20, 2.5),
     ("saving checkpoint at iteration       1 to /fsx/checkpoints", "saving", 1, None),
     ("  successfully saved checkpoint from iteration      50 to /nemo_run [ t 1/1, p 1/1 ]", "saved", 50, None),
     ("    save-checkpoint ................................: (81611.24, 81611.82)", "save-time", None, 81.61182),
@@ -180,7 +184,7 @@ def test_each_marker_stands_in_a_line_that_is_known() -> None:
 @pytest.mark.parametrize(
     "line",
     ["p5:1:2 [0] NCCL INFO Channel 00/0 : 1[1] -> 2[2]", "NCCL WARN Call to bind failed", "checkpointable layers",
-     " validation loss at iteration 1 | lm loss value: 1.1E+01 |", "tps: 12", "SamplesPerSec=", "memory (MB) |"],
+     " validation loss at iteration 1 | no value", "tps: 12", "SamplesPerSec=", "memory (MB) |"],
 )  # fmt: skip
 def test_other_lines_are_nothing(line: str) -> None:
     assert Parser().line(line) == []

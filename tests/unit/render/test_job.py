@@ -97,7 +97,7 @@ def run_script(of: ClusterSpec, folder: Path, *more: str) -> list[str]:
     )
     assert done.returncode == 0, done.stderr
     assert (folder / "saved").is_dir()
-    return [line for line in done.stdout.splitlines() if not line.startswith("fmctl: ")]
+    return [line for line in done.stdout.splitlines() if not line.startswith(("fmctl: ", "fmctl-record: "))]
 
 
 def test_the_script_hands_megatron_the_layout(tmp_path: Path) -> None:

@@ -1,0 +1,210 @@
+"""What a run's record keeps of its log: its starts with what each ran with, checkpoints with lineage, curves, quality.
+
+Memory is constant: curves are thinned as they grow, and of many checkpoints the newest are kept with those that the run
+went on from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from fmctl.progress.items import Event, Item, Record
+
+# A curve of a few hundred points is as much as a screen can show. Twice that is where neighbours are put together.
+CURVE_POINTS = 400
+# Checkpoints that are listed one by one; earlier ones are counted.
+MOST_SAVES = 200
+# A log may say anything: so many starts, facts of a start and figures of quality are believed.
+_MOST_STARTS, _MOST_FACTS, _MOST_FIGURES = 1000, 40, 100
+_CURVES = ("step_s", "tokens_per_s", "loss", "grad_norm", "memory_bytes")
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """Neighbouring records as one point: the last step and moment, the mean of each curve, NaNs left out."""
+
+    step: int
+    at: float | None
+    sums: list[float]
+    counts: list[int]
+
+    def add(self, other: _Bucket) -> None:
+        self.step, self.at = other.step, other.at if other.at is not None else self.at
+        for i, (total, count) in enumerate(zip(other.sums, other.counts, strict=True)):
+            self.sums[i] += total
+            self.counts[i] += count
+
+    def point(self) -> dict[str, float | int | None]:
+        means = (total / count if count else None for total, count in zip(self.sums, self.counts, strict=True))
+        return {"step": self.step, "at": self.at, **dict(zip(_CURVES, means, strict=True))}
+
+
+class Curves:
+    """Records as at most 2 x CURVE_POINTS points, in the order in which they were written."""
+
+    def __init__(self) -> None:
+        self._buckets: list[_Bucket] = []
+        self._each = 1  # records of a full point
+        self._held = 0  # records of the last point
+
+    def add(self, item: Record) -> None:
+        """One more record."""
+        values = [getattr(item, name) for name in _CURVES]
+        known = [value is not None and isfinite(value) for value in values]
+        new = _Bucket(
+            item.step,
+            item.at,
+            [float(value) if there else 0.0 for value, there in zip(values, known, strict=True)],
+            [int(there) for there in known],
+        )
+        if self._buckets and self._held < self._each:
+            self._buckets[-1].add(new)
+            self._held += 1
+            return
+        self._buckets.append(new)
+        self._held = 1
+        if len(self._buckets) >= 2 * CURVE_POINTS:
+            self._halve()
+
+    def points(self) -> list[dict[str, float | int | None]]:
+        """Step (of the last record), at, and the means of step_s, tokens_per_s, loss, grad_norm, memory_bytes."""
+        return [bucket.point() for bucket in self._buckets]
+
+    def _halve(self) -> None:
+        merged = self._buckets[::2]
+        for first, second in zip(merged, self._buckets[1::2], strict=True):
+            first.add(second)
+        self._buckets, self._each = merged, 2 * self._each
+        self._held = self._each // 2 + self._held
+
+
+@dataclass(slots=True)
+class Start:
+    """One start of the job. facts: what its script recorded. loaded_step: of the checkpoint that training said it took.
+
+    began_at, last_at: s since 1970. first_step, last_step: as logged. end: exit status, where it was recorded.
+    """
+
+    began_at: float | None = None
+    last_at: float | None = None
+    first_step: int | None = None
+    last_step: int | None = None
+    loaded_step: int | None = None
+    end: str | None = None
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For documents."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class Chronicle:
+    """Takes a log's items one by one."""
+
+    def __init__(self) -> None:
+        self.curves = Curves()
+        self.starts: list[Start] = []
+        self.saves = 0
+        self.quality: dict[str, dict[str, Any]] = {}
+        self._saves: list[dict[str, Any]] = []
+        self._recorded = False  # whether the job's script says by itself when it starts
+        self._at: float | None = None  # of the newest line that has a clock
+
+    def listening(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, each taken in on its way through."""
+        for item in items:
+            self.add(item)
+            yield item
+
+    def add(self, item: Item) -> None:
+        """One more record or event."""
+        self._at = item.at if item.at is not None else self._at
+        if isinstance(item, Record):
+            self._step(item)
+        elif item.kind == "record":
+            self._told(item)
+        elif item.kind in ("start", "restart"):
+            self._started(item)
+        elif item.kind == "loaded" and item.step is not None:
+            self._now().loaded_step = item.step
+        elif item.kind == "saved":
+            self._saved(item)
+        elif item.kind == "validation" and item.value is not None:
+            self._figure("validation loss", item.value, item)
+        elif item.kind == "quality":
+            for name, _, value in (word.partition("=") for word in item.text.split()):
+                self._figure(name, value, item)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the run's record."""
+        return {
+            "starts": [start.as_dict() for start in self.starts],
+            "checkpoints": {"count": self.saves, "kept": list(self._saves)},
+            "curves": self.curves.points(),
+            "quality": dict(self.quality),
+        }
+
+    def _now(self) -> Start:
+        if not self.starts:
+            self.starts.append(Start())
+        return self.starts[-1]
+
+    def _step(self, item: Record) -> None:
+        start = self._now()
+        start.first_step = item.step if start.first_step is None else start.first_step
+        if start.last_step is None or item.step > start.last_step:
+            start.last_step = item.step
+        start.began_at = item.at if start.began_at is None else start.began_at
+        start.last_at = item.at if item.at is not None else start.last_at
+        if item.step_s is not None or item.loss is not None or item.tokens_per_s is not None:
+            self.curves.add(item)
+
+    def _told(self, item: Event) -> None:
+        _, name, value = ([*item.text.split(" ", 2), "", ""])[:3]
+        if name == "start":
+            self._recorded = True
+            if self.starts and not self.starts[-1].facts and self.starts[-1].first_step is None:
+                self.starts.pop()
+            if len(self.starts) < _MOST_STARTS:
+                self.starts.append(Start(began_at=item.at))
+        start = self._now()
+        if name == "end":
+            start.end, start.last_at = value, item.at if item.at is not None else start.last_at
+        if name and len(start.facts) < _MOST_FACTS:
+            start.facts[name] = value
+
+    def _started(self, item: Event) -> None:
+        """Of a job that does not record its starts: one that has logged steps is another start's."""
+        if self._recorded or not self.starts or self.starts[-1].first_step is None:
+            return
+        if len(self.starts) < _MOST_STARTS:
+            self.starts.append(Start(began_at=item.at))
+
+    def _saved(self, item: Event) -> None:
+        start = len(self.starts)
+        step = item.step if item.step is not None else (self.starts[-1].last_step if self.starts else None)
+        if self._saves and self._saves[-1]["step"] == step and self._saves[-1]["start"] == start:
+            return  # each rank, or each half of an asynchronous save, says so
+        self.saves += 1
+        self._saves.append({"step": step, "at": self._at, "start": start})  # Megatron's line has no clock
+        if len(self._saves) > MOST_SAVES:
+            taken = {one.loaded_step for one in self.starts}
+            old = next((i for i, one in enumerate(self._saves[:-1]) if one["step"] not in taken), 0)
+            del self._saves[old]
+
+    def _figure(self, name: str, value: float | str, item: Event) -> None:
+        try:
+            found = float(value)
+        except ValueError:
+            return
+        if name and isfinite(found) and (name in self.quality or len(self.quality) < _MOST_FIGURES):
+            step = item.step if item.step is not None else self._now().last_step
+            self.quality[name] = {"value": found, "step": step, "at": self._at, "source": "log"}
+
+
+def facts_of(starts: Iterable[Mapping[str, Any]], name: str) -> list[str]:
+    """What starts recorded under a name, each value once, in their order."""
+    return list(dict.fromkeys(one["facts"][name] for one in starts if name in one["facts"]))
