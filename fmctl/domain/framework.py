@@ -44,6 +44,14 @@ class Framework:
     optimizer_bytes: master weight and Adam moments per parameter.
     allocator_overhead: reserved over allocated, minus 1.
     schedules, shardings, recomputes, cp_comms: what it offers, as labels of domain.layout.
+    partial: which numbers of wholly recomputed layers of a stage it can be told: any, chunks (as many in each chunk),
+    every-kth (those that every k-th layer makes), one-stage (any, without a pipeline), none.
+    replicas: what copies of sharded states may be of: ranks (data and context ranks; experts are copied too), data
+    (data ranks alone; experts lie inside one copy, which is sharded), none.
+    whole_alone: weights that are not sharded stand beside data parallelism alone.
+    alike_chunks: chunks of an interleaved stage are of one length, but for the first and the last (perf.stages).
+    data_groups: context and expert parallelism are groups of data ranks: neither beside pipeline stages, experts not
+    beside ZeRO-3, context not beside sequence parallelism.
     """
 
     name: str
@@ -98,4 +106,9 @@ class Framework:
     stages_by_cost: bool
     broadcast_s: float
     expert_tp: bool
+    partial: str
+    replicas: str
+    whole_alone: bool
+    alike_chunks: bool
+    data_groups: bool
     source: str

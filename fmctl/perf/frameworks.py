@@ -19,9 +19,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fmctl.domain.framework import Framework
-from fmctl.domain.layout import ContextComm, Precision, Recompute, Schedule, Sharding
+from fmctl.domain.layout import ContextComm, Precision, Recompute, Sharding
 
 _ALL_RECOMPUTE = Recompute.labels()
+_WHOLE = ("none", "full")
 MEGATRON = Framework(
     name="megatron",
     memory_traffic=2.33,
@@ -75,6 +76,11 @@ MEGATRON = Framework(
     stages_by_cost=False,
     broadcast_s=0.0,
     expert_tp=True,
+    partial="chunks",
+    replicas="ranks",
+    whole_alone=False,
+    alike_chunks=False,
+    data_groups=False,
     source="Megatron-Core and Transformer Engine documentation; recipes of Megatron-Bridge",
 )
 # Megatron-LM before it took up FlashAttention.
@@ -122,7 +128,7 @@ TORCHTITAN = Framework(
     whole_bytes=0.0,
     pending_bytes=0.0,
     allocator_overhead=0.02,
-    schedules=Schedule.labels(),
+    schedules=("1f1b", "interleaved"),
     shardings=("none", "zero2", "zero3"),
     recomputes=_ALL_RECOMPUTE,
     cp_comms=("ring", "all-gather"),
@@ -132,6 +138,11 @@ TORCHTITAN = Framework(
     stages_by_cost=False,
     broadcast_s=0.0,
     expert_tp=True,
+    partial="every-kth",
+    replicas="data",
+    whole_alone=True,
+    alike_chunks=True,
+    data_groups=False,
     source="torchtitan documentation and default train configurations",
 )
 # Compile off: every operator moves its operands, and the host issues them one by one.
@@ -183,7 +194,7 @@ NANOTRON = Framework(
     allocator_overhead=0.08,
     schedules=("1f1b",),
     shardings=("none", "zero1"),
-    recomputes=_ALL_RECOMPUTE,
+    recomputes=_WHOLE,
     cp_comms=("ring",),
     precisions=("bf16",),
     sequence_parallel=True,
@@ -191,6 +202,11 @@ NANOTRON = Framework(
     stages_by_cost=True,
     broadcast_s=0.0,
     expert_tp=False,
+    partial="none",
+    replicas="none",
+    whole_alone=False,
+    alike_chunks=False,
+    data_groups=False,
     source="nanotron documentation and example configurations",
 )
 DEEPSPEED = Framework(
@@ -238,7 +254,7 @@ DEEPSPEED = Framework(
     allocator_overhead=0.10,
     schedules=("1f1b",),
     shardings=Sharding.labels(),
-    recomputes=_ALL_RECOMPUTE,
+    recomputes=_WHOLE,
     cp_comms=("all-to-all",),
     precisions=("bf16", "fp8"),
     sequence_parallel=True,
@@ -246,11 +262,19 @@ DEEPSPEED = Framework(
     stages_by_cost=False,
     broadcast_s=0.0,
     expert_tp=False,
+    partial="one-stage",
+    replicas="none",
+    whole_alone=False,
+    alike_chunks=False,
+    data_groups=True,
     source="DeepSpeed documentation (ZeRO, Ulysses)",
 )
 # InternEvo's hybrid ZeRO sends each rank's share of the updated weights in a broadcast of its own, one by one. Its
 # step flattens the gradients in bf16 (2) and fp32 (4); AdamW of PyTorch 1.13 makes two lists of its own (8).
-INTERNEVO = replace(DEEPSPEED, name="internevo", broadcast_s=2.5e-3, step_bytes=14.0)
+INTERNEVO = replace(
+    DEEPSPEED, name="internevo", broadcast_s=2.5e-3, step_bytes=14.0, recomputes=_ALL_RECOMPUTE, partial="any",
+    replicas="ranks", data_groups=False,
+)  # fmt: skip
 COMPOSER = Framework(
     name="composer",
     memory_traffic=2.68,
@@ -304,6 +328,11 @@ COMPOSER = Framework(
     stages_by_cost=False,
     broadcast_s=0.0,
     expert_tp=False,
+    partial="any",
+    replicas="ranks",
+    whole_alone=False,
+    alike_chunks=False,
+    data_groups=False,
     source="Composer and llm-foundry documentation",
 )
 FRAMEWORKS: Mapping[str, Framework] = {

@@ -164,3 +164,20 @@ def stage_table(arch: ModelArch, layouts: Layouts, by_cost: bool = False) -> Sta
         position=[pick(s, 3) for s in range(slots)],
         widest_layers=pairs.gather(widest),
     )
+
+
+# torchtitan takes as many layers less on the first and on the last chunk, for the embedding and the head.
+_ENDS = tuple((first, last) for first in (1, 0) for last in (1, 0))  # layers fewer on the end stages, its default first
+
+
+def chunk_layers(n_layers: int, chunks: int) -> tuple[int, int, int] | None:
+    """Layers per chunk, and layers fewer on the first and on the last, that make exactly so many chunks; None: none do.
+
+    Source: torchtitan, generate_llm_fqn_per_model_part.
+    """
+    for first, last in _ENDS:
+        total = n_layers + first + last
+        per_chunk = -(-total // chunks)
+        if -(-total // per_chunk) == chunks and per_chunk > max(first, last):
+            return per_chunk, first, last
+    return None

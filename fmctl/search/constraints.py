@@ -15,8 +15,10 @@ import numpy.typing as npt
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import Schedule, Sharding
 from fmctl.domain.model import ModelArch
+from fmctl.perf.stages import chunk_layers
 
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,10 @@ MESH_RULES: tuple[MeshRule, ...] = (
     MeshRule("experts", "experts are not a multiple of ep", lambda m, s: bool(s.arch.n_experts % m.ep)),
     MeshRule("etp", "the framework has no expert tensor parallelism",
              lambda m, s: m.etp > 1 and not s.framework.expert_tp),
+    MeshRule("data-groups", "the framework has no context or expert parallelism beside pipeline stages",
+             lambda m, s: s.framework.data_groups and m.pp > 1 and (m.cp > 1 or s.arch.is_moe)),
+    MeshRule("data-experts", "the framework spreads experts over data ranks, which ep does not divide",
+             lambda m, s: s.framework.data_groups and bool(m.dp % m.ep)),
     MeshRule("expert-width", "the expert width is not a multiple of etp", _expert_width),
     MeshRule("expert-ranks", "ep x etp does not divide tp x cp x dp",
              lambda m, s: bool(m.tp * m.cp * m.dp % (m.ep * m.etp))),
@@ -120,6 +126,11 @@ OPTION_REASONS: Mapping[str, str] = {
     "interleave-sends": "an interleaved schedule needs at least two stages",
     "fsdp-pipeline": "the framework does not combine ZeRO-2/3 with pipeline stages",
     "replicate": "replicas do not divide the data-parallel ranks",
+    "expert-replicas": "the copies of sharded states and the experts do not fit each other",
+    "whole-weights": "the framework keeps weights whole beside data parallelism alone",
+    "partial": "the framework cannot be told to recompute so many layers of a stage",
+    "dealing": "the framework cannot deal the layers to so many chunks",
+    "zero3-experts": "the framework does not combine ZeRO-3 with experts",
 }
 RESULT_REASONS: Mapping[str, str] = {
     "degrees": "no mesh: tp x pp x cp x dp cannot equal the GPUs with the stated degrees",
@@ -164,5 +175,63 @@ def option_reasons(
         ("interleave-sends", (schedule == Schedule.INTERLEAVED) & (mesh.pp == 1) & every),
         ("interleave", (schedule == Schedule.INTERLEAVED) & (counts % mesh.pp != 0)[None, :]),
         ("fsdp-pipeline", zero23 & np.asarray(not setting.framework.name.startswith("torchtitan")) & every),
-        ("replicate", ((ranks % replicate != 0) | (replicate > ranks)) & every),
+        ("replicate", ((ranks % replicate != 0) | (replicate > ranks) | _no_copies(mesh, setting, replicate)) & every),
+        ("expert-replicas", _split_experts(mesh, setting, replicate, sharding) & every),
+        ("whole-weights", (sharding == Sharding.NONE) & np.asarray(_whole_refused(mesh, setting)) & every),
+        ("partial", untold_layers(mesh, setting, options["recompute_layers"], options["vpp"])[:, None] & every),
+        ("dealing", _not_dealt(mesh, setting, vpp) & every),
+        (
+            "zero3-experts",
+            (sharding == Sharding.ZERO3) & np.asarray(setting.framework.data_groups and setting.arch.is_moe) & every,
+        ),
     ]
+
+
+def _no_copies(mesh: Mesh, setting: Setting, copies: IntArray) -> BoolArray:
+    """Whether the framework has no copies of sharded states, or not so many."""
+    kind = setting.framework.replicas
+    refused = (copies > 1) & (kind == "none")
+    if kind == "data":
+        refused = refused | ((copies > 1) & ((mesh.dp % copies != 0) | (mesh.dp // copies * mesh.cp == 1)))
+    return np.asarray(refused)
+
+
+def _split_experts(mesh: Mesh, setting: Setting, copies: IntArray, sharding: IntArray) -> BoolArray:
+    """Whether experts would be spread over more than one copy, or copied unevenly."""
+    ranks, group = mesh.tp * mesh.cp * mesh.dp, mesh.ep * mesh.etp
+    if setting.framework.replicas == "data":
+        count = np.where(sharding == Sharding.NONE, mesh.dp, copies)
+        return np.asarray((mesh.dp // count * mesh.cp * mesh.tp % group != 0) & (mesh.ep > 1))
+    return np.asarray((copies > 1) & (ranks // group % copies != 0) & setting.arch.is_moe)
+
+
+def _whole_refused(mesh: Mesh, setting: Setting) -> bool:
+    """Whether weights cannot stay whole on this mesh."""
+    beside = mesh.cp > 1 or (mesh.dp > 1 and mesh.tp * mesh.pp > 1)
+    return setting.framework.whole_alone and beside
+
+
+def _not_dealt(mesh: Mesh, setting: Setting, chunks: IntArray) -> BoolArray:
+    """Whether the layers cannot be dealt to pp x chunks pieces; chunks of any shape."""
+    if not setting.framework.alike_chunks:
+        return np.zeros(chunks.shape, dtype=np.bool_)
+    most, layers = int(chunks.max(initial=1)), setting.arch.n_layers
+    dealt = [v == 1 or chunk_layers(layers, mesh.pp * v) is not None for v in range(1, most + 1)]
+    return np.asarray(~np.array([True, *dealt])[chunks])
+
+
+def untold_layers(mesh: Mesh, setting: Setting, layers: IntArray, chunks: IntArray) -> BoolArray:
+    """Whether the framework's program has no words for so many wholly recomputed layers of a stage; 0 is all of them.
+
+    layers, chunks: of each option, int64 [Q].
+    """
+    some, kind = np.greater(layers, 0), setting.framework.partial
+    if kind == "chunks":
+        some &= layers % chunks != 0
+    if kind == "every-kth":
+        stage = -(-setting.arch.n_layers // mesh.pp)
+        each = stage // np.maximum(layers, 1)
+        some &= (each < 2) | (stage // np.maximum(each, 1) != layers)
+    if kind == "any" or (kind == "one-stage" and mesh.pp == 1):
+        some[:] = False
+    return some

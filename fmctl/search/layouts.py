@@ -12,6 +12,7 @@ from fmctl.domain.result import FloatArray, PlanRequest
 from fmctl.perf.evaluate import evaluate
 from fmctl.search import space
 from fmctl.search.bounds import Bounds
+from fmctl.search.constraints import Mesh, untold_layers
 from fmctl.search.results import Cluster
 from fmctl.search.space import MESH_FIELDS, Scope, Tally
 
@@ -146,8 +147,10 @@ def _refined(scope: Scope, winners: Iterable[Layout]) -> Layouts | None:
         if row.recompute != Recompute.FULL:
             continue
         stage = -(-scope.setting.arch.n_layers // row.pp)
-        values = dict(row.items())
-        rows += [Layout(**{**values, "recompute_layers": n}) for n in range(1, stage)]
+        values, some = dict(row.items()), np.arange(1, stage)
+        mesh = Mesh(row.tp, row.pp, row.cp, row.ep, row.etp, row.dp)
+        told = some[~untold_layers(mesh, scope.setting, some, np.full_like(some, row.vpp))]
+        rows += [Layout(**{**values, "recompute_layers": n}) for n in told.tolist()]
     return Layouts.of(rows) if rows else None
 
 

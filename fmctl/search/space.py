@@ -211,7 +211,8 @@ def options(scope: Scope, mesh: Mesh) -> Options:
     """What is free beside the mesh and the micro batch: schedules, recomputation, sharding and what else is asked."""
     fw = scope.setting.framework
     schedules = [(v, s) for v in _vpp(scope, mesh) for s in _schedules(scope, v)]
-    sp = [0] if mesh.tp == 1 or not fw.sequence_parallel else _codes(scope, "sequence_parallel", 1, [0, 1])
+    alone = fw.data_groups and mesh.cp > 1
+    sp = [0] if mesh.tp == 1 or not fw.sequence_parallel or alone else _codes(scope, "sequence_parallel", 1, [0, 1])
     comms = list(_offered(ContextComm, fw.cp_comms)) or [0]
     comm = [comms[0]] if mesh.cp == 1 else _codes(scope, "cp_comm", comms[0], comms)
     dispatchers = [int(Dispatcher.ALL_TO_ALL), int(Dispatcher.FUSED)]

@@ -13,6 +13,7 @@ from fmctl.cluster.render.words import Words, flags, no_graphs, one_of, ranks_le
 from fmctl.domain.layout import ContextComm, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
 from fmctl.errors import UnreadableFile, shorten
+from fmctl.perf.stages import chunk_layers
 
 _SCHEDULES = {Schedule.ONE_F_ONE_B: "1F1B", Schedule.INTERLEAVED: "Interleaved1F1B"}
 _CONVERTERS = {Precision.FP8: "quantize.linear.float8", Precision.MXFP8: "quantize.linear.mx"}
@@ -23,7 +24,6 @@ _DEGREES = {
     "tp": "tensor_parallel_degree", "pp": "pipeline_parallel_degree", "cp": "context_parallel_degree",
     "ep": "expert_parallel_degree", "etp": "expert_tensor_parallel_degree",
 }  # fmt: skip
-_ENDS = tuple((first, last) for first in (1, 0) for last in (1, 0))  # layers fewer on the end stages, its default first
 
 
 def refusals(run: Run, arch: ModelArch | None) -> Iterator[str]:
@@ -138,14 +138,7 @@ def _memory(layout: Layout, arch: ModelArch | None) -> Iterator[tuple[str, str]]
 
 
 def _split(layout: Layout, arch: ModelArch | None) -> tuple[int, int, int] | None:
-    """Layers per chunk, and layers fewer on the first and last one, that make pp x vpp chunks; None: there are none."""
-    chunks = layout.pp * layout.vpp
-    for first, last in _ENDS if arch is not None else ():
-        total = (arch.n_layers if arch is not None else 0) + first + last
-        per_chunk = -(-total // chunks)
-        if -(-total // per_chunk) == chunks and per_chunk > max(first, last):
-            return per_chunk, first, last
-    return None
+    return None if arch is None else chunk_layers(arch.n_layers, layout.pp * layout.vpp)
 
 
 def _every(layout: Layout, arch: ModelArch | None) -> int | None:

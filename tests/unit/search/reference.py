@@ -100,6 +100,7 @@ def obstacles(layout: Layout, cluster: Cluster, domain: int) -> bool:
             any(b.ffn % layout.tp or b.shared_ffn % layout.tp or b.expert_ffn % layout.etp for b in blocks),
             layout.pp > arch.n_layers,
             layout.pp * layout.vpp > arch.n_layers,
+            layout.recompute_layers % layout.vpp != 0,  # Megatron recomputes as many in each chunk
             layout.cp > 1 and work.seq_len % (2 * layout.cp) != 0,
             (work.seq_len // layout.cp) % layout.tp != 0,
             (layout.tp * layout.cp * layout.dp) % (layout.ep * layout.etp) != 0,
@@ -107,6 +108,9 @@ def obstacles(layout: Layout, cluster: Cluster, domain: int) -> bool:
             micro_batches != int(micro_batches),
             layout.schedule == Schedule.INTERLEAVED and micro_batches % layout.pp != 0,
             layout.sharding >= Sharding.ZERO2 and layout.pp > 1,
+            layout.dp_replicate > 1
+            and arch.is_moe
+            and layout.tp * ranks // (layout.ep * layout.etp) % layout.dp_replicate != 0,
             layout.dp_replicate > 1 and (ranks <= inside or ranks % inside or layout.dp_replicate != ranks // inside),
         )
     )

@@ -77,7 +77,7 @@ def test_thousand_random_rows_of_a_plan_equal_their_estimate_bit_for_bit(model: 
     rng = random.Random(7)
     checked = 0
     for number, chunk in enumerate(space.candidates(scope, space.Tally())):
-        if number % 7:
+        if number % 2:
             continue
         fast = evaluate(arch, work, instance, chunk, framework, detail=False)
         for i in rng.sample(range(len(chunk)), min(60, len(chunk))):
