@@ -17,10 +17,13 @@ from fmctl.cli.rendering import Wanted, asked_for, plan_document, rendering_of, 
 from fmctl.cli.streams import write_stderr, write_stdout
 from fmctl.cli.who import operator
 from fmctl.config import Settings
+from fmctl.errors import FmctlError
 from fmctl.units import parse_count
 
 if TYPE_CHECKING:
     from fmctl.adapters.slurm import Slurm
+    from fmctl.cli.services import Services
+    from fmctl.domain.cluster import ClusterSpec, Site
 
 _Job = Annotated[str, Argument(metavar="JOB", help="Slurm's number of the job.", show_default=False)]
 _Plan = Annotated[str, Argument(metavar="PLAN", help="A saved plan, or a plan document.", show_default=False)]
@@ -67,9 +70,11 @@ def submit(
     made = spec(document, site, asked_for(wanted, settings), name)
     rendering = rendering_of(made, document, ctx.obj)
     files = {name: text for name, text in rendering.files.items() if name != CLUSTER}
-    files[ENVIRONMENT] = with_variables(files[ENVIRONMENT], placed.given or ())
-    said = {word.partition("=")[0] for word in placed.given or ()}
-    warnings = tuple(text for text in rendering.warnings if said.isdisjoint(text.replace(",", " ").split()))
+    given, untold = _with_block_end(placed.given or [], made, site, aws, (ctx.obj, settings))
+    files[ENVIRONMENT] = with_variables(files[ENVIRONMENT], given)
+    said = {word.partition("=")[0] for word in given}
+    unsaid = (text for text in rendering.warnings if said.isdisjoint(text.replace(",", " ").split()))
+    warnings = (*unsaid, *untold)
     shared = site.file_system.mount_dir if site.file_system is not None else "/home"
     place = placed.folder or f"{shared}/fmctl/{made.name}"
     if consent.dry_run:
@@ -78,9 +83,33 @@ def submit(
     slurm = _slurm(ctx, settings, aws, head, made.name)
     store = ctx.obj.operations.store(settings, aws.options())
     at = ctx.obj.now().isoformat(timespec="seconds")
-    asked = Submission(made, document["inputs"], files, place, tuple(sorted(said)), rendering.digest, operator(), at)
+    by_hand = tuple(sorted({word.partition("=")[0] for word in placed.given or ()}))
+    asked = Submission(made, document["inputs"], files, place, by_hand, rendering.digest, operator(), at)
     run, job, new = submit_once(asked, slurm, store)
     emit(submit_answer(made.name, place, sorted(files), job, new, warnings, run.name), out, settings)
+
+
+def _with_block_end(
+    given: list[str], made: "ClusterSpec", site: "Site", aws: Aws, asked: "tuple[Services, Settings]"
+) -> tuple[list[str], tuple[str, ...]]:
+    """(variables with when the Capacity Block's instances go, as AWS says; why not, where it would not say)."""
+    from fmctl.cluster.render.capacity import BLOCK
+    from fmctl.domain.block_end import block_usable_until
+
+    known = any(word.startswith("JOB_USABLE_UNTIL=") for word in given)
+    if made.capacity.purchase != BLOCK or made.capacity.reservation_id is None or known:
+        return given, ()
+    services, settings = asked
+    try:
+        survey = services.operations.survey(settings, aws.options(), site)
+        found = [survey.reservation(one) for one in made.capacity.reservation_id.split(",")]
+    except FmctlError as error:
+        return given, (f"when the Capacity Block ends is not known, so that nothing is saved before: {error.what}",)
+    ends = [one.end for one in found if one is not None and one.end is not None]
+    if not ends:
+        return given, ("AWS names no end of the Capacity Block: set JOB_USABLE_UNTIL with --set",)
+    several = services.catalogue.load_instance(made.instance).member_count > 1
+    return [*given, f"JOB_USABLE_UNTIL={block_usable_until(min(ends), several).isoformat()}"], ()
 
 
 def jobs(

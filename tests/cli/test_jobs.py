@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fmctl.documents.run import ReportDocument, RunDocument
+from fmctl.errors import PermissionDenied
 
 SITE = """\
 region: us-east-1
@@ -161,3 +164,20 @@ def test_calibrate_takes_a_run_by_name(ops: Any) -> None:
     ops.ok("report", "a1-1")
     assert "no step times" in ops("calibrate", "--from-run", "a1-1").err
     assert ops("calibrate", "--from-run", "nobody").code == 2
+
+
+def test_the_end_of_a_capacity_block_is_asked_of_aws(ops: Any) -> None:
+    block = ("submit", "a1", "--purchase", "capacity-block", "--reservation", "cr-0123456789abcdef0")
+
+    def until() -> list[str]:
+        texts = [text.decode() for command, text in ops.services.operations.shell.ran if "job.env" in str(command)]
+        return [line for line in texts[-1].splitlines() if line.startswith("JOB_USABLE_UNTIL=")]
+
+    held = ops.services.operations.survey_answers
+    held.reserved = replace(held.reserved, end=datetime(2026, 12, 1, 11, 30, tzinfo=UTC))
+    ops.ok(*block)
+    assert until()[-1] == "JOB_USABLE_UNTIL=2026-12-01T11:00:00+00:00"
+    ops.ok(*block, "--set", "JOB_USABLE_UNTIL=2026-11-30T00:00:00Z")
+    assert until()[-1] == "JOB_USABLE_UNTIL=2026-11-30T00:00:00Z"
+    held.reserved = PermissionDenied("not allowed", why="AccessDenied", next="ask")
+    assert "is not known" in ops.ok(*block).err

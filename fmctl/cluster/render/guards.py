@@ -48,7 +48,7 @@ bus_gb_per_s() {
 }
 # Whether a measured rate is below what the plan's model expects, tolerance included.
 too_slow() { awk -v got="$1" -v want="$2" -v share="$JOB_BUS_SHARE" 'BEGIN { exit !(got < want * share) }'; }
-# Nodes that are slow with both of their neighbours in the ring of nodes: rounds of pairs that share no node.
+# Nodes that are slow with both of their neighbours in the ring of nodes, and with a third: pairs that share no node.
 slow_nodes() {
   local round i pair folder count=${#hosts[@]}
   local -a slow=() firsts=()
@@ -69,8 +69,29 @@ slow_nodes() {
       slow[i]=$((slow[i] + 1)) slow[pair]=$((slow[pair] + 1))
     done
   done
+  confirmed_slow
   rm -r -- "$folder"
-  for i in "${!hosts[@]}"; do if [ "${slow[i]}" -ge 2 ]; then echo "${hosts[i]}"; fi; done
+}
+# A node between two slow ones looks slow too: suspects are measured again, each beside a node that is above suspicion.
+# Where there is none, and most are suspects, no node is to blame.
+# shellcheck disable=SC2154
+confirmed_slow() {
+  local k
+  local -a good=() suspects=()
+  for i in "${!hosts[@]}"; do
+    if [ "${slow[i]}" -ge 2 ]; then suspects+=("$i"); elif [ "${slow[i]}" = 0 ]; then good+=("$i"); fi
+  done
+  if [ "${#good[@]}" = 0 ] && [ $((2 * ${#suspects[@]})) -gt "$count" ]; then return 0; fi
+  for ((i = 0; ${#good[@]} && i < ${#suspects[@]}; i += ${#good[@]})); do
+    for ((k = 0; k < ${#good[@]} && i + k < ${#suspects[@]}; k++)); do
+      bus_gb_per_s "${hosts[suspects[i + k]]},${hosts[good[k]]}" 2 >"$folder/again-${suspects[i + k]}" &
+    done
+    wait
+  done
+  for i in "${suspects[@]}"; do
+    if [ -s "$folder/again-$i" ] && ! too_slow "$(<"$folder/again-$i")" "$JOB_PAIR_GB_PER_S"; then continue; fi
+    echo "${hosts[i]}"
+  done
 }
 # Before the first step: every node has what its type has, and the network carries what the plan counts on.
 check_health() {

@@ -147,6 +147,19 @@ def test_a_check_that_fails_drains_nobody() -> None:
     assert "NodeName" not in done.stdout and "scontrol requeue 7" in done.stdout
 
 
+def test_a_node_between_two_slow_ones_is_not_drained() -> None:
+    six = "hosts=(n1 n2 n3 n4 n5 n6)\nSLURM_JOB_NUM_NODES=6\n"
+    done = health(six + measured({"n2": 100, "n4": 120}))
+    drained = [line for line in done.stdout.splitlines() if line.startswith("scontrol update")]
+    assert [line.split()[2] for line in drained] == ["NodeName=n2", "NodeName=n4"]
+
+
+def test_where_most_nodes_are_suspects_none_is_drained() -> None:
+    done = health(measured({"n1": 100, "n3": 120}))
+    assert "no single node is to blame" in done.stdout
+    assert "scontrol" not in done.stdout
+
+
 def test_what_nodes_have_is_counted_on_the_nodes(tmp_path: Path) -> None:
     """The commands of the node, with an nvidia-smi and an fi_info that answer as real ones do."""
     tools = tmp_path / "bin"
