@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fmctl.adapters.ports import Reservation
 from fmctl.documents.run import ReportDocument, RunDocument
 from fmctl.errors import PermissionDenied
 
@@ -174,7 +174,8 @@ def test_the_end_of_a_capacity_block_is_asked_of_aws(ops: Any) -> None:
         return [line for line in texts[-1].splitlines() if line.startswith("JOB_USABLE_UNTIL=")]
 
     held = ops.services.operations.survey_answers
-    held.reserved = replace(held.reserved, end=datetime(2026, 12, 1, 11, 30, tzinfo=UTC))
+    end = datetime(2026, 12, 1, 11, 30, tzinfo=UTC)
+    held.reserved = Reservation("cr-1", "p5.48xlarge", "us-east-1a", "active", 8, 8, "capacity-block", None, end)
     ops.ok(*block)
     assert until()[-1] == "JOB_USABLE_UNTIL=2026-12-01T11:00:00+00:00"
     ops.ok(*block, "--set", "JOB_USABLE_UNTIL=2026-11-30T00:00:00Z")
