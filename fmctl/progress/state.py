@@ -12,8 +12,10 @@ class Progress:
 
     step_s: median; step_p10_s, step_p90_s: its spread. slow_share: of step time, what steps above 1.5 medians took
     beyond it. stall_s: median of a save's stall. goodput, finish: `fmctl.progress.summary`; finish_early_s: where
-    nothing more goes wrong. late_s: by rank, mean time behind the first to write the same step. rank_excess: slowest
-    rank's step over the median rank's, minus 1. wall_s: of the whole run, what came before this log at the same pace.
+    nothing more goes wrong. last_step_s: time of the last step that was logged. interval: steps from one record to the
+    next. saved_at: when the last save was seen whole, by the log's clock. late_s: by rank, mean time behind the first
+    to write the same step. rank_excess: slowest rank's step over the median rank's, minus 1. wall_s: of the whole run,
+    what came before this log at the same pace.
     """
 
     records: int
@@ -25,6 +27,8 @@ class Progress:
     step_s: float | None
     step_p10_s: float | None
     step_p90_s: float | None
+    last_step_s: float | None
+    interval: int | None
     slow_share: float | None
     tokens_per_s: float | None
     mfu: float | None
@@ -35,6 +39,7 @@ class Progress:
     loss_spikes: int
     memory_bytes: float | None
     saves: int
+    saved_at: float | None
     stall_s: float | None
     stall_share: float | None
     restarts: int
@@ -47,3 +52,13 @@ class Progress:
     late_s: Mapping[int, float]
     slowest_rank: int | None
     rank_excess: float | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is done; with a record for every k-th step, whether none is to come.
+
+        Who counts from 0 ends one short of the number of steps.
+        """
+        if self.total_steps is None or self.last_step is None or not self.records:
+            return False
+        return self.last_step + (self.interval or 1) > self.total_steps - (self.first_step == 0 and self.interval == 1)

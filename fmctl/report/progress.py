@@ -29,6 +29,7 @@ def progress_answer(plan: str, row: Mapping[str, Any], found: Progress, architec
     worse = [one.name for one in off if (one.verdict == "below") == (one.name in _MORE_IS_BETTER)]
     reasons = diagnose(evidence_of(found, row)) if worse or found.errors or found.nan_steps else ()
     state = dataclasses.asdict(found)
+    state["finished"] = found.finished
     state["late_s"] = {str(rank): late for rank, late in found.late_s.items()}
     result = {
         "plan": plan,
@@ -85,9 +86,15 @@ def _facts(state: Mapping[str, Any]) -> list[tuple[str, ...]]:
     if state["errors"]:
         kinds = ", ".join(f"{n} {kind}" for kind, n in state["errors"].items())
         rows.append(("errors", str(sum(state["errors"].values())), kinds))
-    if state["finish_s"] is not None:
-        rows.append(("finish", f"{datetime.fromtimestamp(state['finish_s'], UTC):%Y-%m-%d %H:%M} UTC", "at this pace"))
+    if state["finished"]:
+        rows.append(("finished", "" if state["last_at"] is None else _moment(state["last_at"]), ""))
+    elif state["finish_s"] is not None:
+        rows.append(("finish", _moment(state["finish_s"]), "at this pace"))
     return rows
+
+
+def _moment(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _said(figure: Mapping[str, Any], which: str) -> str:

@@ -76,8 +76,12 @@ def test_what_is_not_known_says_why() -> None:
     assert unplanned["power_w"].why == "power was not metered"
 
 
-def test_what_was_spent_counts_where_it_is_known() -> None:
-    assert by_name(run(), spent_usd=1000.0)["total_usd"].verdict == "above"
+def test_what_was_spent_counts_where_it_is_known_and_what_is_left_at_its_price() -> None:
+    half_s = 499 * 4.0 / (500 * 4.0 / 2050.0)  # steps that are left, at the goodput so far
+    found = by_name(run(), spent_usd=1000.0)["total_usd"]
+    assert (found.verdict, found.measured) == ("above", pytest.approx(1000.0 + 360.0 * half_s / 3600.0, rel=0.01))
+    cheaper = by_name(run(), spent_usd=1000.0, usd_per_h=36.0)["total_usd"]
+    assert cheaper.measured == pytest.approx(1000.0 + 36.0 * half_s / 3600.0, rel=0.01)
 
 
 def test_memory_is_held_against_what_the_framework_counts() -> None:
