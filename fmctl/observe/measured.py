@@ -22,6 +22,7 @@ from fmctl.observe.promql import selector, span
 
 # assumed: points of a window: a minute of four hours, and never closer than metrics are scraped as a rule.
 POINTS, CLOSEST_S = 240, 15.0
+# A quarter of the window, within these; a run that is younger has no more than half of what it has.
 RATE_S = (60.0, 300.0)
 # assumed: the run's own best of 24 parts stands for a healthy clock; shorter parts than a minute are noise.
 PARTS, SHORTEST_PART_S = 24, 60.0
@@ -137,7 +138,7 @@ def _finite(one: Any) -> bool:
 def queries(cluster: str, window: Window) -> dict[str, str]:
     """What is asked, by name."""
     sel = selector({"cluster": cluster})
-    rate_s = min(max(window.length_s / 4, RATE_S[0]), RATE_S[1])
+    rate_s = min(max(window.length_s / 4, min(RATE_S[0], window.length_s / 2)), RATE_S[1])
 
     def seen(signal: names.Signal) -> str:
         return f"({signal.record}{sel} or {signal.expression(sel, rate_s)})"

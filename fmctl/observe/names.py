@@ -176,6 +176,26 @@ JOB_METRICS = (
     (CAPACITY_END, "gauge", "when the capacity is taken away, where somebody knows"),
 )
 
+# What `observe export` says beside them, of log and plan. Labels: figure, kind.
+EXPORTED = (
+    ("fmctl_predicted", "gauge", "a figure of the plan; units are in the name of the figure"),
+    ("fmctl_predicted_low", "gauge", "low end of its 80 % interval"),
+    ("fmctl_predicted_high", "gauge", "high end of its 80 % interval"),
+    ("fmctl_measured", "gauge", "the same figure, measured"),
+    ("fmctl_outside", "gauge", "1 where it is measured outside its interval, 0 inside"),
+    ("fmctl_planned_steps", "gauge", "steps that the run has"),
+    ("fmctl_last_record_timestamp_seconds", "gauge", "time of the last line that was read, by the log's clock"),
+    ("fmctl_finish_timestamp_seconds", "gauge", "when the run ends at its pace so far"),
+    ("fmctl_records_total", "counter", "records of steps that were read"),
+    ("fmctl_saves_total", "counter", "checkpoints that were saved"),
+    ("fmctl_restarts_total", "counter", "restarts"),
+    ("fmctl_nan_steps_total", "counter", "steps whose loss or gradient norm is not finite"),
+    ("fmctl_loss_spikes_total", "counter", "steps whose loss jumped"),
+    ("fmctl_alloc_retries_total", "counter", "times that the allocator freed memory and asked again"),
+    ("fmctl_errors_total", "counter", "errors in the log, by kind"),
+    ("fmctl_log_readable", "gauge", "0 where the log could not be read the last time"),
+)
+
 RUN_STEP = _signal("run_step", "steps", RUN, "max", STEP)
 RUN_STEP_S = _signal("run_step:seconds", "s", RUN, "max", STEP_SECONDS)
 RUN_LOSS = _signal("run_loss", "", RUN, "max", LOSS)

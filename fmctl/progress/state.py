@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -12,10 +13,10 @@ class Progress:
 
     step_s: median; step_p10_s, step_p90_s: its spread. slow_share: of step time, what steps above 1.5 medians took
     beyond it. stall_s: median of a save's stall. goodput, finish: `fmctl.progress.summary`; finish_early_s: where
-    nothing more goes wrong. last_step_s: time of the last step that was logged. interval: steps from one record to the
-    next. saved_at: when the last save was seen whole, by the log's clock. late_s: by rank, mean time behind the first
-    to write the same step. rank_excess: slowest rank's step over the median rank's, minus 1. wall_s: of the whole run,
-    what came before this log at the same pace.
+    nothing more goes wrong. tokens: trained on so far. last_step_s: time of the last step that was logged. interval:
+    steps from one record to the next. saved_at: when the last save was seen whole, by the log's clock. late_s: by rank,
+    mean time behind the first to write the same step. rank_excess: slowest rank's step over the median rank's, minus
+    1. wall_s: of the whole run, what came before this log at the same pace.
     """
 
     records: int
@@ -30,6 +31,7 @@ class Progress:
     last_step_s: float | None
     interval: int | None
     slow_share: float | None
+    tokens: float | None
     tokens_per_s: float | None
     mfu: float | None
     loss: float | None
@@ -52,6 +54,11 @@ class Progress:
     late_s: Mapping[int, float]
     slowest_rank: int | None
     rank_excess: float | None
+
+    @classmethod
+    def from_dict(cls, held: Mapping[str, Any]) -> Progress:
+        """A run as a document holds it; what an older document does not have is not known."""
+        return cls(**{one.name: held.get(one.name) for one in fields(cls)})
 
     @property
     def finished(self) -> bool:

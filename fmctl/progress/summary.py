@@ -35,11 +35,12 @@ def advance(follower: Follower, summary: Summary) -> Progress:
 
 
 class Summary:
-    """Takes items one by one, answers with a `Progress` at any time."""
+    """Takes items one by one, answers with a `Progress` at any time; `items` counts them."""
 
     def __init__(self, job: Job | None = None) -> None:
         self.job = job or Job()
         self.total_steps = self.job.total_steps
+        self.items = 0
         self._times, self._rates, self._stalls = Sketch(), Sketch(), Sketch()
         self._timed = False  # whether the log states step times; else they come from its clock
         self._ranks = Ranks()
@@ -68,6 +69,7 @@ class Summary:
 
     def add(self, item: Item) -> None:
         """One more record or event."""
+        self.items += 1
         if item.at is not None and (self._last_at is None or item.at > self._last_at):
             self._last_at = item.at
         if isinstance(item, Event):
@@ -192,6 +194,7 @@ class Summary:
             last_step_s=self._last_s,
             interval=self._interval,
             slow_share=times.above(SLOW_STEP * step_s) / times.total if step_s is not None else None,
+            tokens=None if first is None or job.tokens_per_step is None else self._highest * job.tokens_per_step,
             tokens_per_s=tokens,
             mfu=(job.model_flop or 0.0) / (step_s or 1.0) / (job.peak_flop_per_s or 1.0) if known else None,
             loss=self._loss,
