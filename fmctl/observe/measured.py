@@ -117,10 +117,10 @@ def measure(source: Source, cluster: str, window: Window, gpus: int, gpu_limit_w
         try:
             found[name] = [one for one in source.instant(query, window.end).series if _finite(one)]
         except ServiceUnavailable as error:  # the next would wait as long
-            warnings.append(f"Prometheus: {error.what}{_because(error)}; what it had not answered by then is missing")
+            warnings.append(f"{error.what}{_because(error)}: metrics that it had not answered by then are missing")
             break
         except FmctlError as error:
-            warnings.append(f"Prometheus: {error.what}{_because(error)}")
+            warnings.append(f"{error.what}{_because(error)}")
             break
     if not warnings and not any(found.values()):
         warnings.append(f"Prometheus has no metrics with cluster={cluster!r} in the time of the run")
@@ -141,7 +141,8 @@ def queries(cluster: str, window: Window) -> dict[str, str]:
     rate_s = min(max(window.length_s / 4, min(RATE_S[0], window.length_s / 2)), RATE_S[1])
 
     def seen(signal: names.Signal) -> str:
-        return f"({signal.record}{sel} or {signal.expression(sel, rate_s)})"
+        """Without a name: in a window that a rule began in, both would be series of the same labels."""
+        return f"max by ({signal.by}) ({signal.record}{sel} or {signal.expression(sel, rate_s)})"
 
     mask, clock, busy = seen(names.GPU_CLOCK_REASONS), seen(names.GPU_CLOCK), seen(names.GPU_BUSY)
     hot = f"clamp_max({_bit(mask, 0x20)} + {_bit(mask, 0x40)}, 1)"

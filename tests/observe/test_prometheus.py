@@ -22,7 +22,7 @@ from fmctl.adapters.prometheus import Answer, Prometheus
 from fmctl.errors import UsageError
 from fmctl.observe.measured import Window, measure
 from fmctl.observe.render import DASHBOARD, PROMETHEUS, RULES, as_yaml, render
-from fmctl.observe.scrape import EXPORTERS, SLURM_JOBS, Targets
+from fmctl.observe.scrape import EXPORTERS, JOB_HEAD, SLURM_JOBS, Targets
 from fmctl.observe.watched import Settings
 from tests.observe.conftest import ROW
 from tests.observe.fake_fleet import CAP_USD, EFA, FAULTS, HEALTHY, MORE, NODES, Fault, address, serve
@@ -31,6 +31,7 @@ from tests.observe.server import running
 PACE = 1 / 80
 LONGEST_S = 55.0
 QUIET_S = 4.0
+TWICE = (SLURM_JOBS, JOB_HEAD)  # the same exporters again, on other pages and nodes
 HOSTILE_RUN = "r\"1\\ {{ $x }} $y [[z]] '`"
 # (expected alerts, fault, run) of each cluster; the two healthy ones are first.
 CLUSTERS: list[tuple[set[str], Fault, str]] = [
@@ -54,7 +55,7 @@ class Seen:
 
 def configured(folder: Path, ports: dict[str, int]) -> list[dict[str, str]]:
     """Every cluster rendered as users render it; their jobs in one configuration."""
-    exporters = tuple(replace(one, port=ports[one.name], path="/metrics") for one in EXPORTERS if one is not SLURM_JOBS)
+    exporters = tuple(replace(one, port=ports[one.name], path="/metrics") for one in EXPORTERS if one not in TWICE)
     jobs: list[dict[str, Any]] = []
     rendered = []
     for number, (_, _, run) in enumerate(CLUSTERS):
