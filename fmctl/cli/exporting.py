@@ -134,6 +134,7 @@ def serve(
             if found.feed.over or (found.summary.progress().finished and quiet_s > QUIET_S):
                 break
             sleep(POLL_S)
+        found.keep()
         sleep(LINGER_S)
 
 

@@ -17,7 +17,7 @@ from fmctl.cli.consent import Aws, head_named
 from fmctl.cli.options import Text
 from fmctl.cli.rendering import plan_document, shared_store
 from fmctl.config import Settings
-from fmctl.errors import FmctlError, OperationTimeout, ServiceUnavailable, UnreadableFile, UsageError
+from fmctl.errors import FmctlError, OperationTimeout, ServiceUnavailable, UnreadableFile, UsageError, shorten
 from fmctl.units import parse_count, parse_duration_s
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 # assumed: how often metrics are asked for again while a run is followed; they change over minutes.
 MEASURE_S = 60.0
+# assumed: how much reading is done again, at most, by who starts again after a crash.
+KEEP_S = 10.0
+_STATE = "Where it is kept how far the log was read, so that the next call reads only what is new"
 
 
 def _run(help: str, *flags: str, metavar: str) -> Any:
@@ -48,6 +51,7 @@ class Run:
     cluster: Annotated[Text, _run("The cluster: of --job, and what it cost", "--cluster", metavar="NAME")] = None
     job: Annotated[Text, _run("Slurm's number of the job", "--job", metavar="JOB")] = None
     rank: Annotated[Text, _run("Row of the plan (1)", "--rank", metavar="N")] = None
+    state: Annotated[Text, _run(_STATE, "--state", metavar="FILE")] = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -131,7 +135,9 @@ class Followed:
     `trouble` is why the log could not be read the last time; None where it could.
     """
 
-    def __init__(self, plan: str, row: Mapping[str, Any], instance: Any, feed: "Feed", beside: Beside) -> None:
+    def __init__(
+        self, plan: str, row: Mapping[str, Any], instance: Any, feed: "Feed", beside: Beside, state: str | None = None
+    ) -> None:
         from fmctl.progress.summary import Summary
 
         self.plan, self.row, self.instance, self.feed, self.beside = plan, row, instance, feed, beside
@@ -140,16 +146,34 @@ class Followed:
         self.measured: Measured | None = None
         self._thread: Thread | None = None
         self._asked_at = -MEASURE_S
+        self._state = None if state is None else _place(state)
+        self._kept_at, self._kept = time.monotonic(), 0
+        if self._state is not None:
+            from fmctl.progress.saved import resume
+
+            resume(self._state, feed, self.summary)
 
     def read(self) -> bool:
         """Read what is new; whether there was any. Raises as the feed does."""
         before = self.summary.items
         self.summary.add_all(self.feed.read())
         self._length()
+        if self.summary.items > self._kept and (not self._kept or time.monotonic() > self._kept_at + KEEP_S):
+            self.keep()
         return self.summary.items > before
 
+    def keep(self) -> None:
+        """Keep what was read, where --state says where to. Raises UnwritableFile."""
+        if self._state is None:
+            return
+        from fmctl.progress.saved import keep
+
+        keep(self._state, self.feed, self.summary)
+        self._kept_at, self._kept = time.monotonic(), self.summary.items
+
     def finish(self) -> None:
-        """The run writes no more: a line that was begun counts."""
+        """The run writes no more: a line that was begun counts, but is not kept, since it may yet be ended."""
+        self.keep()
         self.summary.add_all(self.feed.finish())
         self._length()
 
@@ -193,6 +217,13 @@ class Followed:
         return progress_answer(self.plan, self.row, found, self.instance, self.feed.parser.source, known)
 
 
+def _place(state: str) -> Path:
+    try:
+        return Path(state).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"--state {shorten(state)} cannot be used", why=str(error), next="--state FILE") from error
+
+
 def followed(
     ctx: typer.Context, plan_name: str, run: Run, nodes: Nodes, settings: Settings, aws: Aws, head: str | None
 ) -> Followed:
@@ -221,7 +252,7 @@ def followed(
         feed = JobFeed(Slurm(shell), number, parser, time.monotonic)
     instance = ctx.obj.catalogue.load_instance(row["instance"])
     beside.limit_w = instance.accelerator.power_w
-    return Followed(plan_name, row, instance, feed, beside)
+    return Followed(plan_name, row, instance, feed, beside, run.state)
 
 
 def row_for(document: Mapping[str, Any], rank: str | None) -> Mapping[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from fmctl.domain.job import Job as SlurmJob
 from fmctl.errors import UnreadableFile, shorten
-from fmctl.progress.follow import Follower
+from fmctl.progress.follow import PROOF_BYTES, Cursor, Follower
 from fmctl.progress.formats import LONGEST_LINE, Parser
 from fmctl.progress.items import Item
 
@@ -26,6 +26,12 @@ class Feed(Protocol):
 
     def finish(self) -> list[Item]:
         """The line that was begun, of a run that writes no more."""
+
+    def state(self) -> dict[str, Any]:
+        """How far it was read, for a JSON file; exact between two readings."""
+
+    def resume(self, held: Mapping[str, Any]) -> bool:
+        """Go on from there; False, and from the beginning, where that was of another log."""
 
     @property
     def over(self) -> bool:
@@ -70,6 +76,18 @@ class FileFeed:
         """See `Feed`."""
         return self._follower.finish()
 
+    def state(self) -> dict[str, Any]:
+        """See `Feed`."""
+        return self._follower.cursor.as_dict()
+
+    def resume(self, held: Mapping[str, Any]) -> bool:
+        """See `Feed`."""
+        self._follower.cursor = Cursor.from_dict(held)
+        if self._follower.continues():
+            return True
+        self._follower.cursor = Cursor()
+        return False
+
 
 class JobFeed:
     """The output of a job. A file that got shorter was begun anew, as a requeue does.
@@ -86,7 +104,7 @@ class JobFeed:
         self._slurm, self._id, self._now = slurm, job_id, now
         self._job = slurm.job(job_id)
         self._asked = now()
-        self._offset, self._partial = 0, b""
+        self._offset, self._partial, self._proof = 0, b"", b""
 
     @property
     def over(self) -> bool:
@@ -100,9 +118,9 @@ class JobFeed:
         while True:
             text, after = self._slurm.output(self._job, self._offset)
             if after < self._offset:
-                self._offset, self._partial = 0, b""
+                self._offset, self._partial, self._proof = 0, b"", b""
                 continue
-            self._offset = after
+            self._offset, self._proof = after, (self._proof + text)[-PROOF_BYTES:]
             if not text:
                 return
             lines = self._partial + text
@@ -114,3 +132,17 @@ class JobFeed:
         """See `Feed`."""
         partial, self._partial = self._partial, b""
         return self.parser.block(partial)
+
+    def state(self) -> dict[str, Any]:
+        """See `Feed`."""
+        return Cursor(0, self._offset, self._partial, self._proof).as_dict()
+
+    def resume(self, held: Mapping[str, Any]) -> bool:
+        """See `Feed`. The last bytes that were read are asked for again."""
+        found = Cursor.from_dict(held)
+        begin = found.offset - len(found.proof)
+        text, after = self._slurm.output(self._job, begin) if begin > 0 else self._slurm.output(self._job)
+        if begin < 0 or after < begin or text[: len(found.proof)] != found.proof:
+            return False
+        self._offset, self._partial, self._proof = found.offset, found.partial, found.proof
+        return True

@@ -269,3 +269,18 @@ def test_of_a_log_that_has_not_begun_nothing_is_counted(real: Any, tmp_path: Pat
 def test_an_address_to_listen_on_is_one(real: Any, tmp_path: Path, address: str) -> None:
     (tmp_path / "a.log").write_text(log(9.0))
     assert real("observe", "export", "r1", "--log", "a.log", "--address", address).code == 2
+
+
+def test_with_a_state_only_what_is_new_is_read(real: Any, tmp_path: Path) -> None:
+    whole = log(9.0)
+    words = ("progress", "r1", "--log", "a.log", "--state", "kept", "--json")
+    (tmp_path / "a.log").write_text(whole[:5000])
+    first = real.ok(*words).json()["result"]["state"]
+    (tmp_path / "a.log").write_text("x" * 2000 + whole[2000:])  # what was read is not looked at again, but for its end
+    found = real.ok(*words).json()["result"]
+    (tmp_path / "b.log").write_text(whole)
+    assert found["state"] == real.ok("progress", "r1", "--log", "b.log", "--json").json()["result"]["state"]
+    assert found["state"]["records"] > first["records"]
+    (tmp_path / "kept").write_text("a letter to my aunt")
+    assert real(*words).code == 1 or real(*words).code == 2
+    assert (tmp_path / "kept").read_text() == "a letter to my aunt"
