@@ -148,7 +148,7 @@ LUSTRE_SIZE = _signal(
 LUSTRE_READ = _signal("lustre_read:bytes_per_s", "B/s", NODE, "sum", _counter("lustre_read_bytes_total"))
 LUSTRE_WRITTEN = _signal("lustre_written:bytes_per_s", "B/s", NODE, "sum", _counter("lustre_write_bytes_total"))
 
-# What the job itself exports, from one rank; labels: run. Unix times in seconds.
+# What the job itself exports, from one rank, or `observe export` out of its log; labels: run. Unix times in seconds.
 STEP = "fmctl_step"
 STEP_SECONDS = "fmctl_step_seconds"
 LOSS = "fmctl_loss"
