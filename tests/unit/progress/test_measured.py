@@ -86,6 +86,12 @@ def test_the_slowest_gpu_is_its_nodes_clock_and_the_node_is_named() -> None:
     assert "slowest_clock_excess" not in told(clock=gpus(1.8e9, 1.2e9, nodes=1)).values  # nobody to compare with
 
 
+def test_a_slowdown_is_a_brake_as_far_as_it_is_not_heat() -> None:
+    assert told(brake=gpus(0, 0), slowed=gpus(0.5, 0.2)).values["brake_share"] == 0.5
+    hot = told(brake=gpus(0, 0.1), slowed=gpus(0.5, 0.0), thermal=gpus(0.5, 0.0))
+    assert (hot.values["brake_share"], hot.where["brake_share"]) == (0.1, "n1 GPU 0")
+
+
 def test_a_lowered_limit_is_told_against_the_catalogue() -> None:
     found = told(limit=gpus(700, 700, 400, 700))
     assert (found.values["power_limit_excess"], found.where["power_limit_excess"]) == (
@@ -126,6 +132,22 @@ def test_who_does_not_answer_is_asked_once_and_is_a_warning(error: FmctlError) -
 
 def test_queries_are_few_and_young_runs_have_no_best_part() -> None:
     assert len(queries("c1", HOURS)) <= 12
+    assert "[14400s:60s]" in queries("c1", HOURS)["clock"]
+
+
+def test_many_gpus_are_looked_at_less_often() -> None:
+    class Heard:
+        def __init__(self) -> None:
+            self.queries: list[str] = []
+
+        def instant(self, query: str, at: float | None = None) -> Answered:
+            self.queries.append(query)
+            return Answered([])
+
+    for count, step in ((4, "60s"), (1024, "60s"), (2048, "120s"), (16_384, "300s")):
+        server = Heard()
+        measure(server, "c1", HOURS, count)
+        assert f"[14400s:{step}]" in server.queries[0]
     assert "steady" in queries("c1", HOURS) and "steady" not in queries("c1", Window(0.0, 600.0))
     assert all('cluster="c1"' in query for query in queries("c1", HOURS).values())
 
