@@ -81,7 +81,7 @@ def observe_export(
     if served.once:
         found.finish()
         found.measured = found.beside.measure(found.summary.progress())
-        families, warnings = _families(found, labels)
+        families, warnings = families_now(found, labels)
         if settings.text("output") == "table" and (out.query, out.fields, out.out) == (None, None, None):
             write_stdout(text_of(families))
             warn(warnings, out)
@@ -124,7 +124,7 @@ def serve(
         quiet_s = 0.0
         while True:
             quiet_s = 0.0 if found.advance() else quiet_s + POLL_S
-            families, warnings = _families(found, labels)
+            families, warnings = families_now(found, labels)
             server.set(text_of(families))
             if not said and not out.quiet:
                 write_stderr(f"fmctl: metrics on http://{where[0]}:{server.port}{PATH}; Ctrl-C ends it\n")
@@ -138,7 +138,7 @@ def serve(
         sleep(LINGER_S)
 
 
-def _families(found: Followed, labels: dict[str, str]) -> "tuple[tuple[Family, ...], tuple[str, ...]]":
+def families_now(found: Followed, labels: dict[str, str]) -> "tuple[tuple[Family, ...], tuple[str, ...]]":
     """What is offered, with the cost until now, and what could not be had."""
     from fmctl.report.exported import families_of
     from fmctl.report.known import figures_of

@@ -4,7 +4,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
@@ -214,6 +214,8 @@ class Followed:
 
         found = self.summary.progress()
         known = self.beside.known(self.measured, found.last_at)
+        if self.trouble is not None:
+            known = replace(known, warnings=(*known.warnings, self.trouble))
         return progress_answer(self.plan, self.row, found, self.instance, self.feed.parser.source, known)
 
 

@@ -28,7 +28,7 @@ def live(found: Followed, out: Output, settings: Settings, sleep: Sleep = time.s
     if not stdout_is_terminal() or settings.text("output") != "table":
         watch(found, _line, sleep)
         return
-    screen = _Screen(found, colour(out, settings), still=os.environ.get("TERM") == "dumb")
+    screen = _Screen(colour(out, settings), still=os.environ.get("TERM") == "dumb")
     try:
         screen.begin()
         watch(found, screen.show, sleep)
@@ -63,8 +63,8 @@ def _line(answer: Answer) -> None:
 class _Screen:
     """So many lines of a terminal, drawn over. still: a terminal that cannot, and gets them one after another."""
 
-    def __init__(self, found: Followed, coloured: bool, still: bool) -> None:
-        self._found, self._colour, self._still = found, coloured, still
+    def __init__(self, coloured: bool, still: bool) -> None:
+        self._colour, self._still = coloured, still
         self._lines = 0
 
     def begin(self) -> None:
@@ -81,9 +81,8 @@ class _Screen:
         from fmctl.report.text import terminal_text
 
         size = shutil.get_terminal_size((80, 24))
-        notes = [*answer.warnings, *([self._found.trouble] if self._found.trouble else [])]
         text = terminal_text(answer.report(), max(size.columns, 20), colour=self._colour)
-        lines = text.splitlines() + [f"warning: {note}"[: size.columns] for note in notes]
+        lines = text.splitlines() + [f"warning: {note}"[: size.columns] for note in answer.warnings]
         if self._still:
             write_stdout("\n".join(lines) + "\n\n")
             return

@@ -408,9 +408,9 @@ def real_calibrator(files: Sequence[str], progress: Progress | None = None) -> M
 
 def real_prometheus(url: str) -> Source:
     """The Prometheus at that address, with the credentials of the environment. Raises UsageError."""
-    from fmctl.adapters.prometheus import Prometheus, access
+    from fmctl.adapters.prometheus import Prometheus, access, sigv4_region
 
-    return Prometheus(url, access())
+    return Prometheus(url, access(sigv4_region=sigv4_region(url)))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

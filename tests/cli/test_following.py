@@ -284,3 +284,44 @@ def test_with_a_state_only_what_is_new_is_read(real: Any, tmp_path: Path) -> Non
     (tmp_path / "kept").write_text("a letter to my aunt")
     assert real(*words).code == 2
     assert (tmp_path / "kept").read_text() == "a letter to my aunt"
+
+
+class Away:
+    """A log that cannot be read now and then, as one behind a head node that reboots."""
+
+    over = False
+
+    def __init__(self, feed: Any) -> None:
+        self.parser, self.feed, self.away = feed.parser, feed, False
+
+    def read(self) -> Any:
+        if self.away:
+            raise ServiceUnavailable("the head node does not answer", next="later")
+        return self.feed.read()
+
+
+def test_a_head_node_that_is_away_ends_nothing_and_is_told(real: Any, tmp_path: Path) -> None:
+    from fmctl.cli.exporting import families_now
+    from fmctl.cli.followed import Beside, Followed
+    from fmctl.progress.feeds import FileFeed
+    from fmctl.progress.formats import Parser
+
+    path = tmp_path / "a.jsonl"
+    add(path, 1)
+    row = real.ok("plan", *PLAN, "--json").json()["result"]["rows"][0]
+    feed: Any = Away(FileFeed(str(path), Parser()))
+    beside = Beside(row, None, "r1", None, None, lambda: BEGAN)
+    found = Followed("r1", row, real.services.catalogue.load_instance("p5.48xlarge"), feed, beside)
+
+    def readable() -> list[float]:
+        return [one.samples[0][1] for one in families_now(found, {})[0] if one.name == "fmctl_log_readable"]
+
+    assert found.advance() and (found.trouble, readable()) == (None, [1.0])
+    feed.away = True
+    assert found.advance() and not found.advance()  # told once
+    assert "does not answer" in str(found.trouble) and readable() == [0.0]
+    assert found.answer().warnings == (found.trouble,)
+    feed.away = False
+    add(path, 2)
+    assert found.advance() and (found.trouble, readable()) == (None, [1.0])
+    assert found.summary.progress().last_step == 2

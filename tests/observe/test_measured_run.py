@@ -170,14 +170,14 @@ def test_the_exporter_is_scraped_and_a_growing_log_sets_an_alert_off(
 ) -> None:
     """From a log that grows to an alert that fires: fmctl's exporter, scrape jobs and rules; a hostile name."""
     log, port = tmp_path / "live.jsonl", free_port()
-    step_s, at = predicted_step(data), time.time()
+    step_s, two_days_ago = predicted_step(data), time.time() - 2 * 86_400.0
 
-    def write(step: int, loss: float) -> None:
+    def write(step: int, loss: float, at: float) -> None:
         with log.open("a") as stream:
-            stream.write(json.dumps({"step": step, "step_time_s": step_s, "loss": loss, "at": at + step}) + "\n")
+            stream.write(json.dumps({"step": step, "step_time_s": step_s, "loss": loss, "at": at}) + "\n")
 
     for step in range(1, 11):
-        write(step, 2.5)
+        write(step, 2.5, two_days_ago + step)
     row = json.loads((data / "plans" / "m1.json").read_text())["result"]["rows"][0]
     where = Targets((), "127.0.0.1", (replace(JOB_HEAD, port=port),))
     files = render(row, "live", Settings(run=HOSTILE_RUN, scrape_s=1, pace=1 / 80), where)
@@ -193,10 +193,17 @@ def test_the_exporter_is_scraped_and_a_growing_log_sets_an_alert_off(
             with running(prometheus, tmp_path) as (server, _):
                 (step,) = until(lambda: server.instant('fmctl:run_step{cluster="live"}').series)
                 assert (step.values, step.labels["run"]) == ((10.0,), HOSTILE_RUN)
-                assert not [one for one in server.alerts() if one.name == "LossNotFinite"]
-                write(11, float("nan"))
-                fired = until(lambda: [one for one in server.alerts() if one.name == "LossNotFinite"])
-                assert (fired[0].state, fired[0].labels["run"]) == ("firing", HOSTILE_RUN)
+
+                def firing(name: str) -> list[Any]:
+                    return [one for one in server.alerts() if (one.name, one.state) == (name, "firing")]
+
+                until(lambda: firing("CheckpointOverdue"))  # begun two days ago, and nothing saved
+                assert not firing("LossNotFinite")
+                write(11, float("nan"), time.time())
+                assert until(lambda: firing("LossNotFinite"))[0].labels["run"] == HOSTILE_RUN
+                with log.open("a") as stream:
+                    stream.write("successfully saved checkpoint from iteration      11 to /fsx\n")
+                until(lambda: not firing("CheckpointOverdue"))
                 (measured,) = server.instant('fmctl_measured{figure="step_s"}').series
                 assert measured.values[0] == pytest.approx(step_s, rel=0.01)
         finally:
