@@ -250,8 +250,8 @@ def followed(
         from fmctl.adapters.slurm import Slurm
 
         number = parse_count(str(run.job), what="--job")
-        shell = ctx.obj.operations.head(settings, aws.options(), head_named(head, settings), run.cluster)
-        feed = JobFeed(Slurm(shell), number, parser, time.monotonic)
+        slurm = Slurm(ctx.obj.operations.head(settings, aws.options(), head_named(head, settings), run.cluster))
+        feed = JobFeed(slurm, slurm.job(number), parser, time.monotonic)
     instance = ctx.obj.catalogue.load_instance(row["instance"])
     beside.limit_w = instance.accelerator.power_w
     return Followed(plan_name, row, instance, feed, beside, run.state)

@@ -94,15 +94,14 @@ class JobFeed:
 
     Args:
         slurm: of the head node.
-        job_id: Slurm's number.
+        job: as Slurm told it last.
         parser: what lines are read with.
         now: a clock that only goes on, s.
     """
 
-    def __init__(self, slurm: Output, job_id: int, parser: Parser, now: Callable[[], float]) -> None:
+    def __init__(self, slurm: Output, job: SlurmJob, parser: Parser, now: Callable[[], float]) -> None:
         self.parser = parser
-        self._slurm, self._id, self._now = slurm, job_id, now
-        self._job = slurm.job(job_id)
+        self._slurm, self._job, self._now = slurm, job, now
         self._asked = now()
         self._offset, self._partial, self._proof = 0, b"", b""
 
@@ -114,7 +113,7 @@ class JobFeed:
     def read(self) -> Iterator[Item]:
         """See `Feed`."""
         if not self._job.over and self._now() >= self._asked + ASK_S:
-            self._job, self._asked = self._slurm.job(self._id), self._now()
+            self._job, self._asked = self._slurm.job(self._job.id), self._now()
         while True:
             text, after = self._slurm.output(self._job, self._offset)
             if after < self._offset:

@@ -58,7 +58,7 @@ class Progress:
     @classmethod
     def from_dict(cls, held: Mapping[str, Any]) -> Progress:
         """A run as a document holds it; what an older document does not have is not known."""
-        return cls(**{one.name: held.get(one.name) for one in fields(cls)})
+        return cls(**dict[str, Any]({one.name: held.get(one.name) for one in fields(cls)}))
 
     @property
     def finished(self) -> bool:

@@ -94,3 +94,10 @@ def test_a_log_that_begins_late_forecasts_the_whole_run() -> None:
     late.add_all(Record(step, step * 4.0, 4.0) for step in range(400, 600))
     assert late.progress().wall_s == pytest.approx(4000.0, rel=0.01)
     assert replace(late.progress(), step_s=None).step_s is None
+
+
+def test_a_run_of_a_document_is_read_back_and_an_older_one_lacks_what_is_new() -> None:
+    held = {name: getattr(run(), name) for name in Progress.__slots__}
+    assert {name: getattr(Progress.from_dict(held | {"finished": True}), name) for name in held} == held
+    older = Progress.from_dict({name: held[name] for name in ("records", "last_step", "total_steps")})
+    assert (older.records, older.saved_at, older.finished) == (held["records"], None, False)

@@ -48,7 +48,7 @@ def line(step: int) -> bytes:
 
 def test_only_what_is_new_is_sent_and_lines_cut_anywhere_are_whole() -> None:
     slurm = Slurm()
-    feed = JobFeed(slurm, 7, Parser(), Clock())
+    feed = JobFeed(slurm, slurm.job(7), Parser(), Clock())
     slurm.text = line(1) + line(2)[:50]
     assert steps(feed) == [1]
     slurm.text = line(1) + line(2) + line(3)
@@ -59,7 +59,7 @@ def test_only_what_is_new_is_sent_and_lines_cut_anywhere_are_whole() -> None:
 
 def test_a_line_that_was_begun_counts_at_the_end() -> None:
     slurm = Slurm()
-    feed = JobFeed(slurm, 7, Parser(), Clock())
+    feed = JobFeed(slurm, slurm.job(7), Parser(), Clock())
     slurm.text = line(1)[:-1]
     assert steps(feed) == []
     assert [item.step for item in records(feed.finish())] == [1]
@@ -68,7 +68,7 @@ def test_a_line_that_was_begun_counts_at_the_end() -> None:
 
 def test_output_that_a_requeue_began_anew_is_read_from_its_beginning() -> None:
     slurm = Slurm()
-    feed = JobFeed(slurm, 7, Parser(), Clock())
+    feed = JobFeed(slurm, slurm.job(7), Parser(), Clock())
     slurm.text = line(1) + line(2) + line(3) + b"half a li"
     assert steps(feed) == [1, 2, 3]
     slurm.text = line(2)
@@ -77,7 +77,7 @@ def test_output_that_a_requeue_began_anew_is_read_from_its_beginning() -> None:
 
 def test_slurm_is_asked_now_and_then_whether_the_job_is_over() -> None:
     slurm, clock = Slurm(), Clock()
-    feed = JobFeed(slurm, 7, Parser(), clock)
+    feed = JobFeed(slurm, slurm.job(7), Parser(), clock)
     slurm.state = "COMPLETED"
     steps(feed)
     assert (feed.over, slurm.asked) == (False, 1)

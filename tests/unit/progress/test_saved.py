@@ -119,14 +119,14 @@ def test_a_damaged_state_is_read_anew_and_a_file_of_somebody_else_is_left_alone(
 def test_a_jobs_output_is_gone_on_with_where_its_last_bytes_are_the_same() -> None:
     slurm = Slurm(most=10_000)
     slurm.text = line(1) + line(2) + line(3)[:60]
-    feed = JobFeed(slurm, 7, Parser(), Clock())
+    feed = JobFeed(slurm, slurm.job(7), Parser(), Clock())
     list(feed.read())
     held = json.loads(json.dumps(feed.state()))
     slurm.text = line(1) + line(2) + line(3)
-    again = JobFeed(slurm, 7, Parser(), Clock())
+    again = JobFeed(slurm, slurm.job(7), Parser(), Clock())
     assert again.resume(held)
     assert [item.step for item in again.read()] == [3]
     slurm.text = line(7) + line(8) + line(9)
-    anew = JobFeed(slurm, 7, Parser(), Clock())
+    anew = JobFeed(slurm, slurm.job(7), Parser(), Clock())
     assert not anew.resume(held)
     assert [item.step for item in anew.read()] == [7, 8, 9]
