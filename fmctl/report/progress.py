@@ -67,10 +67,11 @@ def against_the_plan(result: Mapping[str, Any]) -> list[Section]:
     titles = (Column(""), Column("measured", "right"), Column("predicted", "right"))
     columns = (*titles, Column("80 %", keep=1), Column(""))
     sections = [Section("Against the plan", Table(columns, rows))]
+    metrics = result.get("metrics")  # older records have none
     if result["reasons"]:
-        sections.append(Section("Why", _reasons(result["reasons"], result["metrics"])))
+        sections.append(Section("Why", _reasons(result["reasons"], metrics)))
     elif result["worse"]:
-        sections.append(Section(lines=(_NO_REASON if result["metrics"] else _NO_METRICS,)))
+        sections.append(Section(lines=(_NO_REASON if metrics and metrics["values"] else _NO_METRICS,)))
     return sections
 
 
@@ -98,7 +99,7 @@ def _facts(state: Mapping[str, Any]) -> list[tuple[str, ...]]:
     if state["errors"]:
         kinds = ", ".join(f"{n} {kind}" for kind, n in state["errors"].items())
         rows.append(("errors", str(sum(state["errors"].values())), kinds))
-    if state["finished"]:
+    if state.get("finished"):
         rows.append(("finished", "" if state["last_at"] is None else _moment(state["last_at"]), ""))
     elif state["finish_s"] is not None:
         rows.append(("finish", _moment(state["finish_s"]), "at this pace"))

@@ -58,6 +58,7 @@ def test_without_an_answer_of_prometheus_the_log_answers_all_the_same(real: Any,
     assert document["result"]["state"]["records"] == 39
     table = real.ok("progress", "r1", "--log", "a.log", "--prometheus", "http://127.0.0.1:9")
     assert "warning: Prometheus cannot be reached" in table.err and "Against the plan" in table.out
+    assert "metrics of the nodes may" in table.out  # who was not answered has seen nothing
     real.ok("config", "set", "prometheus_url", "http://127.0.0.1:8")
     real.ok("progress", "r1", "--log", "a.log")
     assert urls[-1] == "http://127.0.0.1:8"
