@@ -14,7 +14,7 @@ from typer import Argument, Option
 
 from fmctl.cli.consent import Aws, Where
 from fmctl.cli.followed import Followed, Nodes, Run, followed
-from fmctl.cli.live import POLL_S, QUIET_S
+from fmctl.cli.live import POLL_S, is_over
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for, warn
 from fmctl.cli.streams import write_stderr, write_stdout
@@ -131,7 +131,7 @@ def serve(
             fresh = [one for one in (*warnings, *([found.trouble] if found.trouble else [])) if one not in said]
             warn(tuple(fresh), out)
             said |= {"", *fresh}
-            if found.feed.over or (found.summary.progress().finished and quiet_s > QUIET_S):
+            if is_over(found, quiet_s):
                 break
             sleep(POLL_S)
         found.keep()

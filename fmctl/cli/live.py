@@ -19,6 +19,7 @@ from fmctl.report.view import Answer
 POLL_S = 0.8
 # assumed: a finished run whose log says nothing for so long says nothing more; a last save may take a while.
 QUIET_S = 15.0
+_FEW = 3
 _HIDE, _SHOW = "\033[?25l", "\033[?25h"
 Sleep = Callable[[float], None]
 
@@ -42,7 +43,7 @@ def watch(found: Followed, show: Callable[[Answer], None], sleep: Sleep = time.s
     found.advance()
     show(found.answer())
     quiet_s = 0.0
-    while not (found.feed.over or (found.summary.progress().finished and quiet_s > QUIET_S)):
+    while not is_over(found, quiet_s):
         sleep(POLL_S)
         changed = found.advance()
         quiet_s = 0.0 if changed else quiet_s + POLL_S
@@ -58,6 +59,18 @@ def watch(found: Followed, show: Callable[[Answer], None], sleep: Sleep = time.s
 def _line(answer: Answer) -> None:
     """One document a line; what its reader should know is in it."""
     write_stdout(json.dumps(answer.document, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def is_over(found: Followed, quiet_s: float) -> bool:
+    """Whether the job is over; of a log, whether the last step is done and nothing came for long.
+
+    Who trains on beyond the plan's steps writes again within a few of them.
+    """
+    if found.feed.over:
+        return True
+    progress = found.summary.progress()
+    few_s = _FEW * (progress.step_s or 0.0) * (progress.interval or 1)
+    return progress.finished and quiet_s > max(QUIET_S, few_s)
 
 
 class _Screen:

@@ -326,3 +326,22 @@ def test_a_head_node_that_is_away_ends_nothing_and_is_told(real: Any, tmp_path: 
     add(path, 2)
     assert found.advance() and (found.trouble, readable()) == (None, [1.0])
     assert found.summary.progress().last_step == 2
+
+
+def test_who_trains_on_beyond_the_plan_is_followed_on(real: Any, tmp_path: Path) -> None:
+    from fmctl.cli.followed import Beside, Followed
+    from fmctl.cli.live import is_over
+    from fmctl.progress.feeds import FileFeed
+    from fmctl.progress.formats import Parser
+    from fmctl.progress.items import Job
+
+    path = tmp_path / "a.jsonl"
+    for step in (1, 2, 3, 4):
+        add(path, step)
+    row = real.ok("plan", *PLAN, "--json").json()["result"]["rows"][0]
+    beside = Beside(row, None, "r1", None, None, lambda: BEGAN)
+    instance = real.services.catalogue.load_instance("p5.48xlarge")
+    for total, quiet_s, over in ((4, 20.0, False), (4, 28.0, True), (3, 28.0, True), (5, 1e6, False)):
+        found = Followed("r1", row, instance, FileFeed(str(path), Parser(Job(total_steps=total))), beside)
+        found.read()
+        assert is_over(found, quiet_s) is over, (total, quiet_s)
