@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from statistics import median
 from typing import Any, Protocol
 
-from fmctl.errors import FmctlError, ServiceUnavailable
+from fmctl.errors import FmctlError, ServiceUnavailable, UsageError
 from fmctl.observe import names
 from fmctl.observe.promql import selector, span
 
@@ -123,12 +124,33 @@ def measure(source: Source, cluster: str, window: Window, gpus: int, gpu_limit_w
         except ServiceUnavailable as error:  # the next would wait as long
             warnings.append(f"{error.what}{_because(error)}: metrics that it had not answered by then are missing")
             break
+        except UsageError as error:  # this query alone: too many samples, or a server that speaks less PromQL
+            warnings.append(f"{error.what}{_because(error)}: {name}")
         except FmctlError as error:
             warnings.append(f"{error.what}{_because(error)}")
             break
     if not warnings and not any(found.values()):
-        warnings.append(f"Prometheus has no metrics with cluster={cluster!r} in the time of the run")
-    return _told(found, Measured(cluster, window, {}, {}, None, 0, tuple(warnings)), gpus, gpu_limit_w)
+        between = " to ".join(f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}" for at in (window.start, window.end))
+        why = (
+            f"Prometheus has no metrics with cluster={cluster!r} from {between} UTC, as which the log's clock is taken"
+        )
+        warnings.append(why)
+    return _told(_ours(found, gpus), Measured(cluster, window, {}, {}, None, 0, tuple(warnings)), gpus, gpu_limit_w)
+
+
+def _ours(found: Mapping[str, Sequence[Any]], gpus: int) -> Mapping[str, Sequence[Any]]:
+    """Without spares and other jobs' nodes: of more GPUs than the run has, the busiest; idle clocks are low ones."""
+    active = sorted(found.get("active", ()), key=_value, reverse=True)
+    if len(active) <= gpus:
+        return found
+    busiest = {_named(one) for one in active[:gpus]}
+    nodes = {_node(one) for one in active[:gpus]}
+    return {
+        name: [one for one in some if _named(one) in busiest or ("gpu" not in one.labels and _node(one) in nodes)]
+        if name != "steady"  # of the cluster's median busy GPU
+        else some
+        for name, some in found.items()
+    }
 
 
 def _because(error: FmctlError) -> str:
@@ -217,9 +239,13 @@ def _value(one: Any) -> float:
     return float(one.values[-1])
 
 
+def _node(one: Any) -> str:
+    return str(one.labels.get("node", "?"))
+
+
 def _named(one: Any) -> str:
-    node, gpu = one.labels.get("node", "?"), one.labels.get("gpu")
-    return node if gpu is None else f"{node} GPU {gpu}"
+    gpu = one.labels.get("gpu")
+    return _node(one) if gpu is None else f"{_node(one)} GPU {gpu}"
 
 
 def _braked(found: Mapping[str, Sequence[Any]], values: dict[str, float], where: dict[str, str]) -> None:
@@ -238,7 +264,7 @@ def _slowest(clocks: Sequence[Any], values: dict[str, float], where: dict[str, s
     """The slowest GPU of a node is the node's clock: one is enough to hold a job up."""
     nodes: dict[str, float] = {}
     for one in clocks:
-        node = one.labels.get("node", "?")
+        node = _node(one)
         nodes[node] = min(_value(one), nodes.get(node, math.inf))
     usual = median(nodes.values()) if len(nodes) > 1 else 0.0
     if usual > 0.0:

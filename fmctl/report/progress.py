@@ -107,7 +107,10 @@ def _facts(state: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _moment(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+    try:
+        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):  # at this pace in no year that has a number
+        return "never"
 
 
 def _said(figure: Mapping[str, Any], which: str) -> str:

@@ -345,3 +345,14 @@ def test_who_trains_on_beyond_the_plan_is_followed_on(real: Any, tmp_path: Path)
         found = Followed("r1", row, instance, FileFeed(str(path), Parser(Job(total_steps=total))), beside)
         found.read()
         assert is_over(found, quiet_s) is over, (total, quiet_s)
+
+
+def test_clocks_of_no_calendar_and_a_pace_of_ages_are_survived(real: Any, tmp_path: Path) -> None:
+    def told(*times: float) -> str:
+        lines = [json.dumps({"step": i, "step_time_s": 9.0, "at": at}) for i, at in enumerate(times, 1)]
+        (tmp_path / "a.jsonl").write_text("\n".join(lines) + "\n")
+        real.services = replace(real.services, prometheus=lambda url: NoAnswer())
+        return str(real.ok("progress", "r1", "--log", "a.jsonl", "--prometheus", "http://127.0.0.1:9").out)
+
+    assert "finish" not in told(-1e15, 1e18, 5e300)
+    assert "never" in told(0.0, 1.0, 2.5e11)

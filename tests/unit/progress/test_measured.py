@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmctl.catalog import load_instance
-from fmctl.errors import FmctlError, PermissionDenied, ServiceUnavailable
+from fmctl.errors import FmctlError, PermissionDenied, ServiceUnavailable, UsageError
 from fmctl.observe.measured import Measured, Window, measure, queries
 from fmctl.perf.energy import AIR, nameplate_w, node_w_by_gpus
 from fmctl.progress import diagnose as rules
@@ -64,7 +64,10 @@ def told(**found: list[Series]) -> Measured:
 def test_nothing_is_measured_where_there_are_no_metrics() -> None:
     found = told()
     assert (found.values, found.gpu_power_w) == ({}, None)
-    assert found.warnings == ("Prometheus has no metrics with cluster='c1' in the time of the run",)
+    (warning,) = found.warnings
+    assert warning.startswith(
+        "Prometheus has no metrics with cluster='c1' from 1970-01-01 00:00 to 1970-01-01 04:00 UTC"
+    )
 
 
 def test_each_value_comes_from_its_own_metric() -> None:
@@ -90,6 +93,34 @@ def test_a_slowdown_is_a_brake_as_far_as_it_is_not_heat() -> None:
     assert told(brake=gpus(0, 0), slowed=gpus(0.5, 0.2)).values["brake_share"] == 0.5
     hot = told(brake=gpus(0, 0.1), slowed=gpus(0.5, 0.0), thermal=gpus(0.5, 0.0))
     assert (hot.values["brake_share"], hot.where["brake_share"]) == (0.1, "n1 GPU 0")
+
+
+def test_spares_and_other_jobs_are_left_out() -> None:
+    """Three nodes of two GPUs; the run has two of them, the third idles at a low clock, hot, and resends."""
+    found = told(
+        active=gpus(0.97, 0.96, 0.97, 0.97, 0.0, 0.0, nodes=3),
+        clock=gpus(1.7e9, 1.7e9, 1.7e9, 1.7e9, 0.345e9, 0.345e9, nodes=3),
+        thermal=gpus(0, 0, 0, 0, 1, 1, nodes=3),
+        limit=gpus(700, 700, 700, 700, 400, 400, nodes=3),
+        resent=[Series({"node": "n0"}, (1e-6,)), Series({"node": "n2"}, (0.5,))],
+        steady=[Series({"cluster": "c1"}, (0.99,))],
+    )
+    assert found.values["slowest_clock_excess"] == found.values["thermal_share"] == 0.0
+    assert found.values["power_limit_excess"] == 0.0 and found.values["retransmit_share"] == 1e-6
+    assert found.values["gpu_active_share"] == pytest.approx(0.97)
+    assert found.values["clock_excess"] == pytest.approx(-0.01)
+
+
+def test_a_query_that_a_server_cannot_answer_is_the_only_one_missing() -> None:
+    class Picky(Fake):
+        def instant(self, query: str, at: float | None = None) -> Answered:
+            if self.names[query] == "thermal":
+                raise UsageError("Prometheus cannot answer this query", why="too many samples")
+            return super().instant(query, at)
+
+    found = measure(Picky(brake=gpus(0.5, 0.0)), "c1", HOURS, 4)
+    assert found.values == {"brake_share": 0.5}
+    assert found.warnings == ("Prometheus cannot answer this query (too many samples): thermal",)
 
 
 def test_a_lowered_limit_is_told_against_the_catalogue() -> None:
