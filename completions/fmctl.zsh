@@ -12,7 +12,7 @@ _fmctl() {
   local -a options
   for ((i = 2; i < CURRENT; i++)); do
     case "$at ${words[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl observe"|"fmctl observe render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl report"|"fmctl note"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl observe"|"fmctl observe render"|"fmctl observe export"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl report"|"fmctl note"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
     esac
   done
   case "$at" in
@@ -208,7 +208,7 @@ _fmctl() {
         options=('-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'render'
+        _fmctl_words 'render export'
       fi
       ;;
     "fmctl observe render")
@@ -227,6 +227,35 @@ _fmctl() {
       esac
       if [[ $cur == -* ]]; then
         options=('--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--run:Label `run` of the jobs metrics; any unless said' '--cap:USD that may be spent' '--hosts:Compute nodes by Slurms names, with commas; without it nodes.json and head.json say who there is' '--head:Head node, for Slurms metrics' '--ends:When the capacity is taken away, with a time zone; the plans last Capacity Block unless said' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl observe export")
+      case "$prev" in
+        --log) :; return ;;
+        --cluster) :; return ;;
+        --job) :; return ;;
+        --rank) :; return ;;
+        --state) :; return ;;
+        --port) :; return ;;
+        --address) :; return ;;
+        --run) _fmctl_values runs; return ;;
+        --prometheus) :; return ;;
+        --metrics-cluster) :; return ;;
+        --since) :; return ;;
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --head) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--log:The jobs log on this machine' '--cluster:The cluster - of --job, and what it cost' '--job:Slurms number of the job' '--rank:Row of the plan (1)' '--state:Where it is kept how far the log was read, so that the next call reads only what is new' '--port:Port (9477, as rendered scrape jobs expect)' '--address:Address (127.0.0.1); 0.0.0.0 for whoever reaches this machine' '--run:Label `run`, the plans name unless said' '--once:Print them once, for a textfile collector.' '--prometheus:Prometheus with metrics of the nodes' '--metrics-cluster:Label `cluster` there; --clusters or the plans unless said' '--since:So long back from the logs end; all of it unless said' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -655,7 +684,11 @@ _fmctl() {
         --cluster) :; return ;;
         --job) :; return ;;
         --rank) :; return ;;
+        --state) :; return ;;
         --measured) :; return ;;
+        --prometheus) :; return ;;
+        --metrics-cluster) :; return ;;
+        --since) :; return ;;
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
@@ -666,7 +699,7 @@ _fmctl() {
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--log:The jobs log on this machine' '--cluster:The cluster, with --job' '--job:Slurms number of the job' '--rank:Row of the plan (1)' '--measured:Write the run as a row of measured runs (CSV), for `calibrate --data`' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--log:The jobs log on this machine' '--cluster:The cluster - of --job, and what it cost' '--job:Slurms number of the job' '--rank:Row of the plan (1)' '--state:Where it is kept how far the log was read, so that the next call reads only what is new' '--measured:Write the run as a row of measured runs (CSV), for `calibrate --data`' '--follow:Until the run is over - redrawn on a terminal, else one JSON document per change' '-f:Until the run is over - redrawn on a terminal, else one JSON document per change' '--prometheus:Prometheus with metrics of the nodes' '--metrics-cluster:Label `cluster` there; --clusters or the plans unless said' '--since:So long back from the logs end; all of it unless said' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -890,7 +923,7 @@ _fmctl() {
         options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit progress jobs cancel report note lab pcluster config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit metrics progress jobs cancel report note lab pcluster config schemas spec error'
       fi
       ;;
     "fmctl spec")

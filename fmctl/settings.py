@@ -55,6 +55,7 @@ SETTINGS: Mapping[str, Setting] = {
         _setting("site", "text", None, "file that says where in AWS clusters go (fmctl schema site)"),
         _setting("store", "text", None, "where clusters and journals are kept: a folder or s3://bucket/prefix"),
         _setting("head", "text", None, "how head nodes are reached: ssm, ssh://HOST or local"),
+        _setting("prometheus_url", "text", None, "Prometheus that has the metrics of the nodes, for progress"),
         _setting("objective", "text", "cost", "what plan ranks by", "cost", "time", "energy", "goodput", "throughput"),
         _setting("purchase", "texts", (), "ways of paying that plan looks at when none are named"),
         _setting("power_usage_effectiveness", "number", None, "facility over server power, in place of the region's"),

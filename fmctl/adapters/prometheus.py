@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from base64 import b64encode
 from collections.abc import Mapping
@@ -36,11 +37,12 @@ from fmctl.adapters.prometheus_answers import (
 )
 from fmctl.errors import NotThere, OperationFailed, PermissionDenied, ServiceUnavailable, UsageError, shorten
 
-__all__ = ["Access", "Alert", "Answer", "Prometheus", "Series", "access"]
+__all__ = ["Access", "Alert", "Answer", "Prometheus", "Series", "access", "sigv4_region"]
 
 TIMEOUT_S = 10.0
 _MOST_BYTES = 64 * 2**20
 _CHUNK = 2**16
+_AMAZON = re.compile(r"aps-workspaces(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 _SERVICE = "aps"  # Amazon Managed Service for Prometheus, as SigV4 names it
 
 
@@ -71,6 +73,15 @@ def access(environment: Mapping[str, str] = os.environ, sigv4_region: str | None
     if token is not None and not token.isprintable():
         raise UsageError(f"{TOKEN} cannot be used", why="it holds a line break or a control character")
     return Access(token, user, password, sigv4_region)
+
+
+def sigv4_region(url: str) -> str | None:
+    """The region of a workspace of Amazon Managed Prometheus; None for any other address."""
+    try:
+        found = _AMAZON.fullmatch(urlsplit(url).hostname or "")
+    except ValueError:
+        return None
+    return None if found is None else found[1]
 
 
 class _Stay(HTTPRedirectHandler):

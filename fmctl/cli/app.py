@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Entry] = {
         "What a running cluster is watched by.",
         children={
             "render": Entry("A plan as Prometheus alerts and a Grafana dashboard.", "observing:observe_render"),
+            "export": Entry("A run's own metrics, for Prometheus to scrape.", "exporting:observe_export"),
         },
     ),
     "validate": Entry("Predict measured runs and print the errors.", "validating:validate"),

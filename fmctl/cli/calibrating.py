@@ -79,7 +79,7 @@ def _measured(runs: Sequence[str], settings: Settings, services: "Services", fol
         known = run.row["model"] in services.catalogue.model_names()
         arch = services.catalogue.load_model(run.row["model"]) if known else None
         instance = services.catalogue.load_instance(run.row["instance"])
-        rows.append(measured_row(run.row, Progress(**run.measured["state"]), instance, name, arch))
+        rows.append(measured_row(run.row, Progress.from_dict(run.measured["state"]), instance, name, arch))
     path = Path(folder) / f"{runs[0]}.csv"
     write_atomic(path, as_csv(rows))
     return [str(path)]

@@ -26,8 +26,8 @@ SHELLS = ("bash", "zsh", "fish")
 SCHEMAS = (
     "estimate", "plan", "explain", "diff", "validate", "calibrate", "render", "observe", "site", "preflight", "launch",
     "status", "teardown", "history", "models", "model", "instances", "instance", "prices",
-    "prices-refresh", "capacity", "submit", "progress", "jobs", "cancel", "report", "note", "lab", "pcluster",
-    "config", "schemas", "spec", "error",
+    "prices-refresh", "capacity", "submit", "metrics", "progress", "jobs", "cancel", "report", "note", "lab",
+    "pcluster", "config", "schemas", "spec", "error",
 )  # fmt: skip
 
 CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -71,7 +71,7 @@ def _text(answer: Answer, out: Output, settings: Settings, form: str) -> str:
         from fmctl.report.text import terminal_text
 
         width = shutil.get_terminal_size((80, 24)).columns
-        return terminal_text(answer.report(), max(width, 20), colour=_colour(out, settings))
+        return terminal_text(answer.report(), max(width, 20), colour=colour(out, settings))
     return formats.WRITERS[form](answer)
 
 
@@ -79,7 +79,8 @@ def _on_terminal(out: Output, settings: Settings) -> bool:
     return out.out is None and (stdout_is_terminal() or settings.text("color") == "always")
 
 
-def _colour(out: Output, settings: Settings) -> bool:
+def colour(out: Output, settings: Settings) -> bool:
+    """Whether a terminal gets colours."""
     if out.no_color or settings.text("color") == "never":
         return False
     return settings.text("color") == "always" or os.environ.get("TERM") != "dumb"

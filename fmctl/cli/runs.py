@@ -150,7 +150,7 @@ def _read(run: "Run", store: "StateStore", services: "Services", head: "Head | N
         job = job_of_facts(known, told["starts"])
     record = read_record(store, run.cluster) if run.cluster in _clusters(store) else None
     instance = services.catalogue.load_instance(run.row["instance"])
-    answer = progress_answer(run.plan, run.row, summary.progress(), instance.accelerator.architecture, parser.source)
+    answer = progress_answer(run.plan, run.row, summary.progress(), instance, parser.source)
     now: datetime = services.now()
     found = replace(
         with_cluster(run, record),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fmctl.domain.hardware import Instance, Price, StoragePrice
     from fmctl.domain.model import ModelArch
     from fmctl.domain.result import Plan, PlanRequest
+    from fmctl.observe.measured import Source
 
 Progress = Callable[[int, int], None]
 
@@ -405,9 +406,16 @@ def real_calibrator(files: Sequence[str], progress: Progress | None = None) -> M
     return outcome(calibrate(files, progress=progress))
 
 
+def real_prometheus(url: str) -> Source:
+    """The Prometheus at that address, with the credentials of the environment. Raises UsageError."""
+    from fmctl.adapters.prometheus import Prometheus, access, sigv4_region
+
+    return Prometheus(url, access(sigv4_region=sigv4_region(url)))
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Services:
-    """The catalogue, the planner, the clock, the fit, the local AWS, ParallelCluster, and AWS's market."""
+    """The catalogue, the planner, the clock, the fit, the local AWS, ParallelCluster, AWS's market, Prometheus."""
 
     catalogue: Catalogue = field(default_factory=RealCatalogue)
     planner: Planner = field(default_factory=RealPlanner)
@@ -417,3 +425,4 @@ class Services:
     pclusters: Pclusters = field(default_factory=RealPclusters)
     operations: Operations = field(default_factory=RealOperations)
     market: Market = field(default_factory=RealMarket)
+    prometheus: Callable[[str], Source] = real_prometheus

@@ -57,6 +57,7 @@ DOCUMENTS: Mapping[str, type[Open]] = _Documents(
         "prices-refresh": "catalogue:PricesRefreshDocument",
         "capacity": "capacity:CapacityDocument",
         "submit": "jobs:SubmitDocument",
+        "metrics": "metrics:MetricsDocument",
         "progress": "progress:ProgressDocument",
         "jobs": "jobs:JobsDocument",
         "cancel": "jobs:CancelDocument",

@@ -19,7 +19,7 @@ class Figure(Open):
     high: float | None
     measured: float | None
     verdict: Literal["inside", "below", "above", "unknown"]
-    why: str | None
+    why: str | None = Field(description="why it is unknown, or what a measured value rests on")
 
 
 class ReasonValue(Open):
@@ -39,6 +39,18 @@ class Reason(Open):
     advice: str
 
 
+class NodeMetrics(Open):
+    """What metrics of the nodes told: values by field of the evidence, each with the node or GPU that it is of."""
+
+    cluster: str
+    start: float
+    end: float
+    values: dict[str, float]
+    where: dict[str, str]
+    gpu_power_w: float | None = Field(description="GPUs alone")
+    gpus_metered: int
+
+
 class ProgressResult(Open):
     """A run so far: `state` as its log tells it, null where it does not."""
 
@@ -49,6 +61,8 @@ class ProgressResult(Open):
     outside: list[str]
     worse: list[str] = Field(description="outside on the side that nobody wants")
     reasons: list[Reason]
+    metrics: NodeMetrics | None = Field(description="null where no Prometheus was asked")
+    spent_usd: float | None = Field(description="on the whole cluster, where its record is known")
 
 
 class ProgressDocument(Envelope):

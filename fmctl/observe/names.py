@@ -73,6 +73,10 @@ GPU_BUSY = _signal(
 )
 GPU_TENSOR = _signal("gpu_tensor_active:ratio", "ratio", GPU, "max", "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE")
 GPU_POWER = _signal("gpu_power:watts", "W", GPU, "max", "DCGM_FI_DEV_POWER_USAGE")
+# As set now, for one who lowers it; the type's own is the catalogue's.
+GPU_POWER_LIMIT = _signal(
+    "gpu_power_limit:watts", "W", GPU, "min", "DCGM_FI_DEV_ENFORCED_POWER_LIMIT", "DCGM_FI_DEV_POWER_MGMT_LIMIT"
+)
 GPU_TEMPERATURE = _signal("gpu_temperature:celsius", "C", GPU, "max", "DCGM_FI_DEV_GPU_TEMP")
 GPU_CLOCK = _signal(
     "gpu_sm_clock:hertz",
@@ -100,6 +104,9 @@ NVLINK_RECOVERIES = _signal(
     "nvlink_recoveries:per_s", "1/s", GPU, "max", _counter("DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL")
 )
 EFA_SENT = _signal("efa_sent:bytes_per_s", "B/s", NODE, "sum", _counter("node_amazonefa_tx_bytes"))
+EFA_SENT_PACKETS = _signal("efa_sent:packets_per_s", "1/s", NODE, "sum", _counter("node_amazonefa_tx_pkts"))
+EFA_RESENT_PACKETS = _signal("efa_resent:packets_per_s", "1/s", NODE, "sum", _counter("node_amazonefa_retrans_pkts"))
+EFA_RESENT = _signal("efa_resent:bytes_per_s", "B/s", NODE, "sum", _counter("node_amazonefa_retrans_bytes"))
 EFA_RECEIVED = _signal("efa_received:bytes_per_s", "B/s", NODE, "sum", _counter("node_amazonefa_rx_bytes"))
 # One series per device that counts; node_amazonefa_info is missing from exporters that read the counters alone.
 EFA_DEVICES = _signal("efa_devices:count", "devices", NODE, "count", "node_amazonefa_tx_bytes")
@@ -128,6 +135,8 @@ SLURM_DRAINED = _signal(
     Variant("slurm_node_count_per_state", only=("state", "drain")),
 )
 SLURM_RUNNING = _signal("slurm_jobs_running:count", "jobs", CLUSTER, "max", "slurm_jobs_running", "slurm_queue_running")
+# Pressure stall information: the share of time in which some task waits for storage.
+HOST_IO_WAIT = _signal("host_io_wait:ratio", "ratio", NODE, "max", _counter("node_pressure_io_waiting_seconds_total"))
 HOST_MEMORY = _signal("host_memory_available:bytes", "B", NODE, "max", "node_memory_MemAvailable_bytes")
 HOST_MEMORY_ALL = _signal("host_memory:bytes", "B", NODE, "max", "node_memory_MemTotal_bytes")
 LUSTRE_FREE = _signal(
@@ -139,7 +148,7 @@ LUSTRE_SIZE = _signal(
 LUSTRE_READ = _signal("lustre_read:bytes_per_s", "B/s", NODE, "sum", _counter("lustre_read_bytes_total"))
 LUSTRE_WRITTEN = _signal("lustre_written:bytes_per_s", "B/s", NODE, "sum", _counter("lustre_write_bytes_total"))
 
-# What the job itself exports, from one rank; labels: run. Unix times in seconds.
+# What the job itself exports, from one rank, or `observe export` out of its log; labels: run. Unix times in seconds.
 STEP = "fmctl_step"
 STEP_SECONDS = "fmctl_step_seconds"
 LOSS = "fmctl_loss"
@@ -167,20 +176,42 @@ JOB_METRICS = (
     (CAPACITY_END, "gauge", "when the capacity is taken away, where somebody knows"),
 )
 
+# What `observe export` says beside them, of log and plan. Labels: figure, kind.
+EXPORTED = (
+    ("fmctl_predicted", "gauge", "a figure of the plan; units are in the name of the figure"),
+    ("fmctl_predicted_low", "gauge", "low end of its 80 % interval"),
+    ("fmctl_predicted_high", "gauge", "high end of its 80 % interval"),
+    ("fmctl_measured", "gauge", "the same figure, measured"),
+    ("fmctl_outside", "gauge", "1 where it is measured outside its interval, 0 inside"),
+    ("fmctl_planned_steps", "gauge", "steps that the run has"),
+    ("fmctl_last_record_timestamp_seconds", "gauge", "time of the last line that was read, by the log's clock"),
+    ("fmctl_finish_timestamp_seconds", "gauge", "when the run ends at its pace so far"),
+    ("fmctl_records_total", "counter", "records of steps that were read"),
+    ("fmctl_saves_total", "counter", "checkpoints that were saved"),
+    ("fmctl_restarts_total", "counter", "restarts"),
+    ("fmctl_nan_steps_total", "counter", "steps whose loss or gradient norm is not finite"),
+    ("fmctl_loss_spikes_total", "counter", "steps whose loss jumped"),
+    ("fmctl_alloc_retries_total", "counter", "times that the allocator freed memory and asked again"),
+    ("fmctl_errors_total", "counter", "errors in the log, by kind"),
+    ("fmctl_log_readable", "gauge", "0 where the log could not be read the last time"),
+)
+
 RUN_STEP = _signal("run_step", "steps", RUN, "max", STEP)
 RUN_STEP_S = _signal("run_step:seconds", "s", RUN, "max", STEP_SECONDS)
 RUN_LOSS = _signal("run_loss", "", RUN, "max", LOSS)
-RUN_TOKENS = _signal("run_tokens:per_s", "tokens/s", RUN, "sum", _counter(TOKENS))
+# The largest and not the sum: the program and `observe export` may both count one run's tokens.
+RUN_TOKENS = _signal("run_tokens:per_s", "tokens/s", RUN, "max", _counter(TOKENS))
 RUN_SAVED = _signal("run_checkpoint:timestamp", "s", RUN, "max", CHECKPOINT_TIME, RUN_START)
 RUN_GRADIENT = _signal("run_gradient_norm", "", RUN, "max", GRADIENT_NORM)
 RUN_SAVE_S = _signal("run_checkpoint_save:seconds", "s", RUN, "max", CHECKPOINT_SAVE_SECONDS)
 RUN_STARTED = _signal("run_start:timestamp", "s", RUN, "min", RUN_START)
 
 HARDWARE_SIGNALS = (
-    GPU_BUSY, GPU_TENSOR, GPU_POWER, GPU_TEMPERATURE, GPU_CLOCK, GPU_MEMORY, GPU_CLOCK_REASONS, GPU_ECC,
-    GPU_REMAP_FAILED, GPU_REMAP_PENDING, NVLINK_SENT, NVLINK_RECOVERIES, EFA_SENT, EFA_RECEIVED, EFA_DEVICES, EFA_DROPS,
-    EFA_READ_ERRORS, EFA_WRITE_ERRORS, SLURM_DOWN, SLURM_DRAINED, SLURM_RUNNING, HOST_MEMORY, HOST_MEMORY_ALL,
-    LUSTRE_FREE, LUSTRE_SIZE, LUSTRE_READ, LUSTRE_WRITTEN,
+    GPU_BUSY, GPU_TENSOR, GPU_POWER, GPU_POWER_LIMIT, GPU_TEMPERATURE, GPU_CLOCK, GPU_MEMORY, GPU_CLOCK_REASONS,
+    GPU_ECC, GPU_REMAP_FAILED, GPU_REMAP_PENDING, NVLINK_SENT, NVLINK_RECOVERIES, EFA_SENT, EFA_SENT_PACKETS,
+    EFA_RESENT_PACKETS, EFA_RESENT, EFA_RECEIVED, EFA_DEVICES, EFA_DROPS, EFA_READ_ERRORS, EFA_WRITE_ERRORS,
+    SLURM_DOWN, SLURM_DRAINED, SLURM_RUNNING, HOST_IO_WAIT, HOST_MEMORY, HOST_MEMORY_ALL, LUSTRE_FREE, LUSTRE_SIZE,
+    LUSTRE_READ, LUSTRE_WRITTEN,
 )  # fmt: skip
 RUN_SIGNALS = (
     RUN_STEP, RUN_STEP_S, RUN_LOSS, RUN_TOKENS, RUN_SAVED, RUN_GRADIENT, RUN_SAVE_S, RUN_STARTED,

@@ -35,7 +35,9 @@ SLURM = Exporter("slurm", 6817, "/metrics/nodes", on_head=True)
 SLURM_JOBS = Exporter("slurm", 6817, "/metrics/jobs", on_head=True, job="slurm-jobs")
 # assumed: a port that no listed exporter has; one rank of the job answers on it, the others do not.
 JOB = Exporter("job", 9477)
-EXPORTERS = (NODE, DCGM, EFA, SLURM, SLURM_JOBS, JOB)
+# `observe export` runs beside the head node's Slurm; rules take either.
+JOB_HEAD = Exporter("job", 9477, on_head=True, job="job-head")
+EXPORTERS = (NODE, DCGM, EFA, SLURM, SLURM_JOBS, JOB, JOB_HEAD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ from fmctl.domain.result import FloatArray, Terms
 
 # GPU power of sustained training over its limit; published node logs of LLM training draw 80-95 % of GPU nameplate.
 TRAINING_POWER_SHARE = 0.88
+# GPU power of an initialised GPU without work over its limit. assumed: H100 boards read 70-120 W of 700 W.
+IDLE_POWER_SHARE = 0.12
 # Node power over nameplate, immersion-cooled, AC side. Source and judgements: module docstring.
 _NAMEPLATE_W = 10_200.0
 # Same benchmark on 8 air-cooled over 8 immersion-cooled nodes, middle of the ratios of run means (7,104.9 / 5,815.1)
@@ -110,6 +112,18 @@ def step_power_w(instance: Instance, terms: Mapping[str, FloatArray] | Terms) ->
     """Mean power of one node over a step from the step's terms, W, shape [n]. Source: `busy_w`, `states_s`."""
     compute_s, memory_s, exposed_s = states_s(terms)
     return busy_w(nameplate_w(instance), compute_s, memory_s, exposed_s, terms["step_s"])
+
+
+def node_w_by_gpus(instance: Instance, gpus_w: float, levels: Levels = AIR) -> float:
+    """Power of one node whose GPUs together draw `gpus_w`, W: where only they are metered.
+
+    Linear between the two states whose GPU power is known: waiting (IDLE_POWER_SHARE) and computing
+    (TRAINING_POWER_SHARE of the limit). The rest of the node is the model's, not metered: two such figures differ by
+    what GPUs draw alone.
+    """
+    share = gpus_w / (instance.gpus * instance.accelerator.power_w)
+    busy = (share - IDLE_POWER_SHARE) / (TRAINING_POWER_SHARE - IDLE_POWER_SHARE)
+    return nameplate_w(instance) * (levels.idle + (levels.compute - levels.idle) * busy)
 
 
 def power_ends(architecture: str) -> tuple[float, float]:

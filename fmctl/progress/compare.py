@@ -73,11 +73,13 @@ def compare(
     power_w: float | None = None,
     spent_usd: float | None = None,
     architecture: str = "",
+    usd_per_h: float | None = None,
 ) -> tuple[Compared, ...]:
     """Every figure of a row that a run can be held against.
 
-    power_w: mean of all nodes, as metered; spent_usd: since the first record. architecture: GPU generation, for the
-    interval of power. Where nothing was spent on record, the nodes' price x time stands for it.
+    power_w: mean of all nodes together. spent_usd: on the whole cluster until the last record; usd_per_h: what it costs
+    on. Where they are not on record, the nodes' price x time stands for both. architecture: GPU generation, for the
+    interval of power.
     """
     step, p = _step(row), progress
     memory = row["memory"].get(_MEMORY.get(row["framework"], "reserved_bytes"))
@@ -98,7 +100,9 @@ def compare(
         ),
         _compared("goodput", "", _goodput(run), p.goodput, unplanned or "the log has no clock, or too few steps"),
         _compared("wall_s", "s", wall, p.wall_s, unplanned or unpaced),
-        _compared("total_usd", "USD", _cost(run, wall), _forecast_usd(row, p, spent_usd), unplanned or unpaced),
+        _compared(
+            "total_usd", "USD", _cost(run, wall), _forecast_usd(row, p, spent_usd, usd_per_h), unplanned or unpaced
+        ),
     )
 
 
@@ -175,11 +179,11 @@ def _cost(run: Mapping[str, Any], wall: Span) -> Span:
     return total, total * low_s / middle_s, high
 
 
-def _forecast_usd(row: Row, p: Progress, spent_usd: float | None) -> float | None:
-    """Spent so far / time so far x wall time of the whole run."""
-    if p.began_at is None or p.last_at is None or p.last_at <= p.began_at or p.wall_s is None:
+def _forecast_usd(row: Row, p: Progress, spent_usd: float | None, usd_per_h: float | None) -> float | None:
+    """Spent so far + price x wall time that is left; of the whole wall time, where nobody counts what was spent."""
+    price = row["cost"].get("usd_per_h") if usd_per_h is None else usd_per_h
+    if price is None or p.wall_s is None or p.finish_s is None or p.last_at is None:
         return None
-    elapsed_s = p.last_at - p.began_at
-    price = row["cost"].get("usd_per_h")
-    spent = price * elapsed_s / 3600.0 if spent_usd is None and price is not None else spent_usd
-    return None if spent is None else spent / elapsed_s * p.wall_s
+    if spent_usd is None:
+        return float(price * p.wall_s / 3600.0)
+    return float(spent_usd + price * (p.finish_s - p.last_at) / 3600.0)

@@ -19,6 +19,7 @@ RANK_EXCESS = 0.06
 CLOCK_LOSS = 0.06
 HELD_SHARE = 0.10
 HOT_C = 84.0
+LIMIT_LOSS = 0.05
 RETRANSMIT_SHARE = 1e-3
 NETWORK_LOSS = 0.20
 EXCHANGE_EXCESS = 0.06
@@ -126,9 +127,18 @@ def _thermal(e: Evidence) -> Found:
 
 
 def _power(e: Evidence) -> Found:
-    """Clocks below a healthy run's, and the power limit holding them: at full load some of it is normal."""
-    held, slow = _above(e, "power_share", HELD_SHARE), _below(e, "clock_excess", -CLOCK_LOSS)
-    return (_loss(slow), held + slow) if held and slow else None
+    """The power limit holds clocks below a healthy run's, or was lowered; or the power supply brakes.
+
+    At full load the limit holds clocks on healthy nodes too: that alone is none.
+    """
+    held, brake = _above(e, "power_share", HELD_SHARE), _above(e, "brake_share", HELD_SHARE)
+    slow, lowered = _below(e, "clock_excess", -CLOCK_LOSS), _below(e, "power_limit_excess", -LIMIT_LOSS)
+    if not brake and not (held and (slow or lowered)):
+        return None
+    if brake or lowered:
+        slow += _below(e, "slowest_clock_excess", -CLOCK_LOSS)
+    # assumed: clocks fall by half as much as the limit, where no clock tells.
+    return max(_loss(slow), *(0.5 * abs(v.measured) for v in lowered + brake), 0.0), held + brake + lowered + slow
 
 
 def _network(e: Evidence) -> Found:

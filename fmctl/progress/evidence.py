@@ -20,13 +20,16 @@ class Evidence:
     restarts_per_day with the high end that was predicted and restart_share (of wall time, lost to them),
     retries_per_step (allocator), nan_steps, loss_spikes, memory_share (peak over device).
 
-    Of metrics (DCGM's SM clock, violation and profiling counters; EFA's hardware counters; profiles or timers):
-    clock_excess (median GPU's SM clock over that of a healthy run, minus 1), slowest_clock_excess (slowest node's over
-    the median node's, minus 1), temperature_c (hottest GPU), thermal_share and power_share (of time, clocks held down
-    by temperature, by the power limit), retransmit_share (packets sent again over sent), network_excess (achieved rate
-    of collectives over predicted, minus 1), all_to_all_share and predicted_all_to_all_share (of the step, exposed),
-    expert_load (fullest expert over the mean), data_wait_share (of the step, waiting for the next batch),
-    gpu_active_share (of the step, kernels running), host_busy_share (of the step, the main thread issuing work).
+    Of metrics of nodes (`fmctl.observe.measured`): clock_excess (median GPU's SM clock over that of a healthy run,
+    minus 1), slowest_clock_excess (slowest node's over the median node's, minus 1), temperature_c (hottest GPU),
+    thermal_share, power_share and brake_share (of time, clocks held down by temperature, by the power limit, by the
+    power supply), power_limit_excess (lowest power limit of a GPU over its type's, minus 1), retransmit_share (packets
+    sent again over sent), data_wait_share (of the step, waiting for the next batch), gpu_active_share (of the step,
+    kernels running).
+
+    Of profiles or timers alone, so that no command fills them: network_excess (achieved rate of collectives over
+    predicted, minus 1), all_to_all_share (of the step, exposed; predicted_all_to_all_share is the plan's), expert_load
+    (fullest expert over the mean), host_busy_share (of the step, the main thread issuing work).
     """
 
     step_excess: float | None = None
@@ -48,6 +51,8 @@ class Evidence:
     temperature_c: float | None = None
     thermal_share: float | None = None
     power_share: float | None = None
+    brake_share: float | None = None
+    power_limit_excess: float | None = None
     retransmit_share: float | None = None
     network_excess: float | None = None
     all_to_all_share: float | None = None

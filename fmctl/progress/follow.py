@@ -21,7 +21,7 @@ from fmctl.progress.items import Item
 
 BLOCK_BYTES = 1 << 20
 # More than a line or two: the ends of step lines are alike.
-_PROOF_BYTES = 2048
+PROOF_BYTES = 2048
 # Rotated and compressed: cannot be read from an offset.
 _COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst"})
 
@@ -88,6 +88,12 @@ class Follower:
         self.cursor = Cursor(cursor.inode, cursor.offset, b"", cursor.proof)
         return self.parser.block(partial)
 
+    def continues(self) -> bool:
+        """Whether what the cursor says was read is still there, in the log or in what it was rotated to."""
+        if not self.cursor.offset or self._same(self.path):
+            return True
+        return any(self._same(path) for path in self._rotated())
+
     def _rest(self, path: Path) -> Iterator[Item]:
         with path.open("rb", buffering=0) as stream:
             inode = os.fstat(stream.fileno()).st_ino
@@ -97,7 +103,7 @@ class Follower:
                 lines = held.partial + (block.replace(b"\r", b"\n") if b"\r" in block else block)
                 ended = lines.rfind(b"\n") + 1
                 yield from self.parser.block(lines, ended)
-                proof = (held.proof + block)[-_PROOF_BYTES:]
+                proof = (held.proof + block)[-PROOF_BYTES:]
                 self.cursor = Cursor(inode, held.offset + len(block), lines[ended:][-LONGEST_LINE:], proof)
             if not self.cursor.inode:  # empty as yet; it may be rotated before it is looked at again
                 self.cursor = Cursor(inode)

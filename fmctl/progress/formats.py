@@ -19,6 +19,7 @@ from fmctl.progress.text import clock_s, plain, rank_of
 # Of a longer line only its end counts: whatever is written without a line break must not fill the memory.
 LONGEST_LINE = 1 << 16
 _LARGEST_STEP = 10**12
+_LAST_S = 253_402_300_800.0  # the year 10000, which no calendar here has
 _DECODER = json.JSONDecoder()
 _STEPS: tuple[tuple[bytes, Callable[[str, Job, frameworks.Where], frameworks.Read]], ...] = (
     (b"time per iteration (ms)", frameworks.megatron),
@@ -172,4 +173,4 @@ def _moment(value: Any, otherwise: float | None) -> float | None:
     if isinstance(value, str):
         return clock_s(value)
     told = _figure(value)
-    return otherwise if told is None else told
+    return told if told is not None and 0.0 <= told < _LAST_S else otherwise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -12,8 +13,10 @@ class Progress:
 
     step_s: median; step_p10_s, step_p90_s: its spread. slow_share: of step time, what steps above 1.5 medians took
     beyond it. stall_s: median of a save's stall. goodput, finish: `fmctl.progress.summary`; finish_early_s: where
-    nothing more goes wrong. late_s: by rank, mean time behind the first to write the same step. rank_excess: slowest
-    rank's step over the median rank's, minus 1. wall_s: of the whole run, what came before this log at the same pace.
+    nothing more goes wrong. tokens: trained on so far. last_step_s: time of the last step that was logged. interval:
+    steps from one record to the next. saved_at: when the last save was seen whole, by the log's clock. late_s: by rank,
+    mean time behind the first to write the same step. rank_excess: slowest rank's step over the median rank's, minus
+    1. wall_s: of the whole run, what came before this log at the same pace.
     """
 
     records: int
@@ -25,7 +28,10 @@ class Progress:
     step_s: float | None
     step_p10_s: float | None
     step_p90_s: float | None
+    last_step_s: float | None
+    interval: int | None
     slow_share: float | None
+    tokens: float | None
     tokens_per_s: float | None
     mfu: float | None
     loss: float | None
@@ -35,6 +41,7 @@ class Progress:
     loss_spikes: int
     memory_bytes: float | None
     saves: int
+    saved_at: float | None
     stall_s: float | None
     stall_share: float | None
     restarts: int
@@ -47,3 +54,18 @@ class Progress:
     late_s: Mapping[int, float]
     slowest_rank: int | None
     rank_excess: float | None
+
+    @classmethod
+    def from_dict(cls, held: Mapping[str, Any]) -> Progress:
+        """A run as a document holds it; what an older document does not have is not known."""
+        return cls(**dict[str, Any]({one.name: held.get(one.name) for one in fields(cls)}))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is done; with a record for every k-th step, whether none is to come.
+
+        Who counts from 0 ends one short of the number of steps.
+        """
+        if self.total_steps is None or self.last_step is None or not self.records:
+            return False
+        return self.last_step + (self.interval or 1) > self.total_steps - (self.first_step == 0 and self.interval == 1)

@@ -35,11 +35,12 @@ def advance(follower: Follower, summary: Summary) -> Progress:
 
 
 class Summary:
-    """Takes items one by one, answers with a `Progress` at any time."""
+    """Takes items one by one, answers with a `Progress` at any time; `items` counts them."""
 
     def __init__(self, job: Job | None = None) -> None:
         self.job = job or Job()
         self.total_steps = self.job.total_steps
+        self.items = 0
         self._times, self._rates, self._stalls = Sketch(), Sketch(), Sketch()
         self._timed = False  # whether the log states step times; else they come from its clock
         self._ranks = Ranks()
@@ -50,6 +51,9 @@ class Summary:
         self._highest = -1
         self._cold = -1  # step of the first record since a start: compilation, caches, memory pools
         self._last_at: float | None = None
+        self._last_s: float | None = None
+        self._interval: int | None = None
+        self._saved_at: float | None = None
         self._loss: float | None = None
         self._lowest: float | None = None
         self._norm: float | None = None
@@ -65,6 +69,7 @@ class Summary:
 
     def add(self, item: Item) -> None:
         """One more record or event."""
+        self.items += 1
         if item.at is not None and (self._last_at is None or item.at > self._last_at):
             self._last_at = item.at
         if isinstance(item, Event):
@@ -79,6 +84,8 @@ class Summary:
             self._retries += int(item.value or 1)
         if item.kind in _AGAIN and self._front is not None:
             self._restart()
+        if item.kind == "saved":  # where the line has no clock: no earlier than the line before it
+            self._saved_at = self._last_at if item.at is None else item.at
         if item.kind in _SAVES and not self._again:
             self._saving = True
             if item.value is not None:
@@ -130,6 +137,8 @@ class Summary:
             steps, gap_s = item.step - front.step, None
             if item.at is not None and front.at is not None:
                 gap_s = item.at - front.at
+            self._interval = steps
+            self._last_s = gap_s / steps if item.step_s is None and gap_s is not None else item.step_s
             if self._saving:
                 self._saved(steps, gap_s)
             elif not self._timed and gap_s is not None and gap_s > 0.0:
@@ -182,7 +191,10 @@ class Summary:
             step_s=step_s,
             step_p10_s=times.quantile(0.1),
             step_p90_s=times.quantile(0.9),
+            last_step_s=self._last_s,
+            interval=self._interval,
             slow_share=times.above(SLOW_STEP * step_s) / times.total if step_s is not None else None,
+            tokens=None if first is None or job.tokens_per_step is None else self._highest * job.tokens_per_step,
             tokens_per_s=tokens,
             mfu=(job.model_flop or 0.0) / (step_s or 1.0) / (job.peak_flop_per_s or 1.0) if known else None,
             loss=self._loss,
@@ -192,6 +204,7 @@ class Summary:
             loss_spikes=self._spikes,
             memory_bytes=self._memory,
             saves=self._saves,
+            saved_at=self._saved_at,
             stall_s=self._stalls.quantile(0.5),
             stall_share=self._stalls.total / elapsed if elapsed and self._stalls.count else None,
             restarts=self._restarts,

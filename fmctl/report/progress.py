@@ -7,28 +7,34 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from fmctl.progress.compare import compare, outside
+from fmctl.domain.hardware import Instance
+from fmctl.progress.compare import outside
 from fmctl.progress.diagnose import diagnose
-from fmctl.progress.evidence import evidence_of
 from fmctl.progress.state import Progress
 from fmctl.report.envelope import envelope
+from fmctl.report.known import NOTHING, Known, evidence, figures_of
 from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
 from fmctl.report.words import say
 
 _MORE_IS_BETTER = ("tokens_per_s", "mfu", "goodput")
+_NO_METRICS = "the log shows no reason; metrics of the nodes may (--prometheus URL)"
+_NO_REASON = "neither the log nor the metrics of the nodes show a reason"
 _TITLES = {
     "step_s": "step", "tokens_per_s": "tokens", "mfu": "MFU", "memory_bytes": "memory", "power_w": "power",
     "save_stall_s": "stall per save", "goodput": "goodput", "wall_s": "whole run", "total_usd": "cost of the run",
 }  # fmt: skip
 
 
-def progress_answer(plan: str, row: Mapping[str, Any], found: Progress, architecture: str, source: str) -> Answer:
+def progress_answer(
+    plan: str, row: Mapping[str, Any], found: Progress, instance: Instance, source: str, known: Known = NOTHING
+) -> Answer:
     """A run so far, each figure beside its prediction; reasons only where something is outside its interval."""
-    figures = compare(row, found, architecture=architecture)
+    figures = figures_of(row, found, instance, known)
     off = outside(figures)
     worse = [one.name for one in off if (one.verdict == "below") == (one.name in _MORE_IS_BETTER)]
-    reasons = diagnose(evidence_of(found, row)) if worse or found.errors or found.nan_steps else ()
+    reasons = diagnose(evidence(row, found, known)) if worse or found.errors or found.nan_steps else ()
     state = dataclasses.asdict(found)
+    state["finished"] = found.finished
     state["late_s"] = {str(rank): late for rank, late in found.late_s.items()}
     result = {
         "plan": plan,
@@ -38,9 +44,12 @@ def progress_answer(plan: str, row: Mapping[str, Any], found: Progress, architec
         "outside": [one.name for one in off],
         "worse": worse,
         "reasons": [one.as_dict() for one in reasons],
+        "metrics": None if known.measured is None else known.measured.as_dict(),
+        "spent_usd": known.spent_usd,
     }
-    document = envelope("progress", result, inputs={"plan": plan, "source": source})
-    return Answer(document, document["result"]["figures"], lambda: _report(document))
+    warnings = known.all_warnings()
+    document = envelope("progress", result, inputs={"plan": plan, "source": source}, warnings=warnings)
+    return Answer(document, document["result"]["figures"], lambda: _report(document), tuple(document["warnings"]))
 
 
 def _report(document: Document) -> Report:
@@ -58,21 +67,26 @@ def against_the_plan(result: Mapping[str, Any]) -> list[Section]:
     titles = (Column(""), Column("measured", "right"), Column("predicted", "right"))
     columns = (*titles, Column("80 %", keep=1), Column(""))
     sections = [Section("Against the plan", Table(columns, rows))]
+    metrics = result.get("metrics")  # older records have none
     if result["reasons"]:
-        sections.append(Section("Why", _reasons(result["reasons"])))
+        sections.append(Section("Why", _reasons(result["reasons"], metrics)))
     elif result["worse"]:
-        sections.append(Section(lines=("the log shows no reason; node metrics would (fmctl observe render)",)))
+        sections.append(Section(lines=(_NO_REASON if metrics and metrics["values"] else _NO_METRICS,)))
     return sections
 
 
-def _reasons(found: Sequence[Mapping[str, Any]]) -> Table:
-    rows = tuple((r["name"], f"{r['score']:.0%}", _because(r), r["advice"]) for r in found)
+def _reasons(found: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any] | None) -> Table:
+    where = {} if metrics is None else metrics["where"]
+    rows = tuple((r["name"], f"{r['score']:.0%}", _because(r, where), r["advice"]) for r in found)
     why = (Column("likeliest reason"), Column("of the time", "right"), Column("because", keep=2), Column("try", keep=1))
     return Table(why, rows)
 
 
-def _because(reason: Mapping[str, Any]) -> str:
-    return ", ".join(f"{value['name']} {value['measured']:.4g}" for value in reason["values"])
+def _because(reason: Mapping[str, Any], where: Mapping[str, str]) -> str:
+    return ", ".join(
+        f"{value['name']} {value['measured']:.4g}" + (f" ({where[value['name']]})" if value["name"] in where else "")
+        for value in reason["values"]
+    )
 
 
 def _facts(state: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -85,9 +99,18 @@ def _facts(state: Mapping[str, Any]) -> list[tuple[str, ...]]:
     if state["errors"]:
         kinds = ", ".join(f"{n} {kind}" for kind, n in state["errors"].items())
         rows.append(("errors", str(sum(state["errors"].values())), kinds))
-    if state["finish_s"] is not None:
-        rows.append(("finish", f"{datetime.fromtimestamp(state['finish_s'], UTC):%Y-%m-%d %H:%M} UTC", "at this pace"))
+    if state.get("finished"):
+        rows.append(("finished", "" if state["last_at"] is None else _moment(state["last_at"]), ""))
+    elif state["finish_s"] is not None:
+        rows.append(("finish", _moment(state["finish_s"]), "at this pace"))
     return rows
+
+
+def _moment(at: float) -> str:
+    try:
+        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):  # at this pace in no year that has a number
+        return "never"
 
 
 def _said(figure: Mapping[str, Any], which: str) -> str:
@@ -103,4 +126,5 @@ def _interval(figure: Mapping[str, Any]) -> str:
 
 
 def _verdict(figure: Mapping[str, Any]) -> str:
-    return figure["why"] or "" if figure["verdict"] == "unknown" else str(figure["verdict"])
+    why = figure["why"] or ""
+    return why if figure["verdict"] == "unknown" else f"{figure['verdict']}; {why}" if why else str(figure["verdict"])

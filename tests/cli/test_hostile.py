@@ -45,6 +45,7 @@ def options() -> list[tuple[str, dict[str, Any]]]:
 CONSENT = {
     "launch": ("--yes", "--max-hours", "2"), "teardown": ("live", "--yes"), "extend": ("--yes",),
     "cancel": ("--yes",), "progress": ("--log", "train.log"), "note": ("--text", "words"),
+    "observe export": ("--log", "train.log", "--once"),
 }  # fmt: skip
 
 

@@ -104,6 +104,7 @@ def _node(node: int, t: float, fault: Fault, run: str) -> Iterator[Sample]:
     yield "node_memory_MemTotal_bytes", {}, 2e12
     yield "node_filesystem_avail_bytes", {"fstype": "lustre", "mountpoint": "/fsx"}, 4e12
     yield "node_filesystem_size_bytes", {"fstype": "lustre", "mountpoint": "/fsx"}, 7e12
+    yield "node_pressure_io_waiting_seconds_total", {}, 0.02 * t
     yield "node_filesystem_avail_bytes", {"fstype": "ext4", "mountpoint": "/boot"}, 1.0
     yield "node_filesystem_size_bytes", {"fstype": "ext4", "mountpoint": "/boot"}, 1e9
 
@@ -114,6 +115,7 @@ def _dcgm(node: int, t: float, fault: Fault, run: str) -> Iterator[Sample]:
         yield "DCGM_FI_DEV_GPU_UTIL", of, 92 + 5 * math.sin(t / 30 + node + gpu)
         yield "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", of, 0.45 + 0.02 * math.sin(t / 17 + gpu)
         yield "DCGM_FI_DEV_POWER_USAGE", of, 650.0
+        yield "DCGM_FI_DEV_POWER_MGMT_LIMIT", of, 700.0
         yield "DCGM_FI_DEV_GPU_TEMP", of, 61.0
         yield "DCGM_FI_DEV_SM_CLOCK", of, 1755.0 - 40 * gpu
         yield "DCGM_FI_DEV_FB_USED", of, 70_000.0
@@ -133,7 +135,8 @@ def _efa(node: int, t: float, fault: Fault, run: str) -> Iterator[Sample]:
         of = {"device": f"rdmap{device}", "port": "1"}
         yield "node_amazonefa_tx_bytes", of, t * 1e10
         yield "node_amazonefa_rx_bytes", of, t * 1e10
-        for name in ("rx_drops", "rdma_read_wr_err", "rdma_write_wr_err"):
+        yield "node_amazonefa_tx_pkts", of, t * 1.2e6
+        for name in ("rx_drops", "rdma_read_wr_err", "rdma_write_wr_err", "retrans_pkts", "retrans_bytes"):
             yield f"node_amazonefa_{name}", of, 7.0
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fmctl.adapters.prometheus import Access, Prometheus, access
+from fmctl.adapters.prometheus import Access, Prometheus, access, sigv4_region
 from fmctl.errors import FmctlError, OperationFailed, PermissionDenied, ServiceUnavailable, UsageError
 
 SECRET = "s3cr3t-t0ken"
@@ -246,3 +246,17 @@ def test_alerts_are_typed() -> None:
         (one,) = Prometheus(told.url).alerts()
     assert (one.name, one.state, one.value) == ("A", "firing", 1.0)
     assert one.active_at == datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("url", "region"),
+    [
+        ("https://aps-workspaces.us-west-2.amazonaws.com/workspaces/ws-1", "us-west-2"),
+        ("https://aps-workspaces.us-west-2.amazonaws.com.evil.example/", None),
+        ("https://evil.example/aps-workspaces.us-west-2.amazonaws.com", None),
+        ("http://127.0.0.1:9090", None),
+        ("http://[", None),
+    ],
+)
+def test_requests_are_signed_for_amazons_own_hosts_alone(url: str, region: str | None) -> None:
+    assert sigv4_region(url) == region

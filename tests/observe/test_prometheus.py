@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-import socket
-import subprocess
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -19,17 +18,20 @@ from typing import Any
 import pytest
 import yaml
 
-from fmctl.adapters.prometheus import Prometheus
-from fmctl.errors import ServiceUnavailable, UsageError
+from fmctl.adapters.prometheus import Answer, Prometheus
+from fmctl.errors import UsageError
+from fmctl.observe.measured import Window, measure
 from fmctl.observe.render import DASHBOARD, PROMETHEUS, RULES, as_yaml, render
-from fmctl.observe.scrape import EXPORTERS, SLURM_JOBS, Targets
+from fmctl.observe.scrape import EXPORTERS, JOB_HEAD, SLURM_JOBS, Targets
 from fmctl.observe.watched import Settings
 from tests.observe.conftest import ROW
 from tests.observe.fake_fleet import CAP_USD, EFA, FAULTS, HEALTHY, MORE, NODES, Fault, address, serve
+from tests.observe.server import running
 
 PACE = 1 / 80
 LONGEST_S = 55.0
 QUIET_S = 4.0
+TWICE = (SLURM_JOBS, JOB_HEAD)  # the same exporters again, on other pages and nodes
 HOSTILE_RUN = "r\"1\\ {{ $x }} $y [[z]] '`"
 # (expected alerts, fault, run) of each cluster; the two healthy ones are first.
 CLUSTERS: list[tuple[set[str], Fault, str]] = [
@@ -51,15 +53,9 @@ class Seen:
     began: float
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def configured(folder: Path, ports: dict[str, int]) -> list[dict[str, str]]:
     """Every cluster rendered as users render it; their jobs in one configuration."""
-    exporters = tuple(replace(one, port=ports[one.name], path="/metrics") for one in EXPORTERS if one is not SLURM_JOBS)
+    exporters = tuple(replace(one, port=ports[one.name], path="/metrics") for one in EXPORTERS if one not in TWICE)
     jobs: list[dict[str, Any]] = []
     rendered = []
     for number, (_, _, run) in enumerate(CLUSTERS):
@@ -82,32 +78,10 @@ def seen(prometheus: str, open_loopback: None, tmp_path_factory: pytest.TempPath
     names = tuple({one.name: None for one in EXPORTERS})
     with serve(clusters, names) as ports:
         rendered = configured(folder, ports)
-        port, began = free_port(), time.time()
-        command = [
-            prometheus, f"--config.file={folder / PROMETHEUS}", f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
-        ]  # fmt: skip
-        with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
-            try:
-                server = Prometheus(f"http://127.0.0.1:{port}")
-                waited(server, process, folder / "log")
-                fired, annotations = watch(server)
-                yield Seen(server, fired, annotations, rendered, began)
-            finally:
-                process.terminate()
-
-
-def waited(server: Prometheus, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until it is ready."""
-    for _ in range(150):
-        assert process.poll() is None, log.read_text()
-        try:
-            if server.ready():
-                return
-        except ServiceUnavailable:
-            pass
-        time.sleep(0.1)
-    raise AssertionError("Prometheus did not get ready: " + log.read_text())
+        began = time.time()
+        with running(prometheus, folder) as (server, _):
+            fired, annotations = watch(server)
+            yield Seen(server, fired, annotations, rendered, began)
 
 
 def watch(server: Prometheus) -> tuple[dict[str, set[str]], dict[str, dict[str, str]]]:
@@ -198,6 +172,25 @@ def test_scalars_and_nothing(seen: Seen) -> None:
     assert seen.server.instant("nothing_of_that_name").series == ()
     (nan,) = seen.server.instant("0 / vector(0)").series
     assert math.isnan(nan.values[0])
+
+
+def test_a_run_is_measured_by_what_rules_recorded_as_by_what_exporters_say(seen: Seen) -> None:
+    """Every other test of measured runs is without rules; here they are installed, and change nothing."""
+
+    class WithoutRules:
+        def instant(self, query: str, at: float | None = None) -> Answer:
+            return seen.server.instant(re.sub(r"\bfmctl:[a-z_]+:[a-z_]+", "absent", query), at)
+
+    window = Window(seen.began + 6, time.time())
+    hot = f"c{next(n for n, (_, fault, _) in enumerate(CLUSTERS) if fault is FAULTS['GpuThermalThrottling'])}"
+    for cluster in ("c0", hot):
+        found, bare = (measure(one, cluster, window, 4, 700.0) for one in (seen.server, WithoutRules()))
+        assert found.warnings == bare.warnings == ()
+        assert (
+            found.values == pytest.approx(bare.values, rel=0.05, abs=0.03) and found.where.keys() == bare.where.keys()
+        )
+        assert found.gpu_power_w == bare.gpu_power_w == 2600.0
+    assert found.values["thermal_share"] > 0.9 and found.where["thermal_share"].endswith("GPU 0")
 
 
 def test_a_query_that_is_none_says_why(seen: Seen) -> None:

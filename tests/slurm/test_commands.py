@@ -67,3 +67,30 @@ def test_no_slurm_is_one_error(fmctl: Fmctl, tmp_path: Path) -> None:
     assert "there is no squeue here" in fmctl.run("jobs").stderr
     assert fmctl.run("jobs", "--head", "ssh://").returncode == 2
     assert fmctl.run("jobs", "--head", "carrier-pigeon").returncode == 2
+
+
+def test_a_job_is_followed_line_by_line_until_it_is_over(fmctl: Fmctl, slurm: Any, tmp_path: Path) -> None:
+    """A job that logs lines of JSON (simulated); each is shown before the next is written."""
+    plan = tmp_path / "plan.json"
+    words = ("plan", "llama-3.1-8b", "--tokens", "10B", "--nodes", "1", "--instances", "p5.48xlarge", "-o", "json")
+    plan.write_text(fmctl.run(*words).stdout)
+    script, go = tmp_path / "job.sh", tmp_path / "go"
+    script.write_text(
+        "#!/bin/bash\n"
+        'for step in $(seq 1 4); do echo "{\\"step\\": $step, \\"step_time_s\\": 4.0, \\"at\\": $(date +%s)}"\n'
+        f"while [ ! -e {go}.$step ]; do sleep 0.1; done; done\n"
+    )
+    number = slurm("sbatch", "--parsable", f"--chdir={tmp_path}", "--output=%j.out", str(script)).strip()
+    slurm.wait((tmp_path / f"{number}.out").exists)
+    command = [sys.executable, "-m", "fmctl", "progress", str(plan), "--job", number, "--follow"]
+    with subprocess.Popen(command, env=fmctl.env, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        last = 0
+        while last < 4:
+            document = json.loads(following.stdout.readline())
+            last = document["result"]["state"]["last_step"] or 0
+            if last:
+                (tmp_path / f"go.{last}").touch()
+        assert document["result"]["state"]["records"] == 4
+        following.communicate(timeout=40)  # Slurm is asked every ten seconds whether the job is over
+        assert following.returncode == 0

@@ -76,8 +76,12 @@ def test_what_is_not_known_says_why() -> None:
     assert unplanned["power_w"].why == "power was not metered"
 
 
-def test_what_was_spent_counts_where_it_is_known() -> None:
-    assert by_name(run(), spent_usd=1000.0)["total_usd"].verdict == "above"
+def test_what_was_spent_counts_where_it_is_known_and_what_is_left_at_its_price() -> None:
+    half_s = 499 * 4.0 / (500 * 4.0 / 2050.0)  # steps that are left, at the goodput so far
+    found = by_name(run(), spent_usd=1000.0)["total_usd"]
+    assert (found.verdict, found.measured) == ("above", pytest.approx(1000.0 + 360.0 * half_s / 3600.0, rel=0.01))
+    cheaper = by_name(run(), spent_usd=1000.0, usd_per_h=36.0)["total_usd"]
+    assert cheaper.measured == pytest.approx(1000.0 + 36.0 * half_s / 3600.0, rel=0.01)
 
 
 def test_memory_is_held_against_what_the_framework_counts() -> None:
@@ -90,3 +94,10 @@ def test_a_log_that_begins_late_forecasts_the_whole_run() -> None:
     late.add_all(Record(step, step * 4.0, 4.0) for step in range(400, 600))
     assert late.progress().wall_s == pytest.approx(4000.0, rel=0.01)
     assert replace(late.progress(), step_s=None).step_s is None
+
+
+def test_a_run_of_a_document_is_read_back_and_an_older_one_lacks_what_is_new() -> None:
+    held = {name: getattr(run(), name) for name in Progress.__slots__}
+    assert {name: getattr(Progress.from_dict(held | {"finished": True}), name) for name in held} == held
+    older = Progress.from_dict({name: held[name] for name in ("records", "last_step", "total_steps")})
+    assert (older.records, older.saved_at, older.finished) == (held["records"], None, False)

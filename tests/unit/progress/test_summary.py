@@ -189,3 +189,26 @@ def test_memory_does_not_grow_with_the_run() -> None:
         assert run(20_000, 60_000) < before + 100_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("first", "every", "steps", "finished"),
+    [
+        (1, 1, 1000, True), (1, 1, 999, False),
+        (0, 1, 1000, True), (0, 1, 999, False),  # counted from 0: ends with 999
+        (10, 10, 100, True), (10, 10, 99, False),
+        (7, 7, 142, True), (7, 7, 141, False),  # 994 is the last record that 1000 steps have
+    ],
+)  # fmt: skip
+def test_a_run_is_finished_when_no_record_is_to_come(first: int, every: int, steps: int, finished: bool) -> None:
+    found = summed(*(Record(first + i * every, i * 4.0 * every, 4.0) for i in range(steps)))
+    assert found.finished is finished
+
+
+def test_the_last_step_and_the_last_save() -> None:
+    items = [*steady(1, 5), Event("saving", 20.0, 5), Event("saved", 31.0, 5), *steady(6, 3, 40.0, 6.0)]
+    assert (summed(*items).last_step_s, summed(*items).saved_at) == (6.0, 31.0)
+    assert summed(*steady(1, 5), Event("saved", None, 5)).saved_at == 16.0  # the line before it
+    assert summed(*steady(1, 5), Event("saving", 20.0, 5)).saved_at is None
+    untimed = [record._replace(step_s=None) for record in steady(10, 3)]
+    assert summed(*untimed, Record(22, 28.0)).last_step_s == 2.0
