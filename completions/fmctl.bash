@@ -764,6 +764,9 @@ _fmctl() {
     "fmctl report")
       case "$prev" in
         --log) :; return ;;
+        --prometheus) :; return ;;
+        --metrics-cluster) :; return ;;
+        --since) :; return ;;
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
@@ -774,7 +777,7 @@ _fmctl() {
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--log --offline --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
+        _fmctl_words '--log --offline --prometheus --metrics-cluster --since --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
       else
         _fmctl_values runs
       fi

@@ -799,6 +799,9 @@ _fmctl() {
     "fmctl report")
       case "$prev" in
         --log) :; return ;;
+        --prometheus) :; return ;;
+        --metrics-cluster) :; return ;;
+        --since) :; return ;;
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
@@ -809,7 +812,7 @@ _fmctl() {
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--log:Its log on this machine; by default it is asked of the head node' '--offline:As last brought up to date; ask nobody.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--log:Its log on this machine; by default it is asked of the head node' '--offline:As last brought up to date; ask nobody.' '--prometheus:Prometheus with metrics of the nodes' '--metrics-cluster:Label `cluster` there; --clusters or the plans unless said' '--since:So long back from the logs end; all of it unless said' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_values runs

@@ -21,6 +21,7 @@ from fmctl.errors import FmctlError, OperationTimeout, ServiceUnavailable, Unrea
 from fmctl.units import parse_count, parse_duration_s
 
 if TYPE_CHECKING:
+    from fmctl.cli.services import Services
     from fmctl.cluster.records import Record
     from fmctl.observe.measured import Measured, Source
     from fmctl.progress.feeds import Feed
@@ -275,12 +276,6 @@ def _beside(
     ctx: typer.Context, usual: str, row: Mapping[str, Any], run: Run, nodes: Nodes, settings: Settings, aws: Aws
 ) -> Beside:
     """usual: the cluster's name as `observe render` makes it from the plan's."""
-    from fmctl.domain.checked import checked
-
-    url = nodes.prometheus if nodes.prometheus is not None else settings.text("prometheus_url")
-    label = nodes.metrics_cluster or run.cluster or usual
-    since_s = None if nodes.since is None else parse_duration_s(nodes.since, what="--since")
-    source = None if url is None else ctx.obj.prometheus(url)
     record, warnings = None, []
     if run.cluster is not None:
         from fmctl.cluster.records import check_name, read_record
@@ -290,4 +285,19 @@ def _beside(
             record = read_record(ctx.obj.operations.store(settings, aws.options()), run.cluster)
         except FmctlError as error:
             warnings.append(f"what {run.cluster} has cost is not known: {error.what}")
-    return Beside(row, source, checked("cluster", label, "cluster name"), since_s, record, ctx.obj.now, tuple(warnings))
+    return beside_for(row, run.cluster or usual, nodes, record, (ctx.obj, settings), tuple(warnings))
+
+
+def beside_for(
+    row: Mapping[str, Any], cluster: str, nodes: Nodes, record: "Record | None", asked: "tuple[Services, Settings]",
+    warnings: tuple[str, ...] = (),
+) -> Beside:  # fmt: skip
+    """What is known beside the log of a run on that cluster. Raises UsageError."""
+    from fmctl.domain.checked import checked
+
+    services, settings = asked
+    url = nodes.prometheus if nodes.prometheus is not None else settings.text("prometheus_url")
+    since_s = None if nodes.since is None else parse_duration_s(nodes.since, what="--since")
+    source = None if url is None else services.prometheus(url)
+    label = checked("cluster", nodes.metrics_cluster or cluster, "cluster name")
+    return Beside(row, source, label, since_s, record, services.now, warnings)

@@ -3,7 +3,7 @@
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 from typer import Argument, Option
 
 from fmctl.cli.consent import Aws, Where, head_named
+from fmctl.cli.followed import Nodes
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.streams import write_stderr
@@ -40,11 +41,13 @@ class Seen:
     offline: Annotated[bool, Option("--offline", help="As last brought up to date; ask nobody.")] = False
 
 
-def report(ctx: typer.Context, run_name: _RunName, seen: Seen, aws: Aws, out: Output, head: Where = None) -> None:
+def report(
+    ctx: typer.Context, run_name: _RunName, seen: Seen, nodes: Nodes, aws: Aws, out: Output, head: Where = None
+) -> None:
     """What ran, who started it, when, from which artefacts, what it reused, what it cost, and how it held to its plan.
 
-    Brought up to date first: job and log are asked of the cluster's head node where that answers. -o md and -o html
-    write it with its curves; the page needs nothing else and nobody's network.
+    Brought up to date first: job and log are asked of the cluster's head node where that answers, power and reasons of
+    --prometheus. -o md and -o html write it with its curves; the page needs nothing else and nobody's network.
     """
     settings = settings_for(out)
     from fmctl.cluster.runs import read_run, read_runs
@@ -52,7 +55,7 @@ def report(ctx: typer.Context, run_name: _RunName, seen: Seen, aws: Aws, out: Ou
 
     if seen.offline and seen.log is not None:
         raise UsageError("--offline and --log exclude each other", why="a log is something to ask")
-    reach = Reach(ctx.obj, settings, aws, head_named(head, settings))
+    reach = Reach(ctx.obj, settings, aws, head_named(head, settings), nodes)
     store = reach.store()
     run = read_run(store, run_name)
     warnings: tuple[str, ...] = ()
@@ -86,12 +89,13 @@ def note(
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Reach:
-    """How runs and their clusters are reached. how: to a head node."""
+    """How runs, their clusters and metrics are reached. how: to a head node."""
 
     services: "Services"
     settings: Settings
     aws: Aws
     how: str
+    nodes: Nodes = field(default_factory=Nodes)
 
     def store(self) -> "StateStore":
         """Where records are kept."""
@@ -120,18 +124,19 @@ def _brought_up(run: "Run", reach: Reach, store: "StateStore", log: str | None) 
     if run.job is None:
         return run, (f"{run.name} has no job: its submission was refused or lost; fmctl submit tries again",)
     try:
-        found = _read(run, store, reach.services, None if log is not None else reach.head(run.cluster), log)
+        found, warnings = _read(run, store, reach, log)
     except FmctlError as error:
         if log is not None:
             raise
         why = f"{error.what}{f': {error.why}' if error.why else ''}"
         return run, (f"{run.name} is as of {run.seen_at or 'its submission'}: {why}",)
     write_run(store, found)
-    return found, ()
+    return found, warnings
 
 
-def _read(run: "Run", store: "StateStore", services: "Services", head: "Head | None", log: str | None) -> "Run":
-    """The run with what job and log say now."""
+def _read(run: "Run", store: "StateStore", reach: Reach, log: str | None) -> tuple["Run", tuple[str, ...]]:
+    """The run with what job, log and metrics say now, and what could not be had."""
+    from fmctl.cli.followed import beside_for
     from fmctl.cluster.records import read_record
     from fmctl.cluster.runs import cost_of, energy_of, job_facts, job_of_facts, parent_of, read_runs, with_cluster
     from fmctl.progress.chronicle import Chronicle
@@ -143,25 +148,30 @@ def _read(run: "Run", store: "StateStore", services: "Services", head: "Head | N
     known: Any = run.job
     parser = Parser(job_of(run.row), source=log or f"job {known['id']}")
     summary, kept = Summary(parser.job), Chronicle()
-    job, items = _job_and_log(run, head, log, parser)
+    job, items = _job_and_log(run, None if log is not None else reach.head(run.cluster), log, parser)
     summary.add_all(kept.listening(items))
     told = kept.as_dict()
     if job is None:
         job = job_of_facts(known, told["starts"])
     record = read_record(store, run.cluster) if run.cluster in _clusters(store) else None
-    instance = services.catalogue.load_instance(run.row["instance"])
-    answer = progress_answer(run.plan, run.row, summary.progress(), instance, parser.source)
-    now: datetime = services.now()
+    instance = reach.services.catalogue.load_instance(run.row["instance"])
+    progress = summary.progress()
+    beside = beside_for(run.row, run.cluster, reach.nodes, record, (reach.services, reach.settings))
+    beside.limit_w = instance.accelerator.power_w
+    metrics = beside.known(beside.measure(progress), progress.last_at)
+    answer = progress_answer(run.plan, run.row, progress, instance, parser.source, metrics)
+    power = next(one for one in answer.document["result"]["figures"] if one["name"] == "power_w")
+    now: datetime = reach.services.now()
     found = replace(
         with_cluster(run, record),
         job={**known, **{k: v for k, v in job_facts(job).items() if v is not None}},
         log=told,
         measured=answer.document["result"],
         cost=cost_of(run.row, told["starts"], record),
-        energy=energy_of(run.row, told["starts"], None),
+        energy=energy_of(run.row, told["starts"], power["measured"]),
         seen_at=now.isoformat(timespec="seconds"),
     )
-    return replace(found, parent=parent_of(found, read_runs(store)))
+    return replace(found, parent=parent_of(found, read_runs(store))), answer.warnings
 
 
 def _job_and_log(

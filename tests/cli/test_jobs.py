@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from fmctl.adapters.ports import Reservation
 from fmctl.documents.run import ReportDocument, RunDocument
-from fmctl.errors import PermissionDenied
+from fmctl.errors import PermissionDenied, ServiceUnavailable
 
 SITE = """\
 region: us-east-1
@@ -182,3 +183,15 @@ def test_the_end_of_a_capacity_block_is_asked_of_aws(ops: Any) -> None:
     assert until()[-1] == "JOB_USABLE_UNTIL=2026-11-30T00:00:00Z"
     held.reserved = PermissionDenied("not allowed", why="AccessDenied", next="ask")
     assert "is not known" in ops.ok(*block).err
+
+
+def test_a_prometheus_that_does_not_answer_is_a_warning_of_the_report(ops: Any) -> None:
+    class NoAnswer:
+        def instant(self, query: str, at: float | None = None) -> Any:
+            raise ServiceUnavailable("Prometheus cannot be reached", why="refused", next="check the address")
+
+    ops.services = replace(ops.services, prometheus=lambda url: NoAnswer())
+    ops.ok("submit", "a1")
+    ran = ops.ok("report", "a1-1", "--prometheus", "http://127.0.0.1:9", "--since", "1h", "--json").json()
+    assert "cannot be reached" in " ".join(ran["warnings"])
+    assert ran["result"]["run"]["energy"]["metered"] is False
