@@ -22,6 +22,9 @@ _BUS_SHARE = 0.7  # assumed: the collectives' model is good to 4-9 %; a node tha
 # GPUDirect, buffers, topology file). Source: awslabs/awsome-distributed-ai, EFA cheat sheet; aws-ofi-nccl platform-aws.
 _EFA = {"FI_EFA_USE_HUGE_PAGE": "0"}
 _NETWORK = {"NCCL_SOCKET_IFNAME": "^docker,lo,veth", "NCCL_DEBUG": "WARN"}
+# Links that `nvidia-smi nvlink -s` lists with a rate. Source: NVIDIA A100, H100 and Blackwell architecture papers: 600,
+# 900 and 1,800 GB/s a GPU at 50, 50 and 100 GB/s a link. What is not listed here is not counted.
+_NVLINKS = {"ampere": 12, "hopper": 18, "blackwell": 18, "blackwell-ultra": 18}
 _ENTRIES = {
     "megatron-lm": "pretrain_gpt.py", "megatron-bridge": "scripts/training/run_recipe.py",
     "torchtitan": "torchtitan.train", "nanotron": "run_train.py", "megatron-deepspeed": "pretrain_gpt.py",
@@ -79,6 +82,8 @@ def _care(spec: ClusterSpec, run: Run, instance: Instance) -> Iterator[tuple[str
     """What health check, hang detection and the last save go by; a rate is left empty where there is no network."""
     known = spec.efa or spec.nodes == 1
     yield "JOB_HEALTH", "1"
+    linked = gpus_per_node(instance) > 1
+    yield "JOB_NVLINKS_PER_GPU", str(_NVLINKS.get(instance.accelerator.architecture, 0) if linked else 0)
     # How many interfaces an UltraServer's instances have is not published for sure (4 or 8): they are not counted.
     yield "JOB_EFA_PER_NODE", str(instance.efa_interfaces if spec.efa and not instance.member_type else 0)
     rates = (bus_bytes_per_s(instance, spec.nodes * instance.member_count), bus_bytes_per_s(instance, 2))

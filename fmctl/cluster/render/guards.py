@@ -27,13 +27,19 @@ drain() {
 }
 """
 HEALTH = """\
-# One line per node that lacks GPUs or EFA interfaces: its name and what it lacks.
+# One line per node that lacks GPUs, NVLinks or EFA interfaces: its name and what it lacks.
 # shellcheck disable=SC2016
 lacking() {
   srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpu-bind=none bash -c '
     PATH=$PATH:/opt/amazon/efa/bin
     gpus=$(nvidia-smi -L 2>/dev/null | grep -c "^GPU " || true)
     if [ "$gpus" != "$JOB_GPUS_PER_NODE" ]; then echo "$SLURMD_NODENAME $gpus of $JOB_GPUS_PER_NODE GPUs"; exit; fi
+    all=$(nvidia-smi nvlink -s 2>/dev/null | grep "Link [0-9]" || true) want=$((${JOB_NVLINKS_PER_GPU:-0} * gpus))
+    links=$(grep -c "GB/s" <<<"$all" || true)
+    if [ -n "$all" ] && [ "$want" -gt 0 ] && [ "$links" != "$want" ]; then
+      echo "$SLURMD_NODENAME $links of $want NVLinks"
+      exit
+    fi
     if [ "${JOB_EFA_PER_NODE:-0}" -gt 0 ] && command -v fi_info >/dev/null; then
       efa=$(fi_info -p efa 2>/dev/null | sed -n "s/^ *domain: *//p" | sed "s/-[a-z]*$//" | sort -u | grep -c . || true)
       [ "$efa" = "$JOB_EFA_PER_NODE" ] || echo "$SLURMD_NODENAME $efa of $JOB_EFA_PER_NODE EFA interfaces"

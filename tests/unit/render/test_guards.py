@@ -100,6 +100,7 @@ scontrol() { [ "$1" = show ] && printf '%s\\n' n1 n2 n3 n4 || echo "scontrol $*"
 scancel() { echo "scancel $*"; }
 sudo() { return 1; }
 timeout() { shift; "$@"; }
+export JOB_NVLINKS_PER_GPU=18
 export SLURM_JOB_ID=7 SLURM_JOB_NUM_NODES=4 JOB_GPUS_PER_NODE=8 JOB_EFA_PER_NODE=32 JOB_BUS_SHARE=0.7
 export JOB_BUS_GB_PER_S=300 JOB_PAIR_GB_PER_S=350 JOB_ALL_REDUCE=all_reduce_perf
 hosts=(n1 n2 n3 n4)
@@ -168,9 +169,13 @@ def test_what_nodes_have_is_counted_on_the_nodes(tmp_path: Path) -> None:
     cards = "\n".join(
         f"provider: efa\n    fabric: efa\n    domain: rdmap{i}s0-{end}" for i in range(32) for end in ("rdm", "dgrm")
     )
-    for name, text in (("nvidia-smi", gpus), ("fi_info", cards)):
-        (tools / name).write_text(f"#!/bin/sh\ncat <<'X'\n{text}\nX\n")
+    link = "\n".join(f"\t Link {i}: 26.562 GB/s" for i in range(18))
+    links = "\n".join(f"GPU {i}: NVIDIA H100 80GB HBM3 (UUID: GPU-{i})\n{link}" for i in range(8))
+    smi = f"""case "$*" in *nvlink*) cat "$0.links" ;; *) cat <<'X'\n{gpus}\nX\n;; esac"""
+    for name, text in (("nvidia-smi", smi), ("fi_info", f"cat <<'X'\n{cards}\nX")):
+        (tools / name).write_text(f"#!/bin/sh\n{text}\n")
         (tools / name).chmod(0o755)
+    (tools / "nvidia-smi.links").write_text(links)
     fake = 'srun() { while [ "$1" != bash ]; do shift; done; SLURMD_NODENAME=n1 "$@"; }\nexport SLURMD_NODENAME=n1\n'
     text = f"set -euo pipefail\n{AGAIN}{HEALTH}{CALLS}{fake}lacking"
     path = f"{tools}:/usr/bin:/bin"
@@ -181,6 +186,11 @@ def test_what_nodes_have_is_counted_on_the_nodes(tmp_path: Path) -> None:
         env={"PATH": path}, check=False,
     )  # fmt: skip
     assert done.stdout == "n1 32 of 16 EFA interfaces\n"
+    inactive = links.replace("Link 3: 26.562 GB/s", "Link 3: <inactive>", 2)
+    for shown, said in ((inactive, "n1 142 of 144 NVLinks\n"), ("", "")):  # what a driver does not list is not counted
+        (tools / "nvidia-smi.links").write_text(shown)
+        done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, env={"PATH": path}, check=False)
+        assert done.stdout == said
 
 
 def test_a_network_as_predicted_is_fit() -> None:
