@@ -195,3 +195,20 @@ def test_a_prometheus_that_does_not_answer_is_a_warning_of_the_report(ops: Any) 
     ran = ops.ok("report", "a1-1", "--prometheus", "http://127.0.0.1:9", "--since", "1h", "--json").json()
     assert "cannot be reached" in " ".join(ran["warnings"])
     assert ran["result"]["run"]["energy"]["metered"] is False
+
+
+def test_teardown_reads_the_runs_a_last_time(ops: Any) -> None:
+    run = ops.ok("submit", "a1", "--cluster-name", "live", "--json").json()["result"]["run"]
+    texts = ops.services.operations.texts
+    assert RunDocument.model_validate_json(texts[f"runs/{run}.json"]).log is None
+    ops.ok("teardown", "live", "--yes")
+    kept = RunDocument.model_validate_json(texts[f"runs/{run}.json"])
+    assert kept.log is not None
+    assert kept.seen_at is not None
+
+
+def test_a_head_node_that_is_gone_does_not_keep_a_cluster_alive(ops: Any) -> None:
+    ops.ok("submit", "a1", "--cluster-name", "live")
+    ops.services.operations.shell.gone = True
+    ran = ops.ok("teardown", "live", "--yes")
+    assert "does not answer" in ran.err
