@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import posixpath
 from collections.abc import Mapping
 
@@ -14,7 +15,8 @@ from fmctl.errors import OperationFailed, ServiceUnavailable, UnknownName
 _FILE_MODE = "0644"
 # Whole or not at all, also for a job that reads the file while it is replaced.
 _WRITE = 'cat > "$0.new" && chmod "$1" "$0.new" && mv -f -- "$0.new" "$0"'
-_READ = 'tail -c "+$1" -- "$0" | head -c "$2" | base64 -w0'
+# Packed before it is spelled: Session Manager gives back 24,000 characters at once, and logs shrink to an eighth.
+_READ = 'tail -c "+$1" -- "$0" | head -c "$2" | gzip -c | base64 -w0'
 # From inside the folder: a job's SLURM_SUBMIT_DIR is where sbatch was called, whatever --chdir says.
 _SUBMIT = 'cd -- "$0" && exec sbatch --parsable "$@"'
 _MOST_BYTES = 256 * 1024
@@ -94,7 +96,7 @@ class Slurm:
         size = int(self.head.run(["stat", "-c", "%s", "--", path]).strip() or 0)
         begin = max(size - most, 0) if offset < 0 else min(offset, size)
         packed = self.head.run(["bash", "-c", _READ, path, str(begin + 1), str(most)])
-        found = base64.b64decode(packed)
+        found = gzip.decompress(base64.b64decode(packed))
         return found, begin + len(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -280,7 +281,7 @@ class FakeHead:
         if command[0] == "stat":
             return "6\n"
         if command[0] == "bash" and "base64" in command[2]:
-            return base64.b64encode(b"step 1"[int(command[4]) - 1 :]).decode()
+            return base64.b64encode(gzip.compress(b"step 1"[int(command[4]) - 1 :])).decode()
         return self.said.get(command[0], "")
 
 

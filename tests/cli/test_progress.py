@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def test_the_log_of_a_job_on_the_cluster(real: Any, monkeypatch: pytest.MonkeyPa
         if command[0] == "stat":
             return str(len(text))
         begin, most = int(command[4]) - 1, int(command[5])
-        return base64.b64encode(text[begin : begin + min(most, 1000)]).decode()  # small pieces cut lines
+        return base64.b64encode(gzip.compress(text[begin : begin + min(most, 1000)])).decode()  # small pieces cut lines
 
     class Head:
         label = "recorded"
