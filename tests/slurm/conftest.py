@@ -90,6 +90,16 @@ class Cluster:
         (self.base / f"spool.{name}").mkdir(exist_ok=True)
         self.daemons[f"slurmd{node}"] = _daemon(["slurmd", "-D", "-N", name, "-f", str(self.base / "slurm.conf")])
 
+    def resume(self, node: int) -> None:
+        """A node that came up takes jobs again; Slurm may have seen to that by itself, and then refuses to be told."""
+        name = f"nodename=gpu-st-p5-{node}"
+
+        def back() -> bool:
+            subprocess.run(["scontrol", "update", name, "state=resume"], capture_output=True, timeout=30, check=False)
+            return "State=IDLE " in self("scontrol", "--oneliner", "show", "node", f"gpu-st-p5-{node}")
+
+        self.wait(back)
+
     def wait(self, look: Any, seconds: float = 40.0) -> Any:
         """What `look` gives as soon as it is true."""
         until = time.monotonic() + seconds

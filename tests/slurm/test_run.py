@@ -95,7 +95,7 @@ def test_a_run_survives_the_loss_of_a_node(fmctl: Fmctl, slurm: Any, tmp_path: P
         slurm.wait(lambda: job()["state"] == "COMPLETED", 120)
     finally:
         slurm.start_node(lost)
-        slurm("scontrol", "update", f"nodename=gpu-st-p5-{lost}", "state=resume")
+        slurm.resume(lost)
 
     state = _it_went_on(fmctl, plan, number, (saves, saved))
 
@@ -166,7 +166,8 @@ def _the_record_holds_the_truth(fmctl: Fmctl, run: str, state: Any, truth: tuple
     assert second["facts"]["start"] == "1"
     assert "from_step" not in first["facts"]
     assert second["facts"]["from_step"] == str(saved) == str(second["loaded_step"])
-    assert (first["end"], second["end"]) == (None, "0"), "the node went with the first one's end"
+    assert second["end"] == "0"
+    assert first["end"] in (None, "143"), "where the batch script's own node was lost, its end is not on record"
     assert first["facts"]["nodes"] != second["facts"]["nodes"], "on other nodes than the one that was lost"
     assert second["facts"]["code"] == commit
     assert second["facts"]["data_manifest"].startswith(f"sha256:{listed} ")

@@ -92,7 +92,7 @@ def test_a_node_that_dies_is_named_and_its_job_put_back(there: Slurm, slurm: Any
     finally:
         there.cancel(job.id)
         slurm.start_node(1)
-        slurm("scontrol", "update", "nodename=gpu-st-p5-1", "state=resume")
+        slurm.resume(1)
         slurm.wait(lambda: not [node for node in there.nodes() if trouble(node).text], 30)
 
 
