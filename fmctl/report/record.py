@@ -270,7 +270,7 @@ def _same(one: Run, other: Run) -> bool:
     if one.files != other.files or not one.starts or not other.starts:
         return False
     sides = (one.starts[-1]["facts"], other.starts[-1]["facts"])
-    return all(sides[0].get(name) == sides[1].get(name) for name in _MADE_WITH)
+    return all(sides[0][name] == sides[1][name] for name in _MADE_WITH if all(name in side for side in sides))
 
 
 def _plots(row: Facts, log: Facts, measured: Facts | None) -> Iterator[Plot]:

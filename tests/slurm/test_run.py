@@ -76,7 +76,8 @@ def test_a_run_survives_the_loss_of_a_node(fmctl: Fmctl, slurm: Any, tmp_path: P
     before = progress()
     assert before["state"]["saves"] >= 1
     assert before["state"]["restarts"] == 0
-    assert not before["worse"], "the plan's own timing is inside the plan's intervals"
+    # Stalls go by a clock that runs 400 times as fast: a moment in which this machine was busy is minutes there.
+    assert not {"step_s", "tokens_per_s", "mfu"} & set(before["worse"]), "the plan's own timing is inside its intervals"
 
     # A node is lost: the job is put back, and says so.
     lost = int(job()["nodes"].replace("[", "").split("-")[3][0])
