@@ -92,6 +92,7 @@ COMMANDS: Mapping[str, Entry] = {
     "history": Entry("What was launched and run, and at what cost.", "clusters:history"),
     "report": Entry("All that is on record of a run.", "runs:report"),
     "note": Entry("Add quality figures or words to a run.", "runs:note"),
+    "ui": Entry("The full-screen session.", "ui:ui"),
     "config": Entry(
         "Settings, each with where its value came from.",
         children={

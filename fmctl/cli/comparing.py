@@ -38,7 +38,7 @@ def explain(ctx: typer.Context, subject: _Subject, asked: Asked, out: Output, ro
     from fmctl.report.explains import explain_answer
 
     settings = settings_for(out)
-    document = _saved(subject)
+    document = saved(subject)
     if document is not None:
         _no_options(asked)
         emit(explain_answer(document, _row(document, subject, row)), out, settings)
@@ -107,7 +107,7 @@ def _runs(a: str, b: str, settings: Settings, services: Services) -> tuple[Run, 
     return read_run(folder, a), read_run(folder, b)
 
 
-def _saved(subject: str) -> Document | None:
+def saved(subject: str) -> Document | None:
     """The document of that name or file; None where `subject` can only be a model."""
     if subject in store.plan_names():
         return _marked(store.load(subject), subject)

@@ -14,7 +14,7 @@ from fmctl.config import Settings
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.errors import NoLayout, UsageError
 from fmctl.report.answers import estimate_answer, plan_answer
-from fmctl.report.view import Answer
+from fmctl.report.view import Answer, Document
 
 
 def estimate(ctx: typer.Context, model: ModelName, asked: Asked, out: Output) -> None:
@@ -38,7 +38,7 @@ def plan(ctx: typer.Context, model: ModelName, asked: Asked, aim: Search, out: O
     """
     settings = settings_for(out)
     if aim.save is not None:
-        _check_name(aim.save, ctx.obj)
+        check_name(aim.save, ctx.obj)
     request = plan_request(model, asked, aim, settings, ctx.obj)
     found = ctx.obj.planner.search(request, progress_line(out))
     answer = plan_answer(found, request, calibrated.provenance(request, ctx.obj))
@@ -61,16 +61,23 @@ def no_layout(plan: Plan, request: PlanRequest, model: str) -> NoLayout:
     )
 
 
-def _check_name(name: str, services: Services) -> None:
-    from fmctl.cluster.store import check_name
+def check_name(name: str, services: Services) -> None:
+    """Raises UsageError where no plan can be kept under that name."""
+    from fmctl.cluster import store
 
-    check_name(name)
+    store.check_name(name)
     if name in services.catalogue.model_names():
         raise UsageError(f"'{name}' cannot be the name of a plan", why="a model has it", next=f"--save {name}-plan")
 
 
 def _save(name: str, answer: Answer, out: Output, settings: Settings, services: Services) -> None:
-    """Keep the plan: in the store that the setting names, else in the user's data folder."""
+    said = keep(name, answer.document, settings, services)
+    if not out.quiet:
+        write_stderr(f"fmctl: {said}\n")
+
+
+def keep(name: str, document: Document, settings: Settings, services: Services) -> str:
+    """Keep the plan, in the store that the setting names, else in the user's data folder; says what and where."""
     from fmctl.report.plans import saved_line
 
     at = services.now().isoformat(timespec="seconds")
@@ -78,11 +85,10 @@ def _save(name: str, answer: Answer, out: Output, settings: Settings, services: 
         from fmctl.cluster.state.plans import save_plan
 
         shared = services.operations.store(settings, {})
-        save_plan(shared, name, answer.document, at)
+        save_plan(shared, name, document, at)
         place = shared.where
     else:
         from fmctl.cluster.store import save
 
-        place = str(save(name, answer.document, at))
-    if not out.quiet:
-        write_stderr(f"fmctl: {saved_line(name, answer.document)} ({place})\n")
+        place = str(save(name, document, at))
+    return f"{saved_line(name, document)} ({place})"

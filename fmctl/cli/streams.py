@@ -59,6 +59,11 @@ def stdout_is_terminal() -> bool:
     return _is_terminal(sys.stdout)
 
 
+def stdin_is_terminal() -> bool:
+    """Whether a person types."""
+    return _is_terminal(sys.stdin)
+
+
 def stderr_is_terminal() -> bool:
     """Whether a person looks at stderr."""
     return _is_terminal(sys.stderr)

@@ -1,0 +1,145 @@
+"""`ui`: the full-screen session. Textual is imported here alone, and only once a terminal is there to fill."""
+
+# No `from __future__ import annotations` here: typer would compile each of these options from its text.
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer import Option
+
+from fmctl.cli.services import Services
+from fmctl.cli.streams import stdin_is_terminal, stdout_is_terminal, write_stderr
+from fmctl.config import Settings, resolve
+from fmctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from fmctl.tui.core import Core
+
+_Open = Annotated[
+    str | None,
+    Option("--open", metavar="KIND:NAME", help="Begin with plan:NAME, cluster:NAME or model:NAME.", show_default=False),
+]
+_READ_ONLY = Option("--read-only", help="Refuse everything that spends or destroys.")
+_DEMO = Option("--demo", help="Clusters are those of the local AWS, which is started where none runs.")
+_ASCII = Option("--ascii", help="No line drawing, nothing but ASCII.")
+_Theme = Annotated[str | None, Option("--theme", metavar="NAME", help="Colours.", show_default=False)]
+_KINDS = ("plan", "cluster", "model")
+
+
+def ui(
+    ctx: typer.Context,
+    opened: _Open = None,
+    read_only: Annotated[bool, _READ_ONLY] = False,
+    demo: Annotated[bool, _DEMO] = False,
+    ascii_only: Annotated[bool, _ASCII] = False,
+    theme: _Theme = None,
+) -> None:
+    """Plan, understand, launch and watch on a full screen; every screen shows the command that answers the same."""
+    where = _place(opened)
+    _need_terminal(where)
+    settings = resolve()
+    from fmctl.tui.core import Question
+    from fmctl.tui.worker import ProcessPlanning
+
+    planning = ProcessPlanning(_answerer())  # its imports run beside Textual's, on the other core
+    planning.ask(Question("warm", "", channel="warm"), lambda reply: None)
+    try:
+        _run(ctx.obj, settings, planning, where, (read_only, demo, ascii_only, theme))
+    finally:
+        planning.close()
+
+
+def _run(services: Services, settings: Settings, planning: Any, where: str, given: Any) -> None:
+    import gc
+
+    from fmctl.tui.app import FmctlApp
+
+    gc.enable()  # a session lives for hours, unlike the commands for which it is off
+    read_only, demo, ascii_only, theme = given
+    lab = _demo(services) if demo else None
+    core = core_of(services, settings, planning, read_only=read_only or settings.switch("read_only"), demo=demo)
+    app = FmctlApp(core, where, ascii_only=ascii_only or settings.switch("ui_ascii"), theme=theme or "")
+    try:
+        app.run()
+    finally:
+        if lab == "started":
+            services.lab.stop()
+    if app.trouble is not None:
+        from fmctl.cli.running import InternalError
+
+        raise InternalError(app.trouble.what, why=app.trouble.why, next=app.trouble.next)
+
+
+def core_of(
+    services: Services, settings: Settings, planning: Any, *, read_only: bool = False, demo: bool = False
+) -> "Core":
+    """What the session is given: the services of the commands and their answers."""
+    from fmctl.cli import ui_files
+    from fmctl.cli.choices import CHOICES
+    from fmctl.tui.core import Core
+
+    return Core(
+        settings=settings,
+        planning=planning,
+        catalogue=services.catalogue,
+        choices=CHOICES,
+        now=services.now,
+        save_plan=lambda name, document: ui_files.save_plan(name, document, settings, services),
+        models_answer=lambda: ui_files.models_answer(services),
+        model_answer=lambda name: ui_files.model_answer(name, services),
+        saved_plans=ui_files.saved_plans,
+        load_plan=ui_files.load_plan,
+        services=services,
+        read_only=read_only,
+        demo=demo,
+    )
+
+
+def _answerer() -> Any:
+    from fmctl.cli.ui_start import answer
+
+    return answer
+
+
+def _place(opened: str | None) -> str:
+    """`--open`, checked before anything is started. Raises UsageError."""
+    if opened is None:
+        return ""
+    kind, colon, name = opened.partition(":")
+    if kind not in _KINDS or not colon or not name.strip():
+        raise UsageError(
+            f"--open '{opened[:60]}' says no place", why=f"it is KIND:NAME, KIND one of {', '.join(_KINDS)}",
+            next="fmctl ui --open plan:llama",
+        )  # fmt: skip
+    return f"{'explain' if kind == 'plan' else kind}:{name.strip()}"
+
+
+def _need_terminal(where: str) -> None:
+    """Raises UsageError where there is no terminal to fill, naming the command that answers the same without one."""
+    kind, _, name = where.partition(":")
+    instead = {
+        "explain": f"fmctl explain {name}",
+        "model": f"fmctl models show {name}",
+        "cluster": f"fmctl status {name}",
+    }
+    why = None
+    if not (stdin_is_terminal() and stdout_is_terminal()):
+        why = "stdin and stdout are not both a terminal"
+    elif os.environ.get("TERM", "") in ("", "dumb") and sys.platform != "win32":
+        why = f"TERM is {os.environ.get('TERM') or 'not set'}"
+    if why is not None:
+        raise UsageError("ui needs a terminal", why=why, next=instead.get(kind, "fmctl plan llama-3.1-70b"))
+
+
+def _demo(services: Services) -> str:
+    """The local AWS as the session's account: found or started; its variables replace those of any real one."""
+    found = services.lab.status()
+    how = "found"
+    if found is None:
+        write_stderr("fmctl: starting the local AWS for the demo\n")
+        found, how = services.lab.start(0, 60.0), "started"
+    os.environ.update(found["environment"])
+    os.environ["FMCTL_SITE"] = str(found["site"])
+    return how

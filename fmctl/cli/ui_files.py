@@ -1,0 +1,51 @@
+"""What the session keeps and looks up: saved plans and models, by the functions of the commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fmctl.cli.services import Services
+from fmctl.cluster import store
+from fmctl.config import Settings
+from fmctl.report.view import Answer, Document
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def saved_plans() -> Sequence[str]:
+    """Names of the saved plans."""
+    return store.plan_names()
+
+
+def load_plan(name: str) -> Document:
+    """A saved plan; one that was changed since says so. Raises UnknownName, UnreadableFile."""
+    from fmctl.cli.comparing import saved
+    from fmctl.errors import UnknownName
+
+    document = saved(name)
+    if document is None:
+        raise UnknownName("saved plan", name, store.plan_names(), next=":plans")
+    return document
+
+
+def save_plan(name: str, document: Document, settings: Settings, services: Services) -> str:
+    """Keep a plan as `plan --save` does, and say where."""
+    from fmctl.cli.planning import check_name, keep
+
+    check_name(name, services)
+    return keep(name, document, settings, services)
+
+
+def models_answer(services: Services) -> Answer:
+    """The answer of `models list`."""
+    from fmctl.report.catalogue import models_answer
+
+    return models_answer([services.catalogue.load_model(name) for name in services.catalogue.model_names()])
+
+
+def model_answer(name: str, services: Services) -> Answer:
+    """The answer of `models show`."""
+    from fmctl.report.catalogue import model_answer
+
+    return model_answer(services.catalogue.load_model(name))

@@ -1,0 +1,91 @@
+"""`x`: the view as a file, by the functions that the commands print with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from fmctl.errors import FmctlError, UsageError
+from fmctl.files import write_atomic
+from fmctl.report.formats import WRITERS
+from fmctl.tui.core import Trouble
+from fmctl.tui.dialog import Dialog
+from fmctl.tui.words import clean
+
+if TYPE_CHECKING:
+    from fmctl.tui.view import View
+
+_ABOUT = {
+    "svg": "a picture of the screen",
+    "md": "the report, as -o md prints it",
+    "csv": "the rows, as -o csv prints them",
+    "json": "the whole document, as -o json prints it",
+}
+
+
+def exported(view: View, form: str) -> str:
+    """The view in a format. Raises UsageError where it has no such form."""
+    if form not in view.exports():
+        raise UsageError(
+            f"this view cannot be written as '{form}'", why="there is no answer yet" if form in _ABOUT else None,
+            next="one of ." + ", .".join(view.exports()),
+        )  # fmt: skip
+    if form == "svg" or view.answer is None:
+        return view.app.export_screenshot(title=f"fmctl {view.NAME}")
+    return WRITERS[form](view.answer)
+
+
+def _said(form: str) -> Content:
+    return Content.assemble((f"{form:<5}", "bold"), (_ABOUT[form], "$text-muted"))
+
+
+class ExportScreen(Dialog[None]):
+    """Which format, and which file."""
+
+    TITLE_TEXT = "export"
+    KEYS = "enter writes · ↑↓ format · esc"
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self._view = view
+        self._forms = tuple(view.exports())
+        # The picture is of the screen below this dialog, so it is taken before the dialog is on it.
+        self._picture = view.app.export_screenshot(title=f"fmctl {view.NAME}")
+
+    def body(self) -> ComposeResult:
+        """Formats, file, and a word where it cannot be written."""
+        yield OptionList(
+            *(Option(_said(form), id=form) for form in self._forms),
+            markup=False, compact=True,
+        )  # fmt: skip
+        yield Input(value=f"fmctl-{self._view.NAME}.{self._forms[0]}", compact=True, select_on_focus=False)
+        yield Static("", classes="said", markup=False)
+
+    def on_mount(self) -> None:
+        """The list first: most people want another format, few another name."""
+        self.query_one(OptionList).focus()
+
+    @on(OptionList.OptionHighlighted)
+    def _form(self, event: OptionList.OptionHighlighted) -> None:
+        line = self.query_one(Input)
+        line.value = f"{Path(line.value or 'fmctl').with_suffix('')}.{event.option.id}"
+
+    @on(OptionList.OptionSelected)
+    @on(Input.Submitted)
+    def _write(self) -> None:
+        path = Path(self.query_one(Input).value).expanduser()
+        form = path.suffix.lstrip(".").lower()
+        try:
+            text = self._picture if form == "svg" else exported(self._view, form)
+            write_atomic(path, text)
+        except FmctlError as error:
+            self.query_one(".said", Static).update(clean(Trouble.of(error).sentence()))
+            return
+        self._view.session.say(f"wrote {path}")
+        self.dismiss(None)

@@ -1,0 +1,160 @@
+"""The form: options of `plan` as fields, completed from what there is; every edit is a new question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal
+from textual.message import Message
+from textual.suggester import Suggester
+from textual.widgets import Input, Label
+
+from fmctl.tui.words import clean
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One field: its option, its label, what stands in it while it is empty, what it means, and what it completes."""
+
+    name: str
+    label: str
+    empty: str
+    help: str
+    choices: str = ""
+    many: bool = False
+
+
+FIELDS = (
+    FieldSpec("model", "model", "llama-3.1-70b", "A preset, a YAML file or a Hugging Face config.json.", "model"),
+    FieldSpec(
+        "tokens", "tokens", "15T: a whole run", "Tokens of the whole run, such as 15T; deadline and budget need it."
+    ),
+    FieldSpec("seq_len", "sequence", "8192", "Tokens in one sequence."),
+    FieldSpec("global_batch", "batch", "chosen", "Sequences per optimizer step."),
+    FieldSpec("deadline", "deadline", "none: 60d, 2027-03-01", "Latest end of the run: a time such as 60d, or a date."),
+    FieldSpec("budget", "budget", "none: 4M", "The most that the run may cost, in USD, such as 4M."),
+    FieldSpec("objective", "objective", "cost", "What the ranking goes by.", "objective"),
+    FieldSpec("instances", "instances", "p5, p5en, p6-b200", "Instance types, with commas.", "instances", True),
+    FieldSpec("nodes", "nodes", "2 to 128", "Instances: 8, 8..256 (powers of two) or 8,12,16."),
+    FieldSpec("regions", "regions", "us-east-1", "Regions to price in, with commas.", "regions", True),
+    FieldSpec("purchase", "purchase", "on-demand", "Ways to pay, with commas.", "purchase", True),
+    FieldSpec("start", "start", "now", "First day of the run, a date."),
+    FieldSpec("framework", "framework", "megatron", "Training framework.", "framework"),
+    FieldSpec("precision", "precision", "bf16", "Arithmetic of the matrix products.", "precision", True),
+    FieldSpec("top", "rows", "10", "Rows to show."),
+)
+BY_NAME = {spec.name: spec for spec in FIELDS}
+
+
+class LastWord(Suggester):
+    """Completes what follows the last comma."""
+
+    def __init__(self, choices: Sequence[str], many: bool) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._choices, self._many = choices, many
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The first choice that begins like the last word."""
+        before, comma, word = value.rpartition(",") if self._many else ("", "", value)
+        bare = word.lstrip()
+        if not bare:
+            return None
+        found = next((choice for choice in self._choices if choice.startswith(bare.lower())), None)
+        return None if found is None else f"{before}{comma}{word[: len(word) - len(bare)]}{found}"
+
+
+class Field(Input):
+    """One option. What is typed counts at once."""
+
+    HELP = "One option of `fmctl plan`."
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "pick", "list of choices", id="form.pick", show=False),
+        Binding("ctrl+u", "clear_field", "clear", show=False),
+        Binding("enter", "submit", "to the table", show=False),
+    ]
+
+    def __init__(self, spec: FieldSpec, choices: Sequence[str]) -> None:
+        super().__init__(
+            placeholder=spec.empty, compact=True, id=f"field-{spec.name}", select_on_focus=False,
+            suggester=LastWord(choices, spec.many) if choices else None,
+        )  # fmt: skip
+        self.spec, self.choices = spec, choices
+        listed = " `down` lists the choices, `right` takes the one that is shown." if choices else ""
+        self.help_text = f"{spec.help}{listed} Empty: as `fmctl plan` would choose. Every edit plans again at once."
+
+    def action_clear_field(self) -> None:
+        """Empty it: the default holds."""
+        self.value = ""
+
+    def action_pick(self) -> None:
+        """Choose out of a list that narrows as one types."""
+        from fmctl.tui.jump import PickScreen
+
+        if not self.choices:
+            self.screen.focus_next()
+            return
+        before, comma, word = self.value.rpartition(",") if self.spec.many else ("", "", self.value)
+
+        def take(chosen: str | None) -> None:
+            if chosen is not None:
+                self.value = f"{before}{comma}{chosen}"
+                self.cursor_position = len(self.value)
+
+        typed = "" if word.strip() in self.choices else word.strip()
+        self.app.push_screen(PickScreen([(name, "") for name in self.choices], self.spec.label, typed), take)
+
+
+class Form(Container):
+    """All fields in a grid; as wide a screen as there is, as few lines as it takes."""
+
+    class Edited(Message):
+        """The form says something else now."""
+
+        def __init__(self, options: dict[str, str]) -> None:
+            super().__init__()
+            self.options = options
+
+    def __init__(
+        self, choices_of: Callable[[str], Sequence[str]], values: Mapping[str, str], **attributes: Any
+    ) -> None:
+        super().__init__(**attributes)
+        self._choices_of, self._values = choices_of, dict(values)
+        self._quiet = False
+
+    def compose(self) -> ComposeResult:
+        """A label and a line for each field."""
+        for spec in FIELDS:
+            with Horizontal(classes="field"):
+                yield Label(spec.label, classes="field-label")
+                field = Field(spec, self._choices_of(spec.choices) if spec.choices else ())
+                with field.prevent(Input.Changed):
+                    field.value = clean(self._values.get(spec.name, ""))
+                yield field
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What is filled in, by the names of the options; the model among them."""
+        found = {field.spec.name: field.value.strip() for field in self.query(Field)}
+        return {name: value for name, value in found.items() if value}
+
+    def fill(self, values: Mapping[str, str]) -> None:
+        """Put values in, all others empty, and say so once."""
+        with self.prevent(Input.Changed):
+            for field in self.query(Field):
+                field.value = clean(values.get(field.spec.name, ""))
+        self.post_message(self.Edited(self.options))
+
+    def edit(self, name: str) -> None:
+        """Put the cursor into a field."""
+        self.query_one(f"#field-{name}", Field).focus()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Edited(self.options))

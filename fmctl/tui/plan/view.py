@@ -1,0 +1,197 @@
+"""Find a plan: the form above, the ranking below it; every edit plans again and no key waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import DataTable, Input
+
+from fmctl.report.answers import shown_plan
+from fmctl.report.view import Document
+from fmctl.tui.core import Question, Trouble
+from fmctl.tui.diff import Sides
+from fmctl.tui.plan.form import BY_NAME, Form
+from fmctl.tui.sections import Sections
+from fmctl.tui.table import Rows, TablePanel
+from fmctl.tui.view import Answered, Entry, View
+from fmctl.tui.words import command_line
+
+DEFAULT_MODEL = "llama-3.1-70b"
+SORT_FIELDS = {
+    "#": ("rank",), "step": ("step_s",), "MFU": ("mfu",), "time": ("wall_p50_s", "run_s"), "GPUs": ("gpus",),
+    "cost": ("comparable_usd", "run_usd", "usd_per_billion_tokens"), "margin": ("margin_bytes",),
+    "tokens/s": ("tokens_per_s",), "rate": ("usd_per_h",), "energy/10⁶ tok": ("wh_per_million_tokens",),
+    "goodput": ("goodput",), "CO2e": ("tco2e",),
+}  # fmt: skip
+
+
+class PlanView(View):
+    """The first screen."""
+
+    NAME = "plan"
+    HELP = """Fill in the form: every edit plans again in the background; partial answers come first and say so.
+    `tab` and `shift+tab` go through the fields, `esc` goes to the ranking, `f` or `i` back to the form."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f,i", "form", "form", id="plan.form"),
+        Binding("d", "diff", "diff", id="plan.diff"),
+        Binding("e", "explain", "explain", id="plan.explain"),
+        Binding("ctrl+t", "table", "ranking", id="plan.table", show=False),
+    ]
+
+    def __init__(self, subject: str = "", given: Any = None) -> None:
+        super().__init__(subject, given)
+        self.kept: dict[str, Any] = {}
+        self.document: Document | None = None
+
+    def recall(self, kept: dict[str, Any]) -> None:
+        """Form and sorting of the last session."""
+        form = kept.get("form")
+        if isinstance(form, dict):
+            kept = kept | {"form": {k: v for k, v in form.items() if k in BY_NAME and isinstance(v, str)}}
+            self.kept = kept
+
+    def remembered(self) -> dict[str, Any]:
+        """Form and sorting."""
+        rows = self.query_one(Rows)
+        return {"form": self.query_one(Form).options, "sort": [rows.sorted_by, rows.reverse]}
+
+    def body(self) -> ComposeResult:
+        """Form, ranking, detail."""
+        values = self.kept.get("form") or {"model": DEFAULT_MODEL}
+        yield Form(self._choices, values, id="form")
+        with Horizontal(id="answer"):
+            with Vertical(id="left"):
+                rows = Rows(id="ranking")
+                rows.sort_fields = SORT_FIELDS
+                yield TablePanel(rows, classes="panel", id="ranking-panel")
+            yield Sections("row", classes="panel", id="detail")
+
+    def _choices(self, kind: str) -> Sequence[str]:
+        if kind == "model":
+            return self.core.catalogue.model_names()
+        if kind == "instances":
+            return self.core.catalogue.instance_names()
+        return self.core.choices.get(kind, ())
+
+    def on_mount(self) -> None:
+        """Ask for what the form says."""
+        super().on_mount()
+        sort = self.kept.get("sort")
+        rows = self.query_one(Rows)
+        if isinstance(sort, list) and len(sort) == 2 and isinstance(sort[0], str):
+            rows.sorted_by, rows.reverse = sort[0], bool(sort[1])
+        rows.focus()
+        self.action_again()
+
+    # Asking.
+
+    @on(Form.Edited)
+    def _edited(self) -> None:
+        self.action_again()
+
+    def action_again(self) -> None:
+        """Plan what the form says."""
+        options = self.query_one(Form).options
+        model = options.pop("model", "")
+        self.command = command_line(["plan", model or "MODEL"], options)
+        self.title_text = model
+        if not model:
+            self.core.planning.cancel("plan")
+            self.state = ""
+            self.show_trouble(Trouble("no model is named", next="type one into the first field; down lists them"))
+            return
+        self.state = "searching"
+        self.ask(Question("plan", model, options))
+
+    @on(Answered)
+    def _answered(self, message: Answered) -> None:
+        if message.channel != "plan" or not self.awaits(message):
+            return
+        reply = message.reply
+        if reply.document is not None:
+            self._show(reply.document)
+        self.show_trouble(reply.trouble)
+        if reply.last:
+            self.state = "" if reply.trouble is None else "no answer"
+        else:
+            self.state = f"partial: {reply.done} of {reply.total} clusters searched"
+
+    def _show(self, document: Document) -> None:
+        self.document = document
+        self.answer = answer = shown_plan(document)
+        report = answer.report()
+        table = report.sections[0].table if document["result"]["rows"] else None
+        self.query_one(Rows).show(table, [key_of(row) for row in document["result"]["rows"]], answer.rows)
+        self._detail()
+
+    # The row under the cursor.
+
+    @property
+    def current(self) -> Document | None:
+        """The row under the cursor, as the document has it."""
+        key = self.query_one(Rows).current
+        return self._row(key) if key is not None else None
+
+    def _row(self, key: str) -> Document | None:
+        rows = self.document["result"]["rows"] if self.document is not None else []
+        return next((row for row in rows if key_of(row) == key), None)
+
+    @on(DataTable.RowHighlighted)
+    def _detail(self) -> None:
+        from fmctl.report.estimates import estimate_report
+
+        row, detail = self.current, self.query_one("#detail", Sections)
+        if row is None or self.document is None:
+            detail.show((), "no row")
+            return
+        report = estimate_report({**self.document, "result": row})
+        detail.border_title = f"{row['instance']} x{row['nodes']}"
+        detail.show(report.sections)
+
+    @on(DataTable.RowSelected)
+    def action_explain(self) -> None:
+        """Where the time, memory and money of this row go."""
+        row = self.current
+        if row is not None and self.document is not None:
+            self.session.open("explain", given=(self.document, row, self.query_one(Form).options))
+
+    def action_diff(self) -> None:
+        """The two marked rows side by side."""
+        marked = [row for key in self.query_one(Rows).marked if (row := self._row(key)) is not None]
+        if len(marked) != 2 or self.document is None:
+            self.session.say("mark two rows with space first")
+            return
+        names = (f"row {marked[0]['rank']}", f"row {marked[1]['rank']}")
+        document = self.document
+        self.session.open("diff", given=Sides(names, (document, document), (marked[0], marked[1])))
+
+    def action_form(self) -> None:
+        """Into the form."""
+        self.query_one(Form).edit("model")
+
+    def action_table(self) -> None:
+        """Into the ranking."""
+        self.query_one(Rows).focus()
+
+    @on(Input.Submitted)
+    def action_back(self) -> None:
+        """Out of the form into the ranking."""
+        self.query_one(Rows).focus()
+
+    def entries(self) -> Iterable[Entry]:
+        """What the palette offers here."""
+        yield "plan: explain", "where the row's time and money go (e)", self.action_explain
+        yield "plan: diff", "two marked rows side by side (d)", self.action_diff
+        for name, spec in BY_NAME.items():
+            yield f"form: {spec.label}", spec.help, partial(self.query_one(Form).edit, name)
+
+
+def key_of(row: Document) -> str:
+    """What names a row from one answer to the next: the cluster and the layout."""
+    return f"{row['instance']}/{row['nodes']}/" + ",".join(str(value) for value in row["layout"].values())

@@ -1,0 +1,238 @@
+"""A report's table on the screen: fitted to the width, filtered, sorted, marked; the numbers are the report's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from rich.cells import cell_len
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import DataTable, Input
+
+from fmctl.report.text import fit
+from fmctl.report.view import Table
+from fmctl.tui.words import clean
+
+_STATES = {"ok": "$text-success", "tight": "bold $text-warning", "OOM": "bold $text-error", "unknown": "$text-muted"}
+_PARTS = re.compile(r"(\d+(?:\.\d+)?)")
+
+
+class Rows(DataTable[Content]):
+    """Rows of one answer. `enter` opens one."""
+
+    HELP = """The rows of the answer, best first. `*` is on the Pareto front, `≈` cannot be told from row 1.
+    `space` marks, `d` compares two marked rows, `/` filters, `s` sorts, `enter` or `e` explains."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "filter", id="table.filter", key_display="/"),
+        Binding("s", "sort", "sort", id="table.sort"),
+        Binding("space", "mark", "mark", id="table.mark"),
+        Binding("j", "cursor_down", "", show=False),
+        Binding("k", "cursor_up", "", show=False),
+        Binding("g", "scroll_top", "first row", show=False),
+        Binding("G", "scroll_bottom", "last row", show=False),
+    ]
+
+    class Marked(Message):
+        """Another set of rows is marked."""
+
+        def __init__(self, keys: tuple[str, ...]) -> None:
+            super().__init__()
+            self.keys = keys
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(cursor_type="row", cell_padding=0, **attributes)
+        self.source: Table | None = None
+        self.keys: tuple[str, ...] = ()
+        self.values: Sequence[Mapping[str, Any]] = ()
+        self.sort_fields: Mapping[str, Sequence[str]] = {}
+        self.filtered, self.sorted_by, self.reverse = "", "", False
+        self.marked: list[str] = []
+
+    def show(self, table: Table | None, keys: Iterable[str], values: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Put a table on the screen; the row under the cursor stays under it where it is still there.
+
+        keys: a name for each row, the same whenever the same thing is shown.
+        values: the flat rows behind it, which are sorted by where `sort_fields` names them.
+        """
+        self.source, self.keys, self.values = table, tuple(keys), values
+        self.marked = [key for key in self.marked if key in self.keys]
+        self._draw()
+
+    def sort_by(self, title: str, reverse: bool) -> None:
+        """Order by the column of that title; "" is the order of the answer."""
+        self.sorted_by, self.reverse = title, reverse
+        self._draw()
+
+    def filter_by(self, text: str) -> None:
+        """Only rows that hold every word of the text."""
+        self.filtered = text
+        self._draw()
+
+    @property
+    def current(self) -> str | None:
+        """The key of the row under the cursor."""
+        if not self.is_valid_row_index(self.cursor_row):
+            return None
+        return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
+
+    def put_cursor(self, key: str) -> None:
+        """Move to a row, where it is shown."""
+        if key in self.rows:
+            self.move_cursor(row=self.get_row_index(key))
+
+    @property
+    def titles(self) -> list[str]:
+        """Of all columns, also of those that the screen has no room for."""
+        return [column.title for column in self.source.columns] if self.source is not None else []
+
+    def on_resize(self, event: events.Resize) -> None:
+        """More or fewer columns fit."""
+        self._draw()
+
+    def _draw(self) -> None:
+        if self.source is None or not self.size.width:
+            return
+        before, at = self.current, self.cursor_row
+        order = self._order()
+        table = fit(self.source, max(self.scrollable_content_region.width - 4, 20))
+        self.clear(columns=True)
+        self.add_column("", width=2)
+        for index, column in enumerate(table.columns):
+            texts = [row[index] for row in table.rows]
+            title = self._heading(column.title) if table.header else ""
+            width = max([cell_len(clean(text)) for text in texts] + [cell_len(title)])
+            shown = title.rjust(width) if column.align == "right" else title
+            self.add_column(shown, width=width + table.gap)
+        aligns = [column.align for column in table.columns]
+        for i in order:
+            mark = Content.styled("•" if self.keys[i] in self.marked else " ", "bold $text-accent")
+            cells = [_cell(text, align, self.ordered_columns[c + 1].width - table.gap)
+                     for c, (text, align) in enumerate(zip(table.rows[i], aligns, strict=True))]  # fmt: skip
+            self.add_row(mark, *cells, key=self.keys[i])
+        listed = [self.keys[i] for i in order]
+        if before is not None and before in listed:
+            self.move_cursor(row=listed.index(before), scroll=False)
+        elif listed:
+            self.move_cursor(row=min(at, len(listed) - 1), scroll=False)
+
+    def _heading(self, title: str) -> str:
+        """The title; the one that is sorted by says which way."""
+        by = next((c for c in self.source.columns if c.title == self.sorted_by), None) if self.source else None
+        spellings = () if by is None else (by.title, by.short(by.title) if by.short is not None else by.title)
+        return f"{title}{'↓' if self.reverse else '↑'}" if title in spellings else title
+
+    def _order(self) -> list[int]:
+        if self.source is None:
+            return []
+        words = self.filtered.lower().split()
+        kept = [i for i, row in enumerate(self.source.rows) if all(w in " ".join(row).lower() for w in words)]
+        if self.sorted_by in self.titles:
+            kept.sort(key=self._sort_key, reverse=self.reverse)
+            kept.sort(key=lambda i: self._value(i) is None)  # the unknown last, whichever way
+        return kept
+
+    def _value(self, index: int) -> Any:
+        for name in self.sort_fields.get(self.sorted_by, ()):
+            if index < len(self.values) and self.values[index].get(name) is not None:
+                return self.values[index][name]
+        if self.sorted_by in self.sort_fields or self.source is None:
+            return None
+        return self.source.rows[index][self.titles.index(self.sorted_by)] or None
+
+    def _sort_key(self, index: int) -> tuple[Any, ...]:
+        value = self._value(index)
+        if isinstance(value, int | float):
+            return (0, float(value))
+        return (1, *((0, float(p), "") if _PARTS.fullmatch(p) else (1, 0.0, p) for p in _PARTS.split(str(value)) if p))
+
+    def action_mark(self) -> None:
+        """Mark the row, or take the mark away."""
+        key = self.current
+        if key is None:
+            return
+        self.marked = [one for one in self.marked if one != key] if key in self.marked else [*self.marked, key]
+        self._draw()
+        self.post_message(self.Marked(tuple(self.marked)))
+
+    def action_sort(self) -> None:
+        """Choose what to sort by; the same again turns the order round."""
+        from fmctl.tui.jump import PickScreen
+
+        def sort(title: str | None) -> None:
+            if title is not None and (title in self.titles or title == _AS_RANKED):
+                self.sort_by("" if title == _AS_RANKED else title, title == self.sorted_by and not self.reverse)
+
+        places = [(_AS_RANKED, "the order of the answer"), *((title, "") for title in self.titles if title)]
+        self.app.push_screen(PickScreen(places, "sort by (again: the other way)"), sort)
+
+    def action_filter(self) -> None:
+        """Show only rows that hold what is typed."""
+        panel = self.parent
+        if isinstance(panel, TablePanel):
+            panel.start_filter()
+
+    @on(DataTable.HeaderSelected)
+    def _header(self, event: DataTable.HeaderSelected) -> None:
+        event.stop()
+        label = str(event.label).strip().rstrip("↑↓")
+        if label in self.titles:
+            self.sort_by(label, label == self.sorted_by and not self.reverse)
+
+
+_AS_RANKED = "as ranked"
+
+
+def _cell(text: str, align: str, width: int) -> Content:
+    said = clean(text)
+    padded = " " * (width - cell_len(said)) + said if align == "right" else said
+    return Content.styled(padded, _STATES[said]) if said in _STATES else Content(padded)
+
+
+class TablePanel(Vertical):
+    """Rows, and below them the line in which one types a filter."""
+
+    def __init__(self, rows: Rows, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.rows = rows
+
+    def compose(self) -> ComposeResult:
+        """The rows and the hidden line."""
+        yield self.rows
+        yield FilterLine(placeholder="filter: words that a row must hold; enter keeps it, esc drops it", compact=True)
+
+    def start_filter(self) -> None:
+        """Show the line and type in it."""
+        line = self.query_one(FilterLine)
+        line.display = True
+        line.focus()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.rows.filter_by(event.value)
+
+    @on(Input.Submitted)
+    def _kept(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.rows.focus()
+        self.query_one(FilterLine).display = bool(event.value)
+
+
+class FilterLine(Input):
+    """What rows must hold."""
+
+    HELP = "Words that a row must hold, in any order and any column. `enter` keeps the filter, `esc` drops it."
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "drop the filter", show=False)]
+
+    def action_drop(self) -> None:
+        """All rows again."""
+        self.value = ""
+        self.display = False
+        if isinstance(self.parent, TablePanel):
+            self.parent.rows.focus()
