@@ -19,7 +19,7 @@ _fmctl() {
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$at ${COMP_WORDS[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl observe"|"fmctl observe render"|"fmctl observe export"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl report"|"fmctl note"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl observe"|"fmctl observe render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl ui"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
     esac
   done
   case "$at" in
@@ -27,7 +27,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--version -h --help'
       else
-        _fmctl_words 'estimate plan explain diff render observe validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit progress jobs cancel extend teardown history report note config schema spec completion'
+        _fmctl_words 'estimate plan explain diff render observe validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit progress jobs cancel extend teardown history ui config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -63,7 +63,7 @@ _fmctl() {
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
         --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
         --cuda-graph) _fmctl_words 'none layer full'; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -113,7 +113,7 @@ _fmctl() {
         --max-nodes) :; return ;;
         --top) :; return ;;
         --save) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -157,7 +157,7 @@ _fmctl() {
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
         --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
         --cuda-graph) _fmctl_words 'none layer full'; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -171,7 +171,7 @@ _fmctl() {
       ;;
     "fmctl diff")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -193,7 +193,7 @@ _fmctl() {
         --max-hours) :; return ;;
         --idle-minutes) :; return ;;
         --recipe) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -208,7 +208,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '-h --help'
       else
-        _fmctl_words 'render export'
+        _fmctl_words 'render'
       fi
       ;;
     "fmctl observe render")
@@ -220,7 +220,7 @@ _fmctl() {
         --hosts) :; return ;;
         --head) :; return ;;
         --ends) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -231,37 +231,9 @@ _fmctl() {
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
       ;;
-    "fmctl observe export")
-      case "$prev" in
-        --log) :; return ;;
-        --cluster) :; return ;;
-        --job) :; return ;;
-        --rank) :; return ;;
-        --state) :; return ;;
-        --port) :; return ;;
-        --address) :; return ;;
-        --run) _fmctl_values runs; return ;;
-        --prometheus) :; return ;;
-        --metrics-cluster) :; return ;;
-        --since) :; return ;;
-        --profile) :; return ;;
-        --region) :; return ;;
-        --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
-        --query) :; return ;;
-        --fields) _fmctl_values fields; return ;;
-        --out|-O) _fmctl_files; return ;;
-        --head) :; return ;;
-      esac
-      if [[ $cur == -* ]]; then
-        _fmctl_words '--log --cluster --job --rank --state --port --address --run --once --prometheus --metrics-cluster --since --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
-      else
-        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
-      fi
-      ;;
     "fmctl validate")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -277,16 +249,15 @@ _fmctl() {
       ;;
     "fmctl calibrate")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --data) _fmctl_files; return ;;
-        --from-run) _fmctl_values runs; return ;;
         --name) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --data --from-run --name -h --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --data --name -h --help'
       else
         :
       fi
@@ -300,7 +271,7 @@ _fmctl() {
       ;;
     "fmctl models list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -313,7 +284,7 @@ _fmctl() {
       ;;
     "fmctl models show")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -344,7 +315,7 @@ _fmctl() {
       ;;
     "fmctl instances list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -357,7 +328,7 @@ _fmctl() {
       ;;
     "fmctl instances show")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -377,7 +348,7 @@ _fmctl() {
       ;;
     "fmctl prices list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -393,7 +364,7 @@ _fmctl() {
       ;;
     "fmctl prices show")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -408,7 +379,7 @@ _fmctl() {
       ;;
     "fmctl prices refresh")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -424,7 +395,7 @@ _fmctl() {
       ;;
     "fmctl capacity")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -449,7 +420,7 @@ _fmctl() {
       ;;
     "fmctl lab start")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -464,7 +435,7 @@ _fmctl() {
       ;;
     "fmctl lab stop")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -477,7 +448,7 @@ _fmctl() {
       ;;
     "fmctl lab status")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -497,7 +468,7 @@ _fmctl() {
       ;;
     "fmctl pcluster install")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -511,7 +482,7 @@ _fmctl() {
       ;;
     "fmctl pcluster status")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -535,7 +506,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -560,7 +531,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -576,7 +547,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -592,7 +563,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -608,7 +579,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -635,7 +606,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -655,22 +626,18 @@ _fmctl() {
         --cluster) :; return ;;
         --job) :; return ;;
         --rank) :; return ;;
-        --state) :; return ;;
         --measured) :; return ;;
-        --prometheus) :; return ;;
-        --metrics-cluster) :; return ;;
-        --since) :; return ;;
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--log --cluster --job --rank --state --measured --follow -f --prometheus --metrics-cluster --since --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
+        _fmctl_words '--log --cluster --job --rank --measured --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
@@ -680,7 +647,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -698,7 +665,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -716,7 +683,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -733,7 +700,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -750,7 +717,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -761,43 +728,15 @@ _fmctl() {
         :
       fi
       ;;
-    "fmctl report")
+    "fmctl ui")
       case "$prev" in
-        --log) :; return ;;
-        --prometheus) :; return ;;
-        --metrics-cluster) :; return ;;
-        --since) :; return ;;
-        --profile) :; return ;;
-        --region) :; return ;;
-        --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
-        --query) :; return ;;
-        --fields) _fmctl_values fields; return ;;
-        --out|-O) _fmctl_files; return ;;
-        --head) :; return ;;
+        --open) :; return ;;
+        --theme) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--log --offline --prometheus --metrics-cluster --since --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
+        _fmctl_words '--open --read-only --demo --ascii --theme -h --help'
       else
-        _fmctl_values runs
-      fi
-      ;;
-    "fmctl note")
-      case "$prev" in
-        --profile) :; return ;;
-        --region) :; return ;;
-        --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
-        --query) :; return ;;
-        --fields) _fmctl_values fields; return ;;
-        --out|-O) _fmctl_files; return ;;
-        --quality) :; return ;;
-        --text) :; return ;;
-      esac
-      if [[ $cur == -* ]]; then
-        _fmctl_words '--profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --quality --text -h --help'
-      else
-        _fmctl_values runs
+        :
       fi
       ;;
     "fmctl config")
@@ -809,7 +748,7 @@ _fmctl() {
       ;;
     "fmctl config list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -822,7 +761,7 @@ _fmctl() {
       ;;
     "fmctl config get")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -835,7 +774,7 @@ _fmctl() {
       ;;
     "fmctl config set")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -848,7 +787,7 @@ _fmctl() {
       ;;
     "fmctl config unset")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -861,7 +800,7 @@ _fmctl() {
       ;;
     "fmctl config path")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -874,7 +813,7 @@ _fmctl() {
       ;;
     "fmctl schema")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -882,12 +821,12 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit metrics progress jobs cancel report note lab pcluster config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit progress jobs cancel lab pcluster config schemas spec error'
       fi
       ;;
     "fmctl spec")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from rich.cells import cell_len
@@ -51,6 +52,7 @@ class Rows(DataTable[Content]):
         self.keys: tuple[str, ...] = ()
         self.values: Sequence[Mapping[str, Any]] = ()
         self.sort_fields: Mapping[str, Sequence[str]] = {}
+        self.spared: Mapping[str, int] = {}
         self.filtered, self.sorted_by, self.reverse = "", "", False
         self.marked: list[str] = []
 
@@ -100,7 +102,7 @@ class Rows(DataTable[Content]):
             return
         before, at = self.current, self.cursor_row
         order = self._order()
-        table = fit(self.source, max(self.scrollable_content_region.width - 4, 20))
+        table = fit(self._sparing(self.source), max(self.scrollable_content_region.width - 4, 20))
         self.clear(columns=True)
         self.add_column("", width=2)
         for index, column in enumerate(table.columns):
@@ -120,6 +122,11 @@ class Rows(DataTable[Content]):
             self.move_cursor(row=listed.index(before), scroll=False)
         elif listed:
             self.move_cursor(row=min(at, len(listed) - 1), scroll=False)
+
+    def _sparing(self, table: Table) -> Table:
+        """The table with columns that may go on a narrow screen, because a panel beside it shows them too."""
+        columns = (replace(c, keep=self.spared.get(c.title, c.keep)) for c in table.columns)
+        return replace(table, columns=tuple(columns))
 
     def _heading(self, title: str) -> str:
         """The title; the one that is sorted by says which way."""

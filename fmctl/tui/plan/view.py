@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -19,7 +19,7 @@ from fmctl.tui.diff import Sides
 from fmctl.tui.plan.form import BY_NAME, Form
 from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows, TablePanel
-from fmctl.tui.view import Answered, Entry, View
+from fmctl.tui.view import WIDE, Answered, Entry, View
 from fmctl.tui.words import command_line
 
 DEFAULT_MODEL = "llama-3.1-70b"
@@ -71,6 +71,12 @@ class PlanView(View):
                 rows.sort_fields = SORT_FIELDS
                 yield TablePanel(rows, classes="panel", id="ranking-panel")
             yield Sections("row", classes="panel", id="detail")
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Where the detail panel stands, the ranking may leave out what it shows too."""
+        super().on_resize(event)
+        beside = event.size.width >= WIDE
+        self.query_one(Rows).spared = {"layout": 1, "tokens/s": 3, "step": 2} if beside else {}
 
     def _choices(self, kind: str) -> Sequence[str]:
         if kind == "model":
