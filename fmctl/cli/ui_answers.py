@@ -77,9 +77,9 @@ def _planned(question: Question, say: Say, cancelled: Cancelled, services: Servi
     def partial(plan: Plan) -> None:
         nonlocal said_at
         now = time.monotonic()
-        if plan.rows and now - said_at >= _PARTIAL_EVERY_S:
+        if now - said_at >= _PARTIAL_EVERY_S:
             said_at = now
-            say(plan_document(plan, request, basis), done[0], done[1])
+            say(plan_document(plan, request, basis) if plan.rows else None, done[0], done[1])
 
     found = search(request, progress, None, cancelled, partial)
     document = plan_document(found, request, basis)

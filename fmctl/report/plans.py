@@ -51,7 +51,7 @@ def plan_report(document: Mapping[str, Any]) -> Report:
     result, given = document["result"], document["inputs"]
     rows = result["rows"]
     if not rows:
-        return Report(f"{given['model']}: no layout found", (Section("Rejected", _rejects(result)),))
+        return Report(f"{given['model']}: no layout found", (Section("Rejected", rejects_table(result)),))
     first = run_sections(document, rows[0], "Row 1 as a whole run")
     return Report(_title(given, result), (Section(table=_table(rows)), Section(lines=_legend(rows, result)), *first))
 
@@ -130,8 +130,7 @@ def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:
     faster = any(row["layout"]["precision"] != "bf16" for row in rows)
     alike = any(row.get("told_apart") is False for row in rows)
     return (
-        f"{plural(result['candidates'], 'layout')} tried, {result['evaluated']:,} evaluated, {result['fitting']:,} of "
-        f"those fit; {plural(len(rows), 'row')} shown; searched in {say('_s', result['search_s'])}",
+        searched_line(result),
         f"cost {'of the run' if known else 'per 10⁹ tokens'}, {'; '.join(paid)}; "
         "± is the 80 % interval of the step time, margin the GPU memory left in GiB (M: MiB)"
         + ("; MFU is of the bf16 peak in every precision" if faster else ""),
@@ -140,12 +139,21 @@ def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:
     )
 
 
+def searched_line(result: Result) -> str:
+    """How many layouts were looked at, and how long that took."""
+    return (
+        f"{plural(result['candidates'], 'layout')} tried, {result['evaluated']:,} evaluated, {result['fitting']:,} of "
+        f"those fit; {plural(len(result['rows']), 'row')} shown; searched in {say('_s', result['search_s'])}"
+    )
+
+
 def _front(rows: Sequence[Result]) -> str:
     """What a row on the Pareto front is not beaten in."""
     return "is better in cost, time and energy" if rows[0].get("whole_run") else "is both cheaper and faster"
 
 
-def _rejects(result: Result) -> Table:
+def rejects_table(result: Result) -> Table:
+    """Reasons for rejecting candidates, the most frequent first."""
     rows = sorted(result["rejects"], key=lambda r: -r["count"])
     columns = (Column("layouts", "right"), Column("why"))
     return Table(columns, tuple((f"{r['count']:,}", r["sentence"]) for r in rows))

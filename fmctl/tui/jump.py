@@ -86,3 +86,15 @@ class JumpScreen(PickScreen):
     """Go to a screen, a model or a saved plan."""
 
     TITLE_TEXT = "go to"
+
+
+class NameScreen(PickScreen):
+    """A name, new or one that there is."""
+
+    KEYS = "type a name · enter · esc"
+
+    @on(Input.Submitted)
+    def _chosen(self, event: Input.Submitted) -> None:
+        event.stop()
+        event.prevent_default()
+        self.dismiss(event.value.strip() or None)

@@ -118,7 +118,7 @@ class Rows(DataTable[Content]):
                      for c, (text, align) in enumerate(zip(table.rows[i], aligns, strict=True))]  # fmt: skip
             self.add_row(mark, *cells, key=self.keys[i])
         listed = [self.keys[i] for i in order]
-        if before is not None and before in listed:
+        if at > 0 and before is not None and before in listed:  # on the first row the cursor stays with the best
             self.move_cursor(row=listed.index(before), scroll=False)
         elif listed:
             self.move_cursor(row=min(at, len(listed) - 1), scroll=False)

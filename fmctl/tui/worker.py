@@ -19,7 +19,7 @@ from fmctl.tui.core import Heard, Question, Reply, Trouble
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-Say = Callable[[Document, int, int], None]
+Say = Callable[[Document | None, int, int], None]
 Cancelled = Callable[[], bool]
 Answerer = Callable[[Question, Say, Cancelled], tuple[Document | None, Trouble | None]]
 
@@ -52,7 +52,7 @@ class _Desk:
             block = False
 
     def _one(self, number: int, question: Question) -> None:
-        def say(document: Document, done: int, total: int) -> None:
+        def say(document: Document | None, done: int, total: int) -> None:
             self._connection.send(Reply(number, document, None, done, total, last=False))
 
         def cancelled() -> bool:
@@ -201,7 +201,7 @@ class ThreadPlanning:
                 raise Replaced
             return False
 
-        def say(document: Document, done: int, total: int) -> None:
+        def say(document: Document | None, done: int, total: int) -> None:
             if not cancelled():
                 heard(Reply(number, document, None, done, total, last=False))
 

@@ -113,12 +113,14 @@ class Field(Input):
 class Form(Container):
     """All fields in a grid; as wide a screen as there is, as few lines as it takes."""
 
+    SPECS: ClassVar[tuple[FieldSpec, ...]] = FIELDS
+
     class Edited(Message):
         """The form says something else now."""
 
-        def __init__(self, options: dict[str, str]) -> None:
+        def __init__(self, form: Form, options: dict[str, str]) -> None:
             super().__init__()
-            self.options = options
+            self.form, self.options = form, options
 
     def __init__(
         self, choices_of: Callable[[str], Sequence[str]], values: Mapping[str, str], **attributes: Any
@@ -129,7 +131,7 @@ class Form(Container):
 
     def compose(self) -> ComposeResult:
         """A label and a line for each field."""
-        for spec in FIELDS:
+        for spec in self.SPECS:
             with Horizontal(classes="field"):
                 yield Label(spec.label, classes="field-label")
                 field = Field(spec, self._choices_of(spec.choices) if spec.choices else ())
@@ -143,12 +145,13 @@ class Form(Container):
         found = {field.spec.name: field.value.strip() for field in self.query(Field)}
         return {name: value for name, value in found.items() if value}
 
-    def fill(self, values: Mapping[str, str]) -> None:
-        """Put values in, all others empty, and say so once."""
+    def fill(self, values: Mapping[str, str], *, quiet: bool = False) -> None:
+        """Put values in, all others empty, and say so once, or not at all."""
         with self.prevent(Input.Changed):
             for field in self.query(Field):
                 field.value = clean(values.get(field.spec.name, ""))
-        self.post_message(self.Edited(self.options))
+        if not quiet:
+            self.post_message(self.Edited(self, self.options))
 
     def edit(self, name: str) -> None:
         """Put the cursor into a field."""
@@ -157,4 +160,4 @@ class Form(Container):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        self.post_message(self.Edited(self.options))
+        self.post_message(self.Edited(self, self.options))

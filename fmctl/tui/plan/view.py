@@ -16,7 +16,11 @@ from fmctl.report.answers import shown_plan
 from fmctl.report.view import Document
 from fmctl.tui.core import Question, Trouble
 from fmctl.tui.diff import Sides
+from fmctl.tui.explain.view import Subject
+from fmctl.tui.jump import NameScreen
 from fmctl.tui.plan.form import BY_NAME, Form
+from fmctl.tui.plan.panels import PANELS, arrangements, why_sections
+from fmctl.tui.plan.scatter import Scatter, points_of
 from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows, TablePanel
 from fmctl.tui.view import WIDE, Answered, Entry, View
@@ -41,6 +45,8 @@ class PlanView(View):
         Binding("f,i", "form", "form", id="plan.form"),
         Binding("d", "diff", "diff", id="plan.diff"),
         Binding("e", "explain", "explain", id="plan.explain"),
+        Binding("p", "panel", "panels", id="plan.panel"),
+        Binding("ctrl+s", "save", "save", id="plan.save", show=False),
         Binding("ctrl+t", "table", "ranking", id="plan.table", show=False),
     ]
 
@@ -48,6 +54,7 @@ class PlanView(View):
         super().__init__(subject, given)
         self.kept: dict[str, Any] = {}
         self.document: Document | None = None
+        self.way = 0
 
     def recall(self, kept: dict[str, Any]) -> None:
         """Form and sorting of the last session."""
@@ -70,11 +77,14 @@ class PlanView(View):
                 rows = Rows(id="ranking")
                 rows.sort_fields = SORT_FIELDS
                 yield TablePanel(rows, classes="panel", id="ranking-panel")
+                yield Scatter(classes="panel", id="plot")
             yield Sections("row", classes="panel", id="detail")
+            yield Sections("why not", classes="panel", id="why")
 
     def on_resize(self, event: events.Resize) -> None:
         """Where the detail panel stands, the ranking may leave out what it shows too."""
         super().on_resize(event)
+        self._arrange()
         beside = event.size.width >= WIDE
         self.query_one(Rows).spared = {"layout": 1, "tokens/s": 3, "step": 2} if beside else {}
 
@@ -133,8 +143,28 @@ class PlanView(View):
         self.answer = answer = shown_plan(document)
         report = answer.report()
         table = report.sections[0].table if document["result"]["rows"] else None
-        self.query_one(Rows).show(table, [key_of(row) for row in document["result"]["rows"]], answer.rows)
+        keys = [key_of(row) for row in document["result"]["rows"]]
+        self.query_one(Rows).show(table, keys, answer.rows)
+        points, axes, unplaced = points_of(document["result"]["rows"], keys)
+        self.query_one(Scatter).show(points, axes, unplaced)
+        self.query_one("#why", Sections).show(why_sections(document, answer.warnings))
         self._detail()
+
+    # What stands where.
+
+    def _arrange(self) -> None:
+        ways = arrangements(self.size.width, self.size.height)
+        shown = ways[self.way % len(ways)]
+        for name in PANELS:
+            self.query_one(f"#{'ranking-panel' if name == 'ranking' else name}").display = name in shown
+
+    def action_panel(self) -> None:
+        """The next arrangement of ranking, plot, row and reasons."""
+        ways = arrangements(self.size.width, self.size.height)
+        self.way = (self.way + 1) % len(ways)
+        self._arrange()
+        first = ways[self.way][0] if len(ways[self.way]) < 3 else "ranking"
+        self.query_one({"ranking": "Rows"}.get(first, f"#{first}")).focus()
 
     # The row under the cursor.
 
@@ -156,16 +186,24 @@ class PlanView(View):
         if row is None or self.document is None:
             detail.show((), "no row")
             return
+        self.query_one(Scatter).choose(key_of(row))
         report = estimate_report({**self.document, "result": row})
         detail.border_title = f"{row['instance']} x{row['nodes']}"
         detail.show(report.sections)
+
+    @on(Scatter.Chosen)
+    def _chosen(self, message: Scatter.Chosen) -> None:
+        self.query_one(Rows).put_cursor(message.key)
+        if message.opened:
+            self.call_after_refresh(self.action_explain)
 
     @on(DataTable.RowSelected)
     def action_explain(self) -> None:
         """Where the time, memory and money of this row go."""
         row = self.current
         if row is not None and self.document is not None:
-            self.session.open("explain", given=(self.document, row, self.query_one(Form).options))
+            given = Subject(self.document, row, self._asked(), self.title_text)
+            self.session.open("explain", given=given)
 
     def action_diff(self) -> None:
         """The two marked rows side by side."""
@@ -176,6 +214,26 @@ class PlanView(View):
         names = (f"row {marked[0]['rank']}", f"row {marked[1]['rank']}")
         document = self.document
         self.session.open("diff", given=Sides(names, (document, document), (marked[0], marked[1])))
+
+    def action_save(self) -> None:
+        """Keep the plan under a name, as `plan --save` does."""
+        document = self.document
+        if document is None or not document["result"]["rows"] or self.state:
+            self.session.say("there is nothing to save yet: wait for the whole answer")
+            return
+
+        def save(name: str | None) -> None:
+            if name:
+                said = self.attempt(lambda: self.core.save_plan(name, document))
+                if said:
+                    self.session.say(said)
+                    self.command = command_line(["plan", self.title_text], self._asked() | {"save": name})
+
+        saved = [(name, "saved already: it will be replaced") for name in self.core.saved_plans()]
+        self.app.push_screen(NameScreen(saved, "save the plan under a name"), save)
+
+    def _asked(self) -> dict[str, str]:
+        return {name: value for name, value in self.query_one(Form).options.items() if name != "model"}
 
     def action_form(self) -> None:
         """Into the form."""
@@ -193,9 +251,19 @@ class PlanView(View):
     def entries(self) -> Iterable[Entry]:
         """What the palette offers here."""
         yield "plan: explain", "where the row's time and money go (e)", self.action_explain
+        yield "plan: save", "keep it under a name (ctrl+s)", self.action_save
+        yield "plan: panels", "the next arrangement of ranking, plot, row and reasons (p)", self.action_panel
+        yield "plan: why not", "why layouts were rejected", partial(self._turn_to, "why")
+        yield "plan: plot", "cost against finish", partial(self._turn_to, "plot")
         yield "plan: diff", "two marked rows side by side (d)", self.action_diff
         for name, spec in BY_NAME.items():
             yield f"form: {spec.label}", spec.help, partial(self.query_one(Form).edit, name)
+
+    def _turn_to(self, panel: str) -> None:
+        ways = arrangements(self.size.width, self.size.height)
+        self.way = next(i for i, way in enumerate(ways) if panel in way)
+        self._arrange()
+        self.query_one(f"#{panel}").focus()
 
 
 def key_of(row: Document) -> str:

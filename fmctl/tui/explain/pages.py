@@ -1,0 +1,157 @@
+"""The pages of an explanation: which sections of the document each shows, and the picture above them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Any
+
+from textual.content import Content
+
+from fmctl.domain.terms import TERM_BY_NAME
+from fmctl.report.view import Document
+from fmctl.report.words import compact_layout, label, money, say
+from fmctl.tui.explain.pipeline import drawn
+from fmctl.tui.explain.terms import stacked
+from fmctl.tui.words import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: its name, the sections of the document on it, of those only some terms where they are named."""
+
+    name: str
+    sections: tuple[str, ...]
+    terms: tuple[str, ...] = ()
+
+
+PAGES = (
+    Page("step", ("time",)),
+    Page("memory", ("memory",)),
+    Page("pipeline", ("time", "communication"), ("bubble_s", "pp_exposed_s", "pp_total_s", "straggler_s")),
+    Page("network", ("communication",)),
+    Page("money", ("bill", "money")),
+    Page("run", ("run",)),
+    Page("energy", ("energy", "flop", "checkpoint")),
+    Page("levers", ()),
+)
+_SAID_ABOVE = ("step_s", "step_low_s", "step_high_s", "used_bytes", "margin_bytes")  # in the line over the parts
+_HEADLINES = (
+    "time.step_s", "flop.mfu", "fits", "memory.margin_bytes", "run.tokens_per_s", "whole_run.wall_p50_s",
+    "whole_run.comparable_usd", "cost.usd_per_billion_tokens", "layout.dp", "layout.vpp",
+)  # fmt: skip
+
+
+def parts_of(document: Document, page: Page) -> list[Document]:
+    """The parts of a page, in the order of its sections. The total that parts add up to is not one of them."""
+    by_name = {section["name"]: section["parts"] for section in document["result"]["sections"]}
+    found = [part for name in page.sections for part in by_name.get(name, ())]
+    if page.terms:
+        return [part for part in found if part["name"] in page.terms]
+    return [part for part in found if part["name"] not in _SAID_ABOVE]
+
+
+def headline(row: Mapping[str, Any]) -> Content:
+    """The row in one line: layout, step, MFU, memory, cost."""
+    cost, per = money(row)
+    times, memory = row["time"], row["memory"]
+    texts = [
+        compact_layout(row["layout"]),
+        f"step {say('_s', times['step_s'])}",
+        f"MFU {say('mfu', row['flop'].get('mfu'))}",
+        f"memory {row['fits']}, margin {say('_bytes', memory.get('margin_bytes'))}",
+        f"{cost} {per}" if per == "the run" else f"{cost} per {per}",
+    ]
+    return Content(clean(" · ".join(texts)))
+
+
+def picture(row: Mapping[str, Any], page: Page, document: Document, width: int) -> Content | None:
+    """What stands above the parts of a page; None where nothing does."""
+    if page.name == "memory":
+        return _memory(row, document, width)
+    if page.name == "pipeline":
+        return _pipeline(row, width)
+    total = next(
+        (s["total"] for s in document["result"]["sections"] if s["name"] in page.sections and s["total"]), None
+    )
+    if total is None:
+        return None
+    low, high = row["time"].get("step_low_s"), row["time"].get("step_high_s")
+    span = f"  80 %: {say('_s', low)} to {say('_s', high)}" if page.name == "step" and low else ""
+    whole = Content.assemble((f"{total['title']} {say(total['name'], total['value'])}", "bold"), (span, "$text-muted"))
+    measured = row.get("measured_fraction")
+    if page.name != "step" or measured is None:
+        return whole
+    return Content.assemble(whole, (f"  {say('share', measured)} of kernel time measured", "$text-muted"))
+
+
+def _memory(row: Mapping[str, Any], document: Document, width: int) -> Content:
+    memory = row["memory"]
+    if memory.get("margin_bytes") is None:
+        return Content("this document holds no parts of the memory")
+    parts: list[Document] = next((s["parts"] for s in document["result"]["sections"] if s["name"] == "memory"), [])
+    line, legend = stacked(parts, memory["device_bytes"], memory["margin_bytes"], max(width - 2, 10))
+    title = f"{say('_bytes', memory['device_bytes'])} of a GPU of the fullest stage: {row['fits']}"
+    said = [Content(text) for text in wrap(" · ".join(map(clean, legend)), max(width, 20))]
+    return Content("\n").join([Content.styled(title, "bold"), Content.styled(line, "$primary"), *said])
+
+
+def _pipeline(row: Mapping[str, Any], width: int) -> Content:
+    layout, work = row["layout"], row["workload"]
+    if layout["pp"] == 1:
+        return Content("One stage: there is no pipeline and no bubble. w and a larger PP show one.")
+    count = work["global_batch"] // (layout["dp"] * layout["micro_batch"])
+    shown = drawn(layout["pp"], layout["vpp"], count)
+    lines = [f"stage {i:<2} {line[: max(width - 9, 10)]}" for i, line in enumerate(shown.lines)]
+    title = (
+        f"{layout['schedule']}, {layout['pp']} stages, {layout['vpp']} chunks each; "
+        f"{shown.micro_batches} of {count} micro batches"
+    )
+    legend = "a digit is a forward pass, a letter the backward pass of the same micro batch, a dot waits"
+    return Content("\n").join(
+        [Content.styled(title, "bold"), *(Content(line) for line in lines), Content.styled(legend, "$text-muted")]
+    )
+
+
+def term_text(part: Document, row: Mapping[str, Any]) -> Content:
+    """One term opened: value, share, equation, what goes in, source, and how much of it is measured."""
+    share = f", {part['share']:.1%} of the whole" if part["share"] is not None else ""
+    lines = [
+        Content.styled(clean(part["title"]), "bold $text-primary"),
+        Content(f"{say(part['name'], part['value'])}{share}"),
+        *_fact("equation", part["equation"]), *_fact("source", part["source"]), *_fact("name", part["name"]),
+    ]  # fmt: skip
+    spec = TERM_BY_NAME.get(part["name"])
+    if spec is not None and spec.group in ("time", "communication", "memory"):
+        lines += _fact("inputs", _inputs(row))
+    if spec is not None and spec.group == "time":
+        measured = row.get("measured_fraction")
+        known = f"{say('share', measured)} of the kernel time has a shape inside a measured table"
+        lines += _fact("measured", known if measured is not None else "not known")
+    return Content("\n").join(lines)
+
+
+def _fact(name: str, text: str) -> list[Content]:
+    return [Content.assemble((f"\n{name}\n", "$text-muted"), clean(str(text)))] if text else []
+
+
+def _inputs(row: Mapping[str, Any]) -> str:
+    layout, work = row["layout"], row["workload"]
+    named = [f"{label(name)} {value}" for name, value in layout.items() if value not in (0, 1, "none", False)]
+    return ", ".join(
+        [*named, f"sequence {work['seq_len']}", f"global batch {work['global_batch']}", f"{row['gpus']} GPUs"]
+    )
+
+
+def changes(fields: Sequence[Mapping[str, Any]]) -> Content:
+    """What a change does, the figures that people ask for first: before, after, and the difference."""
+    by_name = {field["field"]: field for field in fields}
+    shown = []
+    for name in _HEADLINES:
+        field = by_name.get(name)
+        if field is not None and field["a"] != field["b"]:
+            leaf = name.rpartition(".")[2]
+            relative = "" if field["relative"] is None else f" ({field['relative']:+.1%})"
+            shown.append(f"{label(leaf)} {say(leaf, field['a'])} → {say(leaf, field['b'])}{relative}")
+    return Content(clean(" · ".join(shown) or "nothing differs"))
