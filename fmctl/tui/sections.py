@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from textwrap import wrap
 from typing import Any, ClassVar
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -70,6 +70,7 @@ def _table(table: Table, width: int) -> list[Content]:
     texts = [[clean(cell) for cell in row] for row in fitted.rows]
     titles = [clean(column.title) if fitted.header else "" for column in fitted.columns]
     widths = [max([cell_len(title), *(cell_len(row[i]) for row in texts)]) for i, title in enumerate(titles)]
+    texts, widths = _squeezed(texts, widths, fitted, width)
     before = sum(widths[:-1]) + fitted.gap * (len(widths) - 1)
     folds = fitted.columns[-1].align == "left" and before + _LEAST_REMARK <= width
     lines: list[Content] = []
@@ -80,6 +81,24 @@ def _table(table: Table, width: int) -> list[Content]:
         lines.append(_line([_styled(cell) for cell in [*row[:-1], last[0]]], fitted, widths))
         lines += [Content(" " * before + more) for more in last[1:]]
     return lines
+
+
+def _squeezed(texts: list[list[str]], widths: list[int], table: Table, width: int) -> tuple[list[list[str]], list[int]]:
+    """Where the columns are too wide in all, the widest of words loses its ends; a last one that folds may stay."""
+    last = len(widths) - 1
+    folding = table.columns[last].align == "left" and last > 0
+    total = sum(widths) + table.gap * last - (max(widths[last] - _LEAST_REMARK, 0) if folding else 0)
+    words = [i for i, column in enumerate(table.columns) if column.align == "left" and not (folding and i == last)]
+    if total <= width or not words:
+        return texts, widths
+    at = max(words, key=lambda i: widths[i])
+    room = max(widths[at] - (total - width), _LEAST_REMARK)
+    cut = [[_cut(cell, room) if i == at else cell for i, cell in enumerate(row)] for row in texts]
+    return cut, [room if i == at else wide for i, wide in enumerate(widths)]
+
+
+def _cut(text: str, room: int) -> str:
+    return text if cell_len(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"
 
 
 def _styled(cell: str) -> Content:

@@ -37,10 +37,19 @@ PAGES = (
     Page("levers", ()),
 )
 _SAID_ABOVE = ("step_s", "step_low_s", "step_high_s", "used_bytes", "margin_bytes")  # in the line over the parts
-_HEADLINES = (
-    "time.step_s", "flop.mfu", "fits", "memory.margin_bytes", "run.tokens_per_s", "whole_run.wall_p50_s",
-    "whole_run.comparable_usd", "cost.usd_per_billion_tokens", "layout.dp", "layout.vpp",
-)  # fmt: skip
+_HEADLINES: Mapping[str, str] = {
+    "time.step_s": "step",
+    "flop.mfu": "MFU",
+    "fits": "memory",
+    "memory.margin_bytes": "margin",
+    "run.tokens_per_s": "tokens",
+    "whole_run.wall_p50_s": "run",
+    "whole_run.comparable_usd": "cost",
+    "cost.usd_per_billion_tokens": "cost of 10⁹ tokens",
+    "layout.dp": "DP",
+    "layout.vpp": "VPP",
+}
+_WITHOUT_RATIO = ("memory.margin_bytes", "layout.dp", "layout.vpp")
 
 
 def parts_of(document: Document, page: Page) -> list[Document]:
@@ -148,10 +157,10 @@ def changes(fields: Sequence[Mapping[str, Any]]) -> Content:
     """What a change does, the figures that people ask for first: before, after, and the difference."""
     by_name = {field["field"]: field for field in fields}
     shown = []
-    for name in _HEADLINES:
+    for name, title in _HEADLINES.items():
         field = by_name.get(name)
         if field is not None and field["a"] != field["b"]:
-            leaf = name.rpartition(".")[2]
-            relative = "" if field["relative"] is None else f" ({field['relative']:+.1%})"
-            shown.append(f"{label(leaf)} {say(leaf, field['a'])} → {say(leaf, field['b'])}{relative}")
+            plain = field["relative"] is None or name in _WITHOUT_RATIO
+            relative = "" if plain else f" ({field['relative']:+.1%})"
+            shown.append(f"{title} {say(name, field['a'])} → {say(name, field['b'])}{relative}")
     return Content(clean(" · ".join(shown) or "nothing differs"))

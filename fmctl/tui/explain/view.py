@@ -196,6 +196,7 @@ class ExplainView(View):
             return
         box = self.query_one("#what-if")
         box.display = not box.display
+        self.set_class(box.display, "-editing")
         form = self.query_one(WhatIfForm)
         if box.display:
             form.fill(prefilled(exact_options(self.original.row, self.original.asked)), quiet=True)

@@ -27,6 +27,7 @@ from fmctl.tui.view import WIDE, Answered, Entry, View
 from fmctl.tui.words import command_line
 
 DEFAULT_MODEL = "llama-3.1-70b"
+_BAR = 12
 SORT_FIELDS = {
     "#": ("rank",), "step": ("step_s",), "MFU": ("mfu",), "time": ("wall_p50_s", "run_s"), "GPUs": ("gpus",),
     "cost": ("comparable_usd", "run_usd", "usd_per_billion_tokens"), "margin": ("margin_bytes",),
@@ -135,8 +136,10 @@ class PlanView(View):
         self.show_trouble(reply.trouble)
         if reply.last:
             self.state = "" if reply.trouble is None else "no answer"
+            if reply.document is None and self.document is not None:
+                self.query_one("#ranking-panel").border_title = "the answer before: the form has to be mended first"
         else:
-            self.state = f"partial: {reply.done} of {reply.total} clusters searched"
+            self.state = progress_words(reply.done, reply.total, reply.document is not None)
 
     def _show(self, document: Document) -> None:
         self.document = document
@@ -147,6 +150,10 @@ class PlanView(View):
         self.query_one(Rows).show(table, keys, answer.rows)
         points, axes, unplaced = points_of(document["result"]["rows"], keys)
         self.query_one(Scatter).show(points, axes, unplaced)
+        result = document["result"]
+        panel = self.query_one("#ranking-panel")
+        panel.border_title = f"by {result['objective']}"
+        panel.border_subtitle = f"{result['evaluated']:,} layouts evaluated, {result['fitting']:,} fit"
         self.query_one("#why", Sections).show(why_sections(document, answer.warnings))
         self._detail()
 
@@ -264,6 +271,13 @@ class PlanView(View):
         self.way = next(i for i, way in enumerate(ways) if panel in way)
         self._arrange()
         self.query_one(f"#{panel}").focus()
+
+
+def progress_words(done: int, total: int, rows: bool) -> str:
+    """How far a search is: a bar of letters and what the rows are worth until it ends."""
+    filled = _BAR * done // max(total, 1)
+    said = "partial answer" if rows else "nothing fits so far"
+    return f"[{'#' * filled}{'-' * (_BAR - filled)}] {said}: {done} of {total} clusters searched"
 
 
 def key_of(row: Document) -> str:
