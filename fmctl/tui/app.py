@@ -193,9 +193,10 @@ class FmctlApp(App[None]):
 
     # The end.
 
-    def on_unmount(self) -> None:
-        """Keep the session."""
+    def exit(self, *given: Any, **named: Any) -> None:
+        """Leave, and keep the session while its screens still stand."""
         session.keep(self.state())
+        super().exit(*given, **named)
 
     def state(self) -> dict[str, Any]:
         """What the next session starts from."""

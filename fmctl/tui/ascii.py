@@ -15,6 +15,7 @@ _SAID = {
     "↑": "^", "↓": "v", "▶": ">", "▼": "v", "◆": "#", "◇": "o", "●": "*", "○": "o", "✓": "+", "✗": "x", "¹": "1",
     "²": "2", "³": "3", "⏎": "<", "∙": ".", "“": '"', "”": '"', "’": "'",
 }  # fmt: skip
+_POWERS = (("10⁹", "1e9"), ("10⁶", "1e6"))  # as wide, and not to be read as 109
 _ROUND = "─━╌╍┄┅┈┉═╴╶╸╺"
 _UPRIGHT = "│┃╎╏┆┇┊┋║╵╷╹╻"
 
@@ -31,6 +32,8 @@ class AsciiFilter(LineFilter):
 
 
 def _spelled(text: str) -> str:
+    for power, plain in _POWERS:
+        text = text.replace(power, plain)
     return "".join(map(_one, text))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from textwrap import wrap
 from typing import Any, ClassVar
 
 from rich.cells import cell_len, set_cell_size
@@ -15,7 +14,7 @@ from textual.widgets import Static
 
 from fmctl.report.text import fit
 from fmctl.report.view import Section, Table
-from fmctl.tui.words import clean
+from fmctl.tui.words import clean, wrapped
 
 _STATES = {"ok": "$text-success", "tight": "bold $text-warning", "OOM": "bold $text-error", "unknown": "$text-muted"}
 _LEAST_REMARK = 12
@@ -59,7 +58,7 @@ class Sections(VerticalScroll, can_focus=True):
 def rendered(section: Section, width: int) -> list[Content]:
     """The lines of a section in so many columns, one empty line after it."""
     lines = [Content.styled(clean(section.title), "bold $text-primary")] if section.title else []
-    lines += [Content(part) for line in section.lines for part in wrap(clean(line), width)]
+    lines += [Content(part) for line in section.lines for part in wrapped(clean(line), width)]
     if section.table is not None and section.table.rows:
         lines += _table(section.table, width)
     return [*lines, Content("")] if lines else []
@@ -77,7 +76,7 @@ def _table(table: Table, width: int) -> list[Content]:
     if any(titles):
         lines.append(_line([Content.styled(title, "$text-muted") for title in titles], fitted, widths))
     for row in texts:
-        last = (wrap(row[-1], width - before, break_long_words=True) or [""]) if folds else [row[-1]]
+        last = (wrapped(row[-1], width - before) or [""]) if folds else [row[-1]]
         lines.append(_line([_styled(cell) for cell in [*row[:-1], last[0]]], fitted, widths))
         lines += [Content(" " * before + more) for more in last[1:]]
     return lines

@@ -150,8 +150,8 @@ class View(Screen[None]):
         shown = self.query_one("#trouble", Static)
         shown.update("" if trouble is None else Content.assemble(
             (clean(trouble.what), "bold $text-error"),
-            (f"\n  why: {clean(trouble.why)}" if trouble.why else "", "$foreground"),
             (f"\n  next: {clean(trouble.next)}" if trouble.next else "", "$text-accent"),
+            (f"\n  why: {clean(trouble.why)}" if trouble.why else "", "$foreground"),  # last: it may be long
         ))  # fmt: skip
         shown.display = trouble is not None
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
+
+from rich.cells import cell_len, chop_cells
 
 SWITCHES = ("sequence_parallel",)
 FLAGS = ("exhaustive",)
@@ -12,6 +15,13 @@ FLAGS = ("exhaustive",)
 def clean(text: str) -> str:
     """The text with a space for every character that is not printed: names and logs come from anybody."""
     return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most so many cells; wide characters count as two."""
+    if cell_len(text) == len(text):
+        return wrap(text, width, break_long_words=True)
+    return [piece.strip() for piece in chop_cells(text, max(width, 2))]
 
 
 def command_line(words: Sequence[str], options: Mapping[str, str] | None = None) -> str:

@@ -54,10 +54,11 @@ def session(core: Core) -> Callable[..., FmctlApp]:
         ascii_only: bool = False, **changes: Any,
     ) -> FmctlApp:  # fmt: skip
         app = FmctlApp(replace(core, **changes), opened, ascii_only=ascii_only)
-        app.kept = {"views": {"plan": {"form": SMALL if form is None else form}}} | app.kept
+        if "views" not in app.kept:
+            app.kept = {"views": {"plan": {"form": SMALL if form is None else form}}}
 
         async def whole() -> None:
-            async with app.run_test(size=size) as pilot:
+            async with app.run_test(size=size, notifications=True) as pilot:
                 await settled(pilot)
                 await scenario(pilot)
 
@@ -71,7 +72,7 @@ async def settled(pilot: Pilot[None], least: int = 1, within_s: float = 20.0) ->
     """Wait until the screen in front awaits no answer."""
     for _ in range(int(within_s / 0.02)):
         await pilot.pause(0.02)
-        if not getattr(pilot.app.screen, "state", "") or least == 0:
+        if getattr(pilot.app.screen, "state", "") in ("", "no answer") or least == 0:
             await pilot.pause()
             return
     raise AssertionError(f"still {pilot.app.screen.state!r} after {within_s} s")

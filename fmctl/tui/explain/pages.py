@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import Any
 
 from textual.content import Content
@@ -14,7 +13,7 @@ from fmctl.report.view import Document
 from fmctl.report.words import compact_layout, label, money, say
 from fmctl.tui.explain.pipeline import drawn
 from fmctl.tui.explain.terms import stacked
-from fmctl.tui.words import clean
+from fmctl.tui.words import clean, wrapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ def _memory(row: Mapping[str, Any], document: Document, width: int) -> Content:
     parts: list[Document] = next((s["parts"] for s in document["result"]["sections"] if s["name"] == "memory"), [])
     line, legend = stacked(parts, memory["device_bytes"], memory["margin_bytes"], max(width - 2, 10))
     title = f"{say('_bytes', memory['device_bytes'])} of a GPU of the fullest stage: {row['fits']}"
-    said = [Content(text) for text in wrap(" · ".join(map(clean, legend)), max(width, 20))]
+    said = [Content(text) for text in wrapped(" · ".join(map(clean, legend)), max(width, 20))]
     return Content("\n").join([Content.styled(title, "bold"), Content.styled(line, "$primary"), *said])
 
 

@@ -164,6 +164,7 @@ class PlanView(View):
         shown = ways[self.way % len(ways)]
         for name in PANELS:
             self.query_one(f"#{'ranking-panel' if name == 'ranking' else name}").display = name in shown
+        self.query_one("#left").display = bool({"ranking", "plot"} & set(shown))
 
     def action_panel(self) -> None:
         """The next arrangement of ranking, plot, row and reasons."""
