@@ -52,11 +52,8 @@ def ui(
 
 
 def _run(services: Services, settings: Settings, planning: Any, where: str, given: Any) -> None:
-    import gc
-
     from fmctl.tui.app import FmctlApp
 
-    gc.enable()  # a session lives for hours, unlike the commands for which it is off
     read_only, demo, ascii_only, theme = given
     lab = _demo(services) if demo else None
     core = core_of(services, settings, planning, read_only=read_only or settings.switch("read_only"), demo=demo)

@@ -10,7 +10,7 @@ from fmctl.domain.layout import CODES
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest
 from fmctl.domain.terms import TERMS
 from fmctl.report.envelope import envelope
-from fmctl.report.runs import NESTED, levers_document, run_document
+from fmctl.report.runs import levers_document, run_document
 from fmctl.report.view import Document
 
 _GROUPS = ("time", "communication", "memory", "flop", "run", "checkpoint", "energy")
@@ -97,19 +97,6 @@ def inputs(request: PlanRequest) -> Document:
         "top": request.top,
         "options": dict(request.options),
     }
-
-
-def flat(result: Mapping[str, Any]) -> dict[str, Any]:
-    """One row with its groups opened, every name once: the fields of csv, jsonl and `--fields`."""
-    row: dict[str, Any] = {}
-    for name, value in result.items():
-        if name in ("chosen", "notes"):
-            continue
-        if name == "whole_run":
-            row |= {key: held for key, held in (value or {}).items() if key not in NESTED}
-            continue
-        row |= value if isinstance(value, Mapping) else {name: value}
-    return row
 
 
 def price_document(price: Price) -> Document:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import traceback
+import gc
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from textual.filter import LineFilter
 
 FIRST_VIEW = "plan"
+_SETTLED_S = 2.0  # by then the first screen stands; commands run without looking for cycles, and so does its start
 
 
 class FmctlApp(App[None]):
@@ -62,6 +63,7 @@ class FmctlApp(App[None]):
     def on_mount(self) -> None:
         """Open what was asked for, else what the last session showed."""
         self.push_screen(self._made(FIRST_VIEW, "", None))
+        self.set_timer(_SETTLED_S, gc.enable)
         if self._word:
             self.say(self._word)
         wanted = self.opened.replace(":", " ", 1) if self.opened else str(self.kept.get("view") or "")
@@ -140,12 +142,12 @@ class FmctlApp(App[None]):
         if event.state is WorkerState.ERROR and event.worker.error is not None:
             error = event.worker.error
             if not isinstance(error, FmctlError):
-                session.log_error("".join(traceback.format_exception(error)))
+                session.log_error(told_in_full(error))
             self.say(Trouble.of(error).sentence(), error=True)
 
     def _handle_exception(self, error: Exception) -> None:
         """The last resort: no traceback on the terminal; the session ends with a sentence, and the log has the rest."""
-        where = session.log_error("".join(traceback.format_exception(error)))
+        where = session.log_error(told_in_full(error))
         told = Trouble.of(error)
         self.trouble = Trouble(told.what, told.why, f"see {where}" if where else "report it", told.code)
         self._return_code = 1
@@ -157,7 +159,7 @@ class FmctlApp(App[None]):
     # Looks and keys.
 
     def _theme(self, asked: str) -> str:
-        if self.no_color and not asked:
+        if self.no_color and not asked:  # holds for this session alone: the kept theme stays what it was
             return themes.ANSI
         wanted = asked or self.core.settings.text("ui_theme") or str(self.kept.get("theme") or "")
         if wanted and wanted not in self.available_themes and (asked or self.core.settings.text("ui_theme")):
@@ -205,7 +207,8 @@ class FmctlApp(App[None]):
         views |= {screen.NAME: screen.remembered() for screen in stack if screen.remembered()}
         last = stack[-1] if stack else None
         shown = f"{last.NAME} {last.subject}".strip() if last is not None and last.given is None else FIRST_VIEW
-        return {"view": shown, "theme": self.theme, "views": views}
+        forced = self.no_color and self.theme == themes.ANSI
+        return {"view": shown, "theme": self.kept.get("theme", "") if forced else self.theme, "views": views}
 
     def palette_entries(self) -> Iterable[tuple[str, str, Any]]:
         """What the palette offers everywhere: `area: verb`."""
@@ -215,3 +218,10 @@ class FmctlApp(App[None]):
         for name in sorted(self.available_themes):
             yield f"theme: {name}", "colours", lambda name=name: setattr(self, "theme", name)
         yield "session: quit", "leave; form and view are kept", self.exit
+
+
+def told_in_full(error: BaseException) -> str:
+    """The traceback, for the log alone."""
+    import traceback
+
+    return "".join(traceback.format_exception(error))

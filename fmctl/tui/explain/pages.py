@@ -102,7 +102,7 @@ def _memory(row: Mapping[str, Any], document: Document, width: int) -> Content:
     line, legend = stacked(parts, memory["device_bytes"], memory["margin_bytes"], max(width - 2, 10))
     title = f"{say('_bytes', memory['device_bytes'])} of a GPU of the fullest stage: {row['fits']}"
     said = [Content(text) for text in wrapped(" · ".join(map(clean, legend)), max(width, 20))]
-    return Content("\n").join([Content.styled(title, "bold"), Content.styled(line, "$primary"), *said])
+    return Content("\n").join([Content.styled(title, "bold"), Content.styled(line, "$secondary"), *said])
 
 
 def _pipeline(row: Mapping[str, Any], width: int) -> Content:

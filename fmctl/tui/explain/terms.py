@@ -99,11 +99,11 @@ def _line(part: Document, titles: int, room: int, offset: float, changed: str) -
     title = set_cell_size(clean(part["title"]), titles)
     value = say(part["name"], part["value"]).rjust(_VALUE)
     share = "" if part["share"] is None else f"{part['share']:.1%}"
-    parts = [Content(title), Content(value), Content.styled(share.rjust(_SHARE) + "  ", "$text-muted")]
     if changed:
-        parts.append(Content.styled(changed, "bold $text-accent"))
-    elif part["share"] is not None:
-        parts.append(Content.styled(bar(offset, part["share"], room), "$primary"))
+        return Content.assemble(Content(title), Content(value), Content.styled(f"  {changed}", "bold $text-accent"))
+    parts = [Content(title), Content(value), Content.styled(share.rjust(_SHARE) + "  ", "$text-muted")]
+    if part["share"] is not None:
+        parts.append(Content.styled(bar(offset, part["share"], room), "$secondary"))
     return Content.assemble(*parts)
 
 

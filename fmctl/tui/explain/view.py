@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -11,13 +10,15 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import Static, Tab, Tabs
+from textual.content import Content
+from textual.widgets import Input, Static, Tab, Tabs
 
 from fmctl.errors import UsageError
 from fmctl.report.explains import explain_answer
-from fmctl.report.view import Answer, Document, Section
+from fmctl.report.view import Answer, Section
 from fmctl.tui.core import Question
 from fmctl.tui.explain.pages import PAGES, Page, changes, headline, parts_of, picture, term_text
+from fmctl.tui.explain.subject import Subject
 from fmctl.tui.explain.terms import Terms
 from fmctl.tui.explain.whatif import WhatIfForm, asked_of, changed_options, exact_options, prefilled
 from fmctl.tui.plan.form import Form
@@ -25,16 +26,8 @@ from fmctl.tui.sections import Sections
 from fmctl.tui.view import Answered, Entry, View
 from fmctl.tui.words import command_line
 
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A row to explain: the document it stands in, what the plan was asked by option, and the model as it was named."""
-
-    document: Document
-    row: Document
-    asked: dict[str, str]
-    model: str
-    saved_as: str = ""
+_ROOMY = 36  # lines from which the first page has room for more than the step
+_LEVERS = ("What would help most", "Ways to buy it")
 
 
 class ExplainView(View):
@@ -68,6 +61,7 @@ class ExplainView(View):
                     yield Static("", id="picture", markup=False)
                 yield Terms(id="terms")
                 yield Sections(id="levers")
+                yield Static("", id="more", markup=False)
             with VerticalScroll(id="term", classes="panel", can_focus=False):
                 yield Static("", id="term-text", markup=False)
         yield Sections(id="none", classes="panel")
@@ -144,11 +138,21 @@ class ExplainView(View):
     def _picture(self) -> None:
         if self.shown is None or self.answer is None:
             return
-        drawn = picture(self.shown.row, self.page, self.answer.document, self.query_one("#parts-side").size.width - 3)
+        width = self.query_one("#parts-side").size.width - 3
+        self._draw_more(width)
+        drawn = picture(self.shown.row, self.page, self.answer.document, width)
         box = self.query_one("#picture-box")
         box.display = drawn is not None
         if drawn is not None:
             self.query_one("#picture", Static).update(drawn)
+
+    def _draw_more(self, width: int) -> None:
+        """Where the first page leaves room, memory and pipeline are drawn below the step."""
+        more = self.query_one("#more", Static)
+        more.display = self.page is PAGES[0] and self.size.height >= _ROOMY
+        if more.display and self.shown is not None and self.answer is not None:
+            drawn = [picture(self.shown.row, page, self.answer.document, width) for page in PAGES[1:3]]
+            more.update(Content("\n\n").join([one for one in drawn if one is not None]))
 
     @property
     def _before(self) -> Answer | None:
@@ -167,7 +171,8 @@ class ExplainView(View):
         if self.shown.row.get("rank", 1) != 1 or "levers" not in self.shown.document["result"]:
             line = "Levers are worked out for the first row of a plan alone. esc, then row 1."
             return [Section("What would help most", lines=(line,))]
-        return list(run_sections(self.shown.document, self.shown.row, "The run"))
+        sections = run_sections(self.shown.document, self.shown.row, "The run")
+        return [section for section in sections if section.title in _LEVERS]
 
     def on_resize(self, event: events.Resize) -> None:
         """The picture is drawn anew."""
@@ -213,6 +218,10 @@ class ExplainView(View):
         self.query_one(Terms).focus()
         if self.original is not None:
             self._show(self.original)
+
+    @on(Input.Submitted)
+    def _done(self) -> None:
+        self.query_one(Terms).focus()
 
     @on(Form.Edited)
     def _edited(self, message: Form.Edited) -> None:

@@ -12,11 +12,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Input
 
-from fmctl.report.answers import shown_plan
+from fmctl.report.shown import shown_plan
 from fmctl.report.view import Document
 from fmctl.tui.core import Question, Trouble
 from fmctl.tui.diff import Sides
-from fmctl.tui.explain.view import Subject
+from fmctl.tui.explain.subject import Subject
 from fmctl.tui.jump import NameScreen
 from fmctl.tui.plan.form import BY_NAME, Form
 from fmctl.tui.plan.panels import PANELS, arrangements, why_sections

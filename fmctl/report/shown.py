@@ -1,0 +1,46 @@
+"""Documents of estimates and plans, new or read from a file, as answers; nothing here needs numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fmctl.report.runs import NESTED
+from fmctl.report.view import Answer, Document, Report
+
+
+def shown_estimate(document: Document) -> Answer:
+    """An estimate document, new or read from a file."""
+    rows = [flat(document["result"])] if document["result"] else []
+
+    def report() -> Report:
+        from fmctl.report.estimates import estimate_report  # the reports are for people: JSON starts without them
+
+        return estimate_report(document)
+
+    return Answer(document, rows, report, tuple(document["warnings"]))
+
+
+def shown_plan(document: Document) -> Answer:
+    """A plan document, new or read from a file."""
+    rows = [flat(row) for row in document["result"]["rows"]]
+
+    def report() -> Report:
+        from fmctl.report.plans import plan_report
+
+        return plan_report(document)
+
+    return Answer(document, rows, report, tuple(document["warnings"]))
+
+
+def flat(result: Mapping[str, Any]) -> dict[str, Any]:
+    """One row with its groups opened, every name once: the fields of csv, jsonl and `--fields`."""
+    row: dict[str, Any] = {}
+    for name, value in result.items():
+        if name in ("chosen", "notes"):
+            continue
+        if name == "whole_run":
+            row |= {key: held for key, held in (value or {}).items() if key not in NESTED}
+            continue
+        row |= value if isinstance(value, Mapping) else {name: value}
+    return row
