@@ -42,7 +42,7 @@ def exported(view: View, form: str) -> str:
 
 
 def _said(form: str) -> Content:
-    return Content.assemble((f"{form:<5}", "bold"), (_ABOUT[form], "$text-muted"))
+    return Content.assemble((f"{form:<5}", "bold"), (_ABOUT[form], "$foreground 60%"))
 
 
 class ExportScreen(Dialog[None]):

@@ -79,7 +79,7 @@ class PickScreen(Dialog[str]):
 
 
 def _said(name: str, about: str) -> Content:
-    return Content.assemble((clean(name), "bold"), (f"  {clean(about)}" if about else "", "$text-muted"))
+    return Content.assemble((clean(name), "bold"), (f"  {clean(about)}" if about else "", "$foreground 60%"))
 
 
 class JumpScreen(PickScreen):

@@ -16,7 +16,12 @@ from fmctl.report.text import fit
 from fmctl.report.view import Section, Table
 from fmctl.tui.words import clean, wrapped
 
-_STATES = {"ok": "$text-success", "tight": "bold $text-warning", "OOM": "bold $text-error", "unknown": "$text-muted"}
+_STATES = {
+    "ok": "$text-success",
+    "tight": "bold $text-warning",
+    "OOM": "bold $text-error",
+    "unknown": "$foreground 60%",
+}
 _LEAST_REMARK = 12
 
 
@@ -52,7 +57,7 @@ class Sections(VerticalScroll, can_focus=True):
     def _draw(self) -> None:
         width = max(self.scrollable_content_region.width, 20)
         lines = [line for section in self._shown for line in rendered(section, width)]
-        self._text.update(Content("\n").join(lines) if lines else Content.styled(self._empty, "$text-muted"))
+        self._text.update(Content("\n").join(lines) if lines else Content.styled(self._empty, "$foreground 60%"))
 
 
 def rendered(section: Section, width: int) -> list[Content]:
@@ -74,7 +79,7 @@ def _table(table: Table, width: int) -> list[Content]:
     folds = fitted.columns[-1].align == "left" and before + _LEAST_REMARK <= width
     lines: list[Content] = []
     if any(titles):
-        lines.append(_line([Content.styled(title, "$text-muted") for title in titles], fitted, widths))
+        lines.append(_line([Content.styled(title, "$foreground 60%") for title in titles], fitted, widths))
     for row in texts:
         last = (wrapped(row[-1], width - before) or [""]) if folds else [row[-1]]
         lines.append(_line([_styled(cell) for cell in [*row[:-1], last[0]]], fitted, widths))

@@ -20,7 +20,12 @@ from fmctl.report.text import fit
 from fmctl.report.view import Table
 from fmctl.tui.words import clean
 
-_STATES = {"ok": "$text-success", "tight": "bold $text-warning", "OOM": "bold $text-error", "unknown": "$text-muted"}
+_STATES = {
+    "ok": "$text-success",
+    "tight": "bold $text-warning",
+    "OOM": "bold $text-error",
+    "unknown": "$foreground 60%",
+}
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)")
 
 

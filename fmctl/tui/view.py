@@ -131,7 +131,7 @@ class View(Screen[None]):
         name = Content.styled(f" {self.NAME} ", "bold $text-primary")
         parts = [name, Content(clean(self.title_text))]
         parts += [Content.styled(f" [{mark}]", "bold $text-warning") for mark in marks]
-        state = Content.styled(f"   {clean(self.state)}", "$text-muted") if self.state else Content("")
+        state = Content.styled(f"   {clean(self.state)}", "$foreground 60%") if self.state else Content("")
         self.query_one("#title", Static).update(Content.assemble(*parts, state))
 
     def on_mount(self) -> None:
@@ -244,5 +244,5 @@ class CommandLine(Static):
 
     def show(self, command: str) -> None:
         """Put it on the line; what is too long loses its end on the screen, never in the copy."""
-        self.update(Content.assemble(("$ ", "$text-accent"), (clean(command), "$text-muted"))
+        self.update(Content.assemble(("$ ", "$text-accent"), (clean(command), "$foreground 60%"))
                     if command else Content(""))  # fmt: skip

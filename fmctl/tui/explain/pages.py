@@ -87,11 +87,13 @@ def picture(row: Mapping[str, Any], page: Page, document: Document, width: int) 
         return None
     low, high = row["time"].get("step_low_s"), row["time"].get("step_high_s")
     span = f"  80 %: {say('_s', low)} to {say('_s', high)}" if page.name == "step" and low else ""
-    whole = Content.assemble((f"{total['title']} {say(total['name'], total['value'])}", "bold"), (span, "$text-muted"))
+    whole = Content.assemble(
+        (f"{total['title']} {say(total['name'], total['value'])}", "bold"), (span, "$foreground 60%")
+    )
     measured = row.get("measured_fraction")
     if page.name != "step" or measured is None:
         return whole
-    return Content.assemble(whole, (f"  {say('share', measured)} of kernel time measured", "$text-muted"))
+    return Content.assemble(whole, (f"  {say('share', measured)} of kernel time measured", "$foreground 60%"))
 
 
 def _memory(row: Mapping[str, Any], document: Document, width: int) -> Content:
@@ -118,7 +120,7 @@ def _pipeline(row: Mapping[str, Any], width: int) -> Content:
     )
     legend = "a digit is a forward pass, a letter the backward pass of the same micro batch, a dot waits"
     return Content("\n").join(
-        [Content.styled(title, "bold"), *(Content(line) for line in lines), Content.styled(legend, "$text-muted")]
+        [Content.styled(title, "bold"), *(Content(line) for line in lines), Content.styled(legend, "$foreground 60%")]
     )
 
 
@@ -141,7 +143,7 @@ def term_text(part: Document, row: Mapping[str, Any]) -> Content:
 
 
 def _fact(name: str, text: str) -> list[Content]:
-    return [Content.assemble((f"\n{name}\n", "$text-muted"), clean(str(text)))] if text else []
+    return [Content.assemble((f"\n{name}\n", "$foreground 60%"), clean(str(text)))] if text else []
 
 
 def _inputs(row: Mapping[str, Any]) -> str:

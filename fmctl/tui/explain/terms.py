@@ -101,7 +101,7 @@ def _line(part: Document, titles: int, room: int, offset: float, changed: str) -
     share = "" if part["share"] is None else f"{part['share']:.1%}"
     if changed:
         return Content.assemble(Content(title), Content(value), Content.styled(f"  {changed}", "bold $text-accent"))
-    parts = [Content(title), Content(value), Content.styled(share.rjust(_SHARE) + "  ", "$text-muted")]
+    parts = [Content(title), Content(value), Content.styled(share.rjust(_SHARE) + "  ", "$foreground 60%")]
     if part["share"] is not None:
         parts.append(Content.styled(bar(offset, part["share"], room), "$secondary"))
     return Content.assemble(*parts)

@@ -88,6 +88,18 @@ class Field(Input):
         listed = " `down` lists the choices, `right` takes the one that is shown." if choices else ""
         self.help_text = f"{spec.help}{listed} Empty: as `fmctl plan` would choose. Every edit plans again at once."
 
+    def on_mount(self) -> None:
+        """What is longer than the field is read from its beginning, while nobody types in it."""
+        self.cursor_position = 0
+
+    def on_focus(self) -> None:
+        """Typing goes on at the end."""
+        self.cursor_position = len(self.value)
+
+    def on_blur(self) -> None:
+        """Read from the beginning again."""
+        self.cursor_position = 0
+
     def action_clear_field(self) -> None:
         """Empty it: the default holds."""
         self.value = ""

@@ -46,7 +46,7 @@ class PlanView(View):
         Binding("f,i", "form", "form", id="plan.form"),
         Binding("d", "diff", "diff", id="plan.diff"),
         Binding("e", "explain", "explain", id="plan.explain"),
-        Binding("p", "panel", "panels", id="plan.panel"),
+        Binding("p", "panel", "panel", id="plan.panel"),
         Binding("ctrl+s", "save", "save", id="plan.save", show=False),
         Binding("ctrl+t", "table", "ranking", id="plan.table", show=False),
     ]
