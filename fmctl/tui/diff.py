@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from textual.app import ComposeResult
@@ -16,11 +17,20 @@ from fmctl.tui.words import command_line
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Two rows with the documents they come from, and what to call them."""
+    """Two rows with the documents they come from, what to call them, and the command that compares the same."""
 
     names: tuple[str, str]
     documents: tuple[Document, Document]
     rows: tuple[Document, Document]
+    command: str = ""
+
+
+def compared_rows(model: str, options: tuple[Mapping[str, str], Mapping[str, str]]) -> str:
+    """The commands that estimate two rows anew and compare them."""
+    files = ("a.json", "b.json")
+    made = [command_line(["estimate", model], {**one, "out": f, "output": "json"})
+            for one, f in zip(options, files, strict=True)]  # fmt: skip
+    return " && ".join([*made, command_line(["diff", *files])])
 
 
 class DiffView(View):
@@ -59,6 +69,7 @@ class DiffView(View):
 
     def _sides(self) -> Sides:
         if isinstance(self.given, Sides):
+            self.command = self.given.command
             return self.given
         names = self.subject.split()
         if len(names) != 2:

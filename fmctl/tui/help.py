@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from fmctl.tui.view import View
 
 
+# What arrows, page keys, tab and the mouse do in any program.
+_EVERYWHERE = ("cursor_", "page_", "scroll_", "select_cursor", "app.focus", "delete_", "screen.copy", "home", "end")
+
+
 class HelpScreen(Dialog[None]):
     """Help for where the focus is."""
 
@@ -30,7 +34,7 @@ class HelpScreen(Dialog[None]):
         self._keys = [
             (active.binding.id or "", view.app.get_key_display(active.binding), active.binding.description, active.node)
             for active in view.active_bindings.values()
-            if active.enabled and active.binding.description and not active.binding.system
+            if active.enabled and active.binding.description and not active.binding.action.startswith(_EVERYWHERE)
         ]
         self._view = view
 

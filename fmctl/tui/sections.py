@@ -14,14 +14,8 @@ from textual.widgets import Static
 
 from fmctl.report.text import fit
 from fmctl.report.view import Section, Table
-from fmctl.tui.words import clean, wrapped
+from fmctl.tui.words import STATE_STYLES, clean, wrapped
 
-_STATES = {
-    "ok": "$text-success",
-    "tight": "bold $text-warning",
-    "OOM": "bold $text-error",
-    "unknown": "$foreground 60%",
-}
 _LEAST_REMARK = 12
 
 
@@ -106,7 +100,7 @@ def _cut(text: str, room: int) -> str:
 
 
 def _styled(cell: str) -> Content:
-    return Content.styled(cell, _STATES[cell]) if cell in _STATES else Content(cell)
+    return Content.styled(cell, STATE_STYLES[cell]) if cell in STATE_STYLES else Content(cell)
 
 
 def _line(cells: list[Content], table: Table, widths: list[int]) -> Content:

@@ -18,14 +18,8 @@ from textual.widgets import DataTable, Input
 
 from fmctl.report.text import fit
 from fmctl.report.view import Table
-from fmctl.tui.words import clean
+from fmctl.tui.words import STATE_STYLES, clean
 
-_STATES = {
-    "ok": "$text-success",
-    "tight": "bold $text-warning",
-    "OOM": "bold $text-error",
-    "unknown": "$foreground 60%",
-}
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)")
 
 
@@ -203,7 +197,7 @@ _AS_RANKED = "as ranked"
 def _cell(text: str, align: str, width: int) -> Content:
     said = clean(text)
     padded = " " * (width - cell_len(said)) + said if align == "right" else said
-    return Content.styled(padded, _STATES[said]) if said in _STATES else Content(padded)
+    return Content.styled(padded, STATE_STYLES[said]) if said in STATE_STYLES else Content(padded)
 
 
 class TablePanel(Vertical):

@@ -8,6 +8,13 @@ from textwrap import wrap
 
 from rich.cells import cell_len, chop_cells
 
+# The words that say a state, and how they are coloured besides.
+STATE_STYLES: Mapping[str, str] = {
+    "ok": "$text-success",
+    "tight": "bold $text-warning",
+    "OOM": "bold $text-error",
+    "unknown": "$foreground 60%",
+}
 SWITCHES = ("sequence_parallel",)
 FLAGS = ("exhaustive",)
 

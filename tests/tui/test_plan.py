@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from fmctl.__main__ import main
 from fmctl.cluster import store
 from fmctl.tui.jump import PickScreen
 from fmctl.tui.plan.scatter import Scatter
@@ -89,6 +91,8 @@ def test_two_marked_rows_are_compared(session: Any) -> None:
         body = app.screen.answer.document["result"]
         assert (body["a"], body["b"]) == ("row 1", "row 2")
         assert any(field["field"] == "time.step_s" for field in body["fields"])
+        for command in app.screen.command.split(" && "):
+            assert main([*shlex.split(command)[1:], "--quiet"]) == 0
 
     session(scenario)
 

@@ -87,9 +87,8 @@ def picture(row: Mapping[str, Any], page: Page, document: Document, width: int) 
         return None
     low, high = row["time"].get("step_low_s"), row["time"].get("step_high_s")
     span = f"  80 %: {say('_s', low)} to {say('_s', high)}" if page.name == "step" and low else ""
-    whole = Content.assemble(
-        (f"{total['title']} {say(total['name'], total['value'])}", "bold"), (span, "$foreground 60%")
-    )
+    title = f"{total['title']} {say(total['name'], total['value'])}"
+    whole = Content.assemble((title, "bold"), (span, "$foreground 60%"))
     measured = row.get("measured_fraction")
     if page.name != "step" or measured is None:
         return whole

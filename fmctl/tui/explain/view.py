@@ -267,12 +267,13 @@ class ExplainView(View):
         if self.original is None or self.shown is self.original or self.shown is None:
             self.session.say("w first: change a field, then d shows everything that differs")
             return
-        from fmctl.tui.diff import Sides
+        from fmctl.tui.diff import Sides, compared_rows
 
         before, after = self.original, self.shown
-        self.session.open(
-            "diff", given=Sides(("now", "what if"), (before.document, after.document), (before.row, after.row))
-        )
+        options = (exact_options(before.row, before.asked), exact_options(after.row, after.asked))
+        command = compared_rows(before.model, options)
+        documents, rows = (before.document, after.document), (before.row, after.row)
+        self.session.open("diff", given=Sides(("now", "what if"), documents, rows, command))
 
     def action_back(self) -> None:
         """Out of the what-if first, then to the screen before."""

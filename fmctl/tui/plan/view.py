@@ -15,8 +15,9 @@ from textual.widgets import DataTable, Input
 from fmctl.report.shown import shown_plan
 from fmctl.report.view import Document
 from fmctl.tui.core import Question, Trouble
-from fmctl.tui.diff import Sides
+from fmctl.tui.diff import Sides, compared_rows
 from fmctl.tui.explain.subject import Subject
+from fmctl.tui.explain.whatif import exact_options
 from fmctl.tui.jump import NameScreen
 from fmctl.tui.plan.form import BY_NAME, Form
 from fmctl.tui.plan.panels import PANELS, arrangements, why_sections
@@ -221,7 +222,9 @@ class PlanView(View):
             return
         names = (f"row {marked[0]['rank']}", f"row {marked[1]['rank']}")
         document = self.document
-        self.session.open("diff", given=Sides(names, (document, document), (marked[0], marked[1])))
+        options = (exact_options(marked[0], self._asked()), exact_options(marked[1], self._asked()))
+        command = compared_rows(self.title_text, options)
+        self.session.open("diff", given=Sides(names, (document, document), (marked[0], marked[1]), command))
 
     def action_save(self) -> None:
         """Keep the plan under a name, as `plan --save` does."""
