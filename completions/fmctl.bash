@@ -19,7 +19,7 @@ _fmctl() {
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$at ${COMP_WORDS[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl observe"|"fmctl observe render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl ui"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl observe"|"fmctl observe render"|"fmctl observe export"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl report"|"fmctl note"|"fmctl ui"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
     esac
   done
   case "$at" in
@@ -27,7 +27,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--version -h --help'
       else
-        _fmctl_words 'estimate plan explain diff render observe validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit progress jobs cancel extend teardown history ui config schema spec completion'
+        _fmctl_words 'estimate plan explain diff render observe validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit progress jobs cancel extend teardown history report note ui config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -63,7 +63,7 @@ _fmctl() {
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
         --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
         --cuda-graph) _fmctl_words 'none layer full'; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -113,7 +113,7 @@ _fmctl() {
         --max-nodes) :; return ;;
         --top) :; return ;;
         --save) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -157,7 +157,7 @@ _fmctl() {
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
         --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
         --cuda-graph) _fmctl_words 'none layer full'; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -171,7 +171,7 @@ _fmctl() {
       ;;
     "fmctl diff")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -193,7 +193,7 @@ _fmctl() {
         --max-hours) :; return ;;
         --idle-minutes) :; return ;;
         --recipe) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -208,7 +208,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '-h --help'
       else
-        _fmctl_words 'render'
+        _fmctl_words 'render export'
       fi
       ;;
     "fmctl observe render")
@@ -220,7 +220,7 @@ _fmctl() {
         --hosts) :; return ;;
         --head) :; return ;;
         --ends) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -231,9 +231,37 @@ _fmctl() {
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
       ;;
+    "fmctl observe export")
+      case "$prev" in
+        --log) :; return ;;
+        --cluster) :; return ;;
+        --job) :; return ;;
+        --rank) :; return ;;
+        --state) :; return ;;
+        --port) :; return ;;
+        --address) :; return ;;
+        --run) _fmctl_values runs; return ;;
+        --prometheus) :; return ;;
+        --metrics-cluster) :; return ;;
+        --since) :; return ;;
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --head) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--log --cluster --job --rank --state --port --address --run --once --prometheus --metrics-cluster --since --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
     "fmctl validate")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -249,15 +277,16 @@ _fmctl() {
       ;;
     "fmctl calibrate")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --data) _fmctl_files; return ;;
+        --from-run) _fmctl_values runs; return ;;
         --name) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --data --name -h --help'
+        _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q --data --from-run --name -h --help'
       else
         :
       fi
@@ -271,7 +300,7 @@ _fmctl() {
       ;;
     "fmctl models list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -284,7 +313,7 @@ _fmctl() {
       ;;
     "fmctl models show")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -315,7 +344,7 @@ _fmctl() {
       ;;
     "fmctl instances list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -328,7 +357,7 @@ _fmctl() {
       ;;
     "fmctl instances show")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -348,7 +377,7 @@ _fmctl() {
       ;;
     "fmctl prices list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -364,7 +393,7 @@ _fmctl() {
       ;;
     "fmctl prices show")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -379,7 +408,7 @@ _fmctl() {
       ;;
     "fmctl prices refresh")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -395,7 +424,7 @@ _fmctl() {
       ;;
     "fmctl capacity")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -420,7 +449,7 @@ _fmctl() {
       ;;
     "fmctl lab start")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -435,7 +464,7 @@ _fmctl() {
       ;;
     "fmctl lab stop")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -448,7 +477,7 @@ _fmctl() {
       ;;
     "fmctl lab status")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -468,7 +497,7 @@ _fmctl() {
       ;;
     "fmctl pcluster install")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -482,7 +511,7 @@ _fmctl() {
       ;;
     "fmctl pcluster status")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -506,7 +535,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -531,7 +560,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -547,7 +576,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -563,7 +592,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -579,7 +608,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -606,7 +635,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -626,18 +655,22 @@ _fmctl() {
         --cluster) :; return ;;
         --job) :; return ;;
         --rank) :; return ;;
+        --state) :; return ;;
         --measured) :; return ;;
+        --prometheus) :; return ;;
+        --metrics-cluster) :; return ;;
+        --since) :; return ;;
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--log --cluster --job --rank --measured --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
+        _fmctl_words '--log --cluster --job --rank --state --measured --follow -f --prometheus --metrics-cluster --since --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
@@ -647,7 +680,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -665,7 +698,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -683,7 +716,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -700,7 +733,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -717,7 +750,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -726,6 +759,45 @@ _fmctl() {
         _fmctl_words '--profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         :
+      fi
+      ;;
+    "fmctl report")
+      case "$prev" in
+        --log) :; return ;;
+        --prometheus) :; return ;;
+        --metrics-cluster) :; return ;;
+        --since) :; return ;;
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --head) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--log --offline --prometheus --metrics-cluster --since --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
+      else
+        _fmctl_values runs
+      fi
+      ;;
+    "fmctl note")
+      case "$prev" in
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --quality) :; return ;;
+        --text) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --quality --text -h --help'
+      else
+        _fmctl_values runs
       fi
       ;;
     "fmctl ui")
@@ -748,7 +820,7 @@ _fmctl() {
       ;;
     "fmctl config list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -761,7 +833,7 @@ _fmctl() {
       ;;
     "fmctl config get")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -774,7 +846,7 @@ _fmctl() {
       ;;
     "fmctl config set")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -787,7 +859,7 @@ _fmctl() {
       ;;
     "fmctl config unset")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -800,7 +872,7 @@ _fmctl() {
       ;;
     "fmctl config path")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -813,7 +885,7 @@ _fmctl() {
       ;;
     "fmctl schema")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -821,12 +893,12 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit progress jobs cancel lab pcluster config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit metrics progress jobs cancel report note lab pcluster config schemas spec error'
       fi
       ;;
     "fmctl spec")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;

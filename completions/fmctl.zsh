@@ -12,7 +12,7 @@ _fmctl() {
   local -a options
   for ((i = 2; i < CURRENT; i++)); do
     case "$at ${words[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl observe"|"fmctl observe render"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl ui"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl observe"|"fmctl observe render"|"fmctl observe export"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl report"|"fmctl note"|"fmctl ui"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
     esac
   done
   case "$at" in
@@ -21,7 +21,7 @@ _fmctl() {
         options=('--version:Show the version and exit.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff render observe validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit progress jobs cancel extend teardown history ui config schema spec completion'
+        _fmctl_words 'estimate plan explain diff render observe validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit progress jobs cancel extend teardown history report note ui config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -57,13 +57,13 @@ _fmctl() {
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
         --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
         --cuda-graph) _fmctl_words 'none layer full'; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | odcr | capacity-block | spot | reserved-1y | reserved-3y | savings-plan-1y' '--spot-price:Your rate for Spot, USD an hour' '--start:First day of the run, a date' '--spares:Nodes that stand by for a failed one (0)' '--failures:Interruptions per 1,000 node-days; as published unless said' '--bytes-per-token:Stored bytes of training data per token; token ids unless said' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | odcr | capacity-block | spot | reserved-1y | reserved-3y | savings-plan-1y' '--spot-price:Your rate for Spot, USD an hour' '--start:First day of the run, a date' '--spares:Nodes that stand by for a failed one (0)' '--failures:Interruptions per 1,000 node-days; as published unless said' '--bytes-per-token:Stored bytes of training data per token; token ids unless said' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
@@ -108,13 +108,13 @@ _fmctl() {
         --max-nodes) :; return ;;
         --top) :; return ;;
         --save) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | odcr | capacity-block | spot | reserved-1y | reserved-3y | savings-plan-1y' '--spot-price:Your rate for Spot, USD an hour' '--start:First day of the run, a date' '--spares:Nodes that stand by for a failed one (0)' '--failures:Interruptions per 1,000 node-days; as published unless said' '--bytes-per-token:Stored bytes of training data per token; token ids unless said' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--deadline:Latest end, 60d or a date' '--budget:Most that the run may cost, 4M' '--objective:Rank by - cost | time | energy | goodput | throughput' '--max-nodes:Most instances that are looked at' '--top:Rows to show (10)' '--save:Keep the plan under a name' '--exhaustive:Every value of every field; without it fmctl leaves out what cannot win in its model and refines the winners' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | odcr | capacity-block | spot | reserved-1y | reserved-3y | savings-plan-1y' '--spot-price:Your rate for Spot, USD an hour' '--start:First day of the run, a date' '--spares:Nodes that stand by for a failed one (0)' '--failures:Interruptions per 1,000 node-days; as published unless said' '--bytes-per-token:Stored bytes of training data per token; token ids unless said' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--deadline:Latest end, 60d or a date' '--budget:Most that the run may cost, 4M' '--objective:Rank by - cost | time | energy | goodput | throughput' '--max-nodes:Most instances that are looked at' '--top:Rows to show (10)' '--save:Keep the plan under a name' '--exhaustive:Every value of every field; without it fmctl leaves out what cannot win in its model and refines the winners' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
@@ -153,14 +153,14 @@ _fmctl() {
         --cp-comm) _fmctl_words 'ring all-gather all-to-all'; return ;;
         --dispatcher) _fmctl_words 'all-to-all fused proxy'; return ;;
         --cuda-graph) _fmctl_words 'none layer full'; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --row) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | odcr | capacity-block | spot | reserved-1y | reserved-3y | savings-plan-1y' '--spot-price:Your rate for Spot, USD an hour' '--start:First day of the run, a date' '--spares:Nodes that stand by for a failed one (0)' '--failures:Interruptions per 1,000 node-days; as published unless said' '--bytes-per-token:Stored bytes of training data per token; token ids unless said' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--instances:Instance types' '--instance:Instance types' '--nodes:Instances - 8, 8..256 (powers of two) or 8,12,16' '--regions:Regions to price in' '--region:Regions to price in' '--purchase:Ways to pay - on-demand | odcr | capacity-block | spot | reserved-1y | reserved-3y | savings-plan-1y' '--spot-price:Your rate for Spot, USD an hour' '--start:First day of the run, a date' '--spares:Nodes that stand by for a failed one (0)' '--failures:Interruptions per 1,000 node-days; as published unless said' '--bytes-per-token:Stored bytes of training data per token; token ids unless said' '--tokens:Tokens of the whole run, such as 15T' '--seq-len:Sequence length' '--global-batch:Sequences per step' '--framework:Framework - megatron | megatron-unfused | torchtitan | torchtitan-eager | nanotron | deepspeed | internevo | composer' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '--precision:Precision - bf16 | fp8 | mxfp8 | nvfp4' '--tp:Tensor parallel' '--pp:Pipeline stages' '--vpp:Model chunks per stage' '--cp:Context parallel' '--ep:Expert parallel' '--etp:Tensor parallel inside experts' '--dp:Data parallel' '--dp-replicate:Copies of the sharded state (HSDP)' '--micro-batch:Sequences per micro batch' '--sharding:Sharded state - none | zero1 | zero2 | zero3' '--recompute:Recomputation - none | selective | full' '--recompute-layers:Layers per stage that full recomputation covers, 0 for all' '--schedule:Pipeline schedule - 1f1b | interleaved | zero-bubble' '--cp-comm:Exchange of keys - ring | all-gather | all-to-all' '--dispatcher:Expert dispatch - all-to-all | fused | proxy' '--sequence-parallel:Split norms along the sequence' '--no-sequence-parallel:Split norms along the sequence' '--cuda-graph:Capture by graphs - none | layer | full' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values subjects; fi
@@ -168,14 +168,14 @@ _fmctl() {
       ;;
     "fmctl diff")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --row) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '--exit-code:Exit 10 when there are differences.' '--all:Equal fields too.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--row:Row of a plan (1).' '--exit-code:Exit 10 when there are differences.' '--all:Equal fields too.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -191,13 +191,13 @@ _fmctl() {
         --max-hours) :; return ;;
         --idle-minutes) :; return ;;
         --recipe) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -208,7 +208,7 @@ _fmctl() {
         options=('-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'render'
+        _fmctl_words 'render export'
       fi
       ;;
     "fmctl observe render")
@@ -220,13 +220,42 @@ _fmctl() {
         --hosts) :; return ;;
         --head) :; return ;;
         --ends) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--run:Label `run` of the jobs metrics; any unless said' '--cap:USD that may be spent' '--hosts:Compute nodes by Slurms names, with commas; without it nodes.json and head.json say who there is' '--head:Head node, for Slurms metrics' '--ends:When the capacity is taken away, with a time zone; the plans last Capacity Block unless said' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--run:Label `run` of the jobs metrics; any unless said' '--cap:USD that may be spent' '--hosts:Compute nodes by Slurms names, with commas; without it nodes.json and head.json say who there is' '--head:Head node, for Slurms metrics' '--ends:When the capacity is taken away, with a time zone; the plans last Capacity Block unless said' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl observe export")
+      case "$prev" in
+        --log) :; return ;;
+        --cluster) :; return ;;
+        --job) :; return ;;
+        --rank) :; return ;;
+        --state) :; return ;;
+        --port) :; return ;;
+        --address) :; return ;;
+        --run) _fmctl_values runs; return ;;
+        --prometheus) :; return ;;
+        --metrics-cluster) :; return ;;
+        --since) :; return ;;
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --head) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--log:The jobs log on this machine' '--cluster:The cluster - of --job, and what it cost' '--job:Slurms number of the job' '--rank:Row of the plan (1)' '--state:Where it is kept how far the log was read, so that the next call reads only what is new' '--port:Port (9477, as rendered scrape jobs expect)' '--address:Address (127.0.0.1); 0.0.0.0 for whoever reaches this machine' '--run:Label `run`, the plans name unless said' '--once:Print them once, for a textfile collector.' '--prometheus:Prometheus with metrics of the nodes' '--metrics-cluster:Label `cluster` there; --clusters or the plans unless said' '--since:So long back from the logs end; all of it unless said' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -234,7 +263,7 @@ _fmctl() {
       ;;
     "fmctl validate")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -243,7 +272,7 @@ _fmctl() {
         --calibration) _fmctl_values calibrations; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--data:Measured runs (CSV); the shipped ones otherwise.' '--by:Table to show - family | gpu | framework | kind | parallelism | precision' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--data:Measured runs (CSV); the shipped ones otherwise.' '--by:Table to show - family | gpu | framework | kind | parallelism | precision' '--calibration:Constants to predict with - a name that calibrate kept, or shipped' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -251,15 +280,16 @@ _fmctl() {
       ;;
     "fmctl calibrate")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --data) _fmctl_files; return ;;
+        --from-run) _fmctl_values runs; return ;;
         --name) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--data:Your own measured runs (CSV), beside ours; again for more files.' '--name:Keep the constants under a name.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--data:Your own measured runs (CSV), beside ours; again for more files.' '--from-run:A run of yours on record (fmctl history); again for more.' '--name:Keep the constants under a name.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -275,13 +305,13 @@ _fmctl() {
       ;;
     "fmctl models list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -289,13 +319,13 @@ _fmctl() {
       ;;
     "fmctl models show")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values models; fi
@@ -323,13 +353,13 @@ _fmctl() {
       ;;
     "fmctl instances list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -337,13 +367,13 @@ _fmctl() {
       ;;
     "fmctl instances show")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_values instances
@@ -359,7 +389,7 @@ _fmctl() {
       ;;
     "fmctl prices list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -368,7 +398,7 @@ _fmctl() {
         --purchase) _fmctl_words 'on-demand odcr capacity-block spot reserved-1y reserved-3y savings-plan-1y'; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--instance:Of one instance type.' '--instances:Of one instance type.' '--region:In one region.' '--regions:In one region.' '--purchase:One way to pay.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--instance:Of one instance type.' '--instances:Of one instance type.' '--region:In one region.' '--regions:In one region.' '--purchase:One way to pay.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -376,7 +406,7 @@ _fmctl() {
       ;;
     "fmctl prices show")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -384,7 +414,7 @@ _fmctl() {
         --purchase) _fmctl_words 'on-demand odcr capacity-block spot reserved-1y reserved-3y savings-plan-1y'; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--region:In one region.' '--regions:In one region.' '--purchase:One way to pay.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--region:In one region.' '--regions:In one region.' '--purchase:One way to pay.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_values instances
@@ -392,7 +422,7 @@ _fmctl() {
       ;;
     "fmctl prices refresh")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -401,7 +431,7 @@ _fmctl() {
         --profile) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--instances:Instance types; all GPU types and head nodes by default' '--instance:Instance types; all GPU types and head nodes by default' '--regions:AWS regions' '--region:AWS regions' '--profile:AWS profile' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--instances:Instance types; all GPU types and head nodes by default' '--instance:Instance types; all GPU types and head nodes by default' '--regions:AWS regions' '--region:AWS regions' '--profile:AWS profile' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -409,7 +439,7 @@ _fmctl() {
       ;;
     "fmctl capacity")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -420,7 +450,7 @@ _fmctl() {
         --profile) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--count:Instances or UltraServers (1)' '--days:Length of a Capacity Block (1)' '--start:Earliest start of a Capacity Block, 7d or a date' '--regions:AWS regions' '--region:AWS regions' '--profile:AWS profile' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--count:Instances or UltraServers (1)' '--days:Length of a Capacity Block (1)' '--start:Earliest start of a Capacity Block, 7d or a date' '--regions:AWS regions' '--region:AWS regions' '--profile:AWS profile' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_values instances
@@ -436,7 +466,7 @@ _fmctl() {
       ;;
     "fmctl lab start")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -444,7 +474,7 @@ _fmctl() {
         --speed) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--port:On 127.0.0.1; a free one by default.' '--speed:Simulated seconds per second (60).' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--port:On 127.0.0.1; a free one by default.' '--speed:Simulated seconds per second (60).' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -452,13 +482,13 @@ _fmctl() {
       ;;
     "fmctl lab stop")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -466,13 +496,13 @@ _fmctl() {
       ;;
     "fmctl lab status")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -488,14 +518,14 @@ _fmctl() {
       ;;
     "fmctl pcluster install")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --version) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--version:Version (3.16.1).' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--version:Version (3.16.1).' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -503,13 +533,13 @@ _fmctl() {
       ;;
     "fmctl pcluster status")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -528,13 +558,13 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -554,13 +584,13 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--rehearse:Against a local AWS that fmctl starts itself.' '--skip-preflight:Launch whatever the checks say.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--rehearse:Against a local AWS that fmctl starts itself.' '--skip-preflight:Launch whatever the checks say.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -571,13 +601,13 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -588,13 +618,13 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -605,7 +635,7 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -613,7 +643,7 @@ _fmctl() {
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--job:Output of a job.' '--follow:Until the job is over.' '-f:Until the job is over.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--job:Output of a job.' '--follow:Until the job is over.' '-f:Until the job is over.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -633,7 +663,7 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
@@ -642,7 +672,7 @@ _fmctl() {
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--folder:Where the job lies; on the file system.' '--set:A variable of job.env - image, data, program; again for more.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--folder:Where the job lies; on the file system.' '--set:A variable of job.env - image, data, program; again for more.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -654,18 +684,22 @@ _fmctl() {
         --cluster) :; return ;;
         --job) :; return ;;
         --rank) :; return ;;
+        --state) :; return ;;
         --measured) :; return ;;
+        --prometheus) :; return ;;
+        --metrics-cluster) :; return ;;
+        --since) :; return ;;
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--log:The jobs log on this machine' '--cluster:The cluster, with --job' '--job:Slurms number of the job' '--rank:Row of the plan (1)' '--measured:Write the run as a row of measured runs (CSV), for `calibrate --data`' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--log:The jobs log on this machine' '--cluster:The cluster - of --job, and what it cost' '--job:Slurms number of the job' '--rank:Row of the plan (1)' '--state:Where it is kept how far the log was read, so that the next call reads only what is new' '--measured:Write the run as a row of measured runs (CSV), for `calibrate --data`' '--follow:Until the run is over - redrawn on a terminal, else one JSON document per change' '-f:Until the run is over - redrawn on a terminal, else one JSON document per change' '--prometheus:Prometheus with metrics of the nodes' '--metrics-cluster:Label `cluster` there; --clusters or the plans unless said' '--since:So long back from the logs end; all of it unless said' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -676,14 +710,14 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -695,14 +729,14 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -714,13 +748,13 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -732,14 +766,14 @@ _fmctl() {
         --region) :; return ;;
         --store) :; return ;;
         --timeout) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
         --expect) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--all:Every cluster of the store.' '--expect:Refuse where there are not N of them.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--all:Every cluster of the store.' '--expect:Refuse where there are not N of them.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -750,16 +784,57 @@ _fmctl() {
         --profile) :; return ;;
         --region) :; return ;;
         --store) :; return ;;
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
+      fi
+      ;;
+    "fmctl report")
+      case "$prev" in
+        --log) :; return ;;
+        --prometheus) :; return ;;
+        --metrics-cluster) :; return ;;
+        --since) :; return ;;
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --head) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--log:Its log on this machine; by default it is asked of the head node' '--offline:As last brought up to date; ask nobody.' '--prometheus:Prometheus with metrics of the nodes' '--metrics-cluster:Label `cluster` there; --clusters or the plans unless said' '--since:So long back from the logs end; all of it unless said' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        _fmctl_values runs
+      fi
+      ;;
+    "fmctl note")
+      case "$prev" in
+        --profile) :; return ;;
+        --region) :; return ;;
+        --store) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+        --quality) :; return ;;
+        --text) :; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--quality:A figure of quality, NAME=NUMBER; again for more.' '--text:Words, signed and dated.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        _fmctl_values runs
       fi
       ;;
     "fmctl ui")
@@ -784,13 +859,13 @@ _fmctl() {
       ;;
     "fmctl config list")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -798,13 +873,13 @@ _fmctl() {
       ;;
     "fmctl config get")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_values settings
@@ -812,13 +887,13 @@ _fmctl() {
       ;;
     "fmctl config set")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--project:In this projects file, not the users.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--project:In this projects file, not the users.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_values settings
@@ -826,13 +901,13 @@ _fmctl() {
       ;;
     "fmctl config unset")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--project:In this projects file, not the users.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--project:In this projects file, not the users.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         _fmctl_values settings
@@ -840,13 +915,13 @@ _fmctl() {
       ;;
     "fmctl config path")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
@@ -854,27 +929,27 @@ _fmctl() {
       ;;
     "fmctl schema")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit progress jobs cancel lab pcluster config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit metrics progress jobs cancel report note lab pcluster config schemas spec error'
       fi
       ;;
     "fmctl spec")
       case "$prev" in
-        --output|-o) _fmctl_words 'table json jsonl csv md yaml'; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--output:Format - table | json | jsonl | csv | md | yaml' '-o:Format - table | json | jsonl | csv | md | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :

@@ -39,25 +39,27 @@ def ui(
     """Plan, understand, launch and watch on a full screen; every screen shows the command that answers the same."""
     where = _place(opened)
     _need_terminal(where)
-    settings = resolve()
+    resolve()  # a broken settings file is said before anything is started
     from fmctl.tui.core import Question
     from fmctl.tui.worker import ProcessPlanning
 
     planning = ProcessPlanning(_answerer())  # its imports run beside Textual's, on the other core
     planning.ask(Question("warm", "", channel="warm"), lambda reply: None)
     try:
-        _run(ctx.obj, settings, planning, where, (read_only, demo, ascii_only, theme))
+        _run(ctx.obj, planning, where, (read_only, demo, ascii_only, theme))
     finally:
         planning.close()
 
 
-def _run(services: Services, settings: Settings, planning: Any, where: str, given: Any) -> None:
+def _run(services: Services, planning: Any, where: str, given: Any) -> None:
     from fmctl.tui.app import FmctlApp
 
     read_only, demo, ascii_only, theme = given
     lab = _demo(services) if demo else None
+    settings = resolve()
     core = core_of(services, settings, planning, read_only=read_only or settings.switch("read_only"), demo=demo)
     app = FmctlApp(core, where, ascii_only=ascii_only or settings.switch("ui_ascii"), theme=theme or "")
+    _leave_on_signals(app)
     try:
         app.run()
     finally:
@@ -67,6 +69,20 @@ def _run(services: Services, settings: Settings, planning: Any, where: str, give
         from fmctl.cli.running import InternalError
 
         raise InternalError(app.trouble.what, why=app.trouble.why, next=app.trouble.next)
+
+
+def _leave_on_signals(app: Any) -> None:
+    """Whoever ends the process, or closes the window, gets the terminal back as it was, and the session kept."""
+    import signal
+    import threading
+
+    def leave(number: int, frame: object) -> None:
+        # Only another thread may wake the application: this one sleeps in it.
+        threading.Thread(target=app.call_from_thread, args=(app.exit,), daemon=True).start()
+
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), leave)
 
 
 def core_of(

@@ -31,7 +31,7 @@ class PickScreen(Dialog[str]):
     def __init__(self, places: Sequence[tuple[str, str]], title: str = "", typed: str = "") -> None:
         """`places` are (name, what it is); `typed` is what the list starts narrowed by."""
         super().__init__()
-        self._places, self._typed = places, typed
+        self._places, self._typed = tuple(dict(places).items()), typed
         self._title = title
 
     def body(self) -> ComposeResult:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +32,7 @@ from fmctl.tui.sections import rendered
 from fmctl.tui.table import Rows
 from fmctl.tui.views import VIEWS, load
 from fmctl.tui.words import clean, command_line
-from tests.tui.conftest import screen_text, settled
+from tests.tui.conftest import SMALL, screen_text, settled
 
 FORBIDDEN = {f"ctrl+{key}" for key in "baojh"}
 
@@ -231,3 +241,79 @@ def test_hostile_text_neither_steers_the_terminal_nor_breaks_the_lines() -> None
     assert command_line(["plan", "m"], {"sequence_parallel": "false", "exhaustive": "true", "nodes": "8"}) == (
         "fmctl plan m --no-sequence-parallel --exhaustive --nodes 8"
     )
+
+
+def test_a_killed_planner_is_a_sentence_and_r_asks_again(session: Any) -> None:
+    from fmctl.cli.ui_start import answer
+    from fmctl.tui.worker import ProcessPlanning
+
+    planning = ProcessPlanning(answer)
+
+    async def scenario(pilot: Pilot[None]) -> None:
+        app: Any = pilot.app
+        app.screen.query_one("#form").fill(SMALL | {"model": "deepseek-v3", "nodes": "8..512", "tokens": "15T"})
+        await pilot.pause(0.3)
+        pid = planning.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        for _ in range(100):
+            await pilot.pause(0.05)
+            if app.screen.query_one("#trouble").display:
+                break
+        assert "signal 9" in screen_text(app) and "r asks again" in screen_text(app)
+        app.screen.query_one("#form").fill(SMALL)
+        await settled(pilot)
+        await pilot.press("r")
+        await settled(pilot)
+        assert app.screen.document["result"]["rows"] and not app.screen.query_one("#trouble").display
+
+    try:
+        session(scenario, planning=planning)
+    finally:
+        planning.close()
+
+
+def test_the_session_is_drawn_without_numpy_boto3_and_pydantic() -> None:
+    code = (
+        "import sys, fmctl.cli.ui, fmctl.tui.app, fmctl.tui.plan.view, fmctl.tui.explain.view, fmctl.tui.diff; "
+        "print([name for name in ('numpy', 'boto3', 'pydantic', 'yaml') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("how", ["q", "SIGTERM"])
+def test_a_real_terminal_is_given_back_as_it_was(how: str, folders: Path) -> None:
+    fd, theirs = pty.openpty()
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    run = subprocess.Popen(
+        [sys.executable, "-m", "fmctl", "ui", "--theme", "nord"], stdin=theirs, stdout=theirs, stderr=theirs,
+        env=dict(os.environ, TERM="xterm-256color"), start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    seen = read_until(fd, b"layouts evaluated")
+    assert b"\x1b[?1049h" in seen
+    if how == "q":
+        os.write(fd, b"q")
+    else:
+        run.send_signal(signal.SIGTERM)
+    rest = read_until(fd, None)
+    os.close(fd)
+    assert run.wait(20) == 0
+    assert b"\x1b[?1049l" in rest and b"\x1b[?25h" in rest and b"Traceback" not in rest
+    assert json.loads(kept.session_file().read_text())["theme"] == "nord"
+
+
+def read_until(fd: int, wanted: bytes | None) -> bytes:
+    """What the terminal got until that was among it; until its end where nothing is wanted."""
+    seen, end = b"", time.monotonic() + 60
+    while time.monotonic() < end and (wanted is None or wanted not in seen):
+        if select.select([fd], [], [], 0.1)[0]:
+            try:
+                more = os.read(fd, 65536)
+            except OSError:
+                break
+            if not more:
+                break
+            seen += more
+    return seen

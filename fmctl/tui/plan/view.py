@@ -14,7 +14,7 @@ from textual.widgets import DataTable, Input
 
 from fmctl.report.shown import shown_plan
 from fmctl.report.view import Document
-from fmctl.tui.core import Question, Trouble
+from fmctl.tui.core import Question, Reply, Trouble
 from fmctl.tui.diff import Sides, compared_rows
 from fmctl.tui.explain.subject import Subject
 from fmctl.tui.explain.whatif import exact_options
@@ -29,6 +29,7 @@ from fmctl.tui.words import command_line
 
 DEFAULT_MODEL = "llama-3.1-70b"
 _BAR = 12
+_PATIENCE_S = 0.4
 SORT_FIELDS = {
     "#": ("rank",), "step": ("step_s",), "MFU": ("mfu",), "time": ("wall_p50_s", "run_s"), "GPUs": ("gpus",),
     "cost": ("comparable_usd", "run_usd", "usd_per_billion_tokens"), "margin": ("margin_bytes",),
@@ -134,13 +135,22 @@ class PlanView(View):
         reply = message.reply
         if reply.document is not None:
             self._show(reply.document)
-        self.show_trouble(reply.trouble)
-        if reply.last:
-            self.state = "" if reply.trouble is None else "no answer"
-            if reply.document is None and self.document is not None:
-                self.query_one("#ranking-panel").border_title = "the answer before: the form has to be mended first"
-        else:
+        if not reply.last:
             self.state = progress_words(reply.done, reply.total, reply.document is not None)
+            return
+        self.state = "" if reply.trouble is None else "no answer"
+        if reply.trouble is None or reply.document is not None:
+            self.show_trouble(reply.trouble)
+        else:  # half a word is no mistake yet
+            self.set_timer(_PATIENCE_S, partial(self._unanswered, reply))
+
+    def _unanswered(self, reply: Reply) -> None:
+        """Say what is wrong with the form, once nobody types on."""
+        if self.awaited.get("plan") != reply.number:
+            return
+        self.show_trouble(reply.trouble)
+        if self.document is not None:
+            self.query_one("#ranking-panel").border_title = "the answer before: the form has to be mended first"
 
     def _show(self, document: Document) -> None:
         self.document = document
