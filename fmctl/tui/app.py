@@ -35,6 +35,9 @@ class FmctlApp(App[None]):
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "quit", id="app.quit", show=False, priority=True),
+        # First of all: a key that follows at once, as out of a paste or a macro, belongs to the next field already.
+        Binding("tab", "app.focus_next", "next field", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", "field before", show=False, priority=True),
         Binding("ctrl+c", "quit_hint", "", id="app.interrupt", show=False, system=True),
         *(
             Binding(spec.key, f"open('{spec.name}')", spec.name, id=f"open.{spec.name}", show=False)

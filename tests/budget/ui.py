@@ -104,7 +104,9 @@ def edits(rounds: int) -> tuple[list[float], list[float]]:
         session = Session(folder)
         session.wait(b"layouts evaluated")
         session.rest(1.5)
-        session.send("f\t\t\t")  # from the model past tokens and sequence to the batch
+        session.send("f")
+        session.rest()
+        session.send("\t\t\t")  # from the model past tokens and sequence to the batch
         session.rest()
         for i in range(rounds):
             session.send("\x15")

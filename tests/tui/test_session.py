@@ -293,6 +293,12 @@ def test_a_real_terminal_is_given_back_as_it_was(how: str, folders: Path) -> Non
     os.close(theirs)
     seen = read_until(fd, b"layouts evaluated")
     assert b"\x1b[?1049h" in seen
+    os.write(fd, b"f")
+    time.sleep(0.3)
+    os.write(fd, b"\x15gpt3-175b\t1T\t\x154096\t\t60d")  # as fast as a paste: no letter may miss its field
+    read_until(fd, b"--deadline 60d")
+    os.write(fd, b"\x1b")
+    time.sleep(0.5)
     if how == "q":
         os.write(fd, b"q")
     else:
@@ -301,7 +307,10 @@ def test_a_real_terminal_is_given_back_as_it_was(how: str, folders: Path) -> Non
     os.close(fd)
     assert run.wait(20) == 0
     assert b"\x1b[?1049l" in rest and b"\x1b[?25h" in rest and b"Traceback" not in rest
-    assert json.loads(kept.session_file().read_text())["theme"] == "nord"
+    state = json.loads(kept.session_file().read_text())
+    assert state["theme"] == "nord"
+    form = {"model": "gpt3-175b", "tokens": "1T", "seq_len": "4096", "deadline": "60d"}
+    assert state["views"]["plan"]["form"] == form
 
 
 def read_until(fd: int, wanted: bytes | None) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
@@ -91,6 +91,13 @@ class Field(Input):
     def on_mount(self) -> None:
         """What is longer than the field is read from its beginning, while nobody types in it."""
         self.cursor_position = 0
+
+    def on_key(self, event: events.Key) -> None:
+        """Clear in the order of typing: a binding would be looked up after letters that were typed later."""
+        if event.key == "ctrl+u":
+            event.stop()
+            event.prevent_default()
+            self.action_clear_field()
 
     def on_focus(self) -> None:
         """Typing goes on at the end."""
