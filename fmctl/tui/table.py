@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import DataTable, Input
+from textual.widgets import DataTable, Input, Static
 
 from fmctl.report.text import fit
 from fmctl.report.view import Table
@@ -51,6 +51,7 @@ class Rows(DataTable[Content]):
         self.keys: tuple[str, ...] = ()
         self.values: Sequence[Mapping[str, Any]] = ()
         self.sort_fields: Mapping[str, Sequence[str]] = {}
+        self.empty = "nothing here"
         self.spared: Mapping[str, int] = {}
         self.filtered, self.sorted_by, self.reverse = "", "", False
         self.marked: list[str] = []
@@ -97,6 +98,9 @@ class Rows(DataTable[Content]):
         self._draw()
 
     def _draw(self) -> None:
+        self._say_empty()
+        if self.source is None:
+            self.clear(columns=True)
         if self.source is None or not self.size.width:
             return
         before, at = self.current, self.cursor_row
@@ -121,6 +125,13 @@ class Rows(DataTable[Content]):
             self.move_cursor(row=listed.index(before), scroll=False)
         elif listed:
             self.move_cursor(row=min(at, len(listed) - 1), scroll=False)
+
+    def _say_empty(self) -> None:
+        """In place of no rows, a sentence that says why and what to press."""
+        if isinstance(self.parent, TablePanel):
+            found = self.source is not None and self.source.rows
+            nobody = f"no row holds '{self.filtered}'; / changes the filter" if found else self.empty
+            self.parent.say("" if self._order() else nobody)
 
     def _sparing(self, table: Table) -> Table:
         """The table with columns that may go on a narrow screen, because a panel beside it shows them too."""
@@ -208,9 +219,16 @@ class TablePanel(Vertical):
         self.rows = rows
 
     def compose(self) -> ComposeResult:
-        """The rows and the hidden line."""
+        """The rows, the sentence in place of none, and the hidden line."""
+        yield Static("", classes="empty", markup=False)
         yield self.rows
         yield FilterLine(placeholder="filter: words that a row must hold; enter keeps it, esc drops it", compact=True)
+
+    def say(self, text: str) -> None:
+        """Say why there are no rows; "" where there are some."""
+        for line in self.query(".empty").results(Static):
+            line.update(clean(text))
+            line.display = bool(text)
 
     def start_filter(self) -> None:
         """Show the line and type in it."""

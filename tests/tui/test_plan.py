@@ -61,6 +61,8 @@ def test_filter_sort_and_marks(session: Any) -> None:
         assert len(everything) >= 3
         await pilot.press("slash", *"x2")
         assert len(ranks(app)) == 1
+        await pilot.press(*"zz")
+        assert "no row holds 'x2zz'" in screen_text(app)
         await pilot.press("escape")
         assert ranks(app) == everything
         assert app.screen.query_one(FilterLine).display is False

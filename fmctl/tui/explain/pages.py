@@ -10,7 +10,7 @@ from textual.content import Content
 
 from fmctl.domain.terms import TERM_BY_NAME
 from fmctl.report.view import Document
-from fmctl.report.words import compact_layout, label, money, say
+from fmctl.report.words import compact_layout, label, money, say, short_layout
 from fmctl.tui.explain.pipeline import drawn
 from fmctl.tui.explain.terms import stacked
 from fmctl.tui.words import clean, wrapped
@@ -61,15 +61,15 @@ def parts_of(document: Document, page: Page) -> list[Document]:
 
 
 def headline(row: Mapping[str, Any]) -> Content:
-    """The row in one line: layout, step, MFU, memory, cost."""
+    """The row in one line of 80: layout, step, MFU, memory, cost."""
     cost, per = money(row)
     times, memory = row["time"], row["memory"]
     texts = [
-        compact_layout(row["layout"]),
+        short_layout(compact_layout(row["layout"])),
         f"step {say('_s', times['step_s'])}",
         f"MFU {say('mfu', row['flop'].get('mfu'))}",
-        f"memory {row['fits']}, margin {say('_bytes', memory.get('margin_bytes'))}",
-        f"{cost} {per}" if per == "the run" else f"{cost} per {per}",
+        f"{row['fits']}, margin {say('_bytes', memory.get('margin_bytes'))}",
+        cost if per == "the run" else f"{cost} per {per}",
     ]
     return Content(clean(" · ".join(texts)))
 

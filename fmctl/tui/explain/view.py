@@ -131,6 +131,7 @@ class ExplainView(View):
         terms.display = page.name != "levers"
         levers = self.query_one("#levers", Sections)
         levers.display = page.name == "levers"
+        self.query_one("#term").display = page.name != "levers"
         if page.name == "levers":
             levers.show(self._levers(), "no levers are known for this row")
         self._picture()

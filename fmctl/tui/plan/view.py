@@ -103,6 +103,8 @@ class PlanView(View):
         super().on_mount()
         sort = self.kept.get("sort")
         rows = self.query_one(Rows)
+        rows.empty = "the first answer is on its way"
+        rows.show(None, ())
         if isinstance(sort, list) and len(sort) == 2 and isinstance(sort[0], str):
             rows.sorted_by, rows.reverse = sort[0], bool(sort[1])
         rows.focus()
@@ -149,6 +151,10 @@ class PlanView(View):
         if self.awaited.get("plan") != reply.number:
             return
         self.show_trouble(reply.trouble)
+        if self.document is None:
+            rows = self.query_one(Rows)
+            rows.empty = "no answer: f goes to the form, the line below says what is wrong with it"
+            rows.show(None, ())
         if self.document is not None:
             self.query_one("#ranking-panel").border_title = "the answer before: the form has to be mended first"
 
@@ -158,6 +164,7 @@ class PlanView(View):
         report = answer.report()
         table = report.sections[0].table if document["result"]["rows"] else None
         keys = [key_of(row) for row in document["result"]["rows"]]
+        self.query_one(Rows).empty = "no layout: the line below says why and what to try; p turns to the reasons"
         self.query_one(Rows).show(table, keys, answer.rows)
         points, axes, unplaced = points_of(document["result"]["rows"], keys)
         self.query_one(Scatter).show(points, axes, unplaced)
