@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import DataTable
 
 from fmctl.report.view import Answer, Column, Table
 from fmctl.tui.sections import Sections
@@ -24,7 +23,7 @@ class ModelsView(View):
         "Every architecture that is shipped, parameters counted from its dimensions. `enter` shows one, `p` plans it."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "show_model", "show", id="models.show"),
+        Binding("e", "show_model", "show", id="models.show"),
         Binding("p", "plan", "plan it", id="models.plan"),
     ]
 
@@ -44,7 +43,7 @@ class ModelsView(View):
         rows.show(table, [row[0] for row in table.rows], answer.rows)
         rows.focus()
 
-    @on(DataTable.RowSelected)
+    @on(Rows.Opened)
     def action_show_model(self) -> None:
         """Look at the one under the cursor."""
         current = self.query_one(Rows).current
@@ -95,7 +94,7 @@ class PlansView(View):
     NAME = "plans"
     HELP = "Plans that were kept by `plan --save` or ctrl+s. `enter` explains one, `space` marks, `d` compares two."
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("e,enter", "explain", "explain", id="plans.explain"),
+        Binding("e", "explain", "explain", id="plans.explain"),
         Binding("d", "diff", "diff", id="plans.diff"),
     ]
 
@@ -128,7 +127,7 @@ class PlansView(View):
         rows.show(Table((Column("plan"),), tuple((name,) for name in names)), names)
         (rows if names else none).focus()
 
-    @on(DataTable.RowSelected)
+    @on(Rows.Opened)
     def action_explain(self) -> None:
         """Where the time and the money of this plan go."""
         current = self.query_one(Rows).current

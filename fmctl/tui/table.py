@@ -45,6 +45,9 @@ class Rows(DataTable[Content]):
             super().__init__()
             self.keys = keys
 
+    class Opened(Message):
+        """A row is to be looked at closer: enter, or a second click."""
+
     def __init__(self, **attributes: Any) -> None:
         super().__init__(cursor_type="row", cell_padding=0, **attributes)
         self.source: Table | None = None
@@ -167,6 +170,16 @@ class Rows(DataTable[Content]):
         if isinstance(value, int | float):
             return (0, float(value))
         return (1, *((0, float(p), "") if _PARTS.fullmatch(p) else (1, 0.0, p) for p in _PARTS.split(str(value)) if p))
+
+    def action_select_cursor(self) -> None:
+        """Enter opens the row."""
+        if self.current is not None:
+            self.post_message(self.Opened())
+
+    def on_click(self, event: events.Click) -> None:
+        """One click puts the cursor on a row, two open it."""
+        if event.chain == 2 and self.current is not None:
+            self.post_message(self.Opened())
 
     def action_mark(self) -> None:
         """Mark the row, or take the mark away."""

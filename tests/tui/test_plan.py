@@ -270,3 +270,30 @@ def test_the_detail_of_a_row_follows_the_cursor(session: Any) -> None:
             await pilot.pause()
 
     session(scenario, size=(120, 40))
+
+
+def test_one_click_chooses_a_row_and_two_open_it(session: Any) -> None:
+    async def scenario(pilot: Pilot[None]) -> None:
+        app: Any = pilot.app
+        rows = app.screen.query_one(Rows)
+        await pilot.click(rows, offset=(10, 3))
+        assert app.screen.NAME == "plan" and app.screen.current["rank"] == 3
+        await pilot.click(rows, offset=(10, 2), times=2)
+        await pilot.pause()
+        assert app.screen.NAME == "explain" and app.screen.original.row["rank"] == 2
+
+    session(scenario)
+
+
+def test_a_click_on_a_heading_sorts(session: Any) -> None:
+    async def scenario(pilot: Pilot[None]) -> None:
+        app: Any = pilot.app
+        rows = app.screen.query_one(Rows)
+        left = [str(column.label).strip() for column in rows.ordered_columns].index("MFU")
+        offset = sum(column.width for column in rows.ordered_columns[:left]) + 2
+        for reverse in (False, True):
+            await pilot.click(rows, offset=(offset, 0))
+            await pilot.pause()
+            assert (rows.sorted_by, rows.reverse) == ("MFU", reverse)
+
+    session(scenario)

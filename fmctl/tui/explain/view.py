@@ -75,6 +75,10 @@ class ExplainView(View):
         super().on_mount()
         self.query_one("#what-if").display = False
         self.query_one("#changes").display = False
+        self.action_again()
+
+    def action_again(self) -> None:
+        """Read the plan again."""
         found = self.attempt(self._found)
         self.query_one("#none").display = found is None
         for name in ("headline", "pages", "explained"):

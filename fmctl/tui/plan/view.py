@@ -223,7 +223,7 @@ class PlanView(View):
         if message.opened:
             self.call_after_refresh(self.action_explain)
 
-    @on(DataTable.RowSelected)
+    @on(Rows.Opened)
     def action_explain(self) -> None:
         """Where the time, memory and money of this row go."""
         row = self.current
