@@ -27,7 +27,7 @@ LEAST_WIDTH, LEAST_HEIGHT = 60, 15
 WIDE = 100
 """Columns from which a detail panel appears."""
 _WIDTHS = ((0, "-narrow"), (WIDE, "-wide"), (150, "-broad"))
-_HEIGHTS = ((0, "-short"), (32, "-tall"))
+_HEIGHTS = ((0, "-low"), (20, "-short"), (32, "-tall"))
 
 Entry = tuple[str, str, Callable[[], Any]]
 

@@ -64,7 +64,9 @@ class Terms(OptionList):
         if width < 1:
             return
         at = self.highlighted or 0
-        titles = min(max([cell_len(clean(p["title"])) for p in self._parts] or [0]), _LONGEST_TITLE, width // 2)
+        bars = any(part["share"] is not None for part in self._parts)
+        most = min(_LONGEST_TITLE, width // 2) if bars else width - _VALUE - _SHARE - 3
+        titles = min(max([cell_len(clean(p["title"])) for p in self._parts] or [0]), max(most, _LEAST_BAR))
         room = max(width - titles - _VALUE - _SHARE - 3 - 2, _LEAST_BAR)
         options, offset = [], 0.0
         for part in self._parts:

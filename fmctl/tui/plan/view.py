@@ -30,6 +30,7 @@ from fmctl.tui.words import command_line
 DEFAULT_MODEL = "llama-3.1-70b"
 _BAR = 12
 _PATIENCE_S = 0.4
+_ROOMY_WIDTH = 78  # columns from which the whole ranking has room, where nothing stands beside it
 SORT_FIELDS = {
     "#": ("rank",), "step": ("step_s",), "MFU": ("mfu",), "time": ("wall_p50_s", "run_s"), "GPUs": ("gpus",),
     "cost": ("comparable_usd", "run_usd", "usd_per_billion_tokens"), "margin": ("margin_bytes",),
@@ -85,11 +86,11 @@ class PlanView(View):
             yield Sections("why not", classes="panel", id="why")
 
     def on_resize(self, event: events.Resize) -> None:
-        """Where the detail panel stands, the ranking may leave out what it shows too."""
+        """Where it is tight the ranking leaves out what the panel of the row shows too, never the state of memory."""
         super().on_resize(event)
         self._arrange()
-        beside = event.size.width >= WIDE
-        self.query_one(Rows).spared = {"layout": 1, "tokens/s": 3, "step": 2} if beside else {}
+        tight = event.size.width >= WIDE or event.size.width < _ROOMY_WIDTH
+        self.query_one(Rows).spared = {"layout": 1, "tokens/s": 3, "step": 2} if tight else {}
 
     def _choices(self, kind: str) -> Sequence[str]:
         if kind == "model":
