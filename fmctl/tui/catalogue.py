@@ -92,7 +92,7 @@ class PlansView(View):
     """Saved plans."""
 
     NAME = "plans"
-    HELP = "Plans that were kept by `plan --save` or ctrl+s. `enter` explains one, `space` marks, `d` compares two."
+    HELP = "Plans that were kept by `plan --save` or S. `enter` explains one, `space` marks, `d` compares two."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "explain", "explain", id="plans.explain"),
         Binding("d", "diff", "diff", id="plans.diff"),
@@ -120,9 +120,7 @@ class PlansView(View):
         self.query_one(TablePanel).display = bool(names)
         none = self.query_one("#none", Sections)
         none.display = not names
-        none.show(
-            (), "No plan is saved yet.\n\n1 opens the plan screen; ctrl+s there keeps what it found under a name."
-        )
+        none.show((), "No plan is saved yet.\n\n1 opens the plan screen; S there keeps what it found under a name.")
         rows = self.query_one(Rows)
         rows.show(Table((Column("plan"),), tuple((name,) for name in names)), names)
         (rows if names else none).focus()

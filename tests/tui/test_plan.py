@@ -201,11 +201,11 @@ def test_a_field_completes_and_lists_its_choices(session: Any) -> None:
 def test_a_plan_is_saved_as_the_command_saves_it(session: Any) -> None:
     async def scenario(pilot: Pilot[None]) -> None:
         app: Any = pilot.app
-        await pilot.press("ctrl+s", *"../bad", "enter")
+        await pilot.press("S", *"../bad", "enter")
         await pilot.pause()
         assert "../bad" in screen_text(app)
         assert store.plan_names() == []
-        await pilot.press("ctrl+s", *"mine", "enter")
+        await pilot.press("S", *"mine", "enter")
         await pilot.pause()
         assert store.plan_names() == ["mine"]
         assert app.screen.command.endswith("--save mine")

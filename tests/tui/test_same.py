@@ -44,7 +44,7 @@ def test_numbers_on_every_screen_are_those_of_its_command(session: Any) -> None:
     async def scenario(pilot: Pilot[None]) -> None:
         app: Any = pilot.app
         same(app.screen)
-        await pilot.press("ctrl+s", *"mine", "enter", "down", "e")
+        await pilot.press("S", *"mine", "enter", "down", "e")
         await settled(pilot)
         assert app.screen.NAME == "explain"
         same(app.screen)

@@ -292,7 +292,7 @@ class ExplainView(View):
         if self.original is not None and self.original.saved_as:
             self.session.launch_plan(self.original.saved_as)
         else:
-            self.session.say("save the plan first: ctrl+s on the plan screen")
+            self.session.say("save the plan first: S on the plan screen")
 
     def entries(self) -> Iterable[Entry]:
         """What the palette offers here."""

@@ -50,7 +50,7 @@ class PlanView(View):
         Binding("d", "diff", "diff", id="plan.diff"),
         Binding("e", "explain", "explain", id="plan.explain"),
         Binding("p", "panel", "panel", id="plan.panel"),
-        Binding("ctrl+s", "save", "save", id="plan.save", show=False),
+        Binding("S", "save", "save", id="plan.save", show=False),
         Binding("ctrl+t", "table", "ranking", id="plan.table", show=False),
     ]
 
@@ -280,7 +280,7 @@ class PlanView(View):
     def entries(self) -> Iterable[Entry]:
         """What the palette offers here."""
         yield "plan: explain", "where the row's time and money go (e)", self.action_explain
-        yield "plan: save", "keep it under a name (ctrl+s)", self.action_save
+        yield "plan: save", "keep it under a name (S)", self.action_save
         yield "plan: panels", "the next arrangement of ranking, plot, row and reasons (p)", self.action_panel
         yield "plan: why not", "why layouts were rejected", partial(self._turn_to, "why")
         yield "plan: plot", "cost against finish", partial(self._turn_to, "plot")
