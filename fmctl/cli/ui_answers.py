@@ -23,7 +23,7 @@ from fmctl.tui.core import Question, Trouble
 from fmctl.tui.worker import Cancelled, Say
 
 # Partial answers come at once, and then no oftener than the screen can show them and a person read them, s.
-_PARTIAL_EVERY_S = 0.1
+_PARTIAL_EVERY_S = 0.2
 _KEPT_ANSWERS = 64
 
 _Found = tuple[Document | None, Trouble | None]

@@ -33,6 +33,7 @@ class Sections(VerticalScroll, can_focus=True):
         self.border_title = title
         self._shown: tuple[Section, ...] = ()
         self._empty = ""
+        self._stale = False
         self._text = Static("", markup=False)
 
     def compose(self) -> Iterable[Static]:
@@ -42,13 +43,20 @@ class Sections(VerticalScroll, can_focus=True):
     def show(self, sections: Iterable[Section], empty: str = "") -> None:
         """Put sections on the screen; `empty` is said where there are none."""
         self._shown, self._empty = tuple(sections), empty
-        self._draw()
+        self._stale = True
+        self.freshen()
+
+    def freshen(self) -> None:
+        """Draw what was put here while nobody saw it."""
+        if self._stale and self.display:
+            self._draw()
 
     def on_resize(self, event: events.Resize) -> None:
         """Tables are fitted anew."""
         self._draw()
 
     def _draw(self) -> None:
+        self._stale = False
         width = max(self.scrollable_content_region.width, 20)
         lines = [line for section in self._shown for line in rendered(section, width)]
         self._text.update(Content("\n").join(lines) if lines else Content.styled(self._empty, "$foreground 60%"))

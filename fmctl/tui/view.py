@@ -132,7 +132,7 @@ class View(Screen[None]):
         parts = [name, Content(clean(self.title_text))]
         parts += [Content.styled(f" [{mark}]", "bold $text-warning") for mark in marks]
         state = Content.styled(f"   {clean(self.state)}", "$foreground 60%") if self.state else Content("")
-        self.query_one("#title", Static).update(Content.assemble(*parts, state))
+        self.query_one("#title", Static).update(Content.assemble(*parts, state), layout=False)
 
     def on_mount(self) -> None:
         """Show what was set before there was anything to show it in."""
@@ -244,5 +244,5 @@ class CommandLine(Static):
 
     def show(self, command: str) -> None:
         """Put it on the line; what is too long loses its end on the screen, never in the copy."""
-        self.update(Content.assemble(("$ ", "$text-accent"), (clean(command), "$foreground 60%"))
-                    if command else Content(""))  # fmt: skip
+        shown = Content.assemble(("$ ", "$text-accent"), (clean(command), "$foreground 60%"))
+        self.update(shown if command else Content(""), layout=False)

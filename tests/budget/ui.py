@@ -116,7 +116,7 @@ def edits(rounds: int) -> tuple[list[float], list[float]]:
             session.rest(1.2)
         session.send("\x15\t\t\t\t")  # to instances, past deadline, budget, objective
         session.send(LARGE["instances"] + "\t" + LARGE["nodes"])
-        session.rest(0.2)
+        session.rest(1.0)
         session.send("\t")
         for i in range(rounds * 3):
             session.rest(0.03)

@@ -10,6 +10,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
 from textual.widgets import DataTable, Input
 
 from fmctl.report.shown import shown_plan
@@ -30,6 +31,7 @@ from fmctl.tui.words import command_line
 DEFAULT_MODEL = "llama-3.1-70b"
 _BAR = 12
 _PATIENCE_S = 0.4
+_BREATH_S = 0.015
 _ROOMY_WIDTH = 78  # columns from which the whole ranking has room, where nothing stands beside it
 SORT_FIELDS = {
     "#": ("rank",), "step": ("step_s",), "MFU": ("mfu",), "time": ("wall_p50_s", "run_s"), "GPUs": ("gpus",),
@@ -59,6 +61,8 @@ class PlanView(View):
         self.kept: dict[str, Any] = {}
         self.document: Document | None = None
         self.way = 0
+        self._detailed: Document | None = None
+        self._asking: Timer | None = None
 
     def recall(self, kept: dict[str, Any]) -> None:
         """Form and sorting of the last session."""
@@ -115,7 +119,11 @@ class PlanView(View):
 
     @on(Form.Edited)
     def _edited(self) -> None:
-        self.action_again()
+        """Ask once for what is typed in one breath."""
+        self.state = "searching"
+        if self._asking is not None:
+            self._asking.stop()
+        self._asking = self.set_timer(_BREATH_S, self.action_again)
 
     def action_again(self) -> None:
         """Plan what the form says."""
@@ -137,9 +145,11 @@ class PlanView(View):
             return
         reply = message.reply
         if reply.document is not None:
-            self._show(reply.document)
+            self._show(reply.document, reply.last)
         if not reply.last:
-            self.state = progress_words(reply.done, reply.total, reply.document is not None)
+            # On the panel, not in the title: a change up there would have the whole form drawn again each time.
+            words = progress_words(reply.done, reply.total, reply.document is not None)
+            self.query_one("#ranking-panel").border_subtitle = words
             return
         self.state = "" if reply.trouble is None else "no answer"
         if reply.trouble is None or reply.document is not None:
@@ -159,7 +169,7 @@ class PlanView(View):
         if self.document is not None:
             self.query_one("#ranking-panel").border_title = "the answer before: the form has to be mended first"
 
-    def _show(self, document: Document) -> None:
+    def _show(self, document: Document, whole: bool) -> None:
         self.document = document
         self.answer = answer = shown_plan(document)
         report = answer.report()
@@ -172,8 +182,10 @@ class PlanView(View):
         result = document["result"]
         panel = self.query_one("#ranking-panel")
         panel.border_title = f"by {result['objective']}"
-        panel.border_subtitle = f"{result['evaluated']:,} layouts evaluated, {result['fitting']:,} fit"
-        self.query_one("#why", Sections).show(why_sections(document, answer.warnings))
+        if whole:
+            panel.border_subtitle = f"{result['evaluated']:,} layouts evaluated, {result['fitting']:,} fit"
+            self.query_one("#why", Sections).show(why_sections(document, answer.warnings))
+            self._detailed = None  # levers and sources come with the whole answer
         self._detail()
 
     # What stands where.
@@ -183,6 +195,8 @@ class PlanView(View):
         shown = ways[self.way % len(ways)]
         for name in PANELS:
             self.query_one(f"#{'ranking-panel' if name == 'ranking' else name}").display = name in shown
+        for hidden_before in self.query(Sections):
+            hidden_before.freshen()
         self.query_one("#left").display = bool({"ranking", "plot"} & set(shown))
 
     def action_panel(self) -> None:
@@ -211,8 +225,12 @@ class PlanView(View):
 
         row, detail = self.current, self.query_one("#detail", Sections)
         if row is None or self.document is None:
+            self._detailed = None
             detail.show((), "no row")
             return
+        if row == self._detailed:
+            return
+        self._detailed = row
         self.query_one(Scatter).choose(key_of(row))
         report = estimate_report({**self.document, "result": row})
         detail.border_title = f"{row['instance']} x{row['nodes']}"
