@@ -24,6 +24,9 @@ Cancelled = Callable[[], bool]
 Answerer = Callable[[Question, Say, Cancelled], tuple[Document | None, Trouble | None]]
 
 
+_LESS_URGENT = 5  # where cores are scarce, the screen goes before the search
+
+
 class Replaced(Exception):
     """A newer question has come; what this one found is wanted by nobody."""
 
@@ -79,6 +82,8 @@ def serve(connection: Connection, answer: Answerer) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(_LESS_URGENT)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
