@@ -66,12 +66,17 @@ class FmctlApp(App[None]):
     def on_mount(self) -> None:
         """Open what was asked for, else what the last session showed."""
         self.push_screen(self._made(FIRST_VIEW, "", None))
-        self.set_timer(_SETTLED_S, gc.enable)
+        self.set_timer(_SETTLED_S, self._tidy)
         if self._word:
             self.say(self._word)
         wanted = self.opened.replace(":", " ", 1) if self.opened else str(self.kept.get("view") or "")
         if wanted and wanted != FIRST_VIEW:
             self.call_after_refresh(self.open_named, wanted, quiet=not self.opened)
+
+    def _tidy(self) -> None:
+        """Look for cycles from now on, but not among what was there at the start: it takes too long."""
+        gc.freeze()
+        gc.enable()
 
     # Going from screen to screen.
 
