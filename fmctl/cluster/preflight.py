@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -37,7 +37,19 @@ def preflight(
     config: str = "",
     pcluster: Pcluster | None = None,
 ) -> tuple[Check, ...]:
-    """All checks, in the order in which they are worth reading.
+    """All checks of `looks`, in the order in which they are worth reading."""
+    return tuple(looks(spec, instance, survey, today, config, pcluster))
+
+
+def looks(
+    spec: ClusterSpec,
+    instance: Instance,
+    survey: Survey,
+    today: Today,
+    config: str = "",
+    pcluster: Pcluster | None = None,
+) -> Iterator[Check]:
+    """The checks one by one, each as soon as it is done.
 
     Args:
         spec: the cluster as it would be launched.
@@ -47,76 +59,75 @@ def preflight(
         config: the rendered YAML, for ParallelCluster's own validators.
         pcluster: those validators; left out where None.
     """
-    found: list[Check] = []
     site = spec.site
-
-    def add(name: str, look: Callable[[], _T], judge: Callable[[_T], Check]) -> None:
-        try:
-            found.append(judge(look()))
-        except FmctlError as error:
-            found.append(Check(name, UNKNOWN, str(error), error.next or ""))
-
-    add("account", survey.identity, lambda who: checks.identity_check(site, who))
-    found.append(checks.region_check(site))
-    add("permissions", lambda: survey.allowed(checks.ACTIONS), checks.permission_check)
-    found += [checks.version_check(spec), checks.spot_check(spec)]
-    found += _places(spec, instance, survey, today.now)
-    add("quota", lambda: _quota(spec, survey), lambda pair: checks.quota_check(spec, instance, *pair))
-    add(
+    yield _judged("account", survey.identity, lambda who: checks.identity_check(site, who))
+    yield checks.region_check(site)
+    yield _judged("permissions", lambda: survey.allowed(checks.ACTIONS), checks.permission_check)
+    yield checks.version_check(spec)
+    yield checks.spot_check(spec)
+    yield from _places(spec, instance, survey, today.now)
+    yield _judged("quota", lambda: _quota(spec, survey), lambda pair: checks.quota_check(spec, instance, *pair))
+    yield _judged(
         "image",
         lambda: None if site.ami else survey.official_image(site.os, _arch(instance), site.pcluster_version),
         lambda image: checks.image_check(site, _arch(instance), image),
     )
-    add(
+    yield _judged(
         "access",
         lambda: survey.key_type(site.key_name) if site.key_name else None,
         lambda key: checks.access_check(site, key),
     )
-    found += [checks.price_check(spec, today.usd_per_h), checks.budget_check(spec, today.budget_usd)]
+    yield checks.price_check(spec, today.usd_per_h)
+    yield checks.budget_check(spec, today.budget_usd)
     if pcluster is not None:
-        add("validators", lambda: pcluster.validate(spec.name, config, site.region), _validators)
-    return tuple(found)
+        yield _judged("validators", lambda: pcluster.validate(spec.name, config, site.region), _validators)
 
 
-def _places(spec: ClusterSpec, instance: Instance, survey: Survey, now: datetime) -> list[Check]:
+def _judged(name: str, look: Callable[[], _T], judge: Callable[[_T], Check]) -> Check:
+    """A check whose look may be refused: it is unknown then."""
+    try:
+        return judge(look())
+    except FmctlError as error:
+        return Check(name, UNKNOWN, str(error), error.next or "")
+
+
+def _places(spec: ClusterSpec, instance: Instance, survey: Survey, now: datetime) -> Iterator[Check]:
     """Checks that need the subnets; one failed look-up makes them one line."""
     site = spec.site
     try:
         compute, head = survey.subnet(site.compute_subnet), survey.subnet(site.head_subnet)
     except FmctlError as error:
-        return [Check("subnets", UNKNOWN, str(error), error.next or "")]
+        yield Check("subnets", UNKNOWN, str(error), error.next or "")
+        return
     missing = [name for name, one in ((site.compute_subnet, compute), (site.head_subnet, head)) if one is None]
     if compute is None or head is None:
-        return [Check("subnets", FAIL, f"not found: {', '.join(missing)}", "subnets in the site")]
-    found = [
-        checks.route_check("network", compute, False),
-        checks.route_check("head network", head, site.public_head),
-        checks.head_zone_check(head, compute),
-        checks.address_check(spec, instance, compute),
-    ]
-    found += _capacity(spec, instance, compute, survey, now)
+        yield Check("subnets", FAIL, f"not found: {', '.join(missing)}", "subnets in the site")
+        return
+    yield checks.route_check("network", compute, False)
+    yield checks.route_check("head network", head, site.public_head)
+    yield checks.head_zone_check(head, compute)
+    yield checks.address_check(spec, instance, compute)
+    yield from _capacity(spec, instance, compute, survey, now)
     wanted = site.file_system
-    try:
-        lustre = survey.file_system(wanted.id) if wanted is not None and wanted.id else None
-        found.append(checks.storage_check(spec, compute, lustre))
-    except FmctlError as error:
-        found.append(Check("storage", UNKNOWN, str(error), error.next or ""))
-    return found
+    yield _judged(
+        "storage",
+        lambda: survey.file_system(wanted.id) if wanted is not None and wanted.id else None,
+        lambda lustre: checks.storage_check(spec, compute, lustre),
+    )
 
 
-def _capacity(spec: ClusterSpec, instance: Instance, compute: Subnet, survey: Survey, now: datetime) -> list[Check]:
-    found = []
-    try:
-        found.append(checks.zone_check(instance, compute, survey.offered_zones(checks.member_type(instance))))
-    except FmctlError as error:
-        found.append(Check("offering", UNKNOWN, str(error), error.next or ""))
+def _capacity(spec: ClusterSpec, instance: Instance, compute: Subnet, survey: Survey, now: datetime) -> Iterator[Check]:
+    yield _judged(
+        "offering",
+        lambda: survey.offered_zones(checks.member_type(instance)),
+        lambda zones: checks.zone_check(instance, compute, zones),
+    )
     wanted = spec.capacity.reservation_id
-    try:
-        reservation = survey.reservation(wanted) if wanted else None
-        found.append(checks.reservation_check(spec, instance, compute, reservation, now))
-    except FmctlError as error:
-        found.append(Check("reservation", UNKNOWN, str(error), error.next or ""))
-    return found
+    yield _judged(
+        "reservation",
+        lambda: survey.reservation(wanted) if wanted else None,
+        lambda reservation: checks.reservation_check(spec, instance, compute, reservation, now),
+    )
 
 
 def _quota(spec: ClusterSpec, survey: Survey) -> tuple[float | None, int]:

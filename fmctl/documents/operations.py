@@ -99,6 +99,7 @@ class StatusRow(Open):
     lines: list[CostLineRow]
     cap_usd: float | None
     end: str | None
+    left_h: float | None = Field(default=None, description="hours until the end; null where there is none")
     locked_by: str | None
     unsettled: list[str]
     trouble: str | None

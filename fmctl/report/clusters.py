@@ -206,6 +206,7 @@ def _status(one: Status, now: datetime, source: str) -> dict[str, Any]:
         "lines": [_line(line, one.up_h) for line in one.record.lines] if one.record else [],
         "cap_usd": one.cap_usd,
         "end": _iso(one.end),
+        "left_h": None if one.end is None else max((one.end - now).total_seconds(), 0.0) / 3600.0,
         "locked_by": one.locked_by or None,
         "unsettled": list(one.unsettled),
         "trouble": one.trouble or None,
@@ -230,6 +231,7 @@ def _status_report(document: Document) -> Report:
             usd(row["spent_at_most_usd"]),
             usd(row["cap_usd"]),
             (row["end"] or "none")[:16].replace("T", " "),
+            "" if row["left_h"] is None else f"{row['left_h']:.1f} h",
             row["next"],
         )
         for row in rows
@@ -240,8 +242,9 @@ def _status_report(document: Document) -> Report:
         Column("nodes", keep=2),
         Column("spent at most", "right"),
         Column("cap", "right", keep=1),
-        Column("ends (UTC)", keep=1),
-        Column("next", keep=1),
+        Column("ends (UTC)", keep=2),
+        Column("left", "right", keep=1),
+        Column("next", keep=3),
     )
     sections = [Section(table=Table(columns, cells))] if rows else [Section(lines=("no clusters",))]
     if len(rows) == 1 and rows[0]["lines"]:
