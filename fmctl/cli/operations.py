@@ -13,12 +13,16 @@ from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prompts import ask_for_name, needs_yes
 from fmctl.cli.rendering import Wanted, asked_for, plan_document, rendering_of, shared_store, site_for
+from fmctl.cli.services import Services
 from fmctl.cli.streams import write_stderr
 from fmctl.cli.who import operator
 from fmctl.config import Settings
 from fmctl.errors import CapacityUnavailable, ExitCode, OperationFailed, PermissionDenied
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fmctl.cluster.checks import Check
     from fmctl.cluster.rendered import ForLaunch
     from fmctl.domain.cluster import ClusterSpec
     from fmctl.domain.hardware import Instance
@@ -38,8 +42,8 @@ def preflight(ctx: typer.Context, plan_name: _Plan, wanted: Wanted, aws: Aws, ou
     from fmctl.cluster.preflight import worst
     from fmctl.report.clusters import preflight_answer
 
-    spec, instance, files, _ = _specified(ctx, plan_name, wanted, settings, aws)
-    found = _checked(ctx, spec, instance, files, settings, aws)
+    spec, instance, files, _ = specified(ctx.obj, plan_name, wanted, settings, aws)
+    found = tuple(checked(ctx.obj, spec, instance, files, settings, aws))
     emit(preflight_answer(spec, found, worst(found)), out, settings)
     code = _code(found)
     if code:
@@ -65,7 +69,7 @@ def launch(
     if rehearse:
         from fmctl.cli.rehearsal import rehearsed
 
-        emit(rehearsed(ctx, plan_name, wanted, settings), out, settings)
+        emit(rehearsed(ctx.obj, plan_name, wanted, settings), out, settings)
         return
     from fmctl.cluster import controller
     from fmctl.report.clusters import actions_answer, confirmation, launch_answer
@@ -73,19 +77,16 @@ def launch(
     consent.refuse(settings)
     capped = wanted.max_hours is not None or settings.number("max_hours") is not None
     needs_yes(consent.yes or consent.dry_run, capped or consent.dry_run)
-    spec, instance, files, stale = _specified(ctx, plan_name, wanted, settings, aws)
+    spec, instance, files, stale = specified(ctx.obj, plan_name, wanted, settings, aws)
     ports = ctx.obj.operations.ports(settings, aws.options(), spec.site, consent.read_only)
-    if stale:
-        from fmctl.errors import StalePlan
-
-        raise StalePlan(f"{plan_name} was changed after it was saved", next="fmctl plan MODEL --save NAME")
+    refuse_stale(plan_name, stale)
     steps, money = controller.plan_launch(spec, files, ports)
     if consent.dry_run:
         emit(actions_answer("launch", spec.name, steps, money), out, settings)
         return
     # A launch that goes on has been looked at: its name is taken by itself now.
     if not skip_preflight and any(step.name == "create" for step in steps):
-        _stop_on_fail(_checked(ctx, spec, instance, files, settings, aws))
+        stop_on_fail(tuple(checked(ctx.obj, spec, instance, files, settings, aws)))
 
     def confirm(steps: Any, money: Any) -> bool:
         write_stderr(confirmation(spec.name, money, steps))
@@ -100,28 +101,30 @@ def launch(
 # --- shared -----------------------------------------------------------------------------------------------------------
 
 
-def _specified(
-    ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Settings, aws: Aws
+def specified(
+    services: Services, plan_name: str, wanted: Wanted, settings: Settings, aws: Aws
 ) -> "tuple[ClusterSpec, Instance, ForLaunch, bool]":
     """The cluster, its hardware, what is rendered for it, and whether the plan was changed since it was saved."""
     from fmctl.cluster.render import spec
     from fmctl.cluster.rendered import for_launch
 
-    document, notes = plan_document(plan_name, shared_store(settings, ctx.obj, aws.store))
+    document, notes = plan_document(plan_name, shared_store(settings, services, aws.store))
     asked = replace(asked_for(wanted, settings), created_by=operator())
     made = spec(document, site_for(wanted, settings), asked, plan_name.rpartition("/")[2].removesuffix(".json"))
-    instance = ctx.obj.catalogue.load_instance(made.instance)
-    return made, instance, for_launch(rendering_of(made, document, ctx.obj)), bool(notes)
+    instance = services.catalogue.load_instance(made.instance)
+    return made, instance, for_launch(rendering_of(made, document, services)), bool(notes)
 
 
-def _checked(ctx: typer.Context, spec: Any, instance: Any, files: Any, settings: Settings, aws: Aws) -> Any:
-    from fmctl.cluster.preflight import Today
-    from fmctl.cluster.preflight import preflight as look
+def checked(
+    services: Services, spec: Any, instance: Any, files: Any, settings: Settings, aws: Aws
+) -> "Iterator[Check]":
+    """The checks of a preflight one by one, as they are done."""
+    from fmctl.cluster.preflight import Today, looks
 
-    operations = ctx.obj.operations
+    operations = services.operations
     survey = operations.survey(settings, aws.options(), spec.site)
-    now = ctx.obj.now()
-    price = ctx.obj.catalogue.find_price(
+    now = services.now()
+    price = services.catalogue.find_price(
         spec.instance, spec.site.region, str(spec.row["cost"].get("price_option") or "on-demand"), now.date()
     )
     each = price.usd_per_h
@@ -130,7 +133,15 @@ def _checked(ctx: typer.Context, spec: Any, instance: Any, files: Any, settings:
         validators = operations.pcluster(settings, spec.site.pcluster_version)
     except OperationFailed:
         validators = None
-    return look(spec, instance, survey, today, files.config, validators)
+    yield from looks(spec, instance, survey, today, files.config, validators)
+
+
+def refuse_stale(plan_name: str, stale: bool) -> None:
+    """Raises StalePlan where the plan was changed since it was saved."""
+    if stale:
+        from fmctl.errors import StalePlan
+
+        raise StalePlan(f"{plan_name} was changed after it was saved", next="fmctl plan MODEL --save NAME")
 
 
 def _code(found: Any) -> int:
@@ -142,7 +153,8 @@ def _code(found: Any) -> int:
     return ExitCode.CAPACITY if any(name in _CAPACITY for name in failed) else ExitCode.FAILED
 
 
-def _stop_on_fail(found: Any) -> None:
+def stop_on_fail(found: Any) -> None:
+    """Raises PermissionDenied, CapacityUnavailable or OperationFailed where a check fails."""
     failed = [check for check in found if check.state == "fail"]
     if not failed:
         return

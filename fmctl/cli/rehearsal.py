@@ -14,8 +14,10 @@ from fmctl.cli.streams import write_stderr
 from fmctl.config import Settings
 
 if TYPE_CHECKING:
-    import typer
+    from datetime import datetime
 
+    from fmctl.cli.services import Services
+    from fmctl.cluster.steps import Ports
     from fmctl.report.view import Answer
 
 CANNOT_PROVE = (
@@ -25,7 +27,7 @@ CANNOT_PROVE = (
 )
 
 
-def rehearsed(ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Settings) -> Answer:
+def rehearsed(services: Services, plan_name: str, wanted: Wanted, settings: Settings) -> Answer:
     """Start a lab where none runs, launch PLAN in it with the real ParallelCluster, look, tear down, stop the lab."""
     from fmctl.cli.rendering import arch_of
     from fmctl.cluster import controller
@@ -35,15 +37,16 @@ def rehearsed(ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Sett
     from fmctl.cluster.teardown import teardown
     from fmctl.report.rehearsals import Rehearsal, rehearsal_answer
 
-    document, notes = plan_document(plan_name, shared_store(settings, ctx.obj))
+    document, notes = plan_document(plan_name, shared_store(settings, services))
     name = plan_name.rpartition("/")[2].removesuffix(".json")
-    with _lab(ctx) as lab, _environment(lab["environment"]):
-        instance = ctx.obj.catalogue.load_instance(_instance(document, wanted))
-        site, capacity = ctx.obj.lab.site_for(instance)
+    with _lab(services) as lab, _environment(lab["environment"]):
+        instance = services.catalogue.load_instance(_instance(document, wanted))
+        site, capacity = services.lab.site_for(instance)
         asked = replace(asked_for(wanted, settings), purchase=capacity[0], reservation=capacity[1])
         made = spec(document, site, asked, name)
-        files = for_launch(render(made, instance, arch_of(made, ctx.obj)))
-        ports = ctx.obj.lab.ports(ctx.obj.operations.pcluster(settings, site.pcluster_version))
+        files = for_launch(render(made, instance, arch_of(made, services)))
+        ports = services.lab.ports(services.operations.pcluster(settings, site.pcluster_version))
+        ports = replace(ports, clock=_Telling(ports, made.name), say=lambda line: write_stderr(f"fmctl: {line}\n"))
         write_stderr(f"fmctl: rehearsing {made.name} in {lab['endpoint']}; nothing of it is a real account\n")
         resources = ports.pcluster.synth(made.name, files.config, site.region)
         began = ports.clock.now()
@@ -58,6 +61,25 @@ def rehearsed(ctx: typer.Context, plan_name: str, wanted: Wanted, settings: Sett
     return rehearsal_answer(seen, CANNOT_PROVE, notes)
 
 
+class _Telling:
+    """The lab's clock, which says what happened to the stack while somebody waited."""
+
+    def __init__(self, ports: Ports, cluster: str) -> None:
+        self._clock, self._cloud, self._cluster = ports.clock, ports.cloud, cluster
+        self._last: str | None = None
+
+    def now(self) -> datetime:
+        """See `adapters.ports.Clock`."""
+        return self._clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """See `adapters.ports.Clock`."""
+        self._clock.sleep(seconds)
+        for event in self._cloud.stack_events(self._cluster, self._last):
+            self._last = event.id
+            write_stderr(f"fmctl: {event.at:%H:%M:%S} {event.logical_id} {event.status}\n")
+
+
 def _instance(document: Any, wanted: Wanted) -> str:
     from fmctl.cluster.render.spec import row_of, rows_of
 
@@ -65,18 +87,18 @@ def _instance(document: Any, wanted: Wanted) -> str:
 
 
 @contextmanager
-def _lab(ctx: typer.Context) -> Iterator[Any]:
+def _lab(services: Services) -> Iterator[Any]:
     """A lab that runs: the user's own, left as it is, or one for this rehearsal, stopped after it."""
-    found = ctx.obj.lab.status()
+    found = services.lab.status()
     if found is not None:
         yield found
         return
     write_stderr("fmctl: starting a local AWS\n")
-    found = ctx.obj.lab.start(0, 1.0)
+    found = services.lab.start(0, 1.0)
     try:
         yield found
     finally:
-        ctx.obj.lab.stop()
+        services.lab.stop()
 
 
 @contextmanager

@@ -91,6 +91,8 @@ def core_of(
     """What the session is given: the services of the commands and their answers."""
     from fmctl.cli import ui_files
     from fmctl.cli.choices import CHOICES
+    from fmctl.cli.ui_clusters import Clusters
+    from fmctl.cli.ui_launching import Launching
     from fmctl.tui.core import Core
 
     return Core(
@@ -105,6 +107,8 @@ def core_of(
         saved_plans=ui_files.saved_plans,
         load_plan=ui_files.load_plan,
         services=services,
+        clusters=Clusters(services, settings, {}, read_only),
+        launching=Launching(services, settings, {}, read_only),
         read_only=read_only,
         demo=demo,
     )

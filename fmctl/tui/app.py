@@ -14,6 +14,7 @@ from fmctl.errors import FmctlError, UsageError
 from fmctl.tui import session, themes
 from fmctl.tui.core import Core, Trouble
 from fmctl.tui.palette import PaletteProvider
+from fmctl.tui.tasks import Tasks
 from fmctl.tui.view import View
 from fmctl.tui.views import VIEWS, load
 from fmctl.tui.words import clean
@@ -52,6 +53,7 @@ class FmctlApp(App[None]):
         self.core = core
         self.opened, self.ascii_only = opened, ascii_only
         self.trouble: Trouble | None = None
+        self.tasks = Tasks(self)
         self.kept, self._word = session.restore()
         self._filter: LineFilter | None = None
         for own in themes.OWN:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fmctl.config import Settings
 from fmctl.errors import FmctlError
 from fmctl.report.view import Document
+
+if TYPE_CHECKING:
+    from fmctl.tui.running import Clusters, Launching
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,8 @@ class Catalogue(Protocol):
 class Core:
     """One session's world.
 
-    `services` are those of the command line (`fmctl.cli.services.Services`) for the screens that run clusters.
+    `services` are those of the command line (`fmctl.cli.services.Services`); `clusters` and `launching` are what the
+    screens of the running half ask, None in a session that only plans.
     `choices` are the fixed values of options by name. `save_plan` keeps a document under a name and says where;
     `model_answer` and `models_answer` are the answers of `models show` and `models list`.
     """
@@ -109,6 +113,8 @@ class Core:
     saved_plans: Callable[[], Sequence[str]]
     load_plan: Callable[[str], Document]
     services: Any = None
+    clusters: Clusters | None = None
+    launching: Launching | None = None
     options: Mapping[str, str | None] = field(default_factory=dict)
     read_only: bool = False
     demo: bool = False

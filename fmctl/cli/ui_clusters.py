@@ -1,0 +1,254 @@
+"""The session's way to clusters: what `status`, `watch`, `jobs`, `logs`, `progress`, `extend`, `teardown` run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fmctl.cli.services import Services
+from fmctl.config import Settings
+from fmctl.errors import FmctlError, OperationFailed, PermissionDenied, UsageError
+from fmctl.report.view import Answer
+from fmctl.tui.running import Confirm, Measured, Part, Say, Told
+from fmctl.units import parse_number
+
+if TYPE_CHECKING:
+    from fmctl.adapters.slurm import Slurm
+    from fmctl.cli.ui_runs import Following
+    from fmctl.cluster.records import Record
+    from fmctl.cluster.steps import Ports
+    from fmctl.cluster.watch import Event
+
+T = TypeVar("T")
+_BREATH_S = 0.5  # between two looks of a watch at whether anybody still watches
+_MOST_LINES = 5000
+
+
+class Clusters:
+    """`fmctl.tui.running.Clusters` over the services of the commands. One session of AWS for all that only looks."""
+
+    def __init__(
+        self, services: Services, settings: Settings, options: Mapping[str, str | None], read_only: bool
+    ) -> None:
+        self._services, self._settings = services, settings
+        self._options, self._read_only = options, read_only
+        self._looking: Ports | None = None
+        self._runs: dict[tuple[str, int], Following] = {}
+        self._lock = threading.Lock()
+
+    def status(self, name: str | None = None) -> Answer:
+        """See `tui.running.Clusters`."""
+        from fmctl.cluster import controller
+        from fmctl.cluster.records import cluster_names, read_record
+        from fmctl.report.clusters import status_answer
+
+        def look(ports: Ports) -> Answer:
+            known = [name] if name else cluster_names(ports.store)
+            names = [one for one in known if name or _living(read_record(ports.store, one))]
+            found = [controller.status(one, ports) for one in names]
+            return status_answer(found, ports.clock.now(), f"AWS and {ports.store.where}")
+
+        return self._look(look)
+
+    def timeline(self, name: str) -> Answer:
+        """See `tui.running.Clusters`."""
+        from fmctl.cluster.timeline import phase, spans
+        from fmctl.report.timeline import timeline_answer
+
+        def look(ports: Ports) -> Answer:
+            there = ports.cloud.stack(name) is not None
+            events = ports.cloud.stack_events(name) if there else ()
+            return timeline_answer(name, phase(spans(events, ports.clock.now())))
+
+        return self._look(look)
+
+    def events(self, name: str, stop: threading.Event) -> Iterator[Event]:
+        """See `tui.running.Clusters`."""
+        from fmctl.cluster.records import read_record
+        from fmctl.cluster.watch import Watch
+
+        ports = self._ports(read_only=True)
+        record = read_record(ports.store, name)
+        seen, there = Watch(
+            name, ports.cloud, _Stoppable(ports.clock, stop), usd_per_h=record.usd_per_h if record else None,
+            cap_usd=record.cap_usd if record else None, node_count=record.nodes if record else 0,
+        ), False  # fmt: skip
+
+        def over(state: str) -> bool:
+            nonlocal there
+            there, was = state != "", there
+            return stop.is_set() or (was and not there)
+
+        try:
+            yield from seen.events(until=over)
+        except _Stopped:
+            return
+
+    def jobs(self, name: str) -> Answer:
+        """See `tui.running.Clusters`."""
+        from fmctl.report.jobs import jobs_answer
+
+        slurm = self._slurm(name)
+        return jobs_answer(name, slurm.jobs(), slurm.nodes(), self._services.now(), slurm.head.label)
+
+    def measured(self, name: str, job: int) -> Measured:
+        """See `tui.running.Clusters`."""
+        from fmctl.cli.ui_runs import Following
+
+        with self._lock:
+            run = self._runs.get((name, job))
+        if run is None:
+            run = Following(self._record(name), job, self._services, self._settings)
+            with self._lock:
+                self._runs[name, job] = run
+        return run.read(self._slurm(name))
+
+    def job_log(self, name: str, job: int, mark: int) -> Part:
+        """See `tui.running.Clusters`."""
+        slurm = self._slurm(name)
+        text, after = slurm.output(slurm.job(job), mark)
+        whole = text.rfind(b"\n") + 1
+        lines = text[:whole].decode(errors="replace").split("\n")[:-1]
+        return Part(tuple(lines), after - (len(text) - whole))
+
+    def cluster_log(self, name: str, stream: str, after: datetime | None) -> Part:
+        """See `tui.running.Clusters`."""
+
+        def look(ports: Ports) -> Part:
+            found = list(ports.cloud.log_lines(name, stream, after))[-_MOST_LINES:]
+            lines = tuple(f"{at:%H:%M:%S} {line}" for at, line in found)
+            return Part(lines, at=found[-1][0] if found else after)
+
+        return self._look(look)
+
+    def told(self, name: str) -> Told | None:
+        """See `tui.running.Clusters`."""
+        url = self._settings.text("prometheus")
+        if url is None:
+            return None
+        from fmctl.adapters.prometheus import Prometheus, access
+        from fmctl.observe.names import GPU_POWER
+        from fmctl.observe.promql import selector
+
+        server = Prometheus(url, access())
+        watts = server.instant(f"sum({GPU_POWER.record}{selector({'cluster': name})})").series
+        alerts = (one for one in server.alerts() if one.labels.get("cluster", name) == name)
+        rows = ((one.state, one.name, " ".join(one.annotations.values())) for one in alerts)
+        return Told(watts[0].values[-1] if watts else None, tuple(rows))
+
+    def extend(self, name: str, hours: str, confirm: Confirm) -> Answer:
+        """See `tui.running.Clusters`."""
+        from fmctl.cluster import controller
+        from fmctl.cluster.actions import Action
+        from fmctl.report.clusters import actions_answer
+
+        more = parse_number(hours.strip().removesuffix("h"), what="HOURS")
+
+        def asked(end: datetime, usd: float | None) -> bool:
+            cost = "an unknown sum" if usd is None else f"${usd:,.2f}"
+            return confirm(name, f"extend {name}\nnew end: {end:%Y-%m-%d %H:%M} UTC\ncosts: {cost} at most, {more:g} h")
+
+        record = controller.extend(name, more, self._changing(), confirm=asked)
+        return actions_answer(
+            "launch", name, (Action("extend", f"{name} ends at {record.end:%Y-%m-%d %H:%M} UTC"),)
+        )
+
+    def stop_fleet(self, name: str, say: Say, confirm: Confirm) -> Answer:
+        """See `tui.running.Clusters`."""
+        from fmctl.cluster.fleet import stop_fleet
+        from fmctl.report.clusters import actions_answer
+
+        def asked(steps: Any) -> bool:
+            goes, stays = "; ".join(steps[0].destroys), "; ".join(steps[0].keeps)
+            return confirm(name, f"stop the fleet of {name}\ngoes: {goes}\nstays: {stays}\n{steps[0].what}")
+
+        _, steps = stop_fleet(name, replace(self._changing(), say=say), confirm=asked)
+        return actions_answer("teardown", name, steps)
+
+    def teardown(self, name: str, say: Say, confirm: Confirm) -> Answer:
+        """See `tui.running.Clusters`."""
+        from fmctl.cluster.teardown import teardown
+        from fmctl.report.clusters import teardown_answer, teardown_text
+
+        def asked(steps: Any, actual: Any) -> bool:
+            return confirm(name, teardown_text(name, steps, actual))
+
+        return teardown_answer([teardown(name, replace(self._changing(), say=say), confirm=asked)])
+
+    # What they share.
+
+    def _record(self, name: str) -> Record:
+        from fmctl.cluster.records import read_record
+
+        record = self._look(lambda ports: read_record(ports.store, name))
+        if record is None:
+            raise OperationFailed(f"this store knows no plan of {name}", next=f"fmctl progress PLAN --cluster {name}")
+        return record
+
+    def _slurm(self, name: str) -> Slurm:
+        from fmctl.adapters.slurm import Slurm
+        from fmctl.cli.consent import head_named
+
+        how = head_named(None, self._settings)
+        return Slurm(self._services.operations.head(self._settings, self._options, how, name))
+
+    def _look(self, call: Callable[[Ports], T]) -> T:
+        """What only looks, in the kept session; after a refusal the next look begins a new one (a new login)."""
+        if self._looking is None:
+            self._looking = self._ports(read_only=True)
+        try:
+            return call(self._looking)
+        except FmctlError as error:
+            if isinstance(error, PermissionDenied):
+                self._looking = None
+            raise
+
+    def _changing(self) -> Ports:
+        """The world for what spends or destroys. Raises PermissionDenied under read-only."""
+        if self._read_only:
+            raise PermissionDenied("nothing is spent or destroyed under read-only", next="without --read-only")
+        return self._ports(read_only=False)
+
+    def _ports(self, *, read_only: bool) -> Ports:
+        return self._services.operations.ports(self._settings, self._options, None, read_only)
+
+
+class _Stopped(Exception):
+    """Nobody watches any more."""
+
+
+class _Stoppable:
+    """A clock whose sleep ends when nobody watches any more."""
+
+    def __init__(self, clock: Any, stop: threading.Event) -> None:
+        self._clock, self._stop = clock, stop
+
+    def now(self) -> datetime:
+        """See `adapters.ports.Clock`."""
+        found: datetime = self._clock.now()
+        return found
+
+    def sleep(self, seconds: float) -> None:
+        """See `adapters.ports.Clock`."""
+        while seconds > 0:
+            if self._stop.is_set():
+                raise _Stopped
+            self._clock.sleep(min(seconds, _BREATH_S))
+            seconds -= _BREATH_S
+
+
+def _living(record: Any) -> bool:
+    return record is not None and record.state != "gone"
+
+
+def plan_row(document: Mapping[str, Any], record: Record) -> tuple[int, Mapping[str, Any]]:
+    """(rank, row) of a plan that a cluster runs: the first of its instance type and node count."""
+    rows = document["result"].get("rows") or ()
+    for rank, row in enumerate(rows, 1):
+        if (row["instance"], row["nodes"]) == (record.instance, record.nodes):
+            return rank, row
+    what = f"{record.plan} has no row of {record.nodes} x {record.instance}"
+    raise UsageError(what, why="it was saved again since the launch", next="fmctl progress PLAN --cluster NAME")

@@ -1,0 +1,58 @@
+"""A stack's timeline as rows and a table: which resource takes the time, and which one is stuck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from fmctl.cluster.timeline import Span
+from fmctl.report.envelope import envelope
+from fmctl.report.view import Answer, Column, Document, Report, Section, Table
+from fmctl.report.words import plural
+
+_BARS = 24
+STUCK, UNDER_WAY, FAILED = "stuck", "now", "failed"
+
+
+def timeline_answer(cluster: str, found: Sequence[Span]) -> Answer:
+    """One row per resource, in the order in which they began; what is stuck or failed is said above them."""
+    rows = [{**asdict(span), "state": _state(span)} for span in found]
+    document = envelope("timeline", {"cluster": cluster, "resources": rows}, inputs={"cluster": cluster})
+    return Answer(document, document["result"]["resources"], lambda: _report(document))
+
+
+def _state(span: Span) -> str:
+    if span.slow:
+        return STUCK
+    if not span.over:
+        return UNDER_WAY
+    return FAILED if span.status.endswith("FAILED") else "done"
+
+
+def _report(document: Document) -> Report:
+    rows = document["result"]["resources"]
+    whole = max((row["began_s"] + row["took_s"] for row in rows), default=0.0) or 1.0
+    cells = tuple(
+        (row["state"], row["resource"], row["type"].removeprefix("AWS::"), f"{row['took_s']:,.0f} s",
+         _bar(row["began_s"] / whole, row["took_s"] / whole), row["reason"])
+        for row in rows
+    )  # fmt: skip
+    columns = (
+        Column("state"), Column("resource"), Column("type", keep=2), Column("took", "right"),
+        Column("when", keep=1), Column("said", keep=3),
+    )  # fmt: skip
+    said = tuple(
+        f"{row['resource']} ({row['type']}) is stuck: {row['took_s']:,.0f} s so far, usually {row['usual_s']:,.0f} s"
+        if row["state"] == STUCK
+        else f"{row['resource']} ({row['type']}) failed: {row['reason'] or row['status']}"
+        for row in rows
+        if row["state"] in (STUCK, FAILED)
+    )
+    under_way = sum(row["state"] in (STUCK, UNDER_WAY) for row in rows)
+    title = f"{plural(len(rows), 'resource')}, {under_way} under way" if rows else "no stack"
+    return Report(title, ((Section(lines=said),) if said else ()) + (Section(table=Table(columns, cells)),))
+
+
+def _bar(begin: float, took: float) -> str:
+    start = min(int(begin * _BARS), _BARS - 1)
+    return " " * start + "━" * max(1, min(round(took * _BARS), _BARS - start))

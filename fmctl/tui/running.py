@@ -1,0 +1,108 @@
+"""What the screens of launches and clusters ask for: the commands' own functions, handed in by the command.
+
+Every call may take seconds and may raise FmctlError, so screens make it in the background (`fmctl.tui.background`).
+`confirm` is asked once, before anything is made or destroyed: it sees the cluster's name and what a person has to read.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from fmctl.cluster.checks import Check
+from fmctl.cluster.watch import Event
+from fmctl.progress.series import Point
+from fmctl.report.view import Answer
+
+Confirm = Callable[[str, str], bool]
+Say = Callable[[str], None]
+Wanted = Mapping[str, str]
+"""Options of `launch` by name, as typed: site, rank, cluster_name, capacity, reservation, max_hours, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a log has gained, whole lines; `mark` is where to go on. at: of the newest line, where the log says it."""
+
+    lines: tuple[str, ...]
+    mark: int = 0
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A run so far: the answer of `progress`, and its steps as a curve. command: that prints the same."""
+
+    answer: Answer
+    points: tuple[Point, ...]
+    command: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a Prometheus says of a cluster. power_w: of all GPUs; alerts: (state, name, words)."""
+
+    power_w: float | None = None
+    alerts: tuple[tuple[str, str, str], ...] = field(default=())
+
+
+class Clusters(Protocol):
+    """The clusters of the store."""
+
+    def status(self, name: str | None = None) -> Answer:
+        """As `status`; all that are not gone where no name is given."""
+
+    def timeline(self, name: str) -> Answer:
+        """The resources of its stack: what began when, what is stuck."""
+
+    def events(self, name: str, stop: threading.Event) -> Iterator[Event]:
+        """As `watch`, until the cluster is gone or `stop` is set."""
+
+    def jobs(self, name: str) -> Answer:
+        """As `jobs NAME`."""
+
+    def measured(self, name: str, job: int) -> Measured:
+        """As `progress PLAN --cluster NAME --job JOB`; reads only what the log gained since the last call."""
+
+    def job_log(self, name: str, job: int, mark: int) -> Part:
+        """What the job wrote from byte `mark` on; -1 for its end."""
+
+    def cluster_log(self, name: str, stream: str, after: datetime | None) -> Part:
+        """As `logs NAME STREAM`, lines after a time."""
+
+    def told(self, name: str) -> Told | None:
+        """What Prometheus says; None where none is set."""
+
+    def extend(self, name: str, hours: str, confirm: Confirm) -> Answer:
+        """As `extend NAME HOURS`."""
+
+    def stop_fleet(self, name: str, say: Say, confirm: Confirm) -> Answer:
+        """Ask the compute fleet to stop; the cluster stays."""
+
+    def teardown(self, name: str, say: Say, confirm: Confirm) -> Answer:
+        """As `teardown NAME`."""
+
+
+class Launching(Protocol):
+    """From a saved plan to a cluster."""
+
+    def rendered(self, plan: str, wanted: Wanted) -> Answer:
+        """As `render PLAN`."""
+
+    def preflight(self, plan: str, wanted: Wanted, hear: Callable[[Check], None]) -> Answer:
+        """As `preflight PLAN`; `hear` gets each check as it is done."""
+
+    def check_config(self, plan: str, wanted: Wanted, text: str) -> Sequence[tuple[str, str]]:
+        """(level, message) of what ParallelCluster has against a cluster.yaml; level ERROR, WARNING or INFO."""
+
+    def rehearse(self, plan: str, wanted: Wanted, say: Say) -> Answer:
+        """As `launch PLAN --rehearse`, in a process of its own."""
+
+    def launch(self, plan: str, wanted: Wanted, say: Say, confirm: Confirm) -> Answer:
+        """As `launch PLAN`."""
+
+    def write(self, files: Mapping[str, str], folder: str) -> str:
+        """The files in a folder, whole or not at all; says where."""
