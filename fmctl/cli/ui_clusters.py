@@ -152,9 +152,7 @@ class Clusters:
             return confirm(name, f"extend {name}\nnew end: {end:%Y-%m-%d %H:%M} UTC\ncosts: {cost} at most, {more:g} h")
 
         record = controller.extend(name, more, self._changing(), confirm=asked)
-        return actions_answer(
-            "launch", name, (Action("extend", f"{name} ends at {record.end:%Y-%m-%d %H:%M} UTC"),)
-        )
+        return actions_answer("launch", name, (Action("extend", f"{name} ends at {record.end:%Y-%m-%d %H:%M} UTC"),))
 
     def stop_fleet(self, name: str, say: Say, confirm: Confirm) -> Answer:
         """See `tui.running.Clusters`."""

@@ -1,0 +1,1 @@
+"""Clusters: the list, one of them with its stack, jobs, logs and run, and what changes them."""

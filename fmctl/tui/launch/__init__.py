@@ -1,0 +1,1 @@
+"""From a saved plan to a cluster: checks, files, rehearsal, consent, events."""
