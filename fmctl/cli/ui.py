@@ -4,13 +4,14 @@
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Option
 
 from fmctl.cli.services import Services
-from fmctl.cli.streams import stdin_is_terminal, stdout_is_terminal, write_stderr
+from fmctl.cli.streams import stdin_is_terminal, stdout_is_terminal
 from fmctl.config import Settings, resolve
 from fmctl.errors import UsageError
 
@@ -39,32 +40,36 @@ def ui(
     """Plan, understand, launch and watch on a full screen; every screen shows the command that answers the same."""
     where = _place(opened)
     _need_terminal(where)
-    resolve()  # a broken settings file is said before anything is started
+    services, room = ctx.obj, None
+    if demo:
+        from fmctl.cli.ui_demo import entered
+
+        room, settings = entered(services)  # before anything else: it changes the environment
+        services = room.services
+    else:
+        settings = resolve()
     from fmctl.tui.core import Question
     from fmctl.tui.worker import ProcessPlanning
 
     planning = ProcessPlanning(_answerer())  # its imports run beside Textual's, on the other core
     planning.ask(Question("warm", "", channel="warm"), lambda reply: None)
     try:
-        _run(ctx.obj, planning, where, (read_only, demo, ascii_only, theme))
+        core = core_of(services, settings, planning, read_only=read_only or settings.switch("read_only"))
+        if room is not None:
+            core = replace(core, demo=True, launching=room.launching(settings, core.read_only))
+        _run(core, where, ascii_only or settings.switch("ui_ascii"), theme or "")
     finally:
         planning.close()
+        if room is not None:
+            room.close()
 
 
-def _run(services: Services, planning: Any, where: str, given: Any) -> None:
+def _run(core: "Core", where: str, ascii_only: bool, theme: str) -> None:
     from fmctl.tui.app import FmctlApp
 
-    read_only, demo, ascii_only, theme = given
-    lab = _demo(services) if demo else None
-    settings = resolve()
-    core = core_of(services, settings, planning, read_only=read_only or settings.switch("read_only"), demo=demo)
-    app = FmctlApp(core, where, ascii_only=ascii_only or settings.switch("ui_ascii"), theme=theme or "")
+    app = FmctlApp(core, where, ascii_only=ascii_only, theme=theme)
     _leave_on_signals(app)
-    try:
-        app.run()
-    finally:
-        if lab == "started":
-            services.lab.stop()
+    app.run()
     if app.trouble is not None:
         from fmctl.cli.running import InternalError
 
@@ -85,9 +90,7 @@ def _leave_on_signals(app: Any) -> None:
             signal.signal(getattr(signal, name), leave)
 
 
-def core_of(
-    services: Services, settings: Settings, planning: Any, *, read_only: bool = False, demo: bool = False
-) -> "Core":
+def core_of(services: Services, settings: Settings, planning: Any, *, read_only: bool = False) -> "Core":
     """What the session is given: the services of the commands and their answers."""
     from fmctl.cli import ui_files
     from fmctl.cli.choices import CHOICES
@@ -110,7 +113,6 @@ def core_of(
         clusters=Clusters(services, settings, {}, read_only),
         launching=Launching(services, settings, {}, read_only),
         read_only=read_only,
-        demo=demo,
     )
 
 
@@ -148,15 +150,3 @@ def _need_terminal(where: str) -> None:
         why = f"TERM is {os.environ.get('TERM') or 'not set'}"
     if why is not None:
         raise UsageError("ui needs a terminal", why=why, next=instead.get(kind, "fmctl plan llama-3.1-70b"))
-
-
-def _demo(services: Services) -> str:
-    """The local AWS as the session's account: found or started; its variables replace those of any real one."""
-    found = services.lab.status()
-    how = "found"
-    if found is None:
-        write_stderr("fmctl: starting the local AWS for the demo\n")
-        found, how = services.lab.start(0, 60.0), "started"
-    os.environ.update(found["environment"])
-    os.environ["FMCTL_SITE"] = str(found["site"])
-    return how

@@ -30,24 +30,25 @@ class Launching:
         self._services, self._settings, self._read_only = services, settings, read_only
         self._aws = Aws(**{name: options.get(name) for name in ("profile", "region", "store")})
 
+    def given(self, plan: str, wanted: Mapping[str, str]) -> Wanted:
+        """The options as the commands take them."""
+        texts: dict[str, Any] = {name: value for name, value in wanted.items() if value}
+        return Wanted(**texts | {name: texts[name] == "true" for name in _SWITCHES if name in texts})
+
     def rendered(self, plan: str, wanted: Mapping[str, str]) -> Answer:
         """See `tui.running.Launching`."""
         from fmctl.cluster.render import spec
         from fmctl.report.renders import render_answer
 
-        given = _wanted(wanted)
+        given = self.given(plan, wanted)
         asked = asked_for(given, self._settings)
         document, notes = plan_document(plan, shared_store(self._settings, self._services))
         made = spec(document, site_for(given, self._settings), asked, Path(plan).stem)
         return render_answer(rendering_of(made, document, self._services), made, asked.rank, notes)
 
-    def preflight(self, plan: str, wanted: Mapping[str, str], hear: Callable[[Check], None]) -> Answer:
+    def preflight(self, plan: str, wanted: Mapping[str, str], hear: Callable[[Answer], None]) -> Answer:
         """See `tui.running.Launching`."""
-        from fmctl.cluster.preflight import worst
-        from fmctl.report.clusters import preflight_answer
-
-        spec, found = self._checked(plan, wanted, hear)
-        return preflight_answer(spec, found, worst(found))
+        return self._checked(plan, wanted, lambda answer, check: hear(answer))[0]
 
     def check_config(self, plan: str, wanted: Mapping[str, str], text: str) -> Sequence[tuple[str, str]]:
         """See `tui.running.Launching`."""
@@ -59,7 +60,7 @@ class Launching:
             return (("ERROR", "not YAML: " + shorten(" ".join(str(error).split()), 200)),)
         if not isinstance(parsed, Mapping):
             return (("ERROR", "a cluster's configuration is a mapping of sections"),)
-        site = site_for(_wanted(wanted), self._settings)
+        site = site_for(self.given(plan, wanted), self._settings)
         try:
             pcluster = self._services.operations.pcluster(self._settings, site.pcluster_version)
         except FmctlError as error:
@@ -85,15 +86,15 @@ class Launching:
 
         if self._read_only:
             raise PermissionDenied("nothing is spent or destroyed under read-only", next="without --read-only")
-        spec, _, files, stale = specified(self._services, plan, _wanted(wanted), self._settings, self._aws)
+        spec, _, files, stale = specified(self._services, plan, self.given(plan, wanted), self._settings, self._aws)
         refuse_stale(plan, stale)
         ports = self._services.operations.ports(self._settings, self._aws.options(), spec.site, False)
         ports = replace(ports, say=say)
         steps, _ = controller.plan_launch(spec, files, ports)
         if any(step.name == "create" for step in steps):
             say("checks before a launch")
-            _, found = self._checked(plan, wanted, lambda check: say(f"{check.state:8} {check.name}: {check.found}"))
-            stop_on_fail(found)
+            tell = lambda answer, check: say(f"{check.state:8} {check.name}: {check.found}")  # noqa: E731
+            stop_on_fail(self._checked(plan, wanted, tell)[1])
 
         def asked(steps: Any, money: Any) -> bool:
             return confirm(spec.name, f"launch of {spec.name}\n" + confirmation(spec.name, money, steps))
@@ -111,16 +112,18 @@ class Launching:
         return f"wrote {', '.join(files)} to {folder}"
 
     def _checked(
-        self, plan: str, wanted: Mapping[str, str], hear: Callable[[Check], None]
-    ) -> tuple[Any, tuple[Check, ...]]:
+        self, plan: str, wanted: Mapping[str, str], hear: Callable[[Answer, Check], None]
+    ) -> tuple[Answer, tuple[Check, ...]]:
         from fmctl.cli.operations import checked, specified
+        from fmctl.cluster.preflight import worst
+        from fmctl.report.clusters import preflight_answer
 
-        spec, instance, files, _ = specified(self._services, plan, _wanted(wanted), self._settings, self._aws)
-        found = []
+        spec, instance, files, _ = specified(self._services, plan, self.given(plan, wanted), self._settings, self._aws)
+        found: tuple[Check, ...] = ()
         for check in checked(self._services, spec, instance, files, self._settings, self._aws):
-            found.append(check)
-            hear(check)
-        return spec, tuple(found)
+            found = (*found, check)
+            hear(preflight_answer(spec, found, worst(found)), check)
+        return preflight_answer(spec, found, worst(found)), found
 
 
 def option_words(wanted: Mapping[str, str]) -> list[str]:
@@ -130,8 +133,3 @@ def option_words(wanted: Mapping[str, str]) -> list[str]:
         option = "--" + {"capacity": "purchase"}.get(name, name).replace("_", "-")
         words += [option] * (value == "true") if name in _SWITCHES else [option, value] if value else []
     return words
-
-
-def _wanted(given: Mapping[str, str]) -> Wanted:
-    texts: dict[str, Any] = {name: value for name, value in given.items() if value}
-    return Wanted(**texts | {name: texts[name] == "true" for name in _SWITCHES if name in texts})

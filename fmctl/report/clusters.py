@@ -239,12 +239,12 @@ def _status_report(document: Document) -> Report:
     columns = (
         Column("cluster"),
         Column("state"),
-        Column("nodes", keep=2),
+        Column("nodes", keep=1),
         Column("spent at most", "right"),
         Column("cap", "right", keep=1),
-        Column("ends (UTC)", keep=2),
-        Column("left", "right", keep=1),
-        Column("next", keep=3),
+        Column("ends (UTC)", keep=3),
+        Column("left", "right", keep=2),
+        Column("next", keep=4),
     )
     sections = [Section(table=Table(columns, cells))] if rows else [Section(lines=("no clusters",))]
     if len(rows) == 1 and rows[0]["lines"]:

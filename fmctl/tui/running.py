@@ -10,12 +10,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from fmctl.cluster.checks import Check
-from fmctl.cluster.watch import Event
-from fmctl.progress.series import Point
-from fmctl.report.view import Answer
+if TYPE_CHECKING:
+    from fmctl.cluster.watch import Event
+    from fmctl.progress.series import Point
+    from fmctl.report.view import Answer
 
 Confirm = Callable[[str, str], bool]
 Say = Callable[[str], None]
@@ -92,8 +92,8 @@ class Launching(Protocol):
     def rendered(self, plan: str, wanted: Wanted) -> Answer:
         """As `render PLAN`."""
 
-    def preflight(self, plan: str, wanted: Wanted, hear: Callable[[Check], None]) -> Answer:
-        """As `preflight PLAN`; `hear` gets each check as it is done."""
+    def preflight(self, plan: str, wanted: Wanted, hear: Callable[[Answer], None]) -> Answer:
+        """As `preflight PLAN`; `hear` gets the answer so far with each check that is done."""
 
     def check_config(self, plan: str, wanted: Wanted, text: str) -> Sequence[tuple[str, str]]:
         """(level, message) of what ParallelCluster has against a cluster.yaml; level ERROR, WARNING or INFO."""

@@ -28,3 +28,23 @@ class LabClock:
         """Turn the lab's clock forward by so much."""
         self._lab.advance(seconds)
         time.sleep(_NOT_TOO_FAST_S)
+
+
+class LabPace:
+    """Simulated time that nobody turns forward: waiting takes its share of real time.
+
+    Args:
+        lab: the lab.
+        speed: simulated seconds per second.
+    """
+
+    def __init__(self, lab: Lab, speed: float) -> None:
+        self._lab, self._speed = lab, max(speed, 0.001)
+
+    def now(self) -> datetime:
+        """What the lab's clock shows, in UTC."""
+        return datetime.fromisoformat(str(self._lab.state()["now"])).astimezone(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so many simulated seconds."""
+        time.sleep(max(seconds / self._speed, _NOT_TOO_FAST_S))

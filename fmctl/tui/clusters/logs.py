@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from rich.style import Style
 from textual import events, on
@@ -23,7 +24,7 @@ MOST_LINES = 20_000
 LONGEST = 4_000
 
 
-class LogBox(ScrollView, can_focus=True):
+class LogBox(ScrollView, can_focus=True, inherit_bindings=False):
     """The last lines of a log."""
 
     HELP = """A log as it grows; colours and cursor movements in it are left out. `f` follows the end or stands still,
@@ -34,10 +35,12 @@ class LogBox(ScrollView, can_focus=True):
         Binding("F", "ask('find')", "find", id="log.find"),
         Binding("n", "next(1)", "next", show=False),
         Binding("N", "next(-1)", "the one before", show=False),
-        Binding("j", "scroll_down", "", show=False),
-        Binding("k", "scroll_up", "", show=False),
-        Binding("g", "scroll_home", "first line", show=False),
-        Binding("G", "scroll_end", "last line", show=False),
+        Binding("down,j", "scroll_down", "", show=False),
+        Binding("up,k", "scroll_up", "", show=False),
+        Binding("pagedown", "page_down", "", show=False),
+        Binding("pageup", "page_up", "", show=False),
+        Binding("home,g", "scroll_home", "first line", show=False),
+        Binding("end,G", "scroll_end", "last line", show=False),
     ]
 
     def __init__(self, **attributes: Any) -> None:
@@ -46,27 +49,29 @@ class LogBox(ScrollView, can_focus=True):
         self.shown: list[str] = []
         self.filtered = self.found = ""
         self.following = True
+        self._rows: list[str] = []
         self._at: int | None = None
-        self._widest = 0
+        self._width = 0
 
     def clear(self) -> None:
         """Another log begins."""
-        self.lines, self.shown, self._at, self._widest = [], [], None, 0
+        self.lines, self.shown, self._rows, self._at = [], [], [], None
         self._measure()
 
     def add(self, lines: Iterable[str]) -> None:
         """What the log has gained."""
         new = [clean(plain(line[:LONGEST]).expandtabs(8)) for line in lines]
         self.lines = (self.lines + new)[-MOST_LINES:]
-        self.shown = (self.shown + [line for line in new if self._holds(line)])[-MOST_LINES:]
-        self._widest = max([self._widest, *(len(line) * 2 if not line.isascii() else len(line) for line in new)])
+        held = [line for line in new if self._holds(line)]
+        self.shown = (self.shown + held)[-MOST_LINES:]
+        self._rows = (self._rows + self._folded(held))[-MOST_LINES:]
         self._measure()
 
     def filter_by(self, text: str) -> None:
         """Only lines that hold every word."""
         self.filtered = text
         self.shown = [line for line in self.lines if self._holds(line)]
-        self._measure()
+        self._fold()
 
     def find(self, text: str) -> None:
         """Mark a word everywhere, and go to its last line."""
@@ -79,26 +84,43 @@ class LogBox(ScrollView, can_focus=True):
         low = line.lower()
         return all(word in low for word in self.filtered.lower().split())
 
+    def _folded(self, lines: Iterable[str]) -> list[str]:
+        """Lines as rows that the screen holds; a wide character is never cut in two."""
+        width = self._width
+        if not width:
+            return []
+        found = list[str]()
+        for line in lines:
+            found += [line] if cell_len(line) <= width else chop_cells(line, width)
+        return found
+
+    def _fold(self) -> None:
+        self._rows, self._at = self._folded(self.shown)[-MOST_LINES:], None
+        self._measure()
+
     def _measure(self) -> None:
-        self.virtual_size = Size(self._widest, len(self.shown))
+        self.virtual_size = Size(self._width, len(self._rows))
         if self.following:
             self.scroll_end(animate=False, immediate=True, x_axis=False)
         self.refresh()
 
     def on_resize(self, event: events.Resize) -> None:
-        """The end stays in sight."""
-        self._measure()
+        """Lines are folded anew; the end stays in sight."""
+        if self._width != self.scrollable_content_region.width:
+            self._width = self.scrollable_content_region.width
+            self._fold()
+        else:
+            self._measure()
 
     def render_line(self, y: int) -> Strip:
-        """One line, cut to what is in sight."""
-        left, top = self.scroll_offset
-        number, width = top + y, self.size.width
+        """One row."""
+        number, width = self.scroll_offset.y + y, self.size.width
         base = self.rich_style
-        if number >= len(self.shown):
+        if number >= len(self._rows):
             return Strip.blank(width, base)
-        line = self.shown[number]
+        line = self._rows[number]
         style = base + Style(bold=True) if number == self._at else base
-        return Strip(self._marked(line, style)).crop_extend(left, left + width, base)
+        return Strip(self._marked(line, style)).crop_extend(0, width, base)
 
     def _marked(self, line: str, style: Style) -> list[Segment]:
         word = self.found.lower()
@@ -117,7 +139,7 @@ class LogBox(ScrollView, can_focus=True):
 
     def action_next(self, by: int) -> None:
         """The next line that holds what is sought."""
-        hits = [i for i, line in enumerate(self.shown) if self.found and self.found.lower() in line.lower()]
+        hits = [i for i, line in enumerate(self._rows) if self.found and self.found.lower() in line.lower()]
         if not hits:
             return
         at = self._at

@@ -19,9 +19,9 @@ from fmctl.tui.sections import Sections
 
 
 def event_line(event: Event) -> str:
-    """An event as `fmctl watch` prints it."""
-    name = event.as_dict()["name"]
-    return f"{event.at:%H:%M:%S} {event.source:14} {name:28} {event.status:20} {event.text}".rstrip()
+    """An event of `fmctl watch`, in fewer columns."""
+    name, status = event.as_dict()["name"], event.status.lower().replace("_", " ")
+    return f"{event.at:%H:%M:%S} {name:18} {status:18} {event.text}".rstrip()
 
 
 def told_sections(told: Told | None) -> list[Section]:
@@ -48,6 +48,7 @@ class RunBox(Vertical, can_focus=True):
 
     HELP = """Step time and MFU of the job, step by step. The band is the 80 % interval of the plan, the line in it what
     was predicted. Below: every figure beside its prediction, and the likeliest reasons where one is outside."""
+    SCOPED_CSS = False  # it depends on how wide the screen is
     DEFAULT_CSS = """
     RunBox { height: 1fr; }
     RunBox .curve-title { height: 1; padding: 0 1; color: $text-primary; text-style: bold; }

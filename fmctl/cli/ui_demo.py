@@ -1,0 +1,177 @@
+"""`ui --demo`: the whole session on the local AWS, in folders of its own; no account, no credentials, nothing spent."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fmctl.cli.options import Asked, Search
+from fmctl.cli.rendering import Wanted, plan_document
+from fmctl.cli.services import Services
+from fmctl.cli.streams import write_stderr
+from fmctl.cli.ui_launching import Launching
+from fmctl.config import Settings, resolve
+from fmctl.errors import OperationFailed
+
+if TYPE_CHECKING:
+    from fmctl.adapters.lab.client import Lab
+    from fmctl.adapters.lab.head import SimulatedHead
+    from fmctl.cluster.steps import Ports
+
+PLAN = "demo"
+_MODEL = "llama-3.1-8b"
+_OPTIONS = Asked(nodes="2", instances="p5.48xlarge", tokens="2B"), Search()
+_SPEED = 60.0  # simulated seconds per second: a cluster is there in a quarter of a minute
+
+
+class Demo:
+    """The lab as the session's account.
+
+    Attributes:
+        services: those of the commands, with clusters in the lab.
+        started: whether this session started the lab, and so ends it.
+    """
+
+    def __init__(self, services: Services) -> None:
+        """Find or start the lab, and point the environment at it. Raises OperationFailed where moto is missing."""
+        from fmctl.adapters.lab.client import Lab
+
+        found = services.lab.status()
+        self.started = found is None
+        if found is None:
+            write_stderr("fmctl: starting the local AWS for the demo\n")
+            found = services.lab.start(0, _SPEED)
+        self._enter(found)
+        lab = Lab(str(found["endpoint"]))
+        self.services = replace(services, operations=DemoOperations(services, lab, float(found["speed"])))
+
+    def _enter(self, found: Mapping[str, Any]) -> None:
+        from fmctl.folders import state_folder
+
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
+        self.folder = state_folder("demo")
+        os.environ.update(found["environment"])
+        os.environ |= {"FMCTL_DATA": str(self.folder), "FMCTL_SITE": str(found["site"])}
+        for name in ("FMCTL_STORE", "FMCTL_PROFILE", "FMCTL_REGION", "FMCTL_HEAD"):
+            os.environ.pop(name, None)
+
+    def prepare(self, settings: Settings) -> None:
+        """A saved plan to launch, where there is none yet."""
+        from fmctl.cli.asked import plan_request
+        from fmctl.cli.calibrated import provenance
+        from fmctl.cluster import store
+        from fmctl.report.results import plan_document as document_of
+
+        if PLAN in store.plan_names():
+            return
+        request = plan_request(_MODEL, *_OPTIONS, settings, self.services)
+        found = self.services.planner.search(request)
+        document = document_of(found, request, provenance(request, self.services))
+        store.save(PLAN, document, self.services.now().isoformat(timespec="seconds"))
+
+    def launching(self, settings: Settings, read_only: bool) -> Launching:
+        """Launches into the lab: a site of its own for each instance type."""
+        return DemoLaunching(self.services, settings, {}, read_only)
+
+    def close(self) -> None:
+        """End the lab, where it was started here; clusters in it are gone with it."""
+        if self.started:
+            for path in (self.folder / "clusters", self.folder / "journals", self.folder / "locks"):
+                for file in path.glob("*") if path.is_dir() else ():
+                    file.unlink(missing_ok=True)
+            self.services.lab.stop()
+
+
+class DemoLaunching(Launching):
+    """Where the lab holds capacity of the plan's instance type, its cluster goes; the site field may stay as it is."""
+
+    _one = threading.Lock()
+
+    def given(self, plan: str, wanted: Mapping[str, str]) -> Wanted:
+        """See `Launching.given`."""
+        found = super().given(plan, wanted)
+        if found.site is not None:
+            return found
+        from fmctl.cluster.render.spec import row_of, rows_of
+
+        document, _ = plan_document(plan)
+        row = row_of(rows_of(document), int(found.rank or 1))
+        instance = self._services.catalogue.load_instance(str(row["instance"]))
+        site, (purchase, reservation) = self._services.lab.site_for(instance)
+        with self._one:  # two screens' calls at once would write one file
+            path = _site_file(self._settings.text("site") or "", site, instance.name)
+        return replace(found, site=path, capacity=found.capacity or purchase,
+                       reservation=found.reservation or reservation)  # fmt: skip
+
+
+def _site_file(general: str, site: Any, instance: str) -> str:
+    """The lab's site file with the subnets of one instance type, beside it."""
+    import yaml
+
+    from fmctl.files import write_atomic
+
+    text = Path(general).read_text(encoding="utf-8")
+    told = yaml.safe_load(text) | {"compute_subnet": site.compute_subnet, "head_subnet": site.head_subnet}
+    path = Path(general).with_name(f"site-{instance}.yaml")
+    write_atomic(path, yaml.safe_dump(told))
+    return str(path)
+
+
+class DemoOperations:
+    """`services.Operations` in the lab: its clock, and a head node that is simulated."""
+
+    def __init__(self, services: Services, lab: Lab, speed: float) -> None:
+        from fmctl.adapters.lab.clock_port import LabPace
+
+        self._services, self._real = services, services.operations
+        self._clock = LabPace(lab, speed)
+        self._heads: dict[str, tuple[Any, SimulatedHead]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def ports(self, settings: Settings, options: Mapping[str, str | None], site: Any, read_only: bool) -> Ports:
+        """See `Operations`."""
+        return replace(self._real.ports(settings, options, site, read_only), clock=self._clock)
+
+    def head(self, settings: Settings, options: Mapping[str, str | None], how: str, cluster: str | None) -> Any:
+        """See `Operations`; the job of the cluster's plan runs on it. Raises OperationFailed before it is there."""
+        from fmctl.adapters.lab.head import SimulatedHead
+        from fmctl.cli.ui_clusters import plan_row
+        from fmctl.cluster.actions import READY, condition
+        from fmctl.cluster.records import read_record
+
+        ports = self.ports(settings, options, None, True)
+        record = read_record(ports.store, cluster or "")
+        stack = ports.cloud.stack(cluster or "")
+        if record is None or stack is None or condition(stack) != READY:
+            raise OperationFailed("the head node does not answer", why=f"{cluster} is not up", next="wait a little")
+        kept = self._heads.get(record.name)
+        if kept is None or kept[0] != stack.id:
+            row = plan_row(plan_document(record.plan)[0], record)[1]
+            self._heads[record.name] = kept = (stack.id, SimulatedHead(_job(row), self._clock.now(), self._clock.now))
+        return kept[1]
+
+
+def _job(row: Mapping[str, Any]) -> Any:
+    from fmctl.adapters.lab.head import Simulated
+    from fmctl.progress.compare import job_of
+
+    job, step_s = job_of(row), float(row["time"]["step_s"])
+    work = row["workload"]
+    batch = round(work["tokens_per_step"] / work["seq_len"])
+    tflops = (job.model_flop or 0.0) / step_s / max(row["gpus"], 1) / 1e12
+    return Simulated(f"{row['model']}", row["nodes"], step_s, job.total_steps or 10**6, batch, tflops)
+
+
+def entered(services: Services) -> tuple[Demo, Settings]:
+    """The demo, and the settings as they are in it."""
+    demo = Demo(services)
+    settings = resolve()
+    demo.prepare(settings)
+    return demo, settings
