@@ -30,8 +30,11 @@ class Span:
 
 
 def spans(events: Iterable[StackEvent], now: datetime) -> tuple[Span, ...]:
-    """One span per resource and phase, in the order in which they began; those of nested stacks too."""
-    found = sorted(events, key=lambda event: event.at)
+    """One span per resource and phase, in the order in which they began; those of nested stacks too.
+
+    The stack itself is none of its resources: it lasts as long as all of them.
+    """
+    found = sorted((event for event in events if event.logical_id != event.stack), key=lambda event: event.at)
     groups: dict[tuple[str, str, str], list[StackEvent]] = {}
     for event in found:
         groups.setdefault((event.stack, event.logical_id, event.status.partition("_")[0]), []).append(event)

@@ -11,12 +11,15 @@ from fmctl.report.view import Answer, Column, Document, Report, Section, Table
 from fmctl.report.words import plural
 
 _BARS = 24
-STUCK, UNDER_WAY, FAILED = "stuck", "now", "failed"
+_LONGEST = 30  # characters of a resource's name, where there is no room
+STUCK, UNDER_WAY, FAILED, DONE = "stuck", "now", "failed", "done"
+_FIRST = (STUCK, FAILED, UNDER_WAY, DONE)
 
 
 def timeline_answer(cluster: str, found: Sequence[Span]) -> Answer:
-    """One row per resource, in the order in which they began; what is stuck or failed is said above them."""
+    """One row per resource: what is stuck, failed or under way first, then the newest; the worst is said above."""
     rows = [{**asdict(span), "state": _state(span)} for span in found]
+    rows.sort(key=lambda row: (_FIRST.index(row["state"]), -row["began_s"]))
     document = envelope("timeline", {"cluster": cluster, "resources": rows}, inputs={"cluster": cluster})
     return Answer(document, document["result"]["resources"], lambda: _report(document))
 
@@ -26,7 +29,7 @@ def _state(span: Span) -> str:
         return STUCK
     if not span.over:
         return UNDER_WAY
-    return FAILED if span.status.endswith("FAILED") else "done"
+    return FAILED if span.status.endswith("FAILED") else DONE
 
 
 def _report(document: Document) -> Report:
@@ -38,7 +41,7 @@ def _report(document: Document) -> Report:
         for row in rows
     )  # fmt: skip
     columns = (
-        Column("state"), Column("resource"), Column("type", keep=2), Column("took", "right"),
+        Column("state"), Column("resource", short=_brief), Column("type", keep=2), Column("took", "right"),
         Column("when", keep=1), Column("said", keep=3),
     )  # fmt: skip
     said = tuple(
@@ -51,6 +54,12 @@ def _report(document: Document) -> Report:
     under_way = sum(row["state"] in (STUCK, UNDER_WAY) for row in rows)
     title = f"{plural(len(rows), 'resource')}, {under_way} under way" if rows else "no stack"
     return Report(title, ((Section(lines=said),) if said else ()) + (Section(table=Table(columns, cells)),))
+
+
+def _brief(name: str) -> str:
+    """A long name without its middle: what tells two of them apart stands at its ends."""
+    half = _LONGEST // 2
+    return name if len(name) <= _LONGEST else f"{name[:half]}…{name[-half:]}"
 
 
 def _bar(begin: float, took: float) -> str:

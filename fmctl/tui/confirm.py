@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
@@ -19,6 +20,11 @@ class ConfirmName(Dialog[bool]):
 
     TITLE_TEXT = "are you sure?"
     KEYS = "type the name, enter · esc: no"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("pagedown", "scroll_text(1)", "", show=False),
+        Binding("pageup", "scroll_text(-1)", "", show=False),
+    ]
+    DEFAULT_CSS = "ConfirmName #consent-box { max-height: 60vh; }"
     HELP: ClassVar[str] = "Nothing happens unless the name is typed in full. An empty line, `esc`, anything else is No."
 
     def __init__(self, cluster: str, text: str) -> None:
@@ -27,7 +33,7 @@ class ConfirmName(Dialog[bool]):
 
     def body(self) -> ComposeResult:
         """The text, the line, and what was wrong with what was typed."""
-        with VerticalScroll(can_focus=False):
+        with VerticalScroll(can_focus=False, id="consent-box"):
             yield Static(_told(self._text), id="consent", markup=False)
         yield Static(Content.assemble("\ntype ", (clean(self._cluster), "bold"), " to go on:"), markup=False)
         yield Input(id="typed-name", compact=True, placeholder="empty: no", select_on_focus=False)
@@ -48,6 +54,11 @@ class ConfirmName(Dialog[bool]):
         else:
             self.query_one(".said", Static).update(f"that is not {clean(self._cluster)}; nothing was done")
             event.input.value = ""
+
+    def action_scroll_text(self, by: int) -> None:
+        """The rest of a long text."""
+        box = self.query_one("#consent-box")
+        box.scroll_relative(y=by * max(box.size.height - 1, 1), animate=False)
 
     def action_leave(self) -> None:
         """No."""

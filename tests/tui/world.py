@@ -98,7 +98,10 @@ async def until(pilot: Pilot[None], holds: Callable[[], Any], within_s: float = 
 
 
 def run(app: Any, scenario: Any, size: tuple[int, int] = (80, 24)) -> None:
-    """A scenario in a session of that size."""
+    """A scenario in a session of that size, whose form asks for little."""
+    from tests.tui.conftest import SMALL
+
+    app.kept = {"views": {"plan": {"form": SMALL}}} | app.kept
 
     async def whole() -> None:
         async with app.run_test(size=size) as pilot:

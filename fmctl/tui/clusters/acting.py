@@ -111,7 +111,7 @@ class Acting(View):
         task = message.task
         if task.over:
             if task.trouble is not None:
-                self.show_trouble(task.trouble)
+                self.session.say(f"{task.kind} of {task.about}: {task.trouble.sentence()}", error=True)
             elif task.answer is not None:
                 self.session.say(f"{task.kind} of {task.about}: done")
             self.action_again()

@@ -168,7 +168,7 @@ class LogPanel(Vertical):
 
     DEFAULT_CSS = """
     LogPanel { height: 1fr; }
-    LogPanel LogBox { height: 1fr; background: $background; }
+    LogPanel LogBox { height: 1fr; background: $background; overflow-y: scroll; overflow-x: hidden; }
     LogPanel LogLine { display: none; height: 1; }
     """
 

@@ -15,7 +15,7 @@ from textual.widgets import ContentSwitcher, DataTable, Static, Tab, Tabs
 from fmctl.report.view import Answer, Section
 from fmctl.tui.clusters.acting import Acting
 from fmctl.tui.clusters.logs import LogPanel
-from fmctl.tui.clusters.parts import EventBox, RunBox, event_line, told_sections
+from fmctl.tui.clusters.parts import EventBox, PageRows, RunBox, event_line, told_sections
 from fmctl.tui.core import Trouble
 from fmctl.tui.running import Part
 from fmctl.tui.sections import Sections
@@ -52,6 +52,7 @@ class ClusterView(Acting):
         self.stop = threading.Event()
         self.answers: dict[str, Answer] = {}
         self.commands: dict[str, str] = {}
+        self.troubles: dict[str, Trouble | None] = {}
         self.job: int | None = None
         self.log_source = "job"
         self._mark: Part = Part((), -1)
@@ -64,10 +65,10 @@ class ClusterView(Acting):
             yield Sections(id="page-overview")
             with Vertical(id="page-stack"):
                 yield Sections(id="stack-said")
-                yield TablePanel(Rows(id="stack"))
+                yield TablePanel(PageRows(id="stack"))
             yield EventBox(id="page-events")
             with Vertical(id="page-jobs"):
-                yield TablePanel(Rows(id="jobs"))
+                yield TablePanel(PageRows(id="jobs"))
                 yield Sections(id="jobs-said")
             yield RunBox(id="page-run")
             yield LogPanel(id="page-logs")
@@ -151,11 +152,11 @@ class ClusterView(Acting):
             if trouble is not None:
                 self.query_one(EventBox).add([f"the watch ended: {trouble.sentence()}"])
             return
-        if what == "status" or trouble is not None:
-            self.looked(trouble)
-            if trouble is not None and what == "status" and "status" not in self.answers:
-                self.state = ""
-                self.query_one("#page-overview", Sections).show((), "AWS could not be asked; r asks again.")
+        self.troubles[what] = trouble
+        self.looked(self.troubles.get("status") or self.troubles.get(self.page))
+        if trouble is not None and what == "status" and "overview" not in self.answers:
+            self.state = ""
+            self.query_one("#page-overview", Sections).show((), "AWS could not be asked; r asks again.")
         if value is not None:
             getattr(self, f"_got_{what}")(value)
 
@@ -209,7 +210,7 @@ class ClusterView(Acting):
         if source != self.log_source:  # another log was chosen meanwhile
             return
         self._mark = part
-        self.query_one(LogPanel).box.add(part.lines)
+        self.query_one("#page-logs", LogPanel).box.add(part.lines)
 
     # Pages.
 
@@ -253,7 +254,7 @@ class ClusterView(Acting):
 
     def _restart_log(self) -> None:
         self._mark = Part((), -1)
-        self.query_one(LogPanel).box.clear()
+        self.query_one("#page-logs", LogPanel).box.clear()
 
     def action_source(self) -> None:
         """Another log: the job's output, or a stream of the cluster's own."""

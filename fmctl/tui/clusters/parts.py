@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
@@ -16,6 +17,7 @@ from fmctl.tui.clusters.curve import Curve
 from fmctl.tui.clusters.logs import LogPanel
 from fmctl.tui.running import Measured, Told
 from fmctl.tui.sections import Sections
+from fmctl.tui.table import Rows
 
 
 def event_line(event: Event) -> str:
@@ -33,6 +35,15 @@ def told_sections(told: Told | None) -> list[Section]:
     rows = tuple((name, state, words) for state, name, words in told.alerts)
     alerts = Section("Alerts", Table(columns, rows)) if rows else Section(lines=("no alert is pending or firing",))
     return [Section("Power", lines=(power,)), alerts]
+
+
+class PageRows(Rows):
+    """Rows on a page: left and right turn the pages, as everywhere on such a screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "screen.page(-1)", "page before", show=False),
+        Binding("right,l", "screen.page(1)", "next page", show=False),
+    ]
 
 
 class EventBox(LogPanel):

@@ -15,6 +15,7 @@ from fmctl.errors import UsageError
 from fmctl.report.view import Answer, Section
 from fmctl.tui.background import Calls, Found, Heard
 from fmctl.tui.clusters.logs import LogPanel
+from fmctl.tui.clusters.parts import PageRows
 from fmctl.tui.core import Trouble
 from fmctl.tui.launch.files import FileBox, FolderDialog
 from fmctl.tui.launch.form import LaunchForm
@@ -70,8 +71,7 @@ class TaskBox(Vertical):
         sections.display = task.answer is not None
         if task.answer is not None:
             report = task.answer.report()
-            sections.show(report.sections)
-            sections.border_title = report.title
+            sections.show((Section(report.title), *report.sections))
 
 
 class LaunchView(View):
@@ -113,7 +113,7 @@ class LaunchView(View):
         yield Tabs(*(Tab(page, id=page.replace(".", "-")) for page in PAGES), id="pages")
         with ContentSwitcher(initial=page_id(PAGES[0])):
             with Vertical(id=page_id("checks")):
-                yield TablePanel(Rows(id="checks"))
+                yield TablePanel(PageRows(id="checks"))
                 yield Sections(id="checks-said")
             for file in FILES:
                 yield FileBox(file, id=page_id(file))
