@@ -4,6 +4,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +12,10 @@ import typer
 from typer import Option
 
 from fmctl.cli.services import Services
-from fmctl.cli.streams import stdin_is_terminal, stdout_is_terminal
+from fmctl.cli.streams import stdin_is_terminal, stdout_is_terminal, write_stderr, write_stdout
 from fmctl.config import Settings, resolve
 from fmctl.errors import UsageError
+from fmctl.units import parse_count
 
 if TYPE_CHECKING:
     from fmctl.tui.core import Core
@@ -26,6 +28,10 @@ _READ_ONLY = Option("--read-only", help="Refuse everything that spends or destro
 _DEMO = Option("--demo", help="Clusters are those of the local AWS, which is started where none runs.")
 _ASCII = Option("--ascii", help="No line drawing, nothing but ASCII.")
 _Theme = Annotated[str | None, Option("--theme", metavar="NAME", help="Colours.", show_default=False)]
+_SERVE = Option("--serve", help="In a browser on this machine, at an address with a token; it is printed.")
+_Port = Annotated[
+    str | None, Option("--port", metavar="N", help="With --serve; a free one by default.", show_default=False)
+]
 _KINDS = ("plan", "cluster", "model")
 
 
@@ -36,9 +42,15 @@ def ui(
     demo: Annotated[bool, _DEMO] = False,
     ascii_only: Annotated[bool, _ASCII] = False,
     theme: _Theme = None,
+    serve: Annotated[bool, _SERVE] = False,
+    port: _Port = None,
 ) -> None:
     """Plan, understand, launch and watch on a full screen; every screen shows the command that answers the same."""
     where = _place(opened)
+    if serve or port is not None:
+        _serve(serve, port, {"--open": opened, "--theme": theme},
+               {"--read-only": read_only, "--demo": demo, "--ascii": ascii_only})  # fmt: skip
+        return
     _need_terminal(where)
     services, room = ctx.obj, None
     if demo:
@@ -62,6 +74,25 @@ def ui(
         planning.close()
         if room is not None:
             room.close()
+
+
+def _serve(serve: bool, port: str | None, named: Mapping[str, str | None], switched: Mapping[str, bool]) -> None:
+    """A page for this session until Ctrl-C. Raises UsageError, OperationFailed."""
+    from fmctl.adapters.browser import serve as serve_sessions
+
+    if not serve:
+        raise UsageError("--port is for --serve", next=f"fmctl ui --serve --port {port}")
+    at = 0 if port is None else parse_count(port, what="--port")
+    if port is not None and at != 0 and not 1024 <= at <= 65535:
+        raise UsageError(f"--port {at} cannot be used", why="it is between 1024 and 65535", next="--port 8000")
+    words = [sys.executable, "-m", "fmctl", "ui", *(option for option, on in switched.items() if on)]
+    words += [word for option, value in named.items() if value is not None for word in (option, value)]
+
+    def say(address: str) -> None:
+        write_stdout(address + "\n")
+        write_stderr("fmctl: open this address in a browser on this machine; Ctrl-C ends it\n")
+
+    serve_sessions(words, at, say, install=f"{sys.executable} -m pip install 'fmctl[serve]'")
 
 
 def _run(core: "Core", where: str, ascii_only: bool, theme: str) -> None:
@@ -144,6 +175,8 @@ def _need_terminal(where: str) -> None:
         "cluster": f"fmctl status {name}",
     }
     why = None
+    if os.environ.get("TEXTUAL_DRIVER", "").startswith("textual.drivers.web_driver:"):
+        return  # --serve runs this process for a page
     if not (stdin_is_terminal() and stdout_is_terminal()):
         why = "stdin and stdout are not both a terminal"
     elif os.environ.get("TERM", "") in ("", "dumb") and sys.platform != "win32":
