@@ -59,7 +59,6 @@ SETTINGS: Mapping[str, Setting] = {
         _setting("objective", "text", "cost", "what plan ranks by", "cost", "time", "energy", "goodput", "throughput"),
         _setting("purchase", "texts", (), "ways of paying that plan looks at when none are named"),
         _setting("power_usage_effectiveness", "number", None, "facility over server power, in place of the region's"),
-        _setting("prometheus", "text", None, "URL of the Prometheus that watches clusters, for power and alerts"),
         _setting("ui_theme", "text", None, "colours of the full-screen session (ctrl+p in it lists them)"),
         _setting("ui_ascii", "switch", False, "nothing but ASCII on the full screen"),
         _setting("ui_animation", "switch", True, "movement on the full screen"),

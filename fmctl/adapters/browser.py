@@ -69,6 +69,7 @@ def _bound(port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise UsageError(f"--port {port} cannot be used", why=error.strerror, next="--port 0") from None
+    listening.listen(128)  # whoever reads the address at once is answered, if a moment later
     return listening
 
 

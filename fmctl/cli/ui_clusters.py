@@ -101,10 +101,10 @@ class Clusters:
         with self._lock:
             run = self._runs.get((name, job))
         if run is None:
-            run = Following(self._record(name), job, self._services, self._settings)
+            run = Following(self._record(name), job, self._services, self._settings, self._slurm(name))
             with self._lock:
                 self._runs[name, job] = run
-        return run.read(self._slurm(name))
+        return run.read()
 
     def job_log(self, name: str, job: int, mark: int) -> Part:
         """See `tui.running.Clusters`."""
@@ -126,14 +126,14 @@ class Clusters:
 
     def told(self, name: str) -> Told | None:
         """See `tui.running.Clusters`."""
-        url = self._settings.text("prometheus")
+        url = self._settings.text("prometheus_url")
         if url is None:
             return None
-        from fmctl.adapters.prometheus import Prometheus, access
+        from fmctl.adapters.prometheus import Prometheus, access, sigv4_region
         from fmctl.observe.names import GPU_POWER
         from fmctl.observe.promql import selector
 
-        server = Prometheus(url, access())
+        server = Prometheus(url, access(sigv4_region=sigv4_region(url)))
         watts = server.instant(f"sum({GPU_POWER.record}{selector({'cluster': name})})").series
         alerts = (one for one in server.alerts() if one.labels.get("cluster", name) == name)
         rows = ((one.state, one.name, " ".join(one.annotations.values())) for one in alerts)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fmctl.cli.followed import Followed, Nodes, beside_for
 from fmctl.cli.rendering import plan_document, shared_store
 from fmctl.cli.services import Services
 from fmctl.config import Settings
+from fmctl.progress.feeds import JobFeed
+from fmctl.progress.items import Item
+from fmctl.progress.series import Series
 from fmctl.tui.running import Measured
 
 if TYPE_CHECKING:
@@ -14,42 +20,40 @@ if TYPE_CHECKING:
     from fmctl.cluster.records import Record
 
 
+class _Drawn(JobFeed):
+    """The output of a job, whose steps are a curve as well."""
+
+    series: Series
+
+    def read(self) -> Iterator[Item]:
+        """See `Feed`."""
+        for item in super().read():
+            self.series.add_all((item,))
+            yield item
+
+
 class Following:
     """One job of one cluster. It keeps a summary and a curve, and nothing of the log itself."""
 
-    def __init__(self, record: Record, job: int, services: Services, settings: Settings) -> None:
+    def __init__(self, record: Record, job: int, services: Services, settings: Settings, slurm: Slurm) -> None:
         """Raises UnknownName, UsageError where the plan of the cluster is not there any more, or has no such row."""
         from fmctl.cli.ui_clusters import plan_row
         from fmctl.progress.compare import job_of
         from fmctl.progress.formats import Parser
-        from fmctl.progress.series import Series
-        from fmctl.progress.summary import Summary
 
         document, _ = plan_document(record.plan, shared_store(settings, services))
-        self._plan, self._job = record.plan, job
-        rank, self._row = plan_row(document, record)
+        rank, row = plan_row(document, record)
         self.command = ["progress", record.plan, "--cluster", record.name, "--job", str(job)]
         self.command += ["--rank", str(rank)] if rank > 1 else []
-        self._parser = Parser(job_of(self._row), source=f"job {job}")
-        self._summary, self._series = Summary(self._parser.job), Series(self._parser.job)
-        self._offset = 0
-        self._architecture = services.catalogue.load_instance(record.instance).accelerator.architecture
+        parser = Parser(job_of(row), source=f"job {job}")
+        instance = services.catalogue.load_instance(record.instance)
+        beside = beside_for(row, record.name, Nodes(), record, (services, settings))
+        beside.limit_w = instance.accelerator.power_w
+        self._feed = _Drawn(slurm, slurm.job(job), parser, time.monotonic)
+        self._feed.series = Series(parser.job)
+        self._followed = Followed(record.plan, row, instance, self._feed, beside)
 
-    def read(self, slurm: Slurm) -> Measured:
-        """What the log has gained is added; the answer of `progress`."""
-        from fmctl.report.progress import progress_answer
-
-        found = slurm.job(self._job)
-        while True:
-            text, after = slurm.output(found, self._offset)
-            whole = text.rfind(b"\n") + 1
-            items = list(self._parser.block(text[:whole]))
-            self._summary.add_all(items)
-            self._series.add_all(items)
-            self._offset = after - (len(text) - whole)
-            if not whole:
-                break
-        answer = progress_answer(
-            self._plan, self._row, self._summary.progress(), self._architecture, self._parser.source
-        )
-        return Measured(answer, self._series.points, self.command)
+    def read(self) -> Measured:
+        """What the log has gained is added, metrics come beside it; the answer of `progress`."""
+        self._followed.advance()
+        return Measured(self._followed.answer(), self._feed.series.points, self.command)

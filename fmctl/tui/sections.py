@@ -16,14 +16,6 @@ from fmctl.report.text import fit
 from fmctl.report.view import Section, Table
 from fmctl.tui.words import STATE_STYLES, clean, wrapped
 
-<<<<<<< HEAD
-=======
-_STATES = {
-    "ok": "$text-success", "tight": "bold $text-warning", "OOM": "bold $text-error", "unknown": "$text-muted",
-    "ready": "$text-success", "done": "$text-success", "warning": "bold $text-warning", "stuck": "bold $text-warning",
-    "fail": "bold $text-error", "failed": "bold $text-error",
-}  # fmt: skip
->>>>>>> 8b8aeb2 (Launch: checks as they are done, files that can be edited and checked, rehearsal and consent; a demo in the lab)
 _LEAST_REMARK = 12
 
 

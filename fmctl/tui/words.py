@@ -14,6 +14,12 @@ STATE_STYLES: Mapping[str, str] = {
     "tight": "bold $text-warning",
     "OOM": "bold $text-error",
     "unknown": "$foreground 60%",
+    "ready": "$text-success",
+    "done": "$text-success",
+    "warning": "bold $text-warning",
+    "stuck": "bold $text-warning",
+    "fail": "bold $text-error",
+    "failed": "bold $text-error",
 }
 SWITCHES = ("sequence_parallel",)
 FLAGS = ("exhaustive",)

@@ -29,7 +29,7 @@ def event_line(event: Event) -> str:
 def told_sections(told: Told | None) -> list[Section]:
     """Power and alerts of a Prometheus; how to set one where there is none."""
     if told is None:
-        return [Section(lines=("power and alerts: fmctl config set prometheus URL shows what a Prometheus says",))]
+        return [Section(lines=("power and alerts: fmctl config set prometheus_url URL shows what a Prometheus says",))]
     power = "no power is metered" if told.power_w is None else f"{si(told.power_w, 'W')} for all GPUs, as metered"
     columns = (Column("alert"), Column("state"), Column("", keep=1))
     rows = tuple((name, state, words) for state, name, words in told.alerts)
