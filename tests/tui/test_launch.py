@@ -131,7 +131,7 @@ def test_a_wrong_name_launches_nothing(app: FmctlApp, operations: Operations, ty
     assert operations.world.made == made
 
 
-def test_consent_shows_account_money_and_what_stays_then_the(app: FmctlApp, operations: Operations) -> None:
+def test_consent_shows_account_and_money_and_the_name_launches(app: FmctlApp, operations: Operations) -> None:
     async def scenario(pilot: Pilot[None]) -> None:
         view = await opened(pilot)
         await pilot.press("L")
