@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import DataTable
 
 from fmctl.report.view import Answer
 from fmctl.tui.clusters.acting import Acting
@@ -90,7 +89,7 @@ class ClustersView(Acting):
         more.show(report.sections[1:])
         more.display = there
 
-    @on(DataTable.RowSelected)
+    @on(Rows.Opened)
     def action_open_cluster(self) -> None:
         """Look closer at the one under the cursor."""
         current = self.chosen()

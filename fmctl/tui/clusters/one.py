@@ -10,7 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import ContentSwitcher, DataTable, Static, Tab, Tabs
+from textual.widgets import ContentSwitcher, Static, Tab, Tabs
 
 from fmctl.report.view import Answer, Section
 from fmctl.tui.clusters.acting import Acting
@@ -239,11 +239,11 @@ class ClusterView(Acting):
         self._in_front()
         self.action_again()
 
-    @on(DataTable.RowSelected, "#jobs")
+    @on(Rows.Opened)
     def _open_job(self) -> None:
         """Its run against the plan."""
         current = self.query_one("#jobs", Rows).current
-        if current is not None:
+        if self.page == "jobs" and current is not None:
             self._take_job(int(current))
             self.query_one("#pages", Tabs).active = "run"
 

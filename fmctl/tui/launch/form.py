@@ -33,10 +33,11 @@ class LaunchField(Input):
         Binding("ctrl+u", "clear_field", "clear", show=False),
     ]
 
-    def __init__(self, spec: FieldSpec, default: str) -> None:
+    def __init__(self, spec: FieldSpec, default: str, value: str) -> None:
         super().__init__(
-            placeholder=default or spec.empty, compact=True, id=f"launch-{spec.name}", select_on_focus=False
-        )
+            "" if value == spec.empty else value, placeholder=default or spec.empty, compact=True,
+            id=f"launch-{spec.name}", select_on_focus=False,
+        )  # fmt: skip
         self.spec = spec
         self.help_text = f"{spec.help} `enter` looks at everything again; `esc` goes back to the page."
 
@@ -65,17 +66,17 @@ class LaunchForm(Container):
     class Settled(Message):
         """The options are as they shall be."""
 
-    def __init__(self, defaults: Mapping[str, str]) -> None:
-        """`defaults` are what holds, by option, while nothing is typed."""
+    def __init__(self, defaults: Mapping[str, str], values: Mapping[str, str]) -> None:
+        """By option: `defaults` are what holds while nothing is typed, `values` what stands there at first."""
         super().__init__()
-        self._defaults = defaults
+        self._defaults, self._values = defaults, values
 
     def compose(self) -> ComposeResult:
         """Label and line, for each."""
         for spec in FIELDS:
             with Horizontal(classes="field"):
                 yield Label(spec.label, classes="field-label")
-                yield LaunchField(spec, self._defaults.get(spec.name, ""))
+                yield LaunchField(spec, self._defaults.get(spec.name, ""), self._values.get(spec.name, ""))
 
     def wanted(self) -> dict[str, str]:
         """What is typed, by option."""

@@ -109,7 +109,7 @@ class LaunchView(View):
     def body(self) -> ComposeResult:
         """Options, pages, and what each shows."""
         site = self.core.settings.text("site")
-        yield LaunchForm({"site": Path(site).name} if site else {})
+        yield LaunchForm({"site": Path(site).name} if site else {}, self.given if isinstance(self.given, dict) else {})
         yield Tabs(*(Tab(page, id=page.replace(".", "-")) for page in PAGES), id="pages")
         with ContentSwitcher(initial=page_id(PAGES[0])):
             with Vertical(id=page_id("checks")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -262,8 +262,17 @@ class PlanView(View):
         command = compared_rows(self.title_text, options)
         self.session.open("diff", given=Sides(names, (document, document), (marked[0], marked[1]), command))
 
+    def action_launch(self) -> None:
+        """Launch the row under the cursor: the plan is kept under a name first, since a launch takes saved ones."""
+        row = self.current
+        rank = str(row["rank"]) if row is not None else "1"
+        self._save(lambda name: self.session.open("launch", name, {"rank": rank}))
+
     def action_save(self) -> None:
         """Keep the plan under a name, as `plan --save` does."""
+        self._save(lambda name: None)
+
+    def _save(self, then: Callable[[str], None]) -> None:
         document = self.document
         if document is None or not document["result"]["rows"] or self.state:
             self.session.say("there is nothing to save yet: wait for the whole answer")
@@ -275,6 +284,7 @@ class PlanView(View):
                 if said:
                     self.session.say(said)
                     self.command = command_line(["plan", self.title_text], self._asked() | {"save": name})
+                    then(name)
 
         saved = [(name, "saved already: it will be replaced") for name in self.core.saved_plans()]
         self.app.push_screen(NameScreen(saved, "save the plan under a name"), save)
