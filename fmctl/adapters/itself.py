@@ -56,9 +56,9 @@ def _read(child: subprocess.Popen[str], said: list[str], say: Callable[[str], No
 
 def _error(said: Sequence[str], code: int) -> OperationFailed:
     text = "".join(said)
-    begin = text.find("{")
+    begin = text.find("{\n")
     with suppress(ValueError, KeyError, TypeError):
-        found = json.loads(text[begin:])["error"] if begin >= 0 else {}
+        found = json.loads(text[begin:])["result"] if begin >= 0 else {}
         if found:
             return OperationFailed(str(found["what"]), why=found.get("why"), next=found.get("next"))
     return OperationFailed(f"the command ended with {code}", why=shorten(" ".join(text.split()), 300), next=None)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fmctl.cli.rendering import Wanted, asked_for, plan_document, shared_store
 from fmctl.cli.streams import write_stderr
 from fmctl.config import Settings
+from fmctl.errors import FmctlError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,9 +76,10 @@ class _Telling:
     def sleep(self, seconds: float) -> None:
         """See `adapters.ports.Clock`."""
         self._clock.sleep(seconds)
-        for event in self._cloud.stack_events(self._cluster, self._last):
-            self._last = event.id
-            write_stderr(f"fmctl: {event.at:%H:%M:%S} {event.logical_id} {event.status}\n")
+        with suppress(FmctlError):  # the stack is gone in the end
+            for event in self._cloud.stack_events(self._cluster, self._last):
+                self._last = event.id
+                write_stderr(f"fmctl: {event.at:%H:%M:%S} {event.logical_id} {event.status}\n")
 
 
 def _instance(document: Any, wanted: Wanted) -> str:

@@ -42,7 +42,7 @@ class TaskBox(Vertical):
 
     DEFAULT_CSS = """
     TaskBox { height: 1fr; }
-    TaskBox Sections { display: none; height: 2fr; padding: 0 1; }
+    TaskBox Sections { display: none; height: 3fr; padding: 0 1; }
     """
 
     def __init__(self, empty: str, **attributes: Any) -> None:
