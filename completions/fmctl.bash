@@ -804,9 +804,10 @@ _fmctl() {
       case "$prev" in
         --open) :; return ;;
         --theme) :; return ;;
+        --port) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--open --read-only --demo --ascii --theme -h --help'
+        _fmctl_words '--open --read-only --demo --ascii --theme --serve --port -h --help'
       else
         :
       fi

@@ -686,6 +686,8 @@ complete -c fmctl -n '__fmctl_at fmctl ui' -l read-only -d 'Refuse everything th
 complete -c fmctl -n '__fmctl_at fmctl ui' -l demo -d 'Clusters are those of the local AWS, which is started where none runs.'
 complete -c fmctl -n '__fmctl_at fmctl ui' -l ascii -d 'No line drawing, nothing but ASCII.'
 complete -c fmctl -n '__fmctl_at fmctl ui' -l theme -x -d 'Colours.'
+complete -c fmctl -n '__fmctl_at fmctl ui' -l serve -d 'In a browser on this machine, at an address with a token; it is printed.'
+complete -c fmctl -n '__fmctl_at fmctl ui' -l port -x -d 'With --serve; a free one by default.'
 complete -c fmctl -n '__fmctl_at fmctl ui' -s h -l help -d 'Show this message and exit.'
 complete -c fmctl -n '__fmctl_at fmctl config' -a 'list' -d 'All settings: value, and whether flag, environment, project, user or default said so.'
 complete -c fmctl -n '__fmctl_at fmctl config' -a 'get' -d 'One setting with its origin.'

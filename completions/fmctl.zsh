@@ -841,9 +841,10 @@ _fmctl() {
       case "$prev" in
         --open) :; return ;;
         --theme) :; return ;;
+        --port) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--open:Begin with plan -NAME, cluster -NAME or model -NAME.' '--read-only:Refuse everything that spends or destroys.' '--demo:Clusters are those of the local AWS, which is started where none runs.' '--ascii:No line drawing, nothing but ASCII.' '--theme:Colours.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--open:Begin with plan -NAME, cluster -NAME or model -NAME.' '--read-only:Refuse everything that spends or destroys.' '--demo:Clusters are those of the local AWS, which is started where none runs.' '--ascii:No line drawing, nothing but ASCII.' '--theme:Colours.' '--serve:In a browser on this machine, at an address with a token; it is printed.' '--port:With --serve; a free one by default.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         :
