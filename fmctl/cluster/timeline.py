@@ -34,11 +34,15 @@ def spans(events: Iterable[StackEvent], now: datetime) -> tuple[Span, ...]:
 
     The stack itself is none of its resources: it lasts as long as all of them.
     """
-    found = sorted((event for event in events if event.logical_id != event.stack), key=lambda event: event.at)
+    found = sorted((event for event in events if not _whole(event)), key=lambda event: event.at)
     groups: dict[tuple[str, str, str], list[StackEvent]] = {}
     for event in found:
         groups.setdefault((event.stack, event.logical_id, event.status.partition("_")[0]), []).append(event)
     return tuple(_span(of_one, found[0].at, now) for of_one in groups.values())
+
+
+def _whole(event: StackEvent) -> bool:
+    return event.type == "AWS::CloudFormation::Stack" and event.stack in ("", event.logical_id)
 
 
 def phase(found: Sequence[Span]) -> tuple[Span, ...]:

@@ -143,7 +143,9 @@ class Rows(DataTable[Content]):
 
     def _heading(self, title: str) -> str:
         """The title; the one that is sorted by says which way."""
-        by = next((c for c in self.source.columns if c.title == self.sorted_by), None) if self.source else None
+        if not self.sorted_by or self.source is None:
+            return title
+        by = next((c for c in self.source.columns if c.title == self.sorted_by), None)
         spellings = () if by is None else (by.title, by.short(by.title) if by.short is not None else by.title)
         return f"{title}{'↓' if self.reverse else '↑'}" if title in spellings else title
 

@@ -51,7 +51,7 @@ class Acting(View):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("D", "teardown", "tear down", id="clusters.teardown"),
         Binding("E", "extend", "extend", id="clusters.extend"),
-        Binding("S", "stop_fleet", "stop fleet", id="clusters.stop"),
+        Binding("S", "stop_fleet", "stop", id="clusters.stop"),
     ]
 
     def __init__(self, subject: str = "", given: Any = None) -> None:
