@@ -121,12 +121,25 @@ def _leave_on_signals(app: Any) -> None:
             signal.signal(getattr(signal, name), leave)
 
 
+class _Later:
+    """What a screen may never ask for: imported and made when it does, and not before the first paint."""
+
+    def __init__(self, module: str, kind: str, *given: Any) -> None:
+        self._named, self._given, self._made = (module, kind), given, None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._made is None:
+            from importlib import import_module
+
+            module, kind = self._named
+            self._made = getattr(import_module(f"fmctl.cli.{module}"), kind)(*self._given)
+        return getattr(self._made, name)
+
+
 def core_of(services: Services, settings: Settings, planning: Any, *, read_only: bool = False) -> "Core":
     """What the session is given: the services of the commands and their answers."""
     from fmctl.cli import ui_files
     from fmctl.cli.choices import CHOICES
-    from fmctl.cli.ui_clusters import Clusters
-    from fmctl.cli.ui_launching import Launching
     from fmctl.tui.core import Core
 
     return Core(
@@ -141,8 +154,8 @@ def core_of(services: Services, settings: Settings, planning: Any, *, read_only:
         saved_plans=ui_files.saved_plans,
         load_plan=ui_files.load_plan,
         services=services,
-        clusters=Clusters(services, settings, {}, read_only),
-        launching=Launching(services, settings, {}, read_only),
+        clusters=_Later("ui_clusters", "Clusters", services, settings, {}, read_only),
+        launching=_Later("ui_launching", "Launching", services, settings, {}, read_only),
         read_only=read_only,
     )
 
