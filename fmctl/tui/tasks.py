@@ -47,12 +47,14 @@ class Tasks:
     def __init__(self, app: FmctlApp) -> None:
         self._app = app
         self._tasks: list[Task] = []
+        self.warned = False  # whether it was said that leaving leaves something under way
 
     def start(self, kind: str, about: str, work: Work) -> Task | None:
         """Begin; None where the same is under way."""
         if any(not task.over and (task.kind, task.about) == (kind, about) for task in self._tasks):
             return None
         task = Task(kind, about)
+        self.warned = False
         self._tasks = [one for one in self._tasks if (one.kind, one.about) != (kind, about)] + [task]
         threading.Thread(target=self._one, args=(task, work), daemon=True, name=f"fmctl {kind}").start()
         return task

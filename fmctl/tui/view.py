@@ -214,7 +214,12 @@ class View(Screen[None]):
         self.session.go_back()
 
     def action_quit_session(self) -> None:
-        """Leave; the session is kept."""
+        """Leave; the session is kept. While something is under way that is said first, and a second time leaves."""
+        going = [f"{task.kind} of {task.about}" for task in self.session.tasks.active()]
+        if going and not self.session.tasks.warned:
+            self.session.tasks.warned = True
+            self.session.say(f"{', '.join(going)} under way: q again leaves; what AWS was asked for goes on there")
+            return
         self.app.exit()
 
     def exports(self) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -246,3 +247,17 @@ def test_leaving_the_screen_ends_its_watch(app: FmctlApp) -> None:
         await until(pilot, lambda: not view.calls.is_running("events"))
 
     run(app, scenario)
+
+
+def test_leaving_while_something_is_under_way_is_asked_twice(app: FmctlApp) -> None:
+    async def scenario(pilot: Pilot[None]) -> None:
+        view = await opened(pilot)
+        ends = threading.Event()
+        app.tasks.start("launch", "small", lambda say, yes: ends.wait(10))  # type: ignore[arg-type, return-value]
+        await pilot.press("q")
+        await until(pilot, lambda: app.tasks.warned)
+        assert app.screen is view and app.is_running
+        ends.set()
+        await until(pilot, lambda: not list(app.tasks.active()))
+
+    run(app, scenario, (120, 30))
