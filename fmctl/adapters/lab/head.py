@@ -6,6 +6,7 @@ The lab boots no machines, so nothing of a run is real in it. This says so in th
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ class SimulatedHead:
         if command[0] == "bash" and "base64" in command[2]:
             self._write()
             begin = int(command[4]) - 1
-            return base64.b64encode(bytes(self._log[begin : begin + int(command[5])])).decode()
+            found = bytes(self._log[begin : begin + int(command[5])])
+            return base64.b64encode(gzip.compress(found) if "gzip" in command[2] else found).decode()
         raise OperationFailed(f"{command[0]} failed", why="the lab boots no machine", next=None)
 
     def _steps(self) -> int:
