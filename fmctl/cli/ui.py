@@ -153,6 +153,8 @@ def core_of(services: Services, settings: Settings, planning: Any, *, read_only:
         model_answer=lambda name: ui_files.model_answer(name, services),
         saved_plans=ui_files.saved_plans,
         load_plan=ui_files.load_plan,
+        history_answer=lambda: ui_files.history_answer(settings, services),
+        run_answer=lambda names: ui_files.run_answer(names, settings, services),
         services=services,
         clusters=_Later("ui_clusters", "Clusters", services, settings, {}, read_only),
         launching=_Later("ui_launching", "Launching", services, settings, {}, read_only),

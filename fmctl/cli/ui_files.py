@@ -49,3 +49,26 @@ def model_answer(name: str, services: Services) -> Answer:
     from fmctl.report.catalogue import model_answer
 
     return model_answer(services.catalogue.load_model(name))
+
+
+def history_answer(settings: Settings, services: Services) -> Answer:
+    """The answer of `history`."""
+    from fmctl.cluster.records import cluster_names, read_record
+    from fmctl.cluster.runs import read_runs
+    from fmctl.report.history import history_answer as answer
+
+    kept = services.operations.store(settings, {})
+    found = [record for name in cluster_names(kept) if (record := read_record(kept, name)) is not None]
+    return answer(sorted(found, key=lambda record: record.began, reverse=True), read_runs(kept))
+
+
+def run_answer(names: Sequence[str], settings: Settings, services: Services) -> Answer:
+    """The answer of `report RUN --offline`, or of `diff` for two of them. Raises UnknownName."""
+    from fmctl.cluster.runs import read_run, read_runs
+    from fmctl.report.record import report_answer, runs_diff_answer
+
+    kept = services.operations.store(settings, {})
+    first = read_run(kept, names[0])
+    if len(names) > 1:
+        return runs_diff_answer((first, read_run(kept, names[1])))
+    return report_answer(first, read_runs(kept))

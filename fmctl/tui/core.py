@@ -99,7 +99,8 @@ class Core:
     `services` are those of the command line (`fmctl.cli.services.Services`); `clusters` and `launching` are what the
     screens of the running half ask, None in a session that only plans.
     `choices` are the fixed values of options by name. `save_plan` keeps a document under a name and says where;
-    `model_answer` and `models_answer` are the answers of `models show` and `models list`.
+    `model_answer` and `models_answer` are the answers of `models show` and `models list`, `history_answer` that of
+    `history`, `run_answer` that of `report --offline` for one name and of `diff` for two.
     """
 
     settings: Settings
@@ -112,6 +113,8 @@ class Core:
     model_answer: Callable[[str], Any]
     saved_plans: Callable[[], Sequence[str]]
     load_plan: Callable[[str], Document]
+    history_answer: Callable[[], Any]
+    run_answer: Callable[[Sequence[str]], Any]
     services: Any = None
     clusters: Clusters | None = None
     launching: Launching | None = None

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _ABOUT = {
     "svg": "a picture of the screen",
     "md": "the report, as -o md prints it",
+    "html": "the report as a page, as -o html prints it",
     "csv": "the rows, as -o csv prints them",
     "json": "the whole document, as -o json prints it",
 }

@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from fmctl.report.text import fit
+from fmctl.report.text import fit, sparkline
 from fmctl.report.view import Section, Table
 from fmctl.tui.words import STATE_STYLES, clean, wrapped
 
@@ -68,6 +68,7 @@ def rendered(section: Section, width: int) -> list[Content]:
     lines += [Content(part) for line in section.lines for part in wrapped(clean(line), width)]
     if section.table is not None and section.table.rows:
         lines += _table(section.table, width)
+    lines += [Content(clean(line)) for plot in section.plots for line in sparkline(plot, width)]
     return [*lines, Content("")] if lines else []
 
 

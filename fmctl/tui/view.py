@@ -224,7 +224,7 @@ class View(Screen[None]):
 
     def exports(self) -> Sequence[str]:
         """The formats that this view can be written in."""
-        return ("svg", "md", "csv", "json") if self.answer is not None else ("svg",)
+        return ("svg", "md", "html", "csv", "json") if self.answer is not None else ("svg",)
 
     def attempt(self, action: Callable[[], Any]) -> Any:
         """The result of something that may be refused; None and a sentence on the screen where it was."""

@@ -34,6 +34,8 @@ _ROWS = (
     ViewSpec("clusters", "5", "clusters.lists:ClustersView", "what runs: state, nodes, money, time left"),
     ViewSpec("cluster", "", "clusters.one:ClusterView", "one cluster: timeline, jobs, logs, run", "cluster"),
     ViewSpec("launch", "", "launch.view:LaunchView", "from a saved plan to a cluster", "plan"),
+    ViewSpec("runs", "6", "runs:RunsView", "runs on record: state, steps, cost, by whom"),
+    ViewSpec("run", "", "runs:RunView", "one run on record: artefacts, checkpoints, curves, cost", "run"),
     ViewSpec("models", "4", "catalogue:ModelsView", "the architectures there are"),
     ViewSpec("model", "", "catalogue:ModelView", "one architecture", "model"),
     ViewSpec("diff", "", "diff:DiffView", "two plans side by side"),
