@@ -173,7 +173,8 @@ class ClusterView(Acting):
 
     def _show_overview(self) -> None:
         task = self.session.tasks.find("teardown", self.subject)
-        torn = task.answer.report().sections if task is not None and task.answer is not None else ()
+        there = "overview" in self.answers and self.answers["overview"].rows[0]["condition"] != "missing"
+        torn = () if task is None or task.answer is None or there else task.answer.report().sections
         status = self.answers["overview"].report().sections if "overview" in self.answers else ()
         self.query_one("#page-overview", Sections).show((*torn, *status, *self._told), "asking AWS ...")
 
