@@ -13,11 +13,12 @@ from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from fmctl.errors import FmctlError, UsageError
 from fmctl.report.view import Answer
 from fmctl.tui.core import Core, Question, Reply, Trouble
+from fmctl.tui.keys import Keys
 from fmctl.tui.words import clean
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class View(Screen[None]):
             yield from self.body()
         yield Static("", id="trouble", markup=False)
         yield CommandLine(id="command")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Keys(show_command_palette=False, compact=True)
         yield Static(
             f"fmctl needs a terminal of at least {LEAST_WIDTH} columns and {LEAST_HEIGHT} lines; make it larger, or q",
             id="too-small",
