@@ -115,6 +115,12 @@ def install(version: str = PCLUSTER_VERSION, say: Callable[[str], None] = lambda
     return _environment(version, "installed", str(final), str(_python(final)))
 
 
+def python_of(version: str) -> Path | None:
+    """The interpreter of an installed version; None where it is not installed. Raises UsageError without a home."""
+    python = _python(data_folder(_FOLDER) / version)
+    return python if python.exists() else None
+
+
 def described(one: Environment) -> dict[str, Any]:
     """An environment as plain data."""
     return {**asdict(one), "works": one.works}

@@ -50,8 +50,13 @@ class Demo:
         self.services = replace(services, operations=DemoOperations(services, lab, float(found["speed"])))
 
     def _enter(self, found: Mapping[str, Any]) -> None:
+        from fmctl.adapters.pcluster_environments import NAMED, python_of
+        from fmctl.domain.cluster import PCLUSTER_VERSION
         from fmctl.folders import state_folder
 
+        python = python_of(PCLUSTER_VERSION)
+        if NAMED not in os.environ and python is not None:
+            os.environ[NAMED] = str(python)  # what the user installed serves the demo too
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]
         self.folder = state_folder("demo")

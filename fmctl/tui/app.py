@@ -54,7 +54,7 @@ class FmctlApp(App[None]):
         self.opened, self.ascii_only = opened, ascii_only
         self.trouble: Trouble | None = None
         self.tasks = Tasks(self)
-        self.kept, self._word = session.restore()
+        self.kept, self._word = session.restore(core.demo)
         self._filter: LineFilter | None = None
         for own in themes.OWN:
             self.register_theme(own)
@@ -207,7 +207,7 @@ class FmctlApp(App[None]):
 
     def exit(self, *given: Any, **named: Any) -> None:
         """Leave, and keep the session while its screens still stand."""
-        session.keep(self.state())
+        session.keep(self.state(), self.core.demo)
         super().exit(*given, **named)
 
     def state(self) -> dict[str, Any]:

@@ -17,9 +17,9 @@ _LONGEST = 1_000_000
 _MOST_LOG = 200_000
 
 
-def session_file() -> Path:
-    """Where the session is kept. Raises UsageError where there is no home folder."""
-    return state_folder("ui.json")
+def session_file(demo: bool = False) -> Path:
+    """Where the session is kept; that of the demo apart. Raises UsageError where there is no home folder."""
+    return state_folder("ui-demo.json" if demo else "ui.json")
 
 
 def log_file() -> Path:
@@ -27,10 +27,10 @@ def log_file() -> Path:
     return state_folder("ui.log")
 
 
-def restore() -> tuple[dict[str, Any], str]:
+def restore(demo: bool = False) -> tuple[dict[str, Any], str]:
     """(what the last session left, a word where that cannot be used); both empty where there was none."""
     try:
-        path = session_file()
+        path = session_file(demo)
         if not path.exists():
             return {}, ""
         text = read_text(path, what="session")
@@ -42,10 +42,10 @@ def restore() -> tuple[dict[str, Any], str]:
     return found, ""
 
 
-def keep(state: Mapping[str, Any]) -> None:
+def keep(state: Mapping[str, Any], demo: bool = False) -> None:
     """Write the session, whole or not at all; where nothing can be written it is lost, which hurts nobody."""
     with suppress(FmctlError, OSError):
-        write_atomic(session_file(), json.dumps({"schema": _SCHEMA, **state}, indent=1) + "\n", parents=True)
+        write_atomic(session_file(demo), json.dumps({"schema": _SCHEMA, **state}, indent=1) + "\n", parents=True)
 
 
 def log_error(text: str) -> str:

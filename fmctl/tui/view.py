@@ -115,7 +115,7 @@ class View(Screen[None]):
     def watch_command(self, command: str) -> None:
         """Show the command that prints the same answer."""
         if self._ready:
-            self.query_one("#command", CommandLine).show(command)
+            self.query_one("#command", CommandLine).show(command, "demo " if self.core.demo else "")
 
     def watch_title_text(self) -> None:
         """Show what this screen is about."""
@@ -190,8 +190,10 @@ class View(Screen[None]):
     def action_copy_command(self) -> None:
         """Copy the command that prints the same answer."""
         if self.command:
-            self.app.copy_to_clipboard(self.command)
-            self.session.say(f"copied: {self.command}")
+            told = f"{self.command}  # as shown in the demo, whose plans and clusters are there alone"
+            told = told if self.core.demo else self.command
+            self.app.copy_to_clipboard(told)
+            self.session.say(f"copied: {told}")
 
     def action_export(self) -> None:
         """Write this view to a file."""
@@ -248,7 +250,7 @@ class CommandLine(Static):
 
     HELP = "The command that prints the same answer in a shell. `y` copies it, from any widget that takes no text."
 
-    def show(self, command: str) -> None:
+    def show(self, command: str, where: str = "") -> None:
         """Put it on the line; what is too long loses its end on the screen, never in the copy."""
-        shown = Content.assemble(("$ ", "$text-accent"), (clean(command), "$foreground 60%"))
+        shown = Content.assemble((where, "$text-warning"), ("$ ", "$text-accent"), (clean(command), "$foreground 60%"))
         self.update(shown if command else Content(""), layout=False)

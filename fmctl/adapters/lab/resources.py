@@ -8,6 +8,7 @@ from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
+from moto.logs.models import LogGroup, logs_backends
 
 _OURS = ("Custom::", "AWS::ElasticLoadBalancingV2::", "AWS::AutoScaling::")  # moto refuses the login pool's listener
 _OUR_TYPES = {"AWS::CloudFormation::CustomResource", "AWS::Lambda::Function", *parsing.NULL_MODELS}
@@ -30,6 +31,22 @@ def install(refused: dict[tuple[str, str], str]) -> None:
         return known[kind]
 
     parsing.resource_class_from_type = resource_class_from_type
+    _keep_log_groups()
+
+
+def _keep_log_groups() -> None:
+    """A kept log group of the same minute is written on.
+
+    ParallelCluster names them by the minute and leaves them at a deletion. At AWS a cluster lives longer than that;
+    here a rehearsal and the launch after it fall into one, and moto would refuse the second.
+    """
+    create = LogGroup.create_from_cloudformation_json
+
+    def create_or_take(name: str, template: Any, account: str, region: str, **rest: Any) -> LogGroup:
+        kept: LogGroup | None = logs_backends[account][region].groups.get(name)
+        return kept if kept is not None else create(name, template, account, region, **rest)
+
+    LogGroup.create_from_cloudformation_json = staticmethod(create_or_take)
 
 
 class _Anything(CloudFormationModel):

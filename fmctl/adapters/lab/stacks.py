@@ -150,8 +150,14 @@ def _patch_create(world: World, refused: dict[tuple[str, str], str]) -> None:
             if depth == 0:
                 refused.clear()  # of an update: only a creation tells about them
             _ASKED.depth = depth + 1
+            before = set(self.stacks)
             try:
                 made = original(self, name, template, parameters, **asked)
+            except BaseException:
+                if depth == 0:  # moto refused a resource: nothing stands that no event tells of
+                    for half in set(self.stacks) - before:
+                        del self.stacks[half]
+                raise
             finally:
                 _ASKED.depth = depth
             if depth == 0:
