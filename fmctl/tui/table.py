@@ -79,6 +79,12 @@ class Rows(DataTable[Content]):
         self.filtered = text
         self._draw()
 
+    def spare(self, columns: Mapping[str, int]) -> None:
+        """Which columns may go where it is narrow, by title; the highest number first."""
+        if columns != self.spared:
+            self.spared = columns
+            self._draw()
+
     @property
     def current(self) -> str | None:
         """The key of the row under the cursor."""

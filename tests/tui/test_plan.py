@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -297,3 +298,16 @@ def test_a_click_on_a_heading_sorts(session: Any) -> None:
             assert (rows.sorted_by, rows.reverse) == ("MFU", reverse)
 
     session(scenario)
+
+
+@pytest.mark.parametrize("size", [(100, 30), (120, 36), (62, 24)])
+def test_a_long_layout_is_the_last_column_to_go(session: Any, size: tuple[int, int]) -> None:
+    async def scenario(pilot: Pilot[None]) -> None:
+        rows = pilot.app.screen.query_one(Rows)
+        cells = [*rows.source.rows[0]]
+        cells[rows.titles.index("layout")] = "TP2 PP4 VPP20 DP128 mb1 Z1 Rs"
+        rows.show(replace(rows.source, rows=(tuple(cells),)), ["long"])
+        await pilot.pause()
+        assert "TP2 PP4 VPP20 DP128 Z1 Rs" in screen_text(pilot.app).replace(" mb1", "")
+
+    session(scenario, size=size)
