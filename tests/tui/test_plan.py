@@ -215,13 +215,13 @@ def test_a_plan_is_saved_as_the_command_saves_it(session: Any) -> None:
     session(scenario)
 
 
-@pytest.mark.parametrize("form", ["svg", "md", "csv", "json"])
+@pytest.mark.parametrize("form", ["svg", "md", "html", "csv", "json"])
 def test_the_view_is_exported(session: Any, form: str) -> None:
     from fmctl.report.formats import WRITERS
 
     async def scenario(pilot: Pilot[None]) -> None:
         app: Any = pilot.app
-        await pilot.press("x", *["down"] * ("svg", "md", "csv", "json").index(form), "enter")
+        await pilot.press("x", *["down"] * ("svg", "md", "html", "csv", "json").index(form), "enter")
         await pilot.pause()
         assert app.screen.NAME == "plan"
         text = Path(f"fmctl-plan.{form}").read_text()
