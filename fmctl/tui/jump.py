@@ -23,6 +23,7 @@ class PickScreen(Dialog[str]):
 
     TITLE_TEXT = "choose"
     KEYS = "type to narrow · ↑↓ · enter · esc"
+    PROMPT: ClassVar[str] = "type a part of the name"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,ctrl+n", "move(1)", "", show=False),
         Binding("up", "move(-1)", "", show=False),
@@ -36,7 +37,7 @@ class PickScreen(Dialog[str]):
 
     def body(self) -> ComposeResult:
         """A line to type in, and the list."""
-        yield Input(value=self._typed, placeholder="type a part of the name", compact=True, select_on_focus=False)
+        yield Input(value=self._typed, placeholder=self.PROMPT, compact=True, select_on_focus=False)
         yield OptionList(markup=False, compact=True)
 
     def on_mount(self) -> None:
@@ -92,6 +93,7 @@ class NameScreen(PickScreen):
     """A name, new or one that there is."""
 
     KEYS = "type a name · enter · esc"
+    PROMPT = "a new name, such as first-try"
 
     @on(Input.Submitted)
     def _chosen(self, event: Input.Submitted) -> None:

@@ -268,13 +268,14 @@ class PlanView(View):
         """Launch the row under the cursor: the plan is kept under a name first, since a launch takes saved ones."""
         row = self.current
         rank = str(row["rank"]) if row is not None else "1"
-        self._save(lambda name: self.session.open("launch", name, {"rank": rank}))
+        why = "a launch takes a saved plan: first the name to save it under"
+        self._save(lambda name: self.session.open("launch", name, {"rank": rank}), why)
 
     def action_save(self) -> None:
         """Keep the plan under a name, as `plan --save` does."""
         self._save(lambda name: None)
 
-    def _save(self, then: Callable[[str], None]) -> None:
+    def _save(self, then: Callable[[str], None], title: str = "save the plan under a name") -> None:
         document = self.document
         if document is None or not document["result"]["rows"] or self.state:
             self.session.say("there is nothing to save yet: wait for the whole answer")
@@ -289,7 +290,7 @@ class PlanView(View):
                     then(name)
 
         saved = [(name, "saved already: it will be replaced") for name in self.core.saved_plans()]
-        self.app.push_screen(NameScreen(saved, "save the plan under a name"), save)
+        self.app.push_screen(NameScreen(saved, title), save)
 
     def _asked(self) -> dict[str, str]:
         return {name: value for name, value in self.query_one(Form).options.items() if name != "model"}
