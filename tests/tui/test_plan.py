@@ -311,3 +311,28 @@ def test_a_long_layout_is_the_last_column_to_go(session: Any, size: tuple[int, i
         assert "TP2 PP4 VPP20 DP128 Z1 Rs" in screen_text(pilot.app).replace(" mb1", "")
 
     session(scenario, size=size)
+
+
+def test_a_filter_that_takes_the_row_away_takes_its_panel_along(session: Any) -> None:
+    async def scenario(pilot: Pilot[None]) -> None:
+        view, rows = pilot.app.screen, pilot.app.screen.query_one(Rows)
+        last = rows.keys[-1]
+        rows.filter_by(rows.source.rows[-1][1])  # its instance and nodes
+        await pilot.pause()
+        assert rows.current == last
+        assert view.query_one("#detail", Sections).border_title == rows.source.rows[-1][1]
+        rows.filter_by("nothing holds this")
+        await pilot.pause()
+        assert view._detailed is None and "no row" in screen_text(pilot.app)
+
+    session(scenario, size=(120, 36))
+
+
+def test_launching_a_row_says_why_it_wants_a_name(session: Any) -> None:
+    async def scenario(pilot: Pilot[None]) -> None:
+        await pilot.press("L")
+        await pilot.pause()
+        text = screen_text(pilot.app)
+        assert "a launch takes a saved plan" in text and "a new name" in text and "a part of" not in text
+
+    session(scenario)
