@@ -52,12 +52,16 @@ class PickScreen(Dialog[str]):
 
     def _narrow(self, text: str) -> None:
         words = text.lower().split()
-        found = [place for place in self._places if all(word in place[0].lower() for word in words)]
+        found = [place for place in self._places if all(word in self.sought(place) for word in words)]
         found.sort(key=lambda place: not place[0].lower().startswith(text.lower().strip()))
         listed = self.query_one(OptionList)
         listed.clear_options()
         listed.add_options([Option(_said(name, about), id=name) for name, about in found[:_MOST]])
         listed.highlighted = 0 if found else None
+
+    def sought(self, place: tuple[str, str]) -> str:
+        """What of a place the typed words are looked for in."""
+        return place[0].lower()
 
     def action_move(self, by: int) -> None:
         """The next or the one before."""
@@ -81,6 +85,14 @@ class PickScreen(Dialog[str]):
 
 def _said(name: str, about: str) -> Content:
     return Content.assemble((clean(name), "bold"), (f"  {clean(about)}" if about else "", "$foreground 60%"))
+
+
+class ChoiceScreen(PickScreen):
+    """A value of a field, found by what it is too: an instance type by its GPU."""
+
+    def sought(self, place: tuple[str, str]) -> str:
+        """The name and what it is."""
+        return " ".join(place).lower()
 
 
 class JumpScreen(PickScreen):

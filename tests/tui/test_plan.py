@@ -336,3 +336,14 @@ def test_launching_a_row_says_why_it_wants_a_name(session: Any) -> None:
         assert "a launch takes a saved plan" in text and "a new name" in text and "a part of" not in text
 
     session(scenario)
+
+
+@pytest.mark.parametrize(("gpu", "found"), [("H200", "p5en.48xlarge"), ("h100", "p5.48xlarge")])
+def test_an_instance_is_found_by_its_gpu(session: Any, gpu: str, found: str) -> None:
+    async def scenario(pilot: Pilot[None]) -> None:
+        pilot.app.screen.query_one("Form").edit("instances")
+        await pilot.press("ctrl+u", "down", *gpu)
+        await pilot.pause()
+        assert found in screen_text(pilot.app)
+
+    session(scenario)
