@@ -84,12 +84,15 @@ class UnknownName(UsageError):
         name: what was given.
         choices: the names there are.
         next: the command that lists them.
+        meant: the names that `name` stands for by another word, where that is known.
     """
 
-    def __init__(self, kind: str, name: str, choices: Iterable[str], next: str | None = None) -> None:
+    def __init__(
+        self, kind: str, name: str, choices: Iterable[str], next: str | None = None, meant: Iterable[str] = ()
+    ) -> None:
         self.kind = kind
         self.name = name
-        self.suggestions = did_you_mean(name, choices)
+        self.suggestions = list(meant) or did_you_mean(name, choices)
         why = f"did you mean {_either(self.suggestions)}?" if self.suggestions else None
         super().__init__(f"no {kind} called '{shorten(name)}'", why=why, next=next)
         self.code = "unknown-" + kind.replace(" ", "-")

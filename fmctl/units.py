@@ -151,6 +151,10 @@ def _read(text: str, units: Mapping[str, int], what: str, accepted: str, *, zero
     """A number and a unit out of `units`: an int when it is whole, exactly."""
     clean = text.strip()
     match = _QUANTITY.fullmatch(clean) if len(clean) <= _LONGEST else None
+    below = _QUANTITY.fullmatch(clean[1:].lstrip()) if clean[:1] in ("-", "\u2212") and len(clean) <= _LONGEST else None
+    if below is not None and (below["whole"] or below["part"]):
+        least = "0 or more" if zero else "above 0"
+        raise UsageError(f"{what} '{shorten(text)}' has to be {least}: {accepted}", why="it is negative")
     if match is None or not (match["whole"] or match["part"]):
         raise _refused(text, what, accepted, _why_not(clean))
     scale = _scale(match["unit"], units)

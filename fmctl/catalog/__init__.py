@@ -8,14 +8,21 @@ from importlib import import_module
 TYPE_CHECKING = False  # the name that type checkers know; importing typing would cost more than all the names
 if TYPE_CHECKING:
     from fmctl.catalog.grid import find_grid, grids
-    from fmctl.catalog.instances import find_instance, instance_record, load_instance, regions_of, zones_of
+    from fmctl.catalog.instances import (
+        accelerator_names,
+        find_instance,
+        instance_record,
+        load_instance,
+        regions_of,
+        zones_of,
+    )
     from fmctl.catalog.models import find_preset, load_model
     from fmctl.catalog.names import instance_names, model_names
     from fmctl.catalog.pricing import OPTIONS, find_price, find_storage_price, prices, storage_prices
 
 _HOMES = {
     "grid": ("find_grid", "grids"),
-    "instances": ("find_instance", "instance_record", "load_instance", "regions_of", "zones_of"),
+    "instances": ("accelerator_names", "find_instance", "instance_record", "load_instance", "regions_of", "zones_of"),
     "models": ("find_preset", "load_model"),
     "names": ("instance_names", "model_names"),
     "pricing": ("OPTIONS", "find_price", "find_storage_price", "prices", "storage_prices"),
@@ -23,6 +30,7 @@ _HOMES = {
 
 __all__ = [
     "OPTIONS",
+    "accelerator_names",
     "find_grid",
     "find_instance",
     "find_preset",

@@ -48,8 +48,14 @@ def find_instance(name: str) -> str:
     aliases: Mapping[str, str] = _instances()["aliases"]
     full = aliases.get(wanted, wanted)
     if full not in _instances() or full in HEADER:
-        raise UnknownName("instance", name, [*instance_names(), *aliases], next=LIST_COMMAND)
+        having = [one for one, gpu in accelerator_names().items() if wanted in (gpu, gpu.partition("-")[0])]
+        raise UnknownName("instance", name, [*instance_names(), *aliases], next=LIST_COMMAND, meant=having)
     return full
+
+
+def accelerator_names() -> Mapping[str, str]:
+    """The GPU of every type by the type's name, as the table spells it: `h100`, `b200`."""
+    return {name: str(_instances()[name]["accelerator"]) for name in instance_names()}
 
 
 def instance_record(name: str) -> Mapping[str, Any]:

@@ -55,6 +55,9 @@ class Catalogue(Protocol):
     def instance_names(self) -> Sequence[str]:
         """All instance types."""
 
+    def accelerator_names(self) -> Mapping[str, str]:
+        """The GPU of each, by instance type."""
+
     def load_instance(self, name: str) -> Instance:
         """One instance type."""
 
@@ -361,6 +364,12 @@ class RealCatalogue:
         from fmctl.catalog import instance_names
 
         return instance_names()
+
+    def accelerator_names(self) -> Mapping[str, str]:
+        """See `Catalogue`."""
+        from fmctl.catalog import accelerator_names
+
+        return accelerator_names()
 
     def load_instance(self, name: str) -> Instance:
         """See `Catalogue`."""

@@ -129,7 +129,7 @@ def quota_check(spec: ClusterSpec, instance: Instance, limit: float | None, used
     if limit - used < needed:
         found = f"{needed} vCPUs needed, {max(limit - used, 0):.0f} of {limit:.0f} left"
         return Check("quota", FAIL, found, f"aws service-quotas request-service-quota-increase --quota-code {code}")
-    return Check("quota", OK, f"{needed} of {limit - used:.0f} vCPUs left")
+    return Check("quota", OK, f"needs {needed} of the {limit - used:.0f} vCPUs left")
 
 
 def usable_until(reservation: Reservation, ultraserver: bool) -> datetime | None:

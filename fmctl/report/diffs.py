@@ -84,7 +84,11 @@ def diff_report(document: Mapping[str, Any], close: str = "") -> Report:
         for row in body["fields"]
     )
     alike = body["told_apart"] is False and bool(rows)
-    said = (Section(lines=(f"≈ the model cannot tell {body['a']} from {body['b']}: {close}",)),) if alike else ()
+    said = (
+        (Section(lines=(f"≈ the model cannot tell {body['a']} from {body['b']}: {close} of the step time",)),)
+        if alike
+        else ()
+    )
     return Report(title, (Section(table=Table(columns, rows)), *said) if rows else ())
 
 

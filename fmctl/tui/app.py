@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.filter import Monochrome, NoColor
 from textual.worker import Worker, WorkerState
 
 from fmctl.errors import FmctlError, UsageError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from textual.filter import LineFilter
 
 FIRST_VIEW = "plan"
+_NO_COLOR = NoColor()
 _SETTLED_S = 2.0  # by then the first screen stands; commands run without looking for cycles, and so does its start
 
 
@@ -64,6 +66,8 @@ class FmctlApp(App[None]):
         self.set_keymap(self._keys())
         if ascii_only:
             self._use_ascii()
+        if self.no_color:
+            self.add_class("-plain")
 
     def on_mount(self) -> None:
         """Open what was asked for, else what the last session showed."""
@@ -199,8 +203,13 @@ class FmctlApp(App[None]):
         self.add_class("-ascii")
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's own, and ASCII last of all."""
+        """Textual's own, and ASCII last of all. Under NO_COLOR the terminal's own colours, whatever the theme.
+
+        Textual chooses how to drop colours before the theme is set, and its shades of grey make black of defaults.
+        """
         found = super().get_line_filters()
+        if self.no_color:
+            found = [*(one for one in found if not isinstance(one, Monochrome)), _NO_COLOR]
         return [*found, self._filter] if self._filter is not None else found
 
     # The end.

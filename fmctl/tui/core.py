@@ -91,6 +91,9 @@ class Catalogue(Protocol):
     def instance_names(self) -> Sequence[str]:
         """All instance types."""
 
+    def accelerator_names(self) -> Mapping[str, str]:
+        """The GPU of each, by instance type."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Core:

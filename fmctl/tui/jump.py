@@ -23,6 +23,7 @@ class PickScreen(Dialog[str]):
 
     TITLE_TEXT = "choose"
     KEYS = "type to narrow · ↑↓ · enter · esc"
+    PROMPT: ClassVar[str] = "type a part of the name"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,ctrl+n", "move(1)", "", show=False),
         Binding("up", "move(-1)", "", show=False),
@@ -36,7 +37,7 @@ class PickScreen(Dialog[str]):
 
     def body(self) -> ComposeResult:
         """A line to type in, and the list."""
-        yield Input(value=self._typed, placeholder="type a part of the name", compact=True, select_on_focus=False)
+        yield Input(value=self._typed, placeholder=self.PROMPT, compact=True, select_on_focus=False)
         yield OptionList(markup=False, compact=True)
 
     def on_mount(self) -> None:
@@ -51,12 +52,16 @@ class PickScreen(Dialog[str]):
 
     def _narrow(self, text: str) -> None:
         words = text.lower().split()
-        found = [place for place in self._places if all(word in place[0].lower() for word in words)]
+        found = [place for place in self._places if all(word in self.sought(place) for word in words)]
         found.sort(key=lambda place: not place[0].lower().startswith(text.lower().strip()))
         listed = self.query_one(OptionList)
         listed.clear_options()
         listed.add_options([Option(_said(name, about), id=name) for name, about in found[:_MOST]])
         listed.highlighted = 0 if found else None
+
+    def sought(self, place: tuple[str, str]) -> str:
+        """What of a place the typed words are looked for in."""
+        return place[0].lower()
 
     def action_move(self, by: int) -> None:
         """The next or the one before."""
@@ -82,6 +87,14 @@ def _said(name: str, about: str) -> Content:
     return Content.assemble((clean(name), "bold"), (f"  {clean(about)}" if about else "", "$foreground 60%"))
 
 
+class ChoiceScreen(PickScreen):
+    """A value of a field, found by what it is too: an instance type by its GPU."""
+
+    def sought(self, place: tuple[str, str]) -> str:
+        """The name and what it is."""
+        return " ".join(place).lower()
+
+
 class JumpScreen(PickScreen):
     """Go to a screen, a model or a saved plan."""
 
@@ -92,6 +105,7 @@ class NameScreen(PickScreen):
     """A name, new or one that there is."""
 
     KEYS = "type a name · enter · esc"
+    PROMPT = "a new name, such as first-try"
 
     @on(Input.Submitted)
     def _chosen(self, event: Input.Submitted) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from fmctl.report.text import fit, sparkline
 from fmctl.report.view import Section, Table
-from fmctl.tui.words import STATE_STYLES, clean, wrapped
+from fmctl.tui.words import STATE_STYLES, clean, cut, wrapped
 
 _LEAST_REMARK = 12
 
@@ -100,12 +100,8 @@ def _squeezed(texts: list[list[str]], widths: list[int], table: Table, width: in
         return texts, widths
     at = max(words, key=lambda i: widths[i])
     room = max(widths[at] - (total - width), _LEAST_REMARK)
-    cut = [[_cut(cell, room) if i == at else cell for i, cell in enumerate(row)] for row in texts]
-    return cut, [room if i == at else wide for i, wide in enumerate(widths)]
-
-
-def _cut(text: str, room: int) -> str:
-    return text if cell_len(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"
+    short = [[cut(cell, room) if i == at else cell for i, cell in enumerate(row)] for row in texts]
+    return short, [room if i == at else wide for i, wide in enumerate(widths)]
 
 
 def _styled(cell: str) -> Content:

@@ -15,6 +15,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import DataTable, Input, Static
+from textual.widgets.data_table import RowKey
 
 from fmctl.report.text import fit
 from fmctl.report.view import Table
@@ -76,8 +77,16 @@ class Rows(DataTable[Content]):
 
     def filter_by(self, text: str) -> None:
         """Only rows that hold every word of the text."""
-        self.filtered = text
+        before, self.filtered = self.current, text
         self._draw()
+        if self.current != before:  # the cursor stands where it stood, so the table itself says nothing
+            self.post_message(self.RowHighlighted(self, self.cursor_row, RowKey(self.current)))
+
+    def spare(self, columns: Mapping[str, int]) -> None:
+        """Which columns may go where it is narrow, by title; the highest number first."""
+        if columns != self.spared:
+            self.spared = columns
+            self._draw()
 
     @property
     def current(self) -> str | None:

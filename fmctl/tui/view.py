@@ -19,12 +19,13 @@ from fmctl.errors import FmctlError, UsageError
 from fmctl.report.view import Answer
 from fmctl.tui.core import Core, Question, Reply, Trouble
 from fmctl.tui.keys import Keys
-from fmctl.tui.words import clean
+from fmctl.tui.words import clean, cut
 
 if TYPE_CHECKING:
     from fmctl.tui.app import FmctlApp
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 15
+_TOLD = 60  # cells of a copied command in the note about it: two lines; the command line shows the rest
 WIDE = 100
 """Columns from which a detail panel appears."""
 _WIDTHS = ((0, "-narrow"), (WIDE, "-wide"), (150, "-broad"))
@@ -66,7 +67,7 @@ class View(Screen[None]):
     def __init__(self, subject: str = "", given: Any = None) -> None:
         """`subject` is what was named after the view; `given` what another screen hands over in place of it."""
         super().__init__()
-        self._ready = False
+        self._ready = self._troubled = False
         self.subject, self.given = subject, given
         self.answer: Answer | None = None
         self.awaited: dict[str, int] = {}
@@ -145,6 +146,7 @@ class View(Screen[None]):
         """Below the least size there is one sentence."""
         tiny = event.size.width < LEAST_WIDTH or event.size.height < LEAST_HEIGHT
         self.set_class(tiny, "-tiny")
+        self.query_one("#trouble").display = self._troubled and not tiny
 
     def show_trouble(self, trouble: Trouble | None) -> None:
         """A sentence with the next step, where something went wrong; None takes it away."""
@@ -154,7 +156,8 @@ class View(Screen[None]):
             (f"\n  next: {clean(trouble.next)}" if trouble.next else "", "$text-accent"),
             (f"\n  why: {clean(trouble.why)}" if trouble.why else "", "$foreground"),  # last: it may be long
         ))  # fmt: skip
-        shown.display = trouble is not None
+        self._troubled = trouble is not None
+        shown.display = self._troubled and not self.has_class("-tiny")
 
     def ask(self, question: Question) -> None:
         """Ask the planner; replies arrive as `Answered`, those of older questions do not."""
@@ -190,10 +193,9 @@ class View(Screen[None]):
     def action_copy_command(self) -> None:
         """Copy the command that prints the same answer."""
         if self.command:
-            told = f"{self.command}  # as shown in the demo, whose plans and clusters are there alone"
-            told = told if self.core.demo else self.command
-            self.app.copy_to_clipboard(told)
-            self.session.say(f"copied: {told}")
+            remark = "  # as shown in the demo, whose plans and clusters are there alone" if self.core.demo else ""
+            self.app.copy_to_clipboard(self.command + remark)
+            self.session.say(f"copied: {cut(self.command, _TOLD)}")
 
     def action_export(self) -> None:
         """Write this view to a file."""

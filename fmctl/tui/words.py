@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from textwrap import wrap
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 # The words that say a state, and how they are coloured besides.
 STATE_STYLES: Mapping[str, str] = {
@@ -28,6 +28,11 @@ FLAGS = ("exhaustive",)
 def clean(text: str) -> str:
     """The text with a space for every character that is not printed: names and logs come from anybody."""
     return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
+def cut(text: str, room: int) -> str:
+    """The text in at most so many cells; one that loses its end says so by an ellipsis."""
+    return text if cell_len(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"
 
 
 def wrapped(text: str, width: int) -> list[str]:

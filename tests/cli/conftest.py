@@ -94,6 +94,9 @@ class FakeCatalogue:
     def instance_names(self) -> Sequence[str]:
         return list(INSTANCES)
 
+    def accelerator_names(self) -> Mapping[str, str]:
+        return {name: instance.accelerator.name for name, instance in INSTANCES.items()}
+
     def load_instance(self, name: str) -> Instance:
         if name not in INSTANCES:
             raise UnknownName("instance", name, INSTANCES, next="fmctl instances list")

@@ -261,3 +261,10 @@ def test_leaving_while_something_is_under_way_is_asked_twice(app: FmctlApp) -> N
         await until(pilot, lambda: not list(app.tasks.active()))
 
     run(app, scenario, (120, 30))
+
+
+def test_a_long_line_folds_between_words_and_loses_none() -> None:
+    box = LogBox()
+    box._width = 16
+    assert box._folded(["waiting for the head node"]) == ["waiting for the", "head node"]
+    assert "".join(box._folded(["x" * 40])) == "x" * 40

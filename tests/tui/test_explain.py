@@ -26,6 +26,20 @@ async def opened(pilot: Pilot[None]) -> Any:
     return pilot.app.screen
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+def test_a_title_without_room_says_that_it_is_cut(session: Any, size: tuple[int, int]) -> None:
+    async def scenario(pilot: Pilot[None]) -> None:
+        view = await opened(pilot)
+        terms = view.query_one(Terms)
+        terms.show([{**part, "title": "a title of more letters than any screen gives it"} for part in terms._parts])
+        await pilot.pause()
+        text = screen_text(pilot.app)
+        assert "a title of more" in text and "…" in text
+        assert "of kernel time measured" in text  # in one piece, on a line of its own where there is no room
+
+    session(scenario, size=size)
+
+
 def test_every_page_shows_its_parts_and_a_part_opens(session: Any) -> None:
     async def scenario(pilot: Pilot[None]) -> None:
         view = await opened(pilot)
@@ -90,6 +104,13 @@ def test_what_if_that_cannot_be_is_a_sentence(session: Any) -> None:
             await pilot.pause(0.02)
             if view.query_one("#trouble").display:
                 break
+        assert "--nodes 'no'" in screen_text(pilot.app)
+        assert "the answer before: " in screen_text(pilot.app)
+        await pilot.resize_terminal(40, 10)
+        await pilot.pause()
+        assert "--nodes" not in screen_text(pilot.app) and "at least 60" in screen_text(pilot.app)
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
         assert "--nodes 'no'" in screen_text(pilot.app)
 
     session(scenario)

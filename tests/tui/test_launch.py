@@ -74,6 +74,7 @@ def test_the_checklist_is_the_answer_of_preflight(app: FmctlApp, size: tuple[int
         assert view.command == "fmctl preflight small"
         text = shown(pilot)
         assert "account" in text and "nothing was spent or changed" in text
+        assert "reservation  none" in text  # the longest label does not run into its value
 
     run(app, scenario, size)
 

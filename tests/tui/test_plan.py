@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -214,13 +215,13 @@ def test_a_plan_is_saved_as_the_command_saves_it(session: Any) -> None:
     session(scenario)
 
 
-@pytest.mark.parametrize("form", ["svg", "md", "csv", "json"])
+@pytest.mark.parametrize("form", ["svg", "md", "html", "csv", "json"])
 def test_the_view_is_exported(session: Any, form: str) -> None:
     from fmctl.report.formats import WRITERS
 
     async def scenario(pilot: Pilot[None]) -> None:
         app: Any = pilot.app
-        await pilot.press("x", *["down"] * ("svg", "md", "csv", "json").index(form), "enter")
+        await pilot.press("x", *["down"] * ("svg", "md", "html", "csv", "json").index(form), "enter")
         await pilot.pause()
         assert app.screen.NAME == "plan"
         text = Path(f"fmctl-plan.{form}").read_text()
@@ -295,5 +296,54 @@ def test_a_click_on_a_heading_sorts(session: Any) -> None:
             await pilot.click(rows, offset=(offset, 0))
             await pilot.pause()
             assert (rows.sorted_by, rows.reverse) == ("MFU", reverse)
+
+    session(scenario)
+
+
+@pytest.mark.parametrize("size", [(100, 30), (120, 36), (62, 24)])
+def test_a_long_layout_is_the_last_column_to_go(session: Any, size: tuple[int, int]) -> None:
+    async def scenario(pilot: Pilot[None]) -> None:
+        rows = pilot.app.screen.query_one(Rows)
+        cells = [*rows.source.rows[0]]
+        cells[rows.titles.index("layout")] = "TP2 PP4 VPP20 DP128 mb1 Z1 Rs"
+        rows.show(replace(rows.source, rows=(tuple(cells),)), ["long"])
+        await pilot.pause()
+        assert "TP2 PP4 VPP20 DP128 Z1 Rs" in screen_text(pilot.app).replace(" mb1", "")
+
+    session(scenario, size=size)
+
+
+def test_a_filter_that_takes_the_row_away_takes_its_panel_along(session: Any) -> None:
+    async def scenario(pilot: Pilot[None]) -> None:
+        view, rows = pilot.app.screen, pilot.app.screen.query_one(Rows)
+        last = rows.keys[-1]
+        rows.filter_by(rows.source.rows[-1][1])  # its instance and nodes
+        await pilot.pause()
+        assert rows.current == last
+        assert view.query_one("#detail", Sections).border_title == rows.source.rows[-1][1]
+        rows.filter_by("nothing holds this")
+        await pilot.pause()
+        assert view._detailed is None and "no row" in screen_text(pilot.app)
+
+    session(scenario, size=(120, 36))
+
+
+def test_launching_a_row_says_why_it_wants_a_name(session: Any) -> None:
+    async def scenario(pilot: Pilot[None]) -> None:
+        await pilot.press("L")
+        await pilot.pause()
+        text = screen_text(pilot.app)
+        assert "a launch takes a saved plan" in text and "a new name" in text and "a part of" not in text
+
+    session(scenario)
+
+
+@pytest.mark.parametrize(("gpu", "found"), [("H200", "p5en.48xlarge"), ("h100", "p5.48xlarge")])
+def test_an_instance_is_found_by_its_gpu(session: Any, gpu: str, found: str) -> None:
+    async def scenario(pilot: Pilot[None]) -> None:
+        pilot.app.screen.query_one("Form").edit("instances")
+        await pilot.press("ctrl+u", "down", *gpu)
+        await pilot.pause()
+        assert found in screen_text(pilot.app)
 
     session(scenario)

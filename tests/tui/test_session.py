@@ -143,6 +143,10 @@ def test_without_colour_the_terminals_own_are_used_and_states_are_words(
     async def scenario(pilot: Pilot[None]) -> None:
         assert pilot.app.theme.startswith("ansi")
         assert " ok" in screen_text(pilot.app)
+        styles = [one.style for strip in pilot.app.screen._compositor.render_strips() for one in strip if one.style]
+        colours = [colour for style in styles for colour in (style.color, style.bgcolor) if colour is not None]
+        assert colours and all(colour.is_default for colour in colours), "black on black is what greys of defaults are"
+        assert any(style.reverse for style in styles), "the row under the cursor is to be seen"
 
     session(scenario)
 

@@ -137,3 +137,10 @@ def test_names_for_a_shell_cost_no_parser():
     )
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(("gpu", "types"), [("H100", ["p5.4xlarge", "p5.48xlarge"]), ("b200", ["p6-b200.48xlarge"])])
+def test_a_gpu_in_place_of_a_type_names_the_types_that_have_it(gpu: str, types: list[str]) -> None:
+    with pytest.raises(UnknownName) as refused:
+        find_instance(gpu)
+    assert refused.value.suggestions == types

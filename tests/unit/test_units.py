@@ -223,3 +223,10 @@ def test_other_formats() -> None:
     assert units.format_watts_hours(1.21e9) == "1.21 GWh"
     assert units.significant(0.00421) == "0.00421"
     assert units.significant(12345.6) == "12346"
+
+
+def test_a_negative_count_is_said_to_be_negative_not_to_be_no_whole_number() -> None:
+    with pytest.raises(UsageError) as refused:
+        units.parse_count("-5", what="--tokens")
+    assert str(refused.value).startswith("--tokens '-5' has to be above 0: ")
+    assert refused.value.why == "it is negative"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events, on
@@ -18,7 +18,7 @@ from textual.strip import Strip
 from textual.widgets import Input
 
 from fmctl.progress.text import plain
-from fmctl.tui.words import clean
+from fmctl.tui.words import clean, wrapped
 
 MOST_LINES = 20_000
 LONGEST = 4_000
@@ -91,7 +91,7 @@ class LogBox(ScrollView, can_focus=True, inherit_bindings=False):
             return []
         found = list[str]()
         for line in lines:
-            found += [line] if cell_len(line) <= width else chop_cells(line, width)
+            found += [line] if cell_len(line) <= width else wrapped(line, width) or [""]
         return found
 
     def _fold(self) -> None:

@@ -92,7 +92,9 @@ def picture(row: Mapping[str, Any], page: Page, document: Document, width: int) 
     measured = row.get("measured_fraction")
     if page.name != "step" or measured is None:
         return whole
-    return Content.assemble(whole, (f"  {say('share', measured)} of kernel time measured", "$foreground 60%"))
+    known = f"{say('share', measured)} of kernel time measured"
+    between = "  " if whole.cell_length + 2 + len(known) <= width else "\n"  # a line of its own, not half of one
+    return Content.assemble(whole, between, (known, "$foreground 60%"))
 
 
 def _memory(row: Mapping[str, Any], document: Document, width: int) -> Content:

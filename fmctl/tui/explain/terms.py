@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from fmctl.report.view import Document
 from fmctl.report.words import say
-from fmctl.tui.words import clean
+from fmctl.tui.words import clean, cut
 
 _VALUE, _SHARE, _LEAST_BAR = 11, 7, 8
 _LONGEST_TITLE = 36
@@ -98,7 +98,7 @@ def ordered(parts: Sequence[Document]) -> list[Document]:
 
 
 def _line(part: Document, titles: int, room: int, offset: float, changed: str) -> Content:
-    title = set_cell_size(clean(part["title"]), titles)
+    title = set_cell_size(cut(clean(part["title"]), titles), titles)
     value = say(part["name"], part["value"]).rjust(_VALUE)
     share = "" if part["share"] is None else f"{part['share']:.1%}"
     if changed:

@@ -250,6 +250,7 @@ class ExplainView(View):
         self.state = ""
         self.show_trouble(reply.trouble)
         if reply.document is None or not reply.document["result"]:
+            self._say_before()
             return
         command = self.command
         self._show(Subject(reply.document, reply.document["result"], original.asked, original.model))
@@ -257,6 +258,13 @@ class ExplainView(View):
         shown = self.query_one("#changes", Static)
         shown.display = True
         shown.update(changes(self._diff().document["result"]["fields"]))
+
+    def _say_before(self) -> None:
+        """Mark what stands here as the answer before: the fields ask for something that has none."""
+        self.query_one("#changes").display = False
+        if self.shown is not None:
+            before = Content.styled("the answer before: ", "bold $text-warning")
+            self.query_one("#headline", Static).update(Content.assemble(before, headline(self.shown.row)))
 
     def _diff(self) -> Answer:
         from fmctl.report.diffs import diff_answer

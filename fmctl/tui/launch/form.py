@@ -58,8 +58,6 @@ class LaunchForm(Container):
     LaunchForm { height: auto; layout: grid; grid-size: 2; grid-gutter: 0 1; padding: 0 1; }
     .-wide LaunchForm { grid-size: 3; }
     .-broad LaunchForm { grid-size: 6; }
-    LaunchForm .field-label { width: 12; }
-    .-broad LaunchForm .field-label { width: 10; }
     LaunchField { width: 1fr; }
     """
 

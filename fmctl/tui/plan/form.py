@@ -31,15 +31,13 @@ class FieldSpec:
 
 FIELDS = (
     FieldSpec("model", "model", "llama-3.1-70b", "A preset, a YAML file or a Hugging Face config.json.", "model"),
-    FieldSpec(
-        "tokens", "tokens", "15T: a whole run", "Tokens of the whole run, such as 15T; deadline and budget need it."
-    ),
+    FieldSpec("tokens", "tokens", "e.g. 15T", "Tokens of the whole run, such as 15T; deadline and budget need it."),
     FieldSpec("seq_len", "sequence", "8192", "Tokens in one sequence."),
     FieldSpec("global_batch", "batch", "chosen", "Sequences per optimizer step."),
-    FieldSpec("deadline", "deadline", "none: 60d, 2027-03-01", "Latest end of the run: a time such as 60d, or a date."),
-    FieldSpec("budget", "budget", "none: 4M", "The most that the run may cost, in USD, such as 4M."),
+    FieldSpec("deadline", "deadline", "e.g. 60d", "Latest end of the run: a time such as 60d, or a date."),
+    FieldSpec("budget", "budget", "e.g. 4M", "The most that the run may cost, in USD, such as 4M."),
     FieldSpec("objective", "objective", "cost", "What the ranking goes by.", "objective"),
-    FieldSpec("instances", "instances", "p5, p5en, p6-b200", "Instance types, with commas.", "instances", True),
+    FieldSpec("instances", "instances", "p5 to p6-b200", "Instance types, with commas.", "instances", True),
     FieldSpec("nodes", "nodes", "2 to 128", "Instances: 8, 8..256 (powers of two) or 8,12,16."),
     FieldSpec("regions", "regions", "us-east-1", "Regions to price in, with commas.", "regions", True),
     FieldSpec("purchase", "purchase", "on-demand", "Ways to pay, with commas.", "purchase", True),
@@ -113,7 +111,7 @@ class Field(Input):
 
     def action_pick(self) -> None:
         """Choose out of a list that narrows as one types."""
-        from fmctl.tui.jump import PickScreen
+        from fmctl.tui.jump import ChoiceScreen
 
         if not self.choices:
             self.screen.focus_next()
@@ -125,8 +123,11 @@ class Field(Input):
                 self.value = f"{before}{comma}{chosen}"
                 self.cursor_position = len(self.value)
 
+        core = self.screen.core if self.spec.choices == "instances" else None  # type: ignore[attr-defined]
+        about = core.catalogue.accelerator_names() if core is not None else {}
+        places = [(name, about.get(name, "")) for name in self.choices]
         typed = "" if word.strip() in self.choices else word.strip()
-        self.app.push_screen(PickScreen([(name, "") for name in self.choices], self.spec.label, typed), take)
+        self.app.push_screen(ChoiceScreen(places, self.spec.label, typed), take)
 
 
 class Form(Container):

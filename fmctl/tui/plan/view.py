@@ -33,6 +33,8 @@ _BAR = 12
 _PATIENCE_S = 0.4
 _BREATH_S = 0.015
 _ROOMY_WIDTH = 78  # columns from which the whole ranking has room, where nothing stands beside it
+# What goes first where it is tight, by its number; the layout last, which is what tells rows apart.
+_SPARED = {"MFU": 4, "tokens/s": 3, "step": 3, "margin": 4, "time": 2, "cost": 2, "layout": 1}
 SORT_FIELDS = {
     "#": ("rank",), "step": ("step_s",), "MFU": ("mfu",), "time": ("wall_p50_s", "run_s"), "GPUs": ("gpus",),
     "cost": ("comparable_usd", "run_usd", "usd_per_billion_tokens"), "margin": ("margin_bytes",),
@@ -94,7 +96,7 @@ class PlanView(View):
         super().on_resize(event)
         self._arrange()
         tight = event.size.width >= WIDE or event.size.width < _ROOMY_WIDTH
-        self.query_one(Rows).spared = {"layout": 1, "tokens/s": 3, "step": 2} if tight else {}
+        self.query_one(Rows).spare(_SPARED if tight else {})
 
     def _choices(self, kind: str) -> Sequence[str]:
         if kind == "model":
@@ -266,13 +268,14 @@ class PlanView(View):
         """Launch the row under the cursor: the plan is kept under a name first, since a launch takes saved ones."""
         row = self.current
         rank = str(row["rank"]) if row is not None else "1"
-        self._save(lambda name: self.session.open("launch", name, {"rank": rank}))
+        why = "a launch takes a saved plan: first the name to save it under"
+        self._save(lambda name: self.session.open("launch", name, {"rank": rank}), why)
 
     def action_save(self) -> None:
         """Keep the plan under a name, as `plan --save` does."""
         self._save(lambda name: None)
 
-    def _save(self, then: Callable[[str], None]) -> None:
+    def _save(self, then: Callable[[str], None], title: str = "save the plan under a name") -> None:
         document = self.document
         if document is None or not document["result"]["rows"] or self.state:
             self.session.say("there is nothing to save yet: wait for the whole answer")
@@ -287,7 +290,7 @@ class PlanView(View):
                     then(name)
 
         saved = [(name, "saved already: it will be replaced") for name in self.core.saved_plans()]
-        self.app.push_screen(NameScreen(saved, "save the plan under a name"), save)
+        self.app.push_screen(NameScreen(saved, title), save)
 
     def _asked(self) -> dict[str, str]:
         return {name: value for name, value in self.query_one(Form).options.items() if name != "model"}

@@ -187,3 +187,8 @@ def test_the_real_validators_are_one_line() -> None:
         found = preflight(spec, load_instance(spec.instance), FakeSurvey(), Today(NOW, 220.16, None), "", pcluster)
         assert (found[-1].name, found[-1].state) == ("validators", state)
     assert worst((Check("a", "ok", ""), Check("b", "unknown", ""), Check("c", "warning", ""))) == "unknown"
+
+
+def test_what_is_needed_is_not_read_as_what_is_left() -> None:
+    found = look(cluster(), FakeSurvey(limit=9216.0, used=0))["quota"].found
+    assert found == f"needs {192 * cluster().nodes} of the 9216 vCPUs left"
