@@ -74,7 +74,7 @@ class Terminal:
     def keep(self, step: str) -> None:
         """This screen, with its colours, is a step of the tour."""
         time.sleep(0.4)
-        self.steps[step] = self.tmux("capture-pane", "-p", "-e")
+        self.steps[step] = self.tmux("capture-pane", "-p", "-e", "-N")
 
 
 @contextmanager
@@ -195,13 +195,13 @@ def _end(seen: Terminal) -> None:
 
 def as_svg(text: str, size: tuple[int, int], title: str) -> str:
     """A captured screen as a picture."""
+    from rich.ansi import AnsiDecoder
     from rich.console import Console
-    from rich.text import Text
 
     console = Console(width=size[0], height=size[1], record=True, file=io.StringIO(), color_system="truecolor",
                       force_terminal=True, legacy_windows=False)  # fmt: skip
-    for line in text.rstrip("\n").split("\n"):
-        console.print(Text.from_ansi(line), soft_wrap=True, no_wrap=True, crop=True)
+    for line in AnsiDecoder().decode(text.rstrip("\n")):  # a colour goes on over the end of a line
+        console.print(line, soft_wrap=True, no_wrap=True, crop=True)
     return console.export_svg(title=title)
 
 
