@@ -141,7 +141,7 @@ def _understand(seen: Terminal) -> None:
 
 def _launch(seen: Terminal) -> None:
     seen.keys("g", "L")
-    seen.until("save the plan")
+    seen.until("the name to save it under")
     seen.type(NAME)
     seen.keep("5-save")
     seen.keys("Enter")
