@@ -11,7 +11,6 @@ from fmctl.cli.consent import Aws, Consent, Name, Where, head_named
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prompts import ask_for_name, needs_yes
-from fmctl.cli.runs import Reach, bring_up_to_date
 from fmctl.cli.streams import write_stderr, write_stdout
 from fmctl.errors import OperationFailed, UsageError
 from fmctl.units import parse_number
@@ -144,6 +143,7 @@ def teardown(
     Lists what goes and what stays, then asks for the name. A cluster that is gone already is no error.
     """
     settings = settings_for(out)
+    from fmctl.cli.runs import Reach, bring_up_to_date  # here: status and watch start without it
     from fmctl.cluster.records import cluster_names, read_record
     from fmctl.cluster.teardown import plan_teardown
     from fmctl.cluster.teardown import teardown as torn_down
@@ -187,14 +187,12 @@ def history(ctx: typer.Context, aws: Aws, out: Output) -> None:
     `fmctl report RUN` says all that is on record of a run.
     """
     settings = settings_for(out)
-    from fmctl.cluster.records import cluster_names, read_record
+    from fmctl.cluster.records import read_records
     from fmctl.cluster.runs import read_runs
     from fmctl.report.history import history_answer
 
     store = ctx.obj.operations.store(settings, aws.options())
-    found = [record for name in cluster_names(store) if (record := read_record(store, name)) is not None]
-    records = sorted(found, key=lambda record: record.began, reverse=True)
-    emit(history_answer(records, read_runs(store)), out, settings)
+    emit(history_answer(read_records(store), read_runs(store)), out, settings)
 
 
 def _living(record: Any) -> bool:

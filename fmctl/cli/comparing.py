@@ -91,14 +91,14 @@ def diff(
 
 
 def _runs(a: str, b: str, settings: Settings, services: Services) -> tuple[Run, Run] | None:
-    """Both runs; None where neither is one. Raises UsageError where one is compared with something else."""
+    """Both runs; None where neither is one. Raises UsageError where the other is a plan, UnknownName where nothing."""
     folder = services.operations.store(settings, {})
     known = run_names(folder)
     theirs = [name for name in (a, b) if name in known and name not in store.plan_names()]
     if not theirs:
         return None
-    if len(theirs) == 1 and a != b:
-        other = b if theirs == [a] else a
+    other = b if theirs[0] == a else a
+    if other not in known and (other in store.plan_names() or _is_file(other)):
         raise UsageError(
             f"{shorten(theirs[0])} is a run and {shorten(other)} is none",
             why="runs are compared with runs",

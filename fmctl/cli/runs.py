@@ -147,7 +147,7 @@ def _read(run: "Run", store: "StateStore", reach: Reach, log: str | None) -> tup
 
     known: Any = run.job
     parser = Parser(job_of(run.row), source=log or f"job {known['id']}")
-    summary, kept = Summary(parser.job), Chronicle()
+    summary, kept = Summary(parser.job), Chronicle(parser.job)
     job, items = _job_and_log(run, None if log is not None else reach.head(run.cluster), log, parser)
     summary.add_all(kept.listening(items))
     told = kept.as_dict()

@@ -53,13 +53,12 @@ def model_answer(name: str, services: Services) -> Answer:
 
 def history_answer(settings: Settings, services: Services) -> Answer:
     """The answer of `history`."""
-    from fmctl.cluster.records import cluster_names, read_record
+    from fmctl.cluster.records import read_records
     from fmctl.cluster.runs import read_runs
     from fmctl.report.history import history_answer as answer
 
     kept = services.operations.store(settings, {})
-    found = [record for name in cluster_names(kept) if (record := read_record(kept, name)) is not None]
-    return answer(sorted(found, key=lambda record: record.began, reverse=True), read_runs(kept))
+    return answer(read_records(kept), read_runs(kept))
 
 
 def run_answer(names: Sequence[str], settings: Settings, services: Services) -> Answer:

@@ -10,9 +10,9 @@ from fmctl.cli.followed import Followed, Nodes, beside_for
 from fmctl.cli.rendering import plan_document, shared_store
 from fmctl.cli.services import Services
 from fmctl.config import Settings
+from fmctl.progress.curves import Curves
 from fmctl.progress.feeds import JobFeed
 from fmctl.progress.items import Item
-from fmctl.progress.series import Series
 from fmctl.tui.running import Measured
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 class _Drawn(JobFeed):
     """The output of a job, whose steps are a curve as well."""
 
-    series: Series
+    curves: Curves
 
     def read(self) -> Iterator[Item]:
         """See `Feed`."""
         for item in super().read():
-            self.series.add_all((item,))
+            self.curves.add_all((item,))
             yield item
 
 
@@ -50,10 +50,10 @@ class Following:
         beside = beside_for(row, record.name, Nodes(), record, (services, settings))
         beside.limit_w = instance.accelerator.power_w
         self._feed = _Drawn(slurm, slurm.job(job), parser, time.monotonic)
-        self._feed.series = Series(parser.job)
+        self._feed.curves = Curves(parser.job)
         self._followed = Followed(record.plan, row, instance, self._feed, beside)
 
     def read(self) -> Measured:
         """What the log has gained is added, metrics come beside it; the answer of `progress`."""
         self._followed.advance()
-        return Measured(self._followed.answer(), self._feed.series.points, self.command)
+        return Measured(self._followed.answer(), self._feed.curves.points, self.command)

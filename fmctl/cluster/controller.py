@@ -6,7 +6,7 @@ The end is arranged in AWS before the first GPU is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -17,7 +17,8 @@ from fmctl.cluster.actions import Action, Actual, Money, Rendering, end_step, sp
 from fmctl.cluster.costs import cost_lines
 from fmctl.cluster.failures import error_of
 from fmctl.cluster.journal import BEGIN, masked
-from fmctl.cluster.records import Record, changed, check_name, cluster_names, read_record, record_of, write_record
+from fmctl.cluster.launchable import MOST_HOURS, check_launchable
+from fmctl.cluster.records import Record, changed, cluster_names, read_record, record_of, write_record
 from fmctl.cluster.state import locks
 from fmctl.cluster.steps import Ports, Run, at, identity_in, locked, not_ours, remember, said
 from fmctl.domain.cluster import ClusterSpec
@@ -32,7 +33,6 @@ from fmctl.errors import (
 
 # A launch that goes on keeps its end while nearly all of its hours are left; else it gets a new one.
 _STILL_WHOLE = 0.9
-_MOST_HOURS = 24.0 * 366
 _SLACK = timedelta(minutes=10)
 _RECENT = timedelta(minutes=30)  # of scaling logs that explain nodes missing now
 
@@ -87,7 +87,7 @@ def plan_launch(
     spec: ClusterSpec, rendering: Rendering, ports: Ports, check: Callable[[], None] = lambda: None
 ) -> tuple[tuple[Action, ...], Money]:
     """What `launch` would do, without lock and without doing any of it (`--dry-run`). Raises as `launch` does."""
-    _check(spec, rendering)
+    check_launchable(spec, rendering)
     who = identity_in(ports, spec.site.region, spec.site.account, spec.name)
     check()
     run = Run(ports, spec.name, spec.site.region)
@@ -124,7 +124,7 @@ def launch(
         UnwritableFile: what was to be done next could not be recorded, and was not done.
     """
     name = spec.name
-    _check(spec, rendering)
+    check_launchable(spec, rendering)
     who = identity_in(ports, spec.site.region, spec.site.account, name)
     check()
     with locked(ports, name, break_lock):
@@ -183,7 +183,7 @@ def extend(
         UnknownName: this store knows no such cluster.
         OperationFailed: it does not run, or is being deleted.
     """
-    if not 0 < hours <= _MOST_HOURS:
+    if not 0 < hours <= MOST_HOURS:
         raise UsageError(
             f"cannot extend by {hours} hours", why="wanted a number above 0", next=f"fmctl extend {name} 12h"
         )
@@ -394,26 +394,6 @@ def _validate(run: Run, rendering: Rendering) -> None:
     run.warnings += [f"{finding.kind}: {finding.message}" for finding in findings if finding.level == "WARNING"]
 
 
-def _check(spec: ClusterSpec, rendering: Rendering) -> None:
-    """A name, an end, and tags in the YAML by which the stack will be known. Raises UsageError."""
-    import yaml
-
-    check_name(spec.name)
-    if not 0 < spec.max_hours <= _MOST_HOURS:
-        raise UsageError(f"{spec.name} needs an end: {spec.max_hours} hours are none", next="--max-hours 24")
-
-    try:
-        parsed = yaml.safe_load(rendering.config)
-    except yaml.YAMLError as error:
-        raise UsageError("the rendered cluster is not YAML", why=str(error).split("\n", 1)[0]) from None
-    listed = parsed.get("Tags") if isinstance(parsed, Mapping) else None
-    given = {str(tag.get("Key")): str(tag.get("Value")) for tag in listed or () if isinstance(tag, Mapping)}
-    missing = [key for key, value in rendering.tags.items() if given.get(key) != value]
-    if missing or not rendering.tags:
-        why = f"the YAML lacks {', '.join(missing)}" if missing else "the rendering names no tags"
-        raise UsageError("a launch needs tags to know its stack by", why=why, next="fmctl render again")
-
-
 def _money(spec: ClusterSpec, who: Identity, end: datetime, today: date) -> Money:
     return Money(
         account=who.account,
@@ -433,10 +413,6 @@ def _known(ports: Ports, name: str) -> Record:
     if record is None:
         raise UnknownName("cluster", name, cluster_names(ports.store), next="fmctl status")
     return record
-
-
-def _names(ports: Ports) -> list[str]:
-    return [key.removeprefix("clusters/").removesuffix(".json") for key in ports.store.keys("clusters")]
 
 
 def _said(stack: Stack | None) -> str:

@@ -131,6 +131,12 @@ def cluster_names(store: StateStore) -> list[str]:
     return [key.removeprefix("clusters/").removesuffix(".json") for key in store.keys("clusters")]
 
 
+def read_records(store: StateStore) -> list[Record]:
+    """All clusters that the store knows, newest first. Raises UnreadableFile."""
+    found = [record for name in cluster_names(store) if (record := read_record(store, name)) is not None]
+    return sorted(found, key=lambda record: record.began, reverse=True)
+
+
 def changed(record: Record, **changes: Any) -> Record:
     """The record with some fields changed."""
     return replace(record, **changes)

@@ -42,10 +42,12 @@ class Point(Open):
     step: int
     at: float | None
     step_s: float | None
+    mfu: float | None = None
     tokens_per_s: float | None
     loss: float | None
     grad_norm: float | None
     memory_bytes: float | None
+    count: int = Field(default=1, description="records put together")
 
 
 class RunLog(Open):

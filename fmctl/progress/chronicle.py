@@ -6,79 +6,18 @@ went on from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from fmctl.progress.items import Event, Item, Record
+from fmctl.progress.curves import Curves
+from fmctl.progress.items import Event, Item, Job, Record
 
-# A curve of a few hundred points is as much as a screen can show. Twice that is where neighbours are put together.
-CURVE_POINTS = 400
 # Checkpoints that are listed one by one; earlier ones are counted.
 MOST_SAVES = 200
 # A log may say anything: so many starts, facts of a start and figures of quality are believed.
 _MOST_STARTS, _MOST_FACTS, _MOST_FIGURES = 1000, 40, 100
-_CURVES = ("step_s", "tokens_per_s", "loss", "grad_norm", "memory_bytes")
-
-
-@dataclass(slots=True)
-class _Bucket:
-    """Neighbouring records as one point: the last step and moment, the mean of each curve, NaNs left out."""
-
-    step: int
-    at: float | None
-    sums: list[float]
-    counts: list[int]
-
-    def add(self, other: _Bucket) -> None:
-        self.step, self.at = other.step, other.at if other.at is not None else self.at
-        for i, (total, count) in enumerate(zip(other.sums, other.counts, strict=True)):
-            self.sums[i] += total
-            self.counts[i] += count
-
-    def point(self) -> dict[str, float | int | None]:
-        means = (total / count if count else None for total, count in zip(self.sums, self.counts, strict=True))
-        return {"step": self.step, "at": self.at, **dict(zip(_CURVES, means, strict=True))}
-
-
-class Curves:
-    """Records as at most 2 x CURVE_POINTS points, in the order in which they were written."""
-
-    def __init__(self) -> None:
-        self._buckets: list[_Bucket] = []
-        self._each = 1  # records of a full point
-        self._held = 0  # records of the last point
-
-    def add(self, item: Record) -> None:
-        """One more record."""
-        values = [getattr(item, name) for name in _CURVES]
-        known = [value is not None and isfinite(value) for value in values]
-        new = _Bucket(
-            item.step,
-            item.at,
-            [float(value) if there else 0.0 for value, there in zip(values, known, strict=True)],
-            [int(there) for there in known],
-        )
-        if self._buckets and self._held < self._each:
-            self._buckets[-1].add(new)
-            self._held += 1
-            return
-        self._buckets.append(new)
-        self._held = 1
-        if len(self._buckets) >= 2 * CURVE_POINTS:
-            self._halve()
-
-    def points(self) -> list[dict[str, float | int | None]]:
-        """Step (of the last record), at, and the means of step_s, tokens_per_s, loss, grad_norm, memory_bytes."""
-        return [bucket.point() for bucket in self._buckets]
-
-    def _halve(self) -> None:
-        merged = self._buckets[::2]
-        for first, second in zip(merged, self._buckets[1::2], strict=True):
-            first.add(second)
-        self._buckets, self._each = merged, 2 * self._each
-        self._held = self._each // 2 + self._held
 
 
 @dataclass(slots=True)
@@ -102,10 +41,14 @@ class Start:
 
 
 class Chronicle:
-    """Takes a log's items one by one."""
+    """Takes a log's items one by one.
 
-    def __init__(self) -> None:
-        self.curves = Curves()
+    Args:
+        job: what the log does not say.
+    """
+
+    def __init__(self, job: Job | None = None) -> None:
+        self.curves = Curves(job)
         self.starts: list[Start] = []
         self.saves = 0
         self.quality: dict[str, dict[str, Any]] = {}
@@ -143,7 +86,7 @@ class Chronicle:
         return {
             "starts": [start.as_dict() for start in self.starts],
             "checkpoints": {"count": self.saves, "kept": list(self._saves)},
-            "curves": self.curves.points(),
+            "curves": [point.as_dict() for point in self.curves.points],
             "quality": dict(self.quality),
         }
 
@@ -159,8 +102,7 @@ class Chronicle:
             start.last_step = item.step
         start.began_at = item.at if start.began_at is None else start.began_at
         start.last_at = item.at if item.at is not None else start.last_at
-        if item.step_s is not None or item.loss is not None or item.tokens_per_s is not None:
-            self.curves.add(item)
+        self.curves.add(item)
 
     def _told(self, item: Event) -> None:
         _, name, value = ([*item.text.split(" ", 2), "", ""])[:3]
@@ -203,8 +145,3 @@ class Chronicle:
         if name and isfinite(found) and (name in self.quality or len(self.quality) < _MOST_FIGURES):
             step = item.step if item.step is not None else self._now().last_step
             self.quality[name] = {"value": found, "step": step, "at": self._at, "source": "log"}
-
-
-def facts_of(starts: Iterable[Mapping[str, Any]], name: str) -> list[str]:
-    """What starts recorded under a name, each value once, in their order."""
-    return list(dict.fromkeys(one["facts"][name] for one in starts if name in one["facts"]))

@@ -30,7 +30,7 @@ _ASKED = {
     "packages_digest": "packages: a Python on the nodes that can list them",
 }
 _MADE_WITH = ("image_digest", "code", "code_changes", "packages_digest")
-_CURVES = (("loss", "loss"), ("step_s", "step time"), ("tokens_per_s", "tokens/s"), ("memory_bytes", "peak memory"))
+_CURVES = (("loss", "loss"), ("step_s", "step time"), ("mfu", "MFU"), ("memory_bytes", "peak memory"))
 _MOST_SAVES = 8
 
 
@@ -43,7 +43,7 @@ def report_answer(run: Run, others: Sequence[Run], warnings: Sequence[str] = ())
         "artefacts": list(_artefacts(run, starts)),
         "same_artefacts": [one.name for one in others if one.name != run.name and _same(one, run)],
         "children": [one.name for one in others if one.parent == run.name],
-        "missing": [said for name, said in _ASKED.items() if not any(name in one["facts"] for one in starts)],
+        "missing": [said for name, said in _ASKED.items() if starts and not any(name in s["facts"] for s in starts)],
     }
     document = envelope("report", result, inputs={"run": run.name}, warnings=warnings)
     return Answer(document, [_row(document["result"]["run"])], lambda: report_of(document), tuple(warnings))
@@ -132,7 +132,10 @@ def report_of(document: Document) -> Report:
         sections += list(_saves(log["checkpoints"]))
     sections.append(Section("Money and energy", facts(*_money(run))))
     sections += list(_quality(_figures(run), run["notes"]))
-    sections.append(Section("What it was made of", facts(*_made_of(result))))
+    sections.append(Section("What it was made of", _made_of(result)))
+    if run["variables"]:
+        names = ", ".join(run["variables"])
+        sections.append(Section(lines=(f"set by hand, values not kept since they may be secret: {names}",)))
     sections.append(Section("What was reused", facts(*_reused(result))))
     if result["missing"]:
         sections.append(Section("Not on record", lines=tuple(result["missing"])))
@@ -245,11 +248,18 @@ def _artefacts(run: Run, starts: Sequence[Facts]) -> Iterator[Document]:
         yield {"name": name, "values": [digest], "changed": False}
 
 
-def _made_of(result: Facts) -> Iterator[tuple[str, ...]]:
-    for one in result["artefacts"]:
-        yield one["name"], one["values"][-1], "not the same at every start" if one["changed"] else ""
-    variables = result["run"]["variables"]
-    yield "set by hand", ", ".join(variables), "values are not kept: they may be secret"
+def _made_of(result: Facts) -> Table:
+    rows = tuple(
+        (one["name"], one["values"][-1], "not the same at every start" if one["changed"] else "")
+        for one in result["artefacts"]
+    )
+    return Table((Column(""), Column("", short=_brief), Column("", keep=1)), rows, header=False)
+
+
+def _brief(text: str) -> str:
+    """A digest by its beginning, which tells two apart."""
+    head, colon, rest = text.partition("sha256:")
+    return f"{head}{colon}{rest[:12]}…{rest[64:]}" if colon and len(rest) >= 64 else text
 
 
 def _reused(result: Facts) -> Iterator[tuple[str, ...]]:
@@ -262,7 +272,10 @@ def _reused(result: Facts) -> Iterator[tuple[str, ...]]:
     yield "same files, image and code as", ", ".join(result["same_artefacts"]), ""
     yield "gone on from by", ", ".join(result["children"]), ""
     if step is None and not (run["reused"] or result["same_artefacts"] or result["children"]):
-        yield "nothing", "it began anew, on what was made for it", ""
+        known = (
+            "it began anew, on what was made for it" if first else "as far as is known: its log tells of no start yet"
+        )
+        yield "nothing", known, ""
 
 
 def _same(one: Run, other: Run) -> bool:
@@ -278,7 +291,7 @@ def _plots(row: Facts, log: Facts, measured: Facts | None) -> Iterator[Plot]:
     firsts = [one["first_step"] for one in log["starts"][1:] if one["first_step"] is not None]
     marks = tuple((float(step), f"start {i}") for i, step in enumerate(firsts, 2))
     for name, title in _CURVES:
-        points = tuple((float(one["step"]), one[name]) for one in log["curves"])
+        points = tuple((float(one["step"]), one.get(name)) for one in log["curves"])
         if all(y is None for _, y in points):
             continue
         known = figures.get(name)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from fmctl.cluster.watch import Event
-    from fmctl.progress.series import Point
+    from fmctl.progress.curves import Point
     from fmctl.report.view import Answer
 
 Confirm = Callable[[str, str], bool]

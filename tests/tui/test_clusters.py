@@ -16,8 +16,7 @@ from fmctl.tui.clusters.logs import LogBox
 from fmctl.tui.clusters.one import PAGES
 from fmctl.tui.confirm import ConfirmName
 from fmctl.tui.worker import ThreadPlanning
-from tests.tui.conftest import screen_text
-from tests.tui.world import Operations, operating_core, run, until
+from tests.tui.world import Operations, operating_core, run, shown, until
 
 
 @pytest.fixture
@@ -28,10 +27,6 @@ def operations() -> Operations:
 @pytest.fixture
 def app(operations: Operations) -> FmctlApp:
     return FmctlApp(operating_core(operations, ThreadPlanning(answer)))
-
-
-def shown(pilot: Pilot[None]) -> str:
-    return screen_text(pilot.app)  # type: ignore[arg-type]
 
 
 async def opened(pilot: Pilot[None], page: str = "overview") -> Any:

@@ -19,8 +19,8 @@ from fmctl.tui.core import Question
 from fmctl.tui.launch.files import FileBox
 from fmctl.tui.table import Rows
 from fmctl.tui.worker import ThreadPlanning
-from tests.tui.conftest import SMALL, screen_text
-from tests.tui.world import Operations, operating_core, run, until
+from tests.tui.conftest import SMALL
+from tests.tui.world import Operations, operating_core, run, shown, until
 
 SITE = """\
 region: us-east-1
@@ -46,10 +46,6 @@ def operations(folders: Path, monkeypatch: pytest.MonkeyPatch) -> Operations:
 @pytest.fixture
 def app(operations: Operations) -> FmctlApp:
     return FmctlApp(operating_core(operations, ThreadPlanning(answer)))
-
-
-def shown(pilot: Pilot[None]) -> str:
-    return screen_text(pilot.app)  # type: ignore[arg-type]
 
 
 async def opened(pilot: Pilot[None], page: str = "checks") -> Any:

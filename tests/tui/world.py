@@ -85,6 +85,13 @@ def operating_core(operations: FakeOperations, planning: Any, lab: Any = None, *
     return core_of(services, resolve(), planning, read_only=bool(changes.pop("read_only", False)), **changes)
 
 
+def shown(pilot: Pilot[None]) -> str:
+    """What stands on the screen."""
+    from tests.tui.conftest import screen_text
+
+    return screen_text(pilot.app)  # type: ignore[arg-type]
+
+
 async def until(pilot: Pilot[None], holds: Callable[[], Any], within_s: float = 10.0) -> Any:
     """Wait until something holds, and give it back."""
     for _ in range(int(within_s / 0.02)):
@@ -92,9 +99,7 @@ async def until(pilot: Pilot[None], holds: Callable[[], Any], within_s: float = 
         found = holds()
         if found:
             return found
-    from tests.tui.conftest import screen_text
-
-    raise AssertionError(f"still not so:\n{screen_text(pilot.app)}")  # type: ignore[arg-type]
+    raise AssertionError(f"still not so:\n{shown(pilot)}")
 
 
 def run(app: Any, scenario: Any, size: tuple[int, int] = (80, 24)) -> None:

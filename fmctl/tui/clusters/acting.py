@@ -60,8 +60,8 @@ class Acting(View):
         self.seen_at: float | None = None
 
     def chosen(self) -> str | None:
-        """The cluster that keys are about."""
-        raise NotImplementedError
+        """The cluster that keys are about; a screen of clusters says which."""
+        return None
 
     @property
     def clusters(self) -> Clusters:

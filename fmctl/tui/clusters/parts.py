@@ -88,7 +88,7 @@ class RunBox(Vertical, can_focus=True):
     def show(self, measured: Measured) -> None:
         """The run so far."""
         figures: dict[str, Any] = {row["name"]: row for row in measured.answer.rows}
-        steps = [(point.step, point.step_s) for point in measured.points]
+        steps = [(point.step, point.step_s) for point in measured.points if point.step_s is not None]
         shares = [(point.step, point.mfu) for point in measured.points if point.mfu is not None]
         self.query_one("#curve-step", Curve).show(steps, figures.get("step_s"))
         self.query_one("#curve-mfu", Curve).show(shares, figures.get("mfu"))

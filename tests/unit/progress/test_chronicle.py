@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from fmctl.progress.chronicle import CURVE_POINTS, MOST_SAVES, Chronicle, Curves
+from fmctl.progress.chronicle import MOST_SAVES, Chronicle
 from fmctl.progress.formats import Parser
 from fmctl.progress.items import Event, Record
 from tests.unit.progress.logs import JOB, clock, megatron, titan
@@ -78,25 +74,6 @@ def test_validation_is_no_training_step() -> None:
     line = titan(200).replace("step:", "validate step:")
     assert not [item for item in Parser(JOB).line(line) if isinstance(item, Record)]
     assert [item for item in Parser(JOB).line(titan(200)) if isinstance(item, Record)]
-
-
-@given(st.integers(0, 5 * CURVE_POINTS), st.integers(1, 7))
-@settings(max_examples=40, deadline=None)
-def test_curves_are_bounded_and_lose_nothing(count: int, every: int) -> None:
-    curves = Curves()
-    for i in range(count):
-        curves.add(Record(i, float(i), 1.0 + i, None, float("nan") if i % every == 0 else 2.0))
-    points = curves.points()
-    assert len(points) < 2 * CURVE_POINTS
-    assert all(point["loss"] in (None, 2.0) for point in points)
-    if count:
-        assert points[-1]["step"] == count - 1
-        steps = [point["step"] for point in points]
-        assert steps == sorted(set(steps))
-        # Weighted by how many records stand behind it, the mean of all points is the mean of all records.
-        weights = [b - a for a, b in zip([-1, *steps[:-1]], steps, strict=True)]  # type: ignore[operator]
-        total = sum(w * p["step_s"] for w, p in zip(weights, points, strict=True))  # type: ignore[operator]
-        assert total == pytest.approx(sum(1.0 + i for i in range(count)))
 
 
 def test_of_many_checkpoints_the_newest_stay_and_those_gone_on_from() -> None:
