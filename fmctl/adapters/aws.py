@@ -12,7 +12,7 @@ from fmctl.adapters.aws_end import Ends
 from fmctl.adapters.aws_errors import asked, code_of
 from fmctl.adapters.aws_session import Session
 from fmctl.adapters.ports import Identity, Leftover, Node, Reservation, Stack, StackEvent
-from fmctl.errors import OperationFailed, OperationTimeout, shorten
+from fmctl.base.errors import OperationFailed, OperationTimeout, shorten
 
 _TAG = "parallelcluster:cluster-name"
 _ROLES = {"HeadNode": "head", "LoginNode": "login", "Compute": "compute"}

@@ -20,7 +20,7 @@ from typing import Any
 
 from fmctl.adapters.aws_errors import asked, code_of
 from fmctl.adapters.aws_session import Session
-from fmctl.errors import OperationFailed
+from fmctl.base.errors import OperationFailed
 
 GROUP = "default"
 _LONGEST = 64

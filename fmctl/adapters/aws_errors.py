@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fmctl.errors import (
+from fmctl.base.errors import (
     CapacityUnavailable,
     FmctlError,
     OperationFailed,

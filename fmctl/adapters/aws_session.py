@@ -12,7 +12,7 @@ from typing import Any
 
 from fmctl import __version__
 from fmctl.adapters.aws_errors import asked
-from fmctl.errors import FmctlError
+from fmctl.base.errors import FmctlError
 
 # Tries of botocore itself, on top of which the controller is patient; seconds to connect and to answer.
 ATTEMPTS, CONNECT_S, READ_S = 4, 5, 30

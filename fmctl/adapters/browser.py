@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from fmctl.errors import OperationFailed, UsageError
+from fmctl.base.errors import OperationFailed, UsageError
 
 HOST = "127.0.0.1"
 _HEADERS = {

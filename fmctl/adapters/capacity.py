@@ -13,8 +13,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from fmctl.adapters.aws_session import Session
 from fmctl.adapters.ports import Reservation
 from fmctl.adapters.survey import AwsSurvey, reservation_of
+from fmctl.base.errors import FmctlError, PermissionDenied
 from fmctl.domain.block_end import block_usable_until
-from fmctl.errors import FmctlError, PermissionDenied
 
 _T = TypeVar("_T")
 _LIVING = ("active", "pending", "scheduled", "assessing")

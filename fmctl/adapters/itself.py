@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from fmctl.errors import OperationFailed, shorten
+from fmctl.base.errors import OperationFailed, shorten
 
 _children: set[subprocess.Popen[str]] = set()
 _GRACE_S = 10.0

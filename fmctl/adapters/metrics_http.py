@@ -9,7 +9,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Any
 
-from fmctl.errors import OperationFailed
+from fmctl.base.errors import OperationFailed
 
 PATH = "/metrics"
 # assumed: Prometheus gives up after ten seconds as it is installed; a connection that says nothing is cut then.

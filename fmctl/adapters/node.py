@@ -9,7 +9,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from fmctl.errors import OperationFailed
+from fmctl.base.errors import OperationFailed
 
 OLDEST = 18
 

@@ -22,7 +22,7 @@ from typing import Any
 from fmctl.adapters import pcluster_answers as answers
 from fmctl.adapters.node import node_environment
 from fmctl.adapters.ports import Finding, Resource
-from fmctl.errors import FmctlError, OperationFailed, OperationTimeout
+from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout
 
 WORKER = Path(__file__).with_name("pcluster_worker.py")
 # Seconds that an operation may take: the first of a process imports CDK, and AWS retries.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fmctl.adapters.ports import Finding
-from fmctl.errors import CapacityUnavailable, FmctlError, OperationFailed, PermissionDenied
+from fmctl.base.errors import CapacityUnavailable, FmctlError, OperationFailed, PermissionDenied
 
 DRY_RUN_PASSED = "DryRun flag is set"
 _GONE = re.compile(r"does not exist or belongs to an incompatible", re.IGNORECASE)

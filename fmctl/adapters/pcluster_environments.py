@@ -17,9 +17,9 @@ from typing import Any
 from fmctl.adapters.node import OLDEST, find_node
 from fmctl.adapters.pcluster import CommandPcluster, WorkerPcluster
 from fmctl.adapters.ports import Pcluster
+from fmctl.base.errors import OperationFailed, OperationTimeout, UsageError, shorten
+from fmctl.base.folders import data_folder, state_folder
 from fmctl.domain.cluster import PCLUSTER_VERSION
-from fmctl.errors import OperationFailed, OperationTimeout, UsageError, shorten
-from fmctl.folders import data_folder, state_folder
 
 NAMED = "FMCTL_PCLUSTER_PYTHON"
 _FOLDER = "pcluster"  # an environment per version, in the data folder

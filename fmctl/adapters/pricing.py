@@ -12,11 +12,11 @@ from typing import Any
 
 from fmctl.adapters import price_list
 from fmctl.adapters.aws_session import Session
+from fmctl.base.errors import FmctlError, PermissionDenied
+from fmctl.base.files import write_atomic
 from fmctl.catalog import price_files
 from fmctl.domain.hardware import Price, StoragePrice
 from fmctl.domain.sizes import HEAD_FAMILIES, HEAD_SIZES, LOGIN_SIZE
-from fmctl.errors import FmctlError, PermissionDenied
-from fmctl.files import write_atomic
 
 LIST_REGION = "us-east-1"
 """The Price List answers in few regions, for all of them."""

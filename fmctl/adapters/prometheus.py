@@ -35,7 +35,7 @@ from fmctl.adapters.prometheus_answers import (
     of_status,
     reading,
 )
-from fmctl.errors import NotThere, OperationFailed, PermissionDenied, ServiceUnavailable, UsageError, shorten
+from fmctl.base.errors import NotThere, OperationFailed, PermissionDenied, ServiceUnavailable, UsageError, shorten
 
 __all__ = ["Access", "Alert", "Answer", "Prometheus", "Series", "access", "sigv4_region"]
 

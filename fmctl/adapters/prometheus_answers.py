@@ -13,7 +13,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from fmctl.errors import (
+from fmctl.base.errors import (
     FmctlError,
     NotThere,
     OperationFailed,

@@ -11,8 +11,8 @@ from typing import Any
 
 from fmctl.adapters.aws_errors import asked, code_of
 from fmctl.adapters.aws_session import Session
+from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.domain.state import Stored
-from fmctl.errors import UnreadableFile, UsageError
 
 _MISSING = {"NoSuchKey", "404", "NotFound"}
 _FASTER = {"PreconditionFailed", "412"}

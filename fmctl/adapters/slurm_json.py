@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from fmctl.base.errors import OperationFailed, shorten
 from fmctl.domain.job import Job, SlurmNode
-from fmctl.errors import OperationFailed, shorten
 
 # What a state is when several words say it: the first of these that is among them, the rest are flags.
 _JOB_STATES = (

@@ -8,8 +8,8 @@ from typing import Any
 from fmctl.adapters.aws_errors import asked, code_of
 from fmctl.adapters.aws_session import Session
 from fmctl.adapters.ports import Identity, Lustre, Reservation, Subnet
+from fmctl.base.errors import OperationFailed, PermissionDenied
 from fmctl.domain.checked import OPERATING_SYSTEMS
-from fmctl.errors import OperationFailed, PermissionDenied
 
 LUSTRE_PORT = 988
 _GONE = {"InvalidSubnetID.NotFound", "InvalidCapacityReservationId.NotFound", "InvalidKeyPair.NotFound"}

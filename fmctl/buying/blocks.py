@@ -14,9 +14,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from fmctl.base.errors import UsageError
 from fmctl.buying.durations import DAY_H, HORIZON, ROUNDING_H, Chains, chains, durations, sums, usable_h
 from fmctl.domain.block_end import BLOCK_ENDS, block_usable_until, taken_down
-from fmctl.errors import UsageError
 
 MOST_INSTANCES = 64
 MOST_IN_ORGANISATION = 256

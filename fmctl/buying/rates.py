@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
+from fmctl.base.errors import UnknownName
 from fmctl.buying.offers import Offer
 from fmctl.catalog import find_price, find_storage_price
-from fmctl.errors import UnknownName
 
 ON_FILE = "us-east-1"
 """The region whose storage and head-node prices are on file."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any, TypeVar
 
+from fmctl.base.errors import UsageError, did_you_mean, shorten
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
-from fmctl.errors import UsageError, did_you_mean, shorten
 
 T = TypeVar("T", Mixer, FeedForward, ModelArch)
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fmctl.base.errors import UsageError, shorten
 from fmctl.catalog.fields import LARGEST
 from fmctl.domain.model import Bias, NormType
-from fmctl.errors import UsageError, shorten
 
 NEXT = "write the architecture as YAML by hand; the files of the presets are examples"
 TEXT_PARTS = ("text_config", "language_config", "llm_config", "thinker_config")

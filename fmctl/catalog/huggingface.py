@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.catalog.assemble import Layer, assemble
 from fmctl.catalog.fields import check
 from fmctl.catalog.hf_attention import heads, mamba2
@@ -18,7 +19,6 @@ from fmctl.catalog.patterns import MOST_LAYERS
 from fmctl.catalog.schema import to_yaml
 from fmctl.catalog.store import read_text
 from fmctl.domain.model import Bias, Mixer, ModelArch, NormType
-from fmctl.errors import UnreadableFile, UsageError
 
 __all__ = ["from_config", "read_config", "to_yaml"]
 

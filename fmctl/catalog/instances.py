@@ -11,10 +11,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from fmctl.base.errors import UnknownName, UsageError
 from fmctl.catalog.names import PACKAGE, instance_names
 from fmctl.catalog.store import read_csv, read_yaml
 from fmctl.domain.hardware import MIB, Accelerator, Fabric, Instance, Link
-from fmctl.errors import UnknownName, UsageError
 
 HARDWARE = Path(PACKAGE) / "hardware"
 GIB = 2**30

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from fmctl.base.errors import UnknownName
 from fmctl.catalog.names import model_names
 from fmctl.catalog.store import data_dir, read_text, read_yaml
 from fmctl.domain.model import ModelArch
-from fmctl.errors import UnknownName
 
 LIST_COMMAND = "fmctl models list"
 

@@ -19,7 +19,7 @@ def model_names() -> list[str]:
     try:
         entries = os.listdir(data_path("models"))  # noqa: PTH208
     except OSError as error:
-        from fmctl.errors import UnreadableFile
+        from fmctl.base.errors import UnreadableFile
 
         why = error.strerror or str(error)
         raise UnreadableFile("cannot read the presets", why=why, next="install fmctl again") from None

@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fmctl.base.errors import UsageError
+from fmctl.base.folders import data_folder
 from fmctl.catalog.store import read_csv, unreadable
 from fmctl.domain.hardware import Price, StoragePrice
-from fmctl.errors import UsageError
-from fmctl.folders import data_folder
 
 INSTANCE_COLUMNS = ("instance", "region", "option", "usd_per_h", "date", "source", "note")
 STORAGE_COLUMNS = ("item", "region", "unit", "usd", "date", "source", "note")

@@ -9,12 +9,12 @@ from __future__ import annotations
 from datetime import date
 from fnmatch import fnmatchcase
 
+from fmctl.base.errors import UnknownName
 from fmctl.catalog.instances import find_instance
 from fmctl.catalog.names import instance_names
 from fmctl.catalog.price_files import read_prices, read_storage_prices, snapshot_files
 from fmctl.catalog.store import data_dir
 from fmctl.domain.hardware import Price, StoragePrice
-from fmctl.errors import UnknownName
 
 OPTIONS = ("on-demand", "capacity-block", "spot", "reserved-1y", "reserved-3y")
 """Ways to buy that a plan can use; other options in the file are evidence (Spot extremes, history, SageMaker)."""

@@ -9,8 +9,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from fmctl.base.errors import UnreadableFile
 from fmctl.catalog.names import data_path
-from fmctl.errors import UnreadableFile
 
 SAFE_FOR_C = 20_000
 """Characters up to which the C parser is used: it recurses without a limit, and 50,000 open brackets crash it."""

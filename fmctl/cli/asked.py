@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import PriceUnknown, UnknownName, UsageError, shorten
+from fmctl.base.units import parse_count, parse_deadline, parse_list, parse_nodes, parse_number, parse_usd
 from fmctl.cli import calibrated
 from fmctl.cli.choices import CHOICES, FRAMEWORKS
 from fmctl.cli.offered import able, check_framework
 from fmctl.cli.options import Asked, Search
 from fmctl.cli.prices import choose_offers, choose_prices
 from fmctl.cli.services import Services
-from fmctl.config import Settings
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CODES
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import PlanRequest
-from fmctl.errors import PriceUnknown, UnknownName, UsageError, shorten
-from fmctl.units import parse_count, parse_deadline, parse_list, parse_nodes, parse_number, parse_usd
 
 if TYPE_CHECKING:
     from fmctl.domain.run import RunRequest

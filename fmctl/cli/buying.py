@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import ExitCode, OperationFailed, PermissionDenied, UnknownName, UsageError, shorten
+from fmctl.base.units import parse_count, parse_deadline, parse_list
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, progress_line, settings_for
 from fmctl.cli.services import Catalogue
-from fmctl.config import Settings
-from fmctl.errors import ExitCode, OperationFailed, PermissionDenied, UnknownName, UsageError, shorten
-from fmctl.units import parse_count, parse_deadline, parse_list
 
 if TYPE_CHECKING:
     from fmctl.adapters.pricing import NotAsked, Snapshot

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fmctl.base.config import Settings
 from fmctl.cli.services import Services
-from fmctl.config import Settings
 from fmctl.domain.result import PlanRequest
 
 if TYPE_CHECKING:

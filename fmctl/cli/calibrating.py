@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Option
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import UsageError
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, progress_line, settings_for
 from fmctl.cli.streams import write_stderr
-from fmctl.config import Settings
-from fmctl.errors import UsageError
 
 if TYPE_CHECKING:
     from fmctl.cli.services import Services
@@ -63,8 +63,8 @@ def _measured(runs: Sequence[str], settings: Settings, services: "Services", fol
     """Runs on record as a file of measured runs; none where none is named. Raises UnknownName, UsageError."""
     if not runs:
         return []
+    from fmctl.base.files import write_atomic
     from fmctl.cluster.runs import read_run
-    from fmctl.files import write_atomic
     from fmctl.progress.from_run import as_csv, measured_row
     from fmctl.progress.state import Progress
 

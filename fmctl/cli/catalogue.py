@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from fmctl.base.errors import UsageError, shorten
+from fmctl.base.files import write_atomic
 from fmctl.cli.options import ModelName, Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.services import Catalogue
 from fmctl.cli.streams import write_stdout
-from fmctl.errors import UsageError, shorten
-from fmctl.files import write_atomic
 from fmctl.report.catalogue import model_answer, models_answer, prices_answer
 from fmctl.report.hardware import instance_answer, instance_row, instances_answer, unplannable_row
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from fmctl.base.errors import OperationFailed, UsageError
+from fmctl.base.units import parse_number
 from fmctl.cli.consent import Aws, Consent, Name, Where, head_named
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prompts import ask_for_name, needs_yes
 from fmctl.cli.streams import write_stderr, write_stdout
-from fmctl.errors import OperationFailed, UsageError
-from fmctl.units import parse_number
 
 _Names = Annotated[Text, Argument(metavar="[NAME]", help="The cluster; all that are known by default.")]
 

@@ -8,6 +8,10 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import ExitCode, UnknownName, UnreadableFile, UsageError, shorten
+from fmctl.base.files import read_text
+from fmctl.base.units import parse_count
 from fmctl.cli import calibrated
 from fmctl.cli.asked import estimate_request
 from fmctl.cli.options import Asked, Output, Row
@@ -16,11 +20,7 @@ from fmctl.cli.planning import no_layout
 from fmctl.cli.services import Services
 from fmctl.cluster import store
 from fmctl.cluster.runs import Run, read_run, run_names
-from fmctl.config import Settings
-from fmctl.errors import ExitCode, UnknownName, UnreadableFile, UsageError, shorten
-from fmctl.files import read_text
 from fmctl.report.view import Document
-from fmctl.units import parse_count
 
 _Subject = Annotated[
     str, Argument(metavar="SUBJECT", help="A model, a saved plan, or a document in a JSON file.", show_default=False)

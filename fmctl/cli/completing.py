@@ -65,7 +65,7 @@ def _subjects() -> Sequence[str]:
 
 
 def _settings() -> Sequence[str]:
-    from fmctl.settings import SETTINGS
+    from fmctl.base.settings import SETTINGS
 
     return list(SETTINGS)
 

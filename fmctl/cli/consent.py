@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import PermissionDenied
+from fmctl.base.units import parse_number
 from fmctl.cli.options import Text
-from fmctl.config import Settings
-from fmctl.errors import PermissionDenied
-from fmctl.units import parse_number
 
 _HEAD = "How the head node is reached: ssm, ssh://HOST, or local where this machine is it"
 Where = Annotated[Text, Option("--head", metavar="HOW", help=_HEAD, rich_help_panel="AWS", show_default=False)]

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from fmctl.base.errors import UsageError, shorten
+from fmctl.base.units import parse_count
 from fmctl.cli.consent import Aws, Where
 from fmctl.cli.followed import Followed, Nodes, Run, followed
 from fmctl.cli.live import POLL_S, is_over
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for, warn
 from fmctl.cli.streams import write_stderr, write_stdout
-from fmctl.errors import UsageError, shorten
-from fmctl.units import parse_count
 
 if TYPE_CHECKING:
     from fmctl.observe.exposition import Family

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Option
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import FmctlError, OperationTimeout, ServiceUnavailable, UnreadableFile, UsageError, shorten
+from fmctl.base.units import parse_count, parse_duration_s
 from fmctl.cli.consent import Aws, head_named
 from fmctl.cli.options import Text
 from fmctl.cli.rendering import plan_document, shared_store
-from fmctl.config import Settings
-from fmctl.errors import FmctlError, OperationTimeout, ServiceUnavailable, UnreadableFile, UsageError, shorten
-from fmctl.units import parse_count, parse_duration_s
 
 if TYPE_CHECKING:
     from fmctl.cli.services import Services

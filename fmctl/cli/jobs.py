@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import FmctlError
+from fmctl.base.units import parse_count
 from fmctl.cli.consent import Aws, Consent, Name, Where, head_named
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for
@@ -16,9 +19,6 @@ from fmctl.cli.prompts import ask_for_name, needs_yes
 from fmctl.cli.rendering import Wanted, asked_for, plan_document, rendering_of, shared_store, site_for
 from fmctl.cli.streams import write_stderr, write_stdout
 from fmctl.cli.who import operator
-from fmctl.config import Settings
-from fmctl.errors import FmctlError
-from fmctl.units import parse_count
 
 if TYPE_CHECKING:
     from fmctl.adapters.slurm import Slurm
@@ -59,8 +59,9 @@ def submit(
     """
     settings = settings_for(out)
     from fmctl.cluster.jobs import with_variables
-    from fmctl.cluster.render import CLUSTER, spec
+    from fmctl.cluster.render import CLUSTER
     from fmctl.cluster.render.environment import ENVIRONMENT
+    from fmctl.cluster.render.spec import spec
     from fmctl.cluster.submission import Submission, submit_once
     from fmctl.report.jobs import submit_answer
 

@@ -8,11 +8,11 @@ import shutil
 import time
 from collections.abc import Callable
 
+from fmctl.base.config import Settings
 from fmctl.cli.followed import Followed
 from fmctl.cli.options import Output
 from fmctl.cli.output import colour
 from fmctl.cli.streams import stdout_is_terminal, write_stdout
-from fmctl.config import Settings
 from fmctl.report.view import Answer
 
 # A new line is on the screen within a second: what is left is for reading and drawing.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from fmctl.errors import UsageError
+from fmctl.base.errors import UsageError
 
 if TYPE_CHECKING:
     from fmctl.adapters.aws_session import Session

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from fmctl.base.errors import UnknownName
 from fmctl.cli.choices import SHELLS
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.streams import write_stdout
-from fmctl.errors import UnknownName
 
 _Schema = Annotated[str | None, Argument(metavar="NAME", help="A document: plan, estimate.", show_default=False)]
 _Shell = Annotated[str, Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False)]
@@ -69,6 +69,6 @@ def _write_text(text: str, path: str | None) -> None:
     if path is None:
         write_stdout(text)
         return
-    from fmctl.files import write_atomic
+    from fmctl.base.files import write_atomic
 
     write_atomic(path, text)

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import FmctlError, UsageError, shorten
+from fmctl.base.files import write_atomic
+from fmctl.base.units import parse_count, parse_list, parse_usd
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for, warn
 from fmctl.cli.rendering import plan_document, shared_store
 from fmctl.cli.services import Services
 from fmctl.cli.streams import write_stderr, write_stdout
-from fmctl.config import Settings
-from fmctl.errors import FmctlError, UsageError, shorten
-from fmctl.files import write_atomic
-from fmctl.units import parse_count, parse_list, parse_usd
 
 if TYPE_CHECKING:
     from fmctl.observe.watched import Settings as Watching

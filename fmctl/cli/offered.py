@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fmctl.base.errors import UsageError
 from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CODES, Precision
-from fmctl.errors import UsageError
 
 Fixed = Mapping[str, tuple[int, ...]]
 # The arithmetic that a precision runs on; MX block scaling came with Blackwell, FP8 as such with Hopper.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import CapacityUnavailable, ExitCode, OperationFailed, PermissionDenied
 from fmctl.cli.consent import Aws, Consent
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
@@ -16,8 +18,6 @@ from fmctl.cli.rendering import Wanted, asked_for, plan_document, rendering_of, 
 from fmctl.cli.services import Services
 from fmctl.cli.streams import write_stderr
 from fmctl.cli.who import operator
-from fmctl.config import Settings
-from fmctl.errors import CapacityUnavailable, ExitCode, OperationFailed, PermissionDenied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ def specified(
     services: Services, plan_name: str, wanted: Wanted, settings: Settings, aws: Aws
 ) -> "tuple[ClusterSpec, Instance, ForLaunch, bool]":
     """The cluster, its hardware, what is rendered for it, and whether the plan was changed since it was saved."""
-    from fmctl.cluster.render import spec
+    from fmctl.cluster.render.spec import spec
     from fmctl.cluster.rendered import for_launch
 
     document, notes = plan_document(plan_name, shared_store(settings, services, aws.store))
@@ -139,7 +139,7 @@ def checked(
 def refuse_stale(plan_name: str, stale: bool) -> None:
     """Raises StalePlan where the plan was changed since it was saved."""
     if stale:
-        from fmctl.errors import StalePlan
+        from fmctl.base.errors import StalePlan
 
         raise StalePlan(f"{plan_name} was changed after it was saved", next="fmctl plan MODEL --save NAME")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from fmctl.base.config import Settings, resolve
+from fmctl.base.errors import UnknownName, UsageError
+from fmctl.base.units import parse_list
 from fmctl.cli.choices import FORMATS
 from fmctl.cli.options import Output
 from fmctl.cli.streams import stdout_is_terminal, write_stderr, write_stdout
-from fmctl.config import Settings, resolve
-from fmctl.errors import UnknownName, UsageError
-from fmctl.units import parse_list
 
 if TYPE_CHECKING:
     from fmctl.report.view import Answer
@@ -45,7 +45,7 @@ def emit(answer: Answer, out: Output, settings: Settings) -> None:
     if out.out is None:
         write_stdout(text)
     else:
-        from fmctl.files import write_atomic
+        from fmctl.base.files import write_atomic
 
         write_atomic(out.out, text)
     if form not in ("json", "yaml") or out.fields or out.query:

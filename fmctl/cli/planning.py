@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import typer
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import NoLayout, UsageError
 from fmctl.cli import calibrated
 from fmctl.cli.asked import estimate_request, plan_request
 from fmctl.cli.options import Asked, ModelName, Output, Search
 from fmctl.cli.output import emit, progress_line, settings_for
 from fmctl.cli.services import Services
 from fmctl.cli.streams import write_stderr
-from fmctl.config import Settings
 from fmctl.domain.result import Plan, PlanRequest
-from fmctl.errors import NoLayout, UsageError
 from fmctl.report.answers import estimate_answer, plan_answer
 from fmctl.report.view import Answer, Document
 

@@ -7,13 +7,13 @@ from datetime import date
 from math import inf
 from typing import Any
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import UnknownName, UsageError, shorten
+from fmctl.base.units import parse_list, parse_usd
 from fmctl.cli.choices import PURCHASES
 from fmctl.cli.options import Asked
 from fmctl.cli.services import Services
-from fmctl.config import Settings
 from fmctl.domain.hardware import Instance, Price
-from fmctl.errors import UnknownName, UsageError, shorten
-from fmctl.units import parse_list, parse_usd
 
 _UNSTATED = ("on-demand", "capacity-block")  # a type that is not sold on demand is planned at its capacity block price
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from fmctl.base.errors import UsageError
 from fmctl.cli.consent import Aws, Where
 from fmctl.cli.followed import Nodes, Run, followed
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.streams import write_stderr
-from fmctl.errors import UsageError
 
 if TYPE_CHECKING:
     from fmctl.adapters.slurm import Slurm
@@ -83,7 +83,7 @@ def items_of_job(slurm: "Slurm", job: "Job", parser: "Parser") -> "Iterator[Item
 
 
 def _write_measured(ctx: typer.Context, row: Mapping[str, Any], found: Any, name: str, path: str) -> None:
-    from fmctl.files import write_atomic
+    from fmctl.base.files import write_atomic
     from fmctl.progress.from_run import as_csv, measured_row
 
     services = ctx.obj

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from fmctl.base.errors import UsageError
 from fmctl.cli.streams import write_stderr
-from fmctl.errors import UsageError
 
 
 def needs_yes(yes: bool, capped: bool) -> None:

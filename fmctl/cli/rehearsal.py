@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import FmctlError
 from fmctl.cli.rendering import Wanted, asked_for, plan_document, shared_store
 from fmctl.cli.streams import write_stderr
-from fmctl.config import Settings
-from fmctl.errors import FmctlError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +33,8 @@ def rehearsed(services: Services, plan_name: str, wanted: Wanted, settings: Sett
     from fmctl.cli.rendering import arch_of
     from fmctl.cluster import controller
     from fmctl.cluster.actions import condition
-    from fmctl.cluster.render import render, spec
+    from fmctl.cluster.render import render
+    from fmctl.cluster.render.spec import spec
     from fmctl.cluster.rendered import for_launch
     from fmctl.cluster.teardown import teardown
     from fmctl.report.rehearsals import Rehearsal, rehearsal_answer

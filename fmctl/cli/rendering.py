@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import CannotRun, UnknownName, UnreadableFile, UsageError, shorten
+from fmctl.base.files import write_atomic
+from fmctl.base.units import parse_count, parse_number
 from fmctl.cli.choices import CAPACITIES
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for, warn
@@ -17,13 +21,10 @@ from fmctl.cli.services import Services
 from fmctl.cli.streams import write_stderr, write_stdout
 from fmctl.cluster import store
 from fmctl.cluster.state.plans import load_plan, plan_names
-from fmctl.config import Settings
-from fmctl.errors import CannotRun, UnknownName, UnreadableFile, UsageError, shorten
-from fmctl.files import write_atomic
-from fmctl.units import parse_count, parse_number
 
 if TYPE_CHECKING:
-    from fmctl.cluster.render import Asked, Rendering
+    from fmctl.cluster.render import Rendering
+    from fmctl.cluster.render.spec import Asked
     from fmctl.cluster.state import StateStore
     from fmctl.domain.cluster import ClusterSpec, Site
     from fmctl.domain.model import ModelArch
@@ -75,7 +76,7 @@ def render(ctx: typer.Context, plan_name: _PlanName, wanted: Wanted, out: Output
         raise UsageError("--out needs a folder", why="it is empty", next="-O ./cluster")
     asked = asked_for(wanted, settings)
     document, notes = plan_document(plan_name, shared_store(settings, ctx.obj))
-    from fmctl.cluster.render import spec
+    from fmctl.cluster.render.spec import spec
     from fmctl.report.renders import render_answer
 
     made = spec(document, site_for(wanted, settings), asked, Path(plan_name).stem)
@@ -95,8 +96,7 @@ def render(ctx: typer.Context, plan_name: _PlanName, wanted: Wanted, out: Output
 
 def asked_for(wanted: Wanted, settings: Settings) -> "Asked":
     """The options as values. Raises UsageError, UnknownName."""
-    from fmctl.cluster.render import Asked
-    from fmctl.cluster.render.spec import IDLE_MINUTES
+    from fmctl.cluster.render.spec import IDLE_MINUTES, Asked
 
     if wanted.capacity is not None and wanted.capacity not in CAPACITIES:
         raise UnknownName("purchase option", wanted.capacity, CAPACITIES, next=f"--purchase {' | '.join(CAPACITIES)}")

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fmctl.base.errors import ExitCode, FmctlError, UsageError
 from fmctl.cli.streams import discard_stdout, printable, write_stderr
-from fmctl.errors import ExitCode, FmctlError, UsageError
 
 if TYPE_CHECKING:
     from fmctl.cli.services import Services

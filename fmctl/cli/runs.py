@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import FmctlError, UnknownName, UsageError
 from fmctl.cli.consent import Aws, Where, head_named
 from fmctl.cli.followed import Nodes
 from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.streams import write_stderr
 from fmctl.cli.who import operator
-from fmctl.config import Settings
-from fmctl.errors import FmctlError, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from fmctl.adapters.ports import Head

@@ -11,9 +11,9 @@ from fmctl.cli.market import Market, RealMarket
 
 if TYPE_CHECKING:
     from fmctl.adapters.ports import Head, Pcluster, Survey
+    from fmctl.base.config import Settings
     from fmctl.cluster.state import StateStore
     from fmctl.cluster.steps import Ports
-    from fmctl.config import Settings
     from fmctl.domain.cluster import Site
     from fmctl.domain.framework import Framework
     from fmctl.domain.hardware import Instance, Price, StoragePrice
@@ -165,7 +165,7 @@ class RealLab:
 
     def _running(self) -> Any:
         from fmctl.adapters.lab import process
-        from fmctl.errors import OperationFailed
+        from fmctl.base.errors import OperationFailed
 
         found = process.running()
         if found is None:
@@ -248,7 +248,7 @@ class RealOperations:
     def head(self, settings: Settings, options: Mapping[str, str | None], how: str, cluster: str | None) -> Head:
         """See `Operations`."""
         from fmctl.adapters.heads import LocalHead, SshHead, SsmHead
-        from fmctl.errors import UsageError
+        from fmctl.base.errors import UsageError
 
         kind, _, host = how.partition("://")
         if how == "local":

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from fmctl import config
+from fmctl.base import config
+from fmctl.base.errors import FmctlError, UsageError, shorten
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prices import check_region
 from fmctl.cli.streams import write_stderr
-from fmctl.errors import FmctlError, UsageError, shorten
 from fmctl.report.settings import config_answer, files_answer
 
 _Name = Annotated[str, Argument(metavar="SETTING", help="Name of a setting.", show_default=False)]
@@ -81,8 +81,8 @@ def _row(found: config.Settings, name: str) -> dict[str, Any]:
 def _files() -> dict[str, str | None]:
     from pathlib import Path
 
+    from fmctl.base.settings_files import project_file, user_file
     from fmctl.cluster.store import plans_folder
-    from fmctl.settings_files import project_file, user_file
 
     def there(find: Any) -> str | None:
         try:

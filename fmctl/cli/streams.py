@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import suppress
 
-from fmctl.errors import UnwritableFile
+from fmctl.base.errors import UnwritableFile
 
 
 def write_stdout(text: str) -> None:

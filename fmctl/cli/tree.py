@@ -7,9 +7,9 @@ from typing import Any
 
 import typer
 
+from fmctl.base.errors import ExitCode
 from fmctl.cli.app import Group, group_of
 from fmctl.cli.choices import CHOICES, DYNAMIC
-from fmctl.errors import ExitCode
 from fmctl.report.view import Document
 
 _EXITS = {

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Option
 
+from fmctl.base.config import Settings, resolve
+from fmctl.base.errors import UsageError
+from fmctl.base.units import parse_count
 from fmctl.cli.services import Services
 from fmctl.cli.streams import stdin_is_terminal, stdout_is_terminal, write_stderr, write_stdout
-from fmctl.config import Settings, resolve
-from fmctl.errors import UsageError
-from fmctl.units import parse_count
 
 if TYPE_CHECKING:
     from fmctl.tui.core import Core

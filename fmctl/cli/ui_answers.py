@@ -9,14 +9,14 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
+from fmctl.base.config import resolve
+from fmctl.base.errors import FmctlError, UsageError
 from fmctl.cli import calibrated
 from fmctl.cli.asked import estimate_request, plan_request
 from fmctl.cli.options import Asked, Search
 from fmctl.cli.planning import no_layout
 from fmctl.cli.services import Services
-from fmctl.config import resolve
 from fmctl.domain.result import Plan, PlanRequest
-from fmctl.errors import FmctlError, UsageError
 from fmctl.report.results import estimate_document, plan_document
 from fmctl.report.view import Document
 from fmctl.tui.core import Question, Trouble

@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, UsageError
+from fmctl.base.units import parse_number
 from fmctl.cli.services import Services
-from fmctl.config import Settings
-from fmctl.errors import FmctlError, OperationFailed, PermissionDenied, UsageError
 from fmctl.report.view import Answer
 from fmctl.tui.running import Confirm, Measured, Part, Say, Told
-from fmctl.units import parse_number
 
 if TYPE_CHECKING:
     from fmctl.adapters.slurm import Slurm

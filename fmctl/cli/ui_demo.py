@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fmctl.base.config import Settings, resolve
+from fmctl.base.errors import OperationFailed
 from fmctl.cli.options import Asked, Search
 from fmctl.cli.rendering import Wanted, plan_document
 from fmctl.cli.services import Services
 from fmctl.cli.streams import write_stderr
 from fmctl.cli.ui_launching import Launching
-from fmctl.config import Settings, resolve
-from fmctl.errors import OperationFailed
 
 if TYPE_CHECKING:
     from fmctl.adapters.lab.client import Lab
@@ -51,8 +51,8 @@ class Demo:
 
     def _enter(self, found: Mapping[str, Any]) -> None:
         from fmctl.adapters.pcluster_environments import NAMED, python_of
+        from fmctl.base.folders import state_folder
         from fmctl.domain.cluster import PCLUSTER_VERSION
-        from fmctl.folders import state_folder
 
         python = python_of(PCLUSTER_VERSION)
         if NAMED not in os.environ and python is not None:
@@ -118,7 +118,7 @@ def _site_file(general: str, site: Any, instance: str) -> str:
     """The lab's site file with the subnets of one instance type, beside it."""
     import yaml
 
-    from fmctl.files import write_atomic
+    from fmctl.base.files import write_atomic
 
     text = Path(general).read_text(encoding="utf-8")
     told = yaml.safe_load(text) | {"compute_subnet": site.compute_subnet, "head_subnet": site.head_subnet}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fmctl.base.config import Settings
 from fmctl.cli.services import Services
 from fmctl.cluster import store
-from fmctl.config import Settings
 from fmctl.report.view import Answer, Document
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ def saved_plans() -> Sequence[str]:
 
 def load_plan(name: str) -> Document:
     """A saved plan; one that was changed since says so. Raises UnknownName, UnreadableFile."""
+    from fmctl.base.errors import UnknownName
     from fmctl.cli.comparing import saved
-    from fmctl.errors import UnknownName
 
     document = saved(name)
     if document is None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fmctl.base.config import Settings
+from fmctl.base.errors import FmctlError, PermissionDenied, UsageError, shorten
 from fmctl.cli.consent import Aws
 from fmctl.cli.rendering import Wanted, asked_for, plan_document, rendering_of, shared_store, site_for
 from fmctl.cli.services import Services
-from fmctl.config import Settings
-from fmctl.errors import FmctlError, PermissionDenied, UsageError, shorten
 from fmctl.report.view import Answer
 from fmctl.tui.running import Confirm, Say
 
@@ -37,7 +37,7 @@ class Launching:
 
     def rendered(self, plan: str, wanted: Mapping[str, str]) -> Answer:
         """See `tui.running.Launching`."""
-        from fmctl.cluster.render import spec
+        from fmctl.cluster.render.spec import spec
         from fmctl.report.renders import render_answer
 
         given = self.given(plan, wanted)
@@ -103,7 +103,7 @@ class Launching:
 
     def write(self, files: Mapping[str, str], folder: str) -> str:
         """See `tui.running.Launching`."""
-        from fmctl.files import write_atomic
+        from fmctl.base.files import write_atomic
 
         if not folder.strip():
             raise UsageError("a folder is needed", why="its name is empty", next="./cluster")

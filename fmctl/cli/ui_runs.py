@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fmctl.base.config import Settings
 from fmctl.cli.followed import Followed, Nodes, beside_for
 from fmctl.cli.rendering import plan_document, shared_store
 from fmctl.cli.services import Services
-from fmctl.config import Settings
 from fmctl.progress.curves import Curves
 from fmctl.progress.feeds import JobFeed
 from fmctl.progress.items import Item

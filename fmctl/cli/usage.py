@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from fmctl.errors import UsageError, did_you_mean, shorten
+from fmctl.base.errors import UsageError, did_you_mean, shorten
 
 _QUOTED = re.compile(r"'([^']*)'")
 

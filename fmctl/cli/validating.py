@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from typer import Option
 
+from fmctl.base.errors import UnknownName
 from fmctl.cli import calibrated
 from fmctl.cli.options import Calibration, Output, Text
 from fmctl.cli.output import emit, settings_for
-from fmctl.errors import UnknownName
 
 AXES = ("family", "gpu", "framework", "kind", "parallelism", "precision")
 _Data = Annotated[

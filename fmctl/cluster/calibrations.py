@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fmctl import __version__
+from fmctl.base.errors import UnknownName, UnreadableFile, UsageError
+from fmctl.base.files import read_text, write_atomic
+from fmctl.base.folders import data_folder
 from fmctl.cluster import store
-from fmctl.errors import UnknownName, UnreadableFile, UsageError
-from fmctl.files import read_text, write_atomic
-from fmctl.folders import data_folder
 
 SCHEMA = "fmctl.calibration/1"
 SHIPPED = "shipped"

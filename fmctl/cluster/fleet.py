@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fmctl.base.errors import OperationFailed, UnknownName
 from fmctl.cluster import actions
 from fmctl.cluster.actions import Action, token
 from fmctl.cluster.records import cluster_names, read_record
 from fmctl.cluster.steps import Ports, Run, identity_in, locked, not_ours
-from fmctl.errors import OperationFailed, UnknownName
 
 
 def stop_fleet(

@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fmctl.base.errors import UsageError, shorten
 from fmctl.domain.job import Job, SlurmNode
-from fmctl.errors import UsageError, shorten
 
 # Slurm's words for why a job waits: (in plain words, what to do). Source: squeue(1), JOB REASON CODES; protected mode
 # and the maintenance reservations of Capacity Blocks: ParallelCluster's user guide.

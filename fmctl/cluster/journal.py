@@ -15,9 +15,9 @@ from datetime import datetime
 from typing import Any
 
 from fmctl.adapters.ports import Clock
+from fmctl.base.errors import FmctlError, StalePlan, UnreadableFile
 from fmctl.cluster.state import StateStore, save
 from fmctl.cluster.state.locks import Holder
-from fmctl.errors import FmctlError, StalePlan, UnreadableFile
 
 SCHEMA = "fmctl.journal/1"
 BEGIN, ENDED = "begin", "ended"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fmctl.base.errors import UsageError
 from fmctl.cluster.actions import Rendering
 from fmctl.cluster.records import check_name
 from fmctl.domain.cluster import ClusterSpec
-from fmctl.errors import UsageError
 
 MOST_HOURS = 24.0 * 366
 

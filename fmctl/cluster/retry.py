@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fmctl.adapters.ports import Clock
-from fmctl.errors import FmctlError, OperationFailed, ServiceUnavailable
+from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable
 
 TRIES = 7
 FIRST_S, LONGEST_S = 1.0, 30.0

@@ -15,10 +15,10 @@ from hashlib import sha256
 from typing import Any
 
 from fmctl import __version__
+from fmctl.base.errors import UnknownName, UsageError, shorten
 from fmctl.cluster.records import Record
 from fmctl.cluster.state import StateStore, save
 from fmctl.domain.job import Job
-from fmctl.errors import UnknownName, UsageError, shorten
 
 SCHEMA = "fmctl.run/1"
 FOLDER = "runs"

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fmctl.errors import UnknownName, UnreadableFile, UsageError, shorten
-from fmctl.files import read_text, write_atomic
-from fmctl.folders import data_folder
+from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, shorten
+from fmctl.base.files import read_text, write_atomic
+from fmctl.base.folders import data_folder
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _SUFFIX = ".json"

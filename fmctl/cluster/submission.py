@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from fmctl.base.errors import FmctlError, ServiceUnavailable
 from fmctl.cluster import runs
 from fmctl.cluster.jobs import token
 from fmctl.cluster.records import cluster_names, read_record
@@ -13,7 +14,6 @@ from fmctl.cluster.render.job import SCRIPT
 from fmctl.cluster.state import StateStore
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.job import Job
-from fmctl.errors import FmctlError, ServiceUnavailable
 
 
 class Submits(Protocol):

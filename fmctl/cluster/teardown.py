@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from fmctl.adapters.ports import Leftover, Stack
+from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied, UnwritableFile
 from fmctl.cluster import actions
 from fmctl.cluster.actions import Action, Actual, token
 from fmctl.cluster.failures import failing, undeletable
@@ -14,7 +15,6 @@ from fmctl.cluster.journal import ENDED
 from fmctl.cluster.records import Record, changed, read_record, write_record
 from fmctl.cluster.retry import passing
 from fmctl.cluster.steps import Ports, Run, identity_in, locked, not_ours, remember, said
-from fmctl.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied, UnwritableFile
 
 # How long instances may take to go after their stack.
 _NODES_S = 300.0

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from fmctl.adapters.ports import Clock, Cloud, Node, Stack, StackEvent
+from fmctl.base.errors import FmctlError, PermissionDenied
 from fmctl.cluster.failures import error_of
-from fmctl.errors import FmctlError, PermissionDenied
 
 # Seconds that a resource usually takes. Assumed from the order of published stack timelines, not measured by AWS; used
 # only to say which resource is slow.

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from fmctl.base.errors import UnknownName, UnreadableFile
 from fmctl.documents.base import Open
-from fmctl.errors import UnknownName, UnreadableFile
 
 
 class _Documents(Mapping[str, type[Open]]):

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
+from fmctl.base.errors import UnreadableFile
 from fmctl.documents.base import Open
-from fmctl.errors import UnreadableFile
 
 CLUSTER = "fmctl.cluster/1"
 JOURNAL = "fmctl.journal/1"

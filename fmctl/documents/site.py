@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
+from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, did_you_mean, shorten
+from fmctl.base.files import read_text
 from fmctl.documents.base import Open
 from fmctl.domain.checked import FILE_SYSTEM, KINDS, SITE, check_site
 from fmctl.domain.cluster import PCLUSTER_VERSION, FileSystem, Site
 from fmctl.domain.software import COMPONENTS
-from fmctl.errors import UnknownName, UnreadableFile, UsageError, did_you_mean, shorten
-from fmctl.files import read_text
 
 _LARGEST = 20_000
 _MOST_BRACKETS = 200  # PyYAML takes quadratic time over what is nested

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fmctl.base.errors import UnknownName, UsageError, shorten
 from fmctl.domain.cluster import FileSystem, Site
 from fmctl.domain.software import COMPONENTS, is_version
-from fmctl.errors import UnknownName, UsageError, shorten
 
 _BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _STEP = r"[A-Za-z0-9_][A-Za-z0-9._-]*"

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any, Protocol
 
-from fmctl.errors import FmctlError, ServiceUnavailable, UsageError
+from fmctl.base.errors import FmctlError, ServiceUnavailable, UsageError
 from fmctl.observe import names
 from fmctl.observe.promql import selector, span
 

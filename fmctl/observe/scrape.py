@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fmctl.errors import UsageError, shorten
+from fmctl.base.errors import UsageError, shorten
 from fmctl.observe.promql import span
 from fmctl.observe.watched import Watched
 

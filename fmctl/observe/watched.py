@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fmctl.base.errors import UsageError, shorten
 from fmctl.domain.checked import checked
-from fmctl.errors import UsageError, shorten
 
 LONGEST_RUN_NAME = 256
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.domain.job import Job as SlurmJob
-from fmctl.errors import UnreadableFile, shorten
 from fmctl.progress.follow import PROOF_BYTES, Cursor, Follower
 from fmctl.progress.formats import LONGEST_LINE, Parser
 from fmctl.progress.items import Item

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmctl.errors import UnreadableFile
+from fmctl.base.errors import UnreadableFile
 from fmctl.progress.formats import LONGEST_LINE, Parser
 from fmctl.progress.items import Item
 

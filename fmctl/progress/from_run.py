@@ -12,9 +12,9 @@ from io import StringIO
 from math import isfinite
 from typing import Any
 
+from fmctl.base.errors import UsageError
 from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
-from fmctl.errors import UsageError
 from fmctl.progress.state import Progress
 
 COLUMNS = (

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from fmctl import __version__
-from fmctl.errors import UnreadableFile
-from fmctl.files import read_text, write_atomic
+from fmctl.base.errors import UnreadableFile
+from fmctl.base.files import read_text, write_atomic
 from fmctl.progress.feeds import Feed
 from fmctl.progress.items import Record
 from fmctl.progress.ranks import Ranks

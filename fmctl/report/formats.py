@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from fmctl.errors import UnknownName, UsageError, shorten
+from fmctl.base.errors import UnknownName, UsageError, shorten
 from fmctl.report.envelope import plain
 from fmctl.report.view import Answer, Report, Row, Section, Table
 

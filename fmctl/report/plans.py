@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from fmctl.base.units import significant
 from fmctl.report.estimates import title_of
 from fmctl.report.runs import run_sections, run_usd, tonnes, wall_s
 from fmctl.report.view import Column, Report, Section, Table
@@ -21,7 +22,6 @@ from fmctl.report.words import (
     short_instance,
     short_layout,
 )
-from fmctl.units import significant
 
 Result = Mapping[str, Any]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from fmctl.base.units import significant
 from fmctl.report.view import Column, Document, Section, Table, facts
 from fmctl.report.words import brief_usd, say
-from fmctl.units import significant
 
 if TYPE_CHECKING:
     from fmctl.domain.run import Lever, Spread, WholeRun

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from math import expm1
 from typing import Any
 
-from fmctl.units import (
+from fmctl.base.units import (
     UNKNOWN,
     format_bytes,
     format_count,

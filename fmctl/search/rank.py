@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmctl.base.errors import UnknownName
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.workload import Workload
-from fmctl.errors import UnknownName
 from fmctl.perf.calibration import PRIOR
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.search import space

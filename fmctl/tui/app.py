@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.filter import Monochrome, NoColor
 from textual.worker import Worker, WorkerState
 
-from fmctl.errors import FmctlError, UsageError
+from fmctl.base.errors import FmctlError, UsageError
 from fmctl.tui import session, themes
 from fmctl.tui.core import Core, Trouble
 from fmctl.tui.palette import PaletteProvider
@@ -177,7 +177,7 @@ class FmctlApp(App[None]):
             return themes.ANSI
         wanted = asked or self.core.settings.text("ui_theme") or str(self.kept.get("theme") or "")
         if wanted and wanted not in self.available_themes and (asked or self.core.settings.text("ui_theme")):
-            from fmctl.errors import UnknownName
+            from fmctl.base.errors import UnknownName
 
             raise UnknownName("theme", wanted, self.available_themes, next="fmctl ui --theme fmctl")
         return wanted if wanted in self.available_themes else themes.DARK.name

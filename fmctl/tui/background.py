@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
-from fmctl.errors import FmctlError
+from fmctl.base.errors import FmctlError
 from fmctl.tui.core import Trouble
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fmctl.config import Settings
-from fmctl.errors import FmctlError
+from fmctl.base.config import Settings
+from fmctl.base.errors import FmctlError
 from fmctl.report.view import Document
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """An error as a person reads it: what happened, why, what to do next; `code` as in `fmctl.errors`."""
+    """An error as a person reads it: what happened, why, what to do next; `code` as in `fmctl.base.errors`."""
 
     what: str
     why: str | None = None

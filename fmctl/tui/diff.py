@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from textual.app import ComposeResult
 
-from fmctl.errors import UsageError
+from fmctl.base.errors import UsageError
 from fmctl.report.view import Document
 from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows, TablePanel

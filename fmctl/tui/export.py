@@ -11,8 +11,8 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from fmctl.errors import FmctlError, UsageError
-from fmctl.files import write_atomic
+from fmctl.base.errors import FmctlError, UsageError
+from fmctl.base.files import write_atomic
 from fmctl.report.formats import WRITERS
 from fmctl.tui.core import Trouble
 from fmctl.tui.dialog import Dialog

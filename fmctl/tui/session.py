@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fmctl.errors import FmctlError
-from fmctl.files import read_text, write_atomic
-from fmctl.folders import state_folder
+from fmctl.base.errors import FmctlError
+from fmctl.base.files import read_text, write_atomic
+from fmctl.base.folders import state_folder
 
 _SCHEMA = "fmctl.ui/1"
 _LONGEST = 1_000_000

@@ -15,7 +15,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widgets import Static
 
-from fmctl.errors import FmctlError, UsageError
+from fmctl.base.errors import FmctlError, UsageError
 from fmctl.report.view import Answer
 from fmctl.tui.core import Core, Question, Reply, Trouble
 from fmctl.tui.keys import Keys

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from fmctl.errors import UnknownName
+from fmctl.base.errors import UnknownName
 
 if TYPE_CHECKING:
     from fmctl.tui.view import View

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from fmctl.errors import UsageError
-from fmctl.files import read_text
+from fmctl.base.errors import UsageError
+from fmctl.base.files import read_text
 from fmctl.perf.calibration import PRIOR
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.validation.cases import Case

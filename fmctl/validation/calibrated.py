@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
+from fmctl.base.errors import UnreadableFile
 from fmctl.domain.framework import Framework
-from fmctl.errors import UnreadableFile
 from fmctl.perf.calibration import PRIOR, Calibration
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.validation.constants import CONSTANTS, apply

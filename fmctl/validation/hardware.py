@@ -14,11 +14,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from fmctl.base.errors import UnknownName
 from fmctl.catalog import find_instance, load_instance
 from fmctl.catalog.instances import HARDWARE
 from fmctl.catalog.store import read_yaml
 from fmctl.domain.hardware import MIB, Accelerator, Fabric, Instance, Link
-from fmctl.errors import UnknownName
 from fmctl.validation.rows import Row, Skip
 
 OTHERS = Path(HARDWARE) / "others.yaml"

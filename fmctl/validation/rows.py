@@ -13,8 +13,8 @@ from io import StringIO
 from math import isfinite
 from pathlib import Path
 
-from fmctl.errors import UnreadableFile, shorten
-from fmctl.files import read_text
+from fmctl.base.errors import UnreadableFile, shorten
+from fmctl.base.files import read_text
 
 SHIPPED = Path(__file__).parent.parent / "measured" / "training.csv"
 NEEDED = ("gpu", "n_gpus", "model")

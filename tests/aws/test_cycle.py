@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fmctl.errors import OperationFailed, PermissionDenied
+from fmctl.base.errors import OperationFailed, PermissionDenied
 
 REGION = "us-east-1"
 CONFIGS = ("p4d-on-demand", "p5-odcr", "p5en-block", "p6-b200-odcr", "p6-b300-block", "p6e-gb200-block")

@@ -20,7 +20,7 @@ from _accuracy import EXPLAIN_FROM, INTRODUCTION, explanation
 from _scatter import Dot, scatter
 from _tables import tables
 
-from fmctl.files import write_atomic
+from fmctl.base.files import write_atomic
 from fmctl.perf.calibration import PRIOR
 from fmctl.validation.acceptance import figures, left_out_records
 from fmctl.validation.calibrate import calibrate, outcome

@@ -19,6 +19,7 @@ from fmctl.adapters.capacity import Answer, BlockOffering, SpotScore
 from fmctl.adapters.pcluster_environments import check_version
 from fmctl.adapters.ports import Reservation
 from fmctl.adapters.pricing import NotAsked, Snapshot
+from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable, UnknownName
 from fmctl.buying.offers import Offer
 from fmctl.cli.choices import PURCHASES
 from fmctl.cli.services import Services
@@ -31,7 +32,6 @@ from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
-from fmctl.errors import FmctlError, OperationFailed, ServiceUnavailable, UnknownName
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.search.apart import told_apart
 from fmctl.validation.calibrate import calibrate, outcome

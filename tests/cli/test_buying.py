@@ -13,10 +13,10 @@ import pytest
 from fmctl.__main__ import main
 from fmctl.adapters.capacity import Answer
 from fmctl.adapters.pricing import head_instances
+from fmctl.base.errors import PermissionDenied
 from fmctl.buying import rates
 from fmctl.catalog import price_files
 from fmctl.cli.services import Services
-from fmctl.errors import PermissionDenied
 from tests.cli.conftest import NOW, FakeMarket
 
 HEAD = head_instances()[-1]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from fmctl.adapters.ports import Reservation
+from fmctl.base.errors import PermissionDenied, ServiceUnavailable
 from fmctl.documents.run import ReportDocument, RunDocument
-from fmctl.errors import PermissionDenied, ServiceUnavailable
 
 SITE = """\
 region: us-east-1

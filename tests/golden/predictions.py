@@ -18,11 +18,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fmctl.base.errors import shorten
+from fmctl.base.files import write_atomic
 from fmctl.catalog import load_instance, load_model
 from fmctl.domain.layout import CODES, Layout, Layouts
 from fmctl.domain.workload import Workload
-from fmctl.errors import shorten
-from fmctl.files import write_atomic
 from fmctl.perf.evaluate import evaluate
 from fmctl.perf.frameworks import FRAMEWORKS
 

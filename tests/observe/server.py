@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fmctl.adapters.prometheus import Prometheus
-from fmctl.errors import ServiceUnavailable
+from fmctl.base.errors import ServiceUnavailable
 from fmctl.observe.render import PROMETHEUS
 
 

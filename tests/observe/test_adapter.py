@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fmctl.adapters.prometheus import Access, Prometheus, access, sigv4_region
-from fmctl.errors import FmctlError, OperationFailed, PermissionDenied, ServiceUnavailable, UsageError
+from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, ServiceUnavailable, UsageError
 
 SECRET = "s3cr3t-t0ken"
 FINE = json.dumps({"status": "success", "data": {"resultType": "vector", "result": []}})

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from fmctl.adapters.prometheus import Answer, Prometheus
-from fmctl.errors import UsageError
+from fmctl.base.errors import UsageError
 from fmctl.observe.measured import Window, measure
 from fmctl.observe.render import DASHBOARD, PROMETHEUS, RULES, as_yaml, render
 from fmctl.observe.scrape import EXPORTERS, JOB_HEAD, SLURM_JOBS, Targets

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmctl.errors import UsageError
+from fmctl.base.errors import UsageError
 from fmctl.observe import names, xids
 from fmctl.observe.promql import literal, quoted
 from fmctl.observe.render import DASHBOARD, PROMETHEUS, RULES, render

@@ -9,8 +9,8 @@ import pytest
 
 from fmctl.adapters.heads import LocalHead
 from fmctl.adapters.slurm import Slurm
+from fmctl.base.errors import OperationFailed, UnknownName
 from fmctl.cluster.jobs import told, trouble
-from fmctl.errors import OperationFailed, UnknownName
 
 SCRIPT = """\
 #!/bin/bash

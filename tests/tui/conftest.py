@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from fmctl.base.config import resolve
 from fmctl.cli import ui_answers
 from fmctl.cli.services import Services
 from fmctl.cli.ui import core_of
-from fmctl.config import resolve
 from fmctl.tui.app import FmctlApp
 from fmctl.tui.core import Core
 from fmctl.tui.worker import ThreadPlanning

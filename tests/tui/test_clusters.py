@@ -9,8 +9,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Tabs
 
+from fmctl.base.errors import PermissionDenied
 from fmctl.cli.ui_answers import answer
-from fmctl.errors import PermissionDenied
 from fmctl.tui.app import FmctlApp
 from fmctl.tui.clusters.logs import LogBox
 from fmctl.tui.clusters.one import PAGES

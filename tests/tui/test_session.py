@@ -23,9 +23,9 @@ from textual.pilot import Pilot
 
 from fmctl import tui
 from fmctl.__main__ import main
+from fmctl.base.config import resolve
+from fmctl.base.errors import UnknownName, UsageError
 from fmctl.cli import ui
-from fmctl.config import resolve
-from fmctl.errors import UnknownName, UsageError
 from fmctl.report.view import Column, Section, Table
 from fmctl.tui import session as kept
 from fmctl.tui.app import FmctlApp

@@ -57,7 +57,9 @@ def test_plan_loads_no_adapter() -> None:
     assert seen & {"boto3", "botocore", "moto"} == set()
 
 
-@pytest.mark.parametrize("module", ["fmctl", "fmctl.errors", "fmctl.units", "fmctl.config", "fmctl.files"])
+@pytest.mark.parametrize(
+    "module", ["fmctl", "fmctl.base.errors", "fmctl.base.units", "fmctl.base.config", "fmctl.base.files"]
+)
 def test_the_foundation_needs_the_standard_library_alone(module: str) -> None:
     probe = f"import {module}, sys; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
@@ -65,6 +67,6 @@ def test_the_foundation_needs_the_standard_library_alone(module: str) -> None:
 
 
 def test_errors_load_nothing_heavy_of_the_standard_library() -> None:
-    probe = "import sys; before = set(sys.modules); import fmctl.errors; print(*sorted(set(sys.modules) - before))"
+    probe = "import sys; before = set(sys.modules); import fmctl.base.errors; print(*sorted(set(sys.modules) - before))"
     run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert set(run.stdout.split()) & {"difflib", "dataclasses", "inspect", "re", "typing"} == set()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fmctl.base.errors import UnknownName, UsageError
 from fmctl.catalog import find_instance, instance_names, instance_record, load_instance, regions_of, zones_of
-from fmctl.errors import UnknownName, UsageError
 
 ROOT = Path(__file__).parents[2]
 PLANNABLE = [

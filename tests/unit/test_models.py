@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
+from fmctl.base.errors import UnknownName, UnreadableFile, UsageError
 from fmctl.catalog import load_model, model_names
 from fmctl.catalog.patterns import shorthand
 from fmctl.catalog.schema import from_document, to_yaml
 from fmctl.catalog.store import parse_yaml
-from fmctl.errors import UnknownName, UnreadableFile, UsageError
 
 TINY = """
 name: tiny

@@ -4,9 +4,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from fmctl.base.errors import UnknownName
 from fmctl.catalog import find_price, find_storage_price, instance_names, prices, storage_prices
 from fmctl.catalog.pricing import OPTIONS
-from fmctl.errors import UnknownName
 
 TODAY = date(2026, 11, 22)
 

@@ -12,7 +12,7 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses import EC2Response
 
 from fmctl.adapters.lab.world import ACCOUNT, REGION, World
-from fmctl.errors import UnknownName
+from fmctl.base.errors import UnknownName
 
 _FILTERS = {"instance-type": "InstanceType", "state": "State", "availability-zone": "AvailabilityZone"}
 _BLOCK_TAG = "aws:ec2capacityreservation:"

@@ -8,7 +8,7 @@ import urllib.request
 from http.client import HTTPException
 from typing import Any
 
-from fmctl.errors import OperationFailed
+from fmctl.base.errors import OperationFailed
 
 _SECONDS = 60.0
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import sin
 
-from fmctl.errors import OperationFailed
+from fmctl.base.errors import OperationFailed
 
 _STARTS_S = 120.0  # from the cluster being ready to the first step
 _LINE_EVERY, _SAVE_EVERY = 10, 200  # steps

@@ -16,9 +16,9 @@ from typing import Any
 
 from fmctl.adapters.lab.client import Lab
 from fmctl.adapters.lab.settings import LOG, MODULE, STATE, Running
-from fmctl.errors import FmctlError, OperationFailed, OperationTimeout
-from fmctl.files import read_text
-from fmctl.folders import state_folder
+from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout
+from fmctl.base.files import read_text
+from fmctl.base.folders import state_folder
 
 START_S, _STOP_S, _POLL_S = 60.0, 10.0, 0.05
 

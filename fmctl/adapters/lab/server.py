@@ -19,8 +19,8 @@ from typing import Any
 from fmctl.adapters.lab import control, requests, settings
 from fmctl.adapters.lab.images import images
 from fmctl.adapters.lab.world import ACCOUNT, REGION, World
+from fmctl.base.files import write_atomic
 from fmctl.domain.cluster import PCLUSTER_VERSION
-from fmctl.files import write_atomic
 
 _TICK_S = 0.2
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]

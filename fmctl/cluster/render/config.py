@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fmctl.base.errors import UsageError
 from fmctl.cluster.render import capacity, head, storage
 from fmctl.cluster.render.parts import (
     Cluster,
@@ -26,7 +27,6 @@ from fmctl.cluster.render.parts import (
 from fmctl.domain.checked import check_site, checked, whole
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
-from fmctl.errors import UsageError
 
 QUEUE = "gpu"
 _NOT_ON_GB200 = ("rhel8", "rocky8", "rhel9")

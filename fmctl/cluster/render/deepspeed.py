@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.cluster.render.layouts import Run
 from fmctl.cluster.render.words import (
     Words,
@@ -24,7 +25,6 @@ from fmctl.cluster.render.words import (
 )
 from fmctl.domain.layout import ContextComm, Layout, Precision, Recompute, Sharding
 from fmctl.domain.model import ModelArch
-from fmctl.errors import UnreadableFile, shorten
 
 FILE = "deepspeed.json"
 NAME = "Megatron-DeepSpeed"

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from math import ceil, isfinite
 from typing import Any
 
+from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.domain.checked import checked
 from fmctl.domain.layout import CODES, FIELDS, Layout
-from fmctl.errors import UnreadableFile, shorten
 
 UNSTATED_STEPS = 100
 _CHECKPOINT_EVERY_S = 1800.0

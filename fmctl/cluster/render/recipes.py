@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fmctl.base.errors import CannotRun, UnknownName, UsageError
 from fmctl.cluster.render import deepspeed, megatron, megatron_bridge, nanotron, torchtitan
 from fmctl.cluster.render.layouts import Run, run_of
 from fmctl.cluster.render.words import Words, settled
 from fmctl.domain.layout import Layout
 from fmctl.domain.model import ModelArch
-from fmctl.errors import CannotRun, UnknownName, UsageError
 from fmctl.perf.frameworks import FRAMEWORKS
 
 

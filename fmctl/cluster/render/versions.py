@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from shlex import quote
 
+from fmctl.base.errors import UsageError
 from fmctl.domain.software import Condition, found, open_rows, parsed
-from fmctl.errors import UsageError
 
 _FUNCTIONS = """\
 # Versions in JOB_SOFTWARE ("efa=1.47.0 nccl=2.28.3") that are known not to work here.

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Layout, Schedule, Sharding
-from fmctl.errors import UnreadableFile, shorten
 
 
 @dataclass(frozen=True, slots=True)

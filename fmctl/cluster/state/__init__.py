@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from fmctl.base.errors import StalePlan
 from fmctl.domain.state import Stored
-from fmctl.errors import StalePlan
 
 
 class StateStore(Protocol):

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fmctl.base.errors import UnreadableFile, UnwritableFile
+from fmctl.base.folders import data_folder
 from fmctl.domain.state import Stored
-from fmctl.errors import UnreadableFile, UnwritableFile
-from fmctl.folders import data_folder
 
 _GUARD = ".guard"
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from fmctl.adapters.ports import Clock
+from fmctl.base.errors import OperationFailed
 from fmctl.cluster.state import StateStore
 from fmctl.domain.state import Stored
-from fmctl.errors import OperationFailed
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from fmctl.base.errors import UnknownName
 from fmctl.cluster.state import StateStore, save
 from fmctl.cluster.store import NAME, check_name, digest, parse
-from fmctl.errors import UnknownName
 
 _FOLDER, _SUFFIX = "plans", ".json"
 

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
-from fmctl.errors import UsageError
+from fmctl.base.errors import UsageError
 from fmctl.tui.background import Calls, Found, Heard
 from fmctl.tui.core import Trouble
 from fmctl.tui.dialog import Dialog

@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static, Tab, Tabs
 
-from fmctl.errors import UsageError
+from fmctl.base.errors import UsageError
 from fmctl.report.explains import explain_answer
 from fmctl.report.view import Answer, Section
 from fmctl.tui.core import Question

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import ContentSwitcher, DataTable, Tab, Tabs
 
-from fmctl.errors import UsageError
+from fmctl.base.errors import UsageError
 from fmctl.report.view import Answer, Section
 from fmctl.tui.background import Calls, Found, Heard
 from fmctl.tui.clusters.logs import LogPanel

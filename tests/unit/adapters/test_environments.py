@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fmctl.adapters import pcluster_environments as places
-from fmctl.errors import OperationFailed, UsageError
+from fmctl.base.errors import OperationFailed, UsageError
 
 FAKE_PYTHON = """#!/bin/sh
 case "$*" in

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fmctl.adapters.heads import LocalHead, SshHead, SsmHead
-from fmctl.errors import OperationFailed, OperationTimeout
+from fmctl.base.errors import OperationFailed, OperationTimeout
 
 _CUT = 24_000  # characters of StandardOutputContent
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fmctl.adapters.itself import answered
-from fmctl.errors import OperationFailed
+from fmctl.base.errors import OperationFailed
 
 
 def test_the_document_is_the_command_s_own_and_words_are_told_as_they_come() -> None:

@@ -16,8 +16,8 @@ from fmctl.adapters.lab.faults import BadRule, Faults
 from fmctl.adapters.lab.settings import STATE, Running, site_text
 from fmctl.adapters.lab.timeline import Part, Row
 from fmctl.adapters.lab.world import World
+from fmctl.base.errors import OperationFailed
 from fmctl.domain.cluster import Site
-from fmctl.errors import OperationFailed
 
 PART = Part(
     "c1",

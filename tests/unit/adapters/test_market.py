@@ -12,10 +12,10 @@ import pytest
 pytest.importorskip("botocore")
 
 from fmctl.__main__ import main
+from fmctl.base.errors import PermissionDenied, UsageError
 from fmctl.catalog import find_price, price_files
 from fmctl.cli.market import RealMarket
 from fmctl.cli.services import Services
-from fmctl.errors import PermissionDenied, UsageError
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 

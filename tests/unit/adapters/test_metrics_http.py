@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 import pytest
 
 from fmctl.adapters.metrics_http import MetricsServer
-from fmctl.errors import OperationFailed
+from fmctl.base.errors import OperationFailed
 from tests.loopback import loopback_open
 
 

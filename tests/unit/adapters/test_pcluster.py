@@ -11,7 +11,7 @@ import pytest
 from fmctl.adapters import node
 from fmctl.adapters.pcluster import SECONDS, CommandPcluster, WorkerPcluster
 from fmctl.adapters.ports import Finding, Pcluster, Resource
-from fmctl.errors import OperationFailed, OperationTimeout, PermissionDenied
+from fmctl.base.errors import OperationFailed, OperationTimeout, PermissionDenied
 
 FAKE = Path(__file__).with_name("fake_worker.py")
 REGION = "us-east-1"

@@ -15,11 +15,11 @@ from botocore.stub import Stubber
 
 from fmctl.adapters import price_list, pricing
 from fmctl.adapters.aws_session import Session
+from fmctl.base.errors import UnreadableFile
 from fmctl.buying.offers import offers
 from fmctl.catalog import find_price, find_storage_price, price_files, prices
 from fmctl.domain.cluster import Site
 from fmctl.domain.hardware import Price
-from fmctl.errors import UnreadableFile
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 DAY = NOW.date()

@@ -8,7 +8,7 @@ import pytest
 
 from fmctl.adapters.lab.head import Simulated, SimulatedHead
 from fmctl.adapters.slurm import Slurm
-from fmctl.errors import OperationFailed
+from fmctl.base.errors import OperationFailed
 from fmctl.progress.formats import Parser
 from fmctl.progress.items import Job, Record
 

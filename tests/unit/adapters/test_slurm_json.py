@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmctl.adapters.slurm_json import read_jobs, read_nodes
+from fmctl.base.errors import OperationFailed
 from fmctl.cluster.jobs import REASONS, told, trouble
 from fmctl.domain.job import Job, SlurmNode
-from fmctl.errors import OperationFailed
 
 DATA = Path(__file__).parents[2] / "data" / "slurm"
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fmctl.base.errors import UsageError
 from fmctl.buying.blocks import Chain, Need, Refusal, chain, next_start, sizes
 from fmctl.buying.durations import DAYS, HORIZON, chains, durations
-from fmctl.errors import UsageError
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

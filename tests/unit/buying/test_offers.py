@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from fmctl.base.errors import UnknownName
 from fmctl.buying.offers import BILLED, OPTIONS, NotSold, Offer, offers, regions, ways, zones
 from fmctl.catalog import instance_names, regions_of, zones_of
-from fmctl.errors import UnknownName
 
 TODAY = date(2026, 11, 22)
 with (Path(__file__).parents[2] / "data" / "purchase.csv").open(encoding="utf-8", newline="") as file:

@@ -17,12 +17,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from cluster_fakes import NAME, FakeCloud, FakePcluster, Gate, World, ports, rendering, said, spec
 
+from fmctl.base.errors import FmctlError
 from fmctl.cluster.controller import launch
 from fmctl.cluster.state.files import FileStore
 from fmctl.cluster.state.locks import alive, this_process
 from fmctl.cluster.teardown import teardown
 from fmctl.domain.state import Stored
-from fmctl.errors import FmctlError
 
 
 class Kept(World):

@@ -15,10 +15,10 @@ from typing import Any
 
 from cluster_fakes import NAME, FakeClock, Gate, Killed, World, ports, rendering, said, spec
 
+from fmctl.base.errors import FmctlError
 from fmctl.cluster.controller import extend, launch
 from fmctl.cluster.journal import progress, read_records
 from fmctl.cluster.teardown import teardown
-from fmctl.errors import FmctlError
 
 DOCUMENT = Path(__file__).parent.parent.parent.parent / "docs" / "chaos.md"
 KILLS = ("before", "after", "torn")
@@ -396,7 +396,7 @@ THIRD = "A kill at any of them, then `launch`. `teardown` instead ends in `gone`
 
 if __name__ == "__main__":
     if "--write" in sys.argv:
-        from fmctl.files import write_atomic
+        from fmctl.base.files import write_atomic
 
         write_atomic(DOCUMENT, document())
     else:

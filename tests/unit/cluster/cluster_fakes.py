@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from fmctl.adapters.ports import Finding, Identity, Leftover, Node, Reservation, Resource, Stack, StackEvent
+from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, ServiceUnavailable, UnwritableFile
 from fmctl.cluster.state.locks import Holder
 from fmctl.cluster.steps import Ports
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site
 from fmctl.domain.state import Stored
-from fmctl.errors import FmctlError, OperationFailed, PermissionDenied, ServiceUnavailable, UnwritableFile
 
 T = TypeVar("T")
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

@@ -16,8 +16,7 @@ from fmctl.adapters.aws import AwsCloud
 from fmctl.adapters.aws_end import end_name, rights
 from fmctl.adapters.aws_errors import asked, of_code
 from fmctl.adapters.aws_session import Session
-from fmctl.catalog.pricing import find_price
-from fmctl.errors import (
+from fmctl.base.errors import (
     CapacityUnavailable,
     FmctlError,
     OperationFailed,
@@ -26,6 +25,7 @@ from fmctl.errors import (
     ServiceUnavailable,
     UsageError,
 )
+from fmctl.catalog.pricing import find_price
 
 moto = pytest.importorskip("moto")
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

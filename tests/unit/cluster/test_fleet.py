@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, UnknownName
 from fmctl.cluster.controller import launch
 from fmctl.cluster.fleet import stop_fleet
-from fmctl.errors import FmctlError, OperationFailed, PermissionDenied, UnknownName
 from tests.unit.cluster.cluster_fakes import NAME, Gate, World, ports, rendering, spec
 
 

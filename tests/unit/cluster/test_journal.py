@@ -11,11 +11,11 @@ from cluster_fakes import NAME, FakeClock, World, holder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fmctl.base.errors import ExitCode, StalePlan, UnreadableFile, UnwritableFile
 from fmctl.cluster.journal import Journal, masked, progress, read_records
 from fmctl.cluster.state.files import FileStore
 from fmctl.cluster.state.plans import load_plan, plan_names, save_plan
 from fmctl.documents import cluster as documents
-from fmctl.errors import ExitCode, StalePlan, UnreadableFile, UnwritableFile
 
 
 def opened(folder: Path) -> Journal:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fmctl.base.errors import UnknownName, UnreadableFile, UsageError
 from fmctl.cluster.runs import (
     Run,
     begin,
@@ -22,7 +23,6 @@ from fmctl.cluster.runs import (
     write_run,
 )
 from fmctl.cluster.state.files import FileStore
-from fmctl.errors import UnknownName, UnreadableFile, UsageError
 
 ROW: dict[str, Any] = {
     "cost": {"usd_per_h": 100.0, "price_date": "2026-11-22"},

@@ -8,13 +8,13 @@ from cluster_fakes import NAME, Gate, World, holder, ports, rendering, spec
 
 from fmctl.adapters.aws_session import Session
 from fmctl.adapters.s3store import S3Store
+from fmctl.base.errors import FmctlError, OperationFailed, UsageError
 from fmctl.cluster.controller import launch, status
 from fmctl.cluster.journal import read_records
 from fmctl.cluster.state import StateStore, save
 from fmctl.cluster.state.files import FileStore
 from fmctl.cluster.state.locks import release, take
 from fmctl.cluster.teardown import teardown
-from fmctl.errors import FmctlError, OperationFailed, UsageError
 
 moto = pytest.importorskip("moto")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fmctl.base.errors import UnreadableFile
 from fmctl.domain.job import Job
-from fmctl.errors import UnreadableFile
 from fmctl.progress.feeds import ASK_S, FileFeed, JobFeed
 from fmctl.progress.formats import Parser
 from tests.unit.progress.logs import megatron, records

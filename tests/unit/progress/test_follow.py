@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmctl.errors import UnreadableFile
+from fmctl.base.errors import UnreadableFile
 from fmctl.progress import follow as module
 from fmctl.progress.follow import Cursor, Follower
 from fmctl.progress.formats import LONGEST_LINE

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from fmctl.base.errors import UsageError
 from fmctl.catalog import load_instance, load_model
 from fmctl.domain.layout import CODES
-from fmctl.errors import UsageError
 from fmctl.progress.from_run import COLUMNS, FEWEST_RECORDS, as_csv, measured_row
 from fmctl.progress.items import Record
 from fmctl.progress.state import Progress

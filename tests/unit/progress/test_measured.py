@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fmctl.base.errors import FmctlError, PermissionDenied, ServiceUnavailable, UsageError
 from fmctl.catalog import load_instance
-from fmctl.errors import FmctlError, PermissionDenied, ServiceUnavailable, UsageError
 from fmctl.observe.measured import Measured, Window, measure, queries
 from fmctl.perf.energy import AIR, nameplate_w, node_w_by_gpus
 from fmctl.progress import diagnose as rules

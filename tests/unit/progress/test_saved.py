@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmctl.errors import UnreadableFile
+from fmctl.base.errors import UnreadableFile
 from fmctl.progress.feeds import FileFeed, JobFeed
 from fmctl.progress.formats import Parser
 from fmctl.progress.saved import keep, resume

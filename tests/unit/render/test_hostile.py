@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from fmctl.cluster.render import CLUSTER, Asked
-from fmctl.cluster.render import spec as make_spec
+from fmctl.base.errors import FmctlError, UsageError
+from fmctl.cluster.render import CLUSTER
+from fmctl.cluster.render.spec import Asked
+from fmctl.cluster.render.spec import spec as make_spec
 from fmctl.documents.site import read_site, site_of
 from fmctl.domain.cluster import Capacity, ClusterSpec
-from fmctl.errors import FmctlError, UsageError
 from tests.unit.render.helpers import SITE, full_site, rendered, row, spec
 
 HOSTILE = (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.cluster.render import environment, job, times
 from fmctl.cluster.render.layouts import Run, layout_of, run_of, save_steps
 from fmctl.cluster.render.network import bus_bytes_per_s
@@ -23,7 +24,6 @@ from fmctl.domain.layout import (
     Schedule,
     Sharding,
 )
-from fmctl.errors import UnreadableFile, UsageError
 from tests.unit.render.helpers import SITE, WHOLE_RUN, capacity, instance, matrix, model, rendered, row, spec
 from tests.unit.render.test_hostile import HOSTILE
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.cluster.render import megatron
 from fmctl.cluster.render.layouts import Run
 from fmctl.cluster.render.recipes import OFFERED, RECIPES, Recipe, recipe_for, same, told
 from fmctl.cluster.render.words import Words, settled
 from fmctl.domain.layout import ContextComm, CudaGraph, Layout, Precision, Recompute, Sharding
-from fmctl.errors import UnreadableFile, UsageError
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.perf.stages import chunk_sizes, head_layers
 from fmctl.search.constraints import option_reasons

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.catalog import load_instance, load_model
 from fmctl.domain.hardware import Price
 from fmctl.domain.result import PlanRequest
-from fmctl.errors import UnreadableFile, UsageError
 from fmctl.perf.calibration import PRIOR
 from fmctl.perf.frameworks import FRAMEWORKS
 from fmctl.search.rank import search

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fmctl.errors import UnreadableFile
+from fmctl.base.errors import UnreadableFile
 from fmctl.validation.cases import Case, Skipped, case
 from fmctl.validation.predict import predict, prepare
 from fmctl.validation.records import records

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from fmctl.errors import UnknownName, UsageError, shorten
-from fmctl.units import parse_list, parse_number
+from fmctl.base.errors import UnknownName, UsageError, shorten
+from fmctl.base.units import parse_list, parse_number
 
 Kind = Literal["text", "texts", "number", "switch"]
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fmctl import config, settings_files
-from fmctl.config import SETTINGS, resolve
-from fmctl.errors import UnknownName, UnreadableFile, UnwritableFile, UsageError
+from fmctl.base import config, settings_files
+from fmctl.base.config import SETTINGS, resolve
+from fmctl.base.errors import UnknownName, UnreadableFile, UnwritableFile, UsageError
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fmctl.errors import FmctlError, UnreadableFile, UsageError
-from fmctl.files import read_text, write_atomic
+from fmctl.base.errors import FmctlError, UnreadableFile, UsageError
+from fmctl.base.files import read_text, write_atomic
 
 PROJECT_FILE = "fmctl.toml"
 _PYPROJECT = "pyproject.toml"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fmctl import settings_files
-from fmctl.errors import UnknownName, UsageError
-from fmctl.settings import SETTINGS, Setting, check, find
+from fmctl.base import settings_files
+from fmctl.base.errors import UnknownName, UsageError
+from fmctl.base.settings import SETTINGS, Setting, check, find
 
 __all__ = ["SETTINGS", "Scope", "Setting", "Settings", "Value", "find", "resolve", "set_value", "unset"]
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fmctl.errors import UsageError
+from fmctl.base.errors import UsageError
 
 
 def data_folder(name: str = "") -> Path:

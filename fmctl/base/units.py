@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
-from fmctl.errors import UsageError, shorten
-from fmctl.formats import (
+from fmctl.base.errors import UsageError, shorten
+from fmctl.base.formats import (
     UNKNOWN,
     format_bytes,
     format_count,

@@ -7,7 +7,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from fmctl.errors import UnreadableFile, UnwritableFile
+from fmctl.base.errors import UnreadableFile, UnwritableFile
 
 
 def write_atomic(path: Path | str, text: str, *, parents: bool = False) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fmctl.errors import ExitCode, UnreadableFile, UnwritableFile
-from fmctl.files import read_text, write_atomic
+from fmctl.base.errors import ExitCode, UnreadableFile, UnwritableFile
+from fmctl.base.files import read_text, write_atomic
 
 
 def test_writes_and_replaces_leaving_nothing_beside_it(tmp_path: Path) -> None:

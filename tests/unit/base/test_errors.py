@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmctl import errors
-from fmctl.errors import ExitCode, FmctlError, UnknownName, did_you_mean, shorten
+from fmctl.base import errors
+from fmctl.base.errors import ExitCode, FmctlError, UnknownName, did_you_mean, shorten
 
 MODELS = ["llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b", "deepseek-v3", "Qwen3-235B-A22B"]
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmctl import units
-from fmctl.errors import UsageError
-from fmctl.units import NodeCounts
+from fmctl.base import units
+from fmctl.base.errors import UsageError
+from fmctl.base.units import NodeCounts
 
 PARSERS: list[Callable[..., Any]] = [
     units.parse_count,

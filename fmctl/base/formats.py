@@ -1,6 +1,6 @@
 """Print quantities for people: three significant digits, the unit that keeps the number short.
 
-Everything here takes None or NaN for "not known" and says so. Callers import these names from `fmctl.units`.
+Everything here takes None or NaN for "not known" and says so. Callers import these names from `fmctl.base.units`.
 """
 
 from __future__ import annotations
