@@ -329,14 +329,14 @@ class RealPlanner:
 
     def framework(self, name: str) -> Framework:
         """See `Planner`."""
-        from fmctl.perf.frameworks import FRAMEWORKS
+        from fmctl.frameworks.profiles import FRAMEWORKS
 
         return FRAMEWORKS[name]
 
     def provenance(self, framework: str) -> Mapping[str, Any]:
         """See `Planner`."""
-        from fmctl.perf.calibration import PRIOR
-        from fmctl.perf.frameworks import FRAMEWORKS
+        from fmctl.frameworks.profiles import FRAMEWORKS
+        from fmctl.perf.ops.calibration import PRIOR
 
         return {
             "calibration": {"name": PRIOR.name, "date": PRIOR.date, "source": PRIOR.source},

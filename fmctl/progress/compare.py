@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import exp, sqrt
 from typing import Any
 
-from fmctl.perf.energy import power_ends
+from fmctl.perf.run.energy import power_ends
 from fmctl.progress.items import Job
 from fmctl.progress.state import Progress
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fmctl.domain.hardware import Instance
 from fmctl.observe.measured import Measured
-from fmctl.perf.energy import node_w_by_gpus
+from fmctl.perf.run.energy import node_w_by_gpus
 from fmctl.progress.compare import Compared, compare
 from fmctl.progress.evidence import Evidence, evidence_of
 from fmctl.progress.state import Progress

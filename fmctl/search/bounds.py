@@ -16,7 +16,7 @@ import numpy as np
 
 from fmctl.domain.layout import IntArray, Layouts, Recompute, Schedule
 from fmctl.domain.result import FloatArray
-from fmctl.perf.floor import micro_batch_s, step_floor_s
+from fmctl.perf.train.floor import micro_batch_s, step_floor_s
 from fmctl.search.constraints import BoolArray
 from fmctl.search.results import Cluster
 from fmctl.search.space import MESH_FIELDS, Lot

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import Schedule, Sharding
 from fmctl.domain.model import ModelArch
-from fmctl.perf.stages import chunk_layers
+from fmctl.perf.train.stages import chunk_layers
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]

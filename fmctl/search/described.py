@@ -12,7 +12,8 @@ from fmctl.buying.blocks import Need, chain
 from fmctl.domain.block_end import taken_down
 from fmctl.domain.result import Estimate
 from fmctl.domain.run import Checkpoints, Energy, Failures, Spread, Way, WholeRun
-from fmctl.perf import carbon, goodput, recovery, reliability, sizing, spares
+from fmctl.perf.run import carbon, goodput, recovery, reliability, spares
+from fmctl.perf.store import sizing
 from fmctl.search.runs import Runs
 from fmctl.search.trained import HOUR_S
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fmctl.domain.layout import Layout, Layouts, Recompute
 from fmctl.domain.result import FloatArray, PlanRequest
-from fmctl.perf.evaluate import evaluate
+from fmctl.perf.train.evaluate import evaluate
 from fmctl.search import space
 from fmctl.search.bounds import Bounds
 from fmctl.search.constraints import Mesh, untold_layers

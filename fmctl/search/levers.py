@@ -9,10 +9,10 @@ from math import isnan
 from fmctl.domain.layout import Layouts
 from fmctl.domain.result import Estimate, PlanRequest
 from fmctl.domain.run import MOST_SPARES, Lever
-from fmctl.perf.calibration import PRIOR
-from fmctl.perf.evaluate import evaluate
-from fmctl.perf.frameworks import FRAMEWORKS
-from fmctl.perf.reliability import NODE_PER_H
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.ops.calibration import PRIOR
+from fmctl.perf.run.reliability import NODE_PER_H
+from fmctl.perf.train.evaluate import evaluate
 from fmctl.search.runs import Runs, compose
 from fmctl.search.trained import HOUR_S, train
 from fmctl.search.whole import columns_of, grid_of, setting_of

@@ -12,8 +12,8 @@ import numpy as np
 from fmctl.base.errors import UnknownName
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.workload import Workload
-from fmctl.perf.calibration import PRIOR
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.ops.calibration import PRIOR
 from fmctl.search import space
 from fmctl.search.apart import OBJECTIVES, sort_key, told_apart
 from fmctl.search.constraints import SENTENCES

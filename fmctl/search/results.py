@@ -11,9 +11,9 @@ from fmctl.domain.layout import FIELDS, Layout, Layouts
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import Estimate, NearMiss
 from fmctl.domain.workload import Workload
-from fmctl.perf import cost
-from fmctl.perf.calibration import PRIOR, Calibration
-from fmctl.perf.evaluate import evaluate
+from fmctl.perf.ops.calibration import PRIOR, Calibration
+from fmctl.perf.run import cost
+from fmctl.perf.train.evaluate import evaluate
 
 # A plan whose margin is under this share of device memory is called tight: allocators fragment, NCCL grows.
 TIGHT_SHARE = 0.05

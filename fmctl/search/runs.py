@@ -18,8 +18,9 @@ from fmctl.buying.offers import BLOCK, Offer
 from fmctl.domain.block_end import taken_down
 from fmctl.domain.grid import Grid
 from fmctl.domain.result import FloatArray
-from fmctl.perf import carbon, saving
-from fmctl.perf.sizing import OPTIONS
+from fmctl.perf.run import carbon
+from fmctl.perf.store import saving
+from fmctl.perf.store.sizing import OPTIONS
 from fmctl.search.trained import HOUR_S, PERCENTILES, Trained, stored_bytes
 
 

@@ -33,8 +33,8 @@ from fmctl.domain.layout import (
     Sharding,
 )
 from fmctl.domain.model import ModelArch
-from fmctl.perf.counts import parameters
-from fmctl.perf.kernels import PEAK_KEY
+from fmctl.perf.layer.counts import parameters
+from fmctl.perf.ops.kernels import PEAK_KEY
 from fmctl.search.constraints import BoolArray, Mesh, Setting, mesh_reason, option_reasons
 
 CHUNK_ROWS = 60_000

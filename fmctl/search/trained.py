@@ -16,13 +16,14 @@ from fmctl.domain.model import ModelArch
 from fmctl.domain.result import FloatArray
 from fmctl.domain.run import RunRequest
 from fmctl.domain.storage import S3Bucket
-from fmctl.perf import carbon, energy, finish, goodput, reading, recovery, reliability, saving, storage
-from fmctl.perf.checkpoint import StateFormat, contents
-from fmctl.perf.counts import parameters
-from fmctl.perf.goodput import Process
-from fmctl.perf.reliability import Rate
-from fmctl.perf.saving import Saving, SavingJob
-from fmctl.perf.sizing import Prices
+from fmctl.perf.layer.counts import parameters
+from fmctl.perf.run import carbon, energy, finish, goodput, recovery, reliability
+from fmctl.perf.run.goodput import Process
+from fmctl.perf.run.reliability import Rate
+from fmctl.perf.store import reading, saving, storage
+from fmctl.perf.store.checkpoint import StateFormat, contents
+from fmctl.perf.store.saving import Saving, SavingJob
+from fmctl.perf.store.sizing import Prices
 
 PERCENTILES = (10.0, 50.0, 90.0)
 HOUR_S = 3600.0

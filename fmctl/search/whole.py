@@ -19,8 +19,9 @@ from fmctl.domain.hardware import Price
 from fmctl.domain.layout import Sharding
 from fmctl.domain.result import Estimate, FloatArray, PlanRequest
 from fmctl.domain.run import RunRequest, Way, WholeRun
-from fmctl.perf import cost, energy, sizing
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.run import cost, energy
+from fmctl.perf.store import sizing
 from fmctl.search.described import described, number
 from fmctl.search.runs import Runs, compose
 from fmctl.search.trained import Rows, Setting, train

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from fmctl.catalog import find_preset, load_model, model_names
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
-from fmctl.perf.counts import parameters
+from fmctl.perf.layer.counts import parameters
 from fmctl.validation.rows import Row, Skip
 
 # Families whose feed-forward has two matrices, where the parameter count does not decide.

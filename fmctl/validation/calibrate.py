@@ -17,8 +17,8 @@ import numpy as np
 
 from fmctl.base.errors import UsageError
 from fmctl.base.files import read_text
-from fmctl.perf.calibration import PRIOR
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.ops.calibration import PRIOR
 from fmctl.validation.cases import Case
 from fmctl.validation.constants import CONSTANTS
 from fmctl.validation.fit import ITERATIONS, Fitted, Progress, fit, shipped

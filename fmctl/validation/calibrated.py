@@ -9,8 +9,8 @@ from typing import Any
 
 from fmctl.base.errors import UnreadableFile
 from fmctl.domain.framework import Framework
-from fmctl.perf.calibration import PRIOR, Calibration
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.ops.calibration import PRIOR, Calibration
 from fmctl.validation.constants import CONSTANTS, apply
 
 

@@ -18,7 +18,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from fmctl.catalog import load_instance
-from fmctl.perf.collectives import (
+from fmctl.perf.ops.collectives import (
     EfaFit,
     FabricRates,
     all_reduce_s,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fmctl.domain.framework import Framework
-from fmctl.perf.calibration import Calibration
+from fmctl.perf.ops.calibration import Calibration
 
 MEGATRON = ("megatron",)
 FUSED = (*MEGATRON, "megatron-unfused")

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmctl.domain.framework import Framework
-from fmctl.perf.calibration import PRIOR, Calibration
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.ops.calibration import PRIOR, Calibration
 from fmctl.validation.constants import CONSTANTS, apply
 from fmctl.validation.predict import step_s
 from fmctl.validation.sampling import ROWS_PER_FAMILY, Sample, Vector, sample, source_of

@@ -23,8 +23,8 @@ import numpy as np
 from fmctl.catalog import load_instance
 from fmctl.domain.hardware import Accelerator
 from fmctl.domain.layout import Precision
-from fmctl.perf.calibration import PRIOR, Calibration
-from fmctl.perf.kernels import (
+from fmctl.perf.ops.calibration import PRIOR, Calibration
+from fmctl.perf.ops.kernels import (
     ATTENTION_FITS,
     GEMM_FITS,
     PEAK_KEY,

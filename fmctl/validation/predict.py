@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import Layouts, Recompute
-from fmctl.perf.calibration import PRIOR, Calibration
-from fmctl.perf.evaluate import evaluate, step_times
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.ops.calibration import PRIOR, Calibration
+from fmctl.perf.train.evaluate import evaluate, step_times
 from fmctl.validation.cases import Case, Skipped, case
 from fmctl.validation.frameworks import Changes
 from fmctl.validation.rows import Row

@@ -21,7 +21,7 @@ from _scatter import Dot, scatter
 from _tables import tables
 
 from fmctl.base.files import write_atomic
-from fmctl.perf.calibration import PRIOR
+from fmctl.perf.ops.calibration import PRIOR
 from fmctl.validation.acceptance import figures, left_out_records
 from fmctl.validation.calibrate import calibrate, outcome
 from fmctl.validation.predict import predict, prepare

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _acceptance import off, text
 from _tables import tables
 
-from fmctl.perf.calibration import PRIOR
+from fmctl.perf.ops.calibration import PRIOR
 from fmctl.validation.acceptance import figures, left_out_records
 from fmctl.validation.fit import fit
 from fmctl.validation.predict import predict, prepare

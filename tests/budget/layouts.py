@@ -19,8 +19,8 @@ from fmctl.catalog import find_price, load_instance, load_model
 from fmctl.domain.layout import Layout, Layouts
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.domain.workload import Workload
-from fmctl.perf.evaluate import evaluate
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.train.evaluate import evaluate
 from fmctl.search.rank import search
 
 GOAL_PER_S, GOAL_ROW_S, GOAL_MIB = 2e6, 1.5e-3, 300

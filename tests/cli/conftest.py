@@ -32,7 +32,7 @@ from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
 from fmctl.search.apart import told_apart
 from fmctl.validation.calibrate import calibrate, outcome
 from fmctl.validation.rows import read_rows

@@ -13,7 +13,7 @@ import pytest
 from fmctl.__main__ import main
 from fmctl.cluster import calibrations
 from fmctl.documents import DOCUMENTS, json_schema
-from fmctl.perf.calibration import PRIOR
+from fmctl.perf.ops.calibration import PRIOR
 from fmctl.validation.constants import CONSTANTS
 
 RUNS = "model,gpu,n_gpus,tp,dp,tokens_per_s_per_gpu\nllama-3.1-8b,H100,8,1,8,9000\n"

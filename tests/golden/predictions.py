@@ -23,8 +23,8 @@ from fmctl.base.files import write_atomic
 from fmctl.catalog import load_instance, load_model
 from fmctl.domain.layout import CODES, Layout, Layouts
 from fmctl.domain.workload import Workload
-from fmctl.perf.evaluate import evaluate
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.train.evaluate import evaluate
 
 ROOT = Path(__file__).parent.parent.parent
 PLANS = ROOT / "tests" / "golden" / "plans.csv"

@@ -10,7 +10,7 @@ import pytest
 from fmctl.base.errors import FmctlError, UsageError
 from fmctl.catalog import load_model
 from fmctl.catalog.huggingface import from_config, read_config
-from fmctl.perf.counts import parameters
+from fmctl.perf.layer.counts import parameters
 
 _spec = importlib.util.spec_from_file_location("hf_configs", Path(__file__).with_name("hf_configs.py"))
 configs = importlib.util.module_from_spec(_spec)

@@ -17,10 +17,12 @@ from fmctl.catalog import instance_names, load_instance, load_model
 from fmctl.domain.layout import Dispatcher, Layout, Layouts, Recompute, Schedule
 from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
-from fmctl.perf import collectives, composition, cost, energy, kernels, schedule
-from fmctl.perf.calibration import PRIOR
-from fmctl.perf.evaluate import evaluate
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.ops import collectives, kernels
+from fmctl.perf.ops.calibration import PRIOR
+from fmctl.perf.run import cost, energy
+from fmctl.perf.train import composition, schedule
+from fmctl.perf.train.evaluate import evaluate
 
 UNITS = pint.UnitRegistry()
 UNITS.define("octet = [data]")  # pint's own byte has no dimension

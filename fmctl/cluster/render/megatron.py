@@ -12,7 +12,7 @@ from fmctl.cluster.render.layouts import Run
 from fmctl.cluster.render.words import Words, flags, one_of, ranks_left, unreadable, whole
 from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
-from fmctl.perf.stages import chunk_sizes, head_layers
+from fmctl.perf.train.stages import chunk_sizes, head_layers
 
 # Transformer Engine, which is handed the word, takes all_gather alone; Megatron's own help says allgather.
 CP_COMM = {ContextComm.RING: "p2p", ContextComm.ALL_GATHER: "all_gather", ContextComm.ALL_TO_ALL: "a2a"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fmctl.domain.hardware import Instance
-from fmctl.perf.collectives import all_reduce_s, fabric_rates
+from fmctl.perf.ops.collectives import all_reduce_s, fabric_rates
 
 TESTED_BYTES = 2.0**30
 

@@ -17,7 +17,7 @@ from fmctl.cluster.render.layouts import Run, run_of
 from fmctl.cluster.render.words import Words, settled
 from fmctl.domain.layout import Layout
 from fmctl.domain.model import ModelArch
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
 
 
 @dataclass(frozen=True, slots=True)

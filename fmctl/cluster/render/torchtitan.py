@@ -13,7 +13,7 @@ from fmctl.cluster.render.layouts import Run
 from fmctl.cluster.render.words import Words, flags, no_graphs, one_of, ranks_left, unreadable, whole
 from fmctl.domain.layout import ContextComm, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
-from fmctl.perf.stages import chunk_layers
+from fmctl.perf.train.stages import chunk_layers
 
 _SCHEDULES = {Schedule.ONE_F_ONE_B: "1F1B", Schedule.INTERLEAVED: "Interleaved1F1B"}
 _CONVERTERS = {Precision.FP8: "quantize.linear.float8", Precision.MXFP8: "quantize.linear.mx"}

@@ -11,10 +11,10 @@ from fmctl.domain.layout import Layout, Layouts
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import Terms
 from fmctl.domain.workload import Workload
-from fmctl.perf.composition import combos
-from fmctl.perf.evaluate import evaluate
-from fmctl.perf.frameworks import FRAMEWORKS
-from fmctl.perf.shapes import Combos
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.layer.shapes import Combos
+from fmctl.perf.train.composition import combos
+from fmctl.perf.train.evaluate import evaluate
 
 
 @cache

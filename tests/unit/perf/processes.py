@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fmctl.domain.result import FloatArray
-from fmctl.perf.goodput import (
-    Process,
-)
+from fmctl.perf.run.goodput import Process
 
 A = np.asarray
 

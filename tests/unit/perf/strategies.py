@@ -20,7 +20,7 @@ from fmctl.domain.layout import (
     Sharding,
 )
 from fmctl.domain.result import Terms
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
 from fmctl.search.constraints import Mesh, mesh_reason
 from fmctl.search.space import setting_of
 from tests.unit.perf.helpers import instance, model, run

@@ -7,8 +7,8 @@ import pytest
 
 from fmctl.domain.layout import Layout, Recompute
 from fmctl.domain.model import ModelArch
-from fmctl.perf.activations import Kept, layer_activation_bytes, layer_input_bytes, layer_kept
-from fmctl.perf.counts import layer_params as params
+from fmctl.perf.layer.activations import Kept, layer_activation_bytes, layer_input_bytes, layer_kept
+from fmctl.perf.layer.counts import layer_params as params
 from tests.unit.perf.helpers import columns, model, run
 
 # Table 3 of the paper: name, heads a, hidden h, layers, tensor-parallel t, micro batch b; s = 2048, vocabulary 51,200.

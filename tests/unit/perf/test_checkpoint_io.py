@@ -17,9 +17,9 @@ import pytest
 
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 from fmctl.domain.storage import LustreConfig
-from fmctl.perf import lustre, storage
-from fmctl.perf.checkpoint import ADAM_FP32, checkpoint_bytes, contents, export_bytes, shard_bytes
-from fmctl.perf.counts import parameters
+from fmctl.perf.layer.counts import parameters
+from fmctl.perf.store import lustre, storage
+from fmctl.perf.store.checkpoint import ADAM_FP32, checkpoint_bytes, contents, export_bytes, shard_bytes
 from tests.unit.perf.helpers import instance, model
 
 DATA = Path(__file__).parents[2] / "data" / "checkpoint_io.csv"

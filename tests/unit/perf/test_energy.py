@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from fmctl.catalog import find_grid, grids, load_instance
 from fmctl.domain.layout import Layout
-from fmctl.perf import energy
-from fmctl.perf.carbon import FLEET_PUE, Range, footprint, kwh, spread, tonnes
-from fmctl.perf.energy import AIR, IMMERSION, SUPPLY_EFFICIENCY, Levels, busy_w, idle_w, nameplate_w, step_power_w
+from fmctl.perf.run import energy
+from fmctl.perf.run.carbon import FLEET_PUE, Range, footprint, kwh, spread, tonnes
+from fmctl.perf.run.energy import AIR, IMMERSION, SUPPLY_EFFICIENCY, Levels, busy_w, idle_w, nameplate_w, step_power_w
 from fmctl.validation.predict import Prediction, predict, prepare
 from fmctl.validation.rows import SHIPPED, Row, read_rows
 from tests.unit.perf.helpers import instance, run

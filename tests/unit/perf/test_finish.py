@@ -7,11 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmctl.perf import simulation, spares
-from fmctl.perf.finish import finish_s, given_rate_s, mean_s, step_sigma, unbroken_s, variance_s2
-from fmctl.perf.goodput import (
-    Process,
-)
+from fmctl.perf.run import simulation, spares
+from fmctl.perf.run.finish import finish_s, given_rate_s, mean_s, step_sigma, unbroken_s, variance_s2
+from fmctl.perf.run.goodput import Process
 from tests.unit.perf.processes import numbers, row
 
 A = np.asarray

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmctl.perf import simulation, spares
-from fmctl.perf.checkpoint import checkpoint_bytes
-from fmctl.perf.finish import finish_s, mean_s, unbroken_s, variance_s2
-from fmctl.perf.goodput import (
+from fmctl.perf.run import simulation, spares
+from fmctl.perf.run.finish import finish_s, mean_s, unbroken_s, variance_s2
+from fmctl.perf.run.goodput import (
     Process,
     best_interval_s,
     best_process,
@@ -25,8 +24,9 @@ from fmctl.perf.goodput import (
     waiting_share,
     young_interval_s,
 )
-from fmctl.perf.recovery import MANUAL_S, Recovery, restart_s
-from fmctl.perf.reliability import Rate, interruption_rate, rate_of
+from fmctl.perf.run.recovery import MANUAL_S, Recovery, restart_s
+from fmctl.perf.run.reliability import Rate, interruption_rate, rate_of
+from fmctl.perf.store.checkpoint import checkpoint_bytes
 from tests.unit.perf.helpers import model
 from tests.unit.perf.processes import CASES, cases, numbers, row, tall
 from tests.unit.perf.test_reliability import fact

@@ -11,12 +11,12 @@ import pytest
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import CudaGraph, Dispatcher, Layout, Layouts, Sharding
 from fmctl.domain.workload import Workload
-from fmctl.perf.calibration import PRIOR
-from fmctl.perf.collectives import fabric_rates
-from fmctl.perf.evaluate import evaluate
-from fmctl.perf.frameworks import MEGATRON, NANOTRON, TORCHTITAN
-from fmctl.perf.kernels import ATTENTION_FITS, kernel_rates, sustained_clock
-from fmctl.perf.layers import PROXY_SLOWDOWN, Model, host_s, posting_s
+from fmctl.frameworks.profiles import MEGATRON, NANOTRON, TORCHTITAN
+from fmctl.perf.ops.calibration import PRIOR
+from fmctl.perf.ops.collectives import fabric_rates
+from fmctl.perf.ops.kernels import ATTENTION_FITS, kernel_rates, sustained_clock
+from fmctl.perf.train.evaluate import evaluate
+from fmctl.perf.train.layers import PROXY_SLOWDOWN, Model, host_s, posting_s
 from tests.unit.perf.helpers import columns, instance, model
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from fmctl.domain.layout import Layout, Recompute, Schedule
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
-from fmctl.perf.checkpoint import checkpoint_bytes
-from fmctl.perf.counts import layer_params, parameters
-from fmctl.perf.flops import core_flop_per_token, layer_forward_flop, matmul_params, model_flop_per_token
-from fmctl.perf.shapes import attention_pairs, expert_tokens
+from fmctl.perf.layer.counts import layer_params, parameters
+from fmctl.perf.layer.flops import core_flop_per_token, layer_forward_flop, matmul_params, model_flop_per_token
+from fmctl.perf.layer.shapes import attention_pairs, expert_tokens
+from fmctl.perf.store.checkpoint import checkpoint_bytes
 from tests.unit.perf.helpers import columns, model, run
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fmctl.perf.collectives import all_reduce_s, all_to_all_s, fabric_rates, gather_s
-from fmctl.perf.kernels import kernel_rates
+from fmctl.perf.ops.collectives import all_reduce_s, all_to_all_s, fabric_rates, gather_s
+from fmctl.perf.ops.kernels import kernel_rates
 from fmctl.validation.collective_rows import KINDS, efa_tables
 from fmctl.validation.kernel_rows import BURST, ON, attention_tables, gemm_tables
 from tests.unit.perf.helpers import instance

@@ -10,11 +10,11 @@ import pytest
 from fmctl.catalog import load_instance
 from fmctl.domain.layout import Layout, Layouts, Recompute, Sharding
 from fmctl.domain.workload import Workload
-from fmctl.perf.activations import layer_kept
-from fmctl.perf.counts import parameters
-from fmctl.perf.evaluate import evaluate
-from fmctl.perf.frameworks import MEGATRON, NANOTRON, TORCHTITAN, TORCHTITAN_EAGER
-from fmctl.perf.operators import operator_kept, products, repeated_share
+from fmctl.frameworks.profiles import MEGATRON, NANOTRON, TORCHTITAN, TORCHTITAN_EAGER
+from fmctl.perf.layer.activations import layer_kept
+from fmctl.perf.layer.counts import parameters
+from fmctl.perf.layer.operators import operator_kept, products, repeated_share
+from fmctl.perf.train.evaluate import evaluate
 from tests.unit.perf.helpers import columns, model
 
 LLAMA = model("llama-3.1-8b")

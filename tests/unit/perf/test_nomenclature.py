@@ -11,13 +11,13 @@ import pytest
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import Layout
 from fmctl.domain.terms import TERMS, TermSpec
-from fmctl.perf.calibration import Calibration
-from fmctl.perf.collectives import EfaFit, FabricRates
-from fmctl.perf.energy import Levels
-from fmctl.perf.goodput import Process
-from fmctl.perf.kernels import KernelRates
-from fmctl.perf.recovery import Recovery
-from fmctl.perf.reliability import Rate
+from fmctl.perf.ops.calibration import Calibration
+from fmctl.perf.ops.collectives import EfaFit, FabricRates
+from fmctl.perf.ops.kernels import KernelRates
+from fmctl.perf.run.energy import Levels
+from fmctl.perf.run.goodput import Process
+from fmctl.perf.run.recovery import Recovery
+from fmctl.perf.run.reliability import Rate
 
 PAGE = (Path(__file__).parents[3] / "NOMENCLATURE.md").read_text(encoding="utf-8")
 NAMES = set(re.findall(r"`([a-zA-Z0-9_]+)`", PAGE))

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmctl.perf import recovery
-from fmctl.perf.recovery import Recovery, effective_s, restart_s
-from fmctl.perf.reliability import (
+from fmctl.perf.run import recovery
+from fmctl.perf.run.recovery import Recovery, effective_s, restart_s
+from fmctl.perf.run.reliability import (
     BURN_IN_FACTOR,
     GPU_SHARE,
     NODE_PER_H,

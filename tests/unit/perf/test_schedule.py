@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fmctl.domain.layout import Schedule
-from fmctl.perf.schedule import bubble_s, in_flight, sends_s
+from fmctl.perf.train.schedule import bubble_s, in_flight, sends_s
 
 F, B, W = 1.0, 2.0, 1.0  # forward, whole backward, its weight-gradient half
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from fmctl.catalog.pricing import find_storage_price, storage_prices
 from fmctl.domain.storage import LustreConfig, S3Bucket
-from fmctl.perf import lustre, reading, retention, sizing, storage
-from fmctl.perf.sizing import OPTIONS, Need
+from fmctl.perf.store import lustre, reading, retention, sizing, storage
+from fmctl.perf.store.sizing import OPTIONS, Need
 from tests.unit.perf.helpers import instance
 
 P4D, P5, P5EN = (storage.client_limits(instance(name)) for name in ("p4d", "p5", "p5en"))

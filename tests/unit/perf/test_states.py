@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from fmctl.domain.layout import Layout, Layouts, Sharding
-from fmctl.perf.collectives import fabric_rates
-from fmctl.perf.counts import parameters
-from fmctl.perf.frameworks import FRAMEWORKS
-from fmctl.perf.kernels import kernel_rates
-from fmctl.perf.stages import chunk_sizes, stage_kinds, stage_table
-from fmctl.perf.states import state_table
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.layer.counts import parameters
+from fmctl.perf.ops.collectives import fabric_rates
+from fmctl.perf.ops.kernels import kernel_rates
+from fmctl.perf.train.stages import chunk_sizes, stage_kinds, stage_table
+from fmctl.perf.train.states import state_table
 from fmctl.validation.kernel_rows import BURST
 from tests.unit.perf.helpers import instance, model, run
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from fmctl.domain.result import FloatArray
 from fmctl.domain.storage import LustreConfig, PeerMemory, S3Bucket
-from fmctl.perf import lustre, storage
-from fmctl.perf.checkpoint import (
+from fmctl.perf.layer.counts import parameters
+from fmctl.perf.store import lustre, storage
+from fmctl.perf.store.checkpoint import (
     ADAM_BF16_MOMENTS,
     ADAM_FP32,
     checkpoint_bytes,
@@ -21,7 +22,6 @@ from fmctl.perf.checkpoint import (
     export_bytes,
     shard_bytes,
 )
-from fmctl.perf.counts import parameters
 from tests.unit.perf.helpers import instance, model
 
 P4D, P5, P5EN, B300 = (storage.client_limits(instance(f"{name}")) for name in ("p4d.24xlarge", "p5", "p5en", "p6-b300"))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmctl.domain.storage import LustreConfig, PeerMemory, S3Bucket
-from fmctl.perf import lustre, storage, targets
-from fmctl.perf.targets import SaveJob, SaveTimes
+from fmctl.perf.store import lustre, storage, targets
+from fmctl.perf.store.targets import SaveJob, SaveTimes
 from tests.unit.perf.helpers import instance
 
 P5 = storage.client_limits(instance("p5"))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fmctl.perf.energy import power_ends
+from fmctl.perf.run.energy import power_ends
 from fmctl.progress.compare import Compared, compare, job_of, outside
 from fmctl.progress.items import Event, Record
 from fmctl.progress.state import Progress

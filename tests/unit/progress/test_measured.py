@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fmctl.base.errors import FmctlError, PermissionDenied, ServiceUnavailable, UsageError
 from fmctl.catalog import load_instance
 from fmctl.observe.measured import Measured, Window, measure, queries
-from fmctl.perf.energy import AIR, nameplate_w, node_w_by_gpus
+from fmctl.perf.run.energy import AIR, nameplate_w, node_w_by_gpus
 from fmctl.progress import diagnose as rules
 from fmctl.progress.diagnose import diagnose
 from fmctl.progress.evidence import Evidence

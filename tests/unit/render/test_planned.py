@@ -9,7 +9,7 @@ import pytest
 from fmctl.catalog import load_instance, load_model
 from fmctl.cluster.render.layouts import Run
 from fmctl.cluster.render.recipes import recipe_for
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
 from fmctl.search import space
 
 SAMPLED = 400

@@ -15,8 +15,8 @@ from fmctl.cluster.render.layouts import Run
 from fmctl.cluster.render.recipes import OFFERED, RECIPES, Recipe, recipe_for, same, told
 from fmctl.cluster.render.words import Words, settled
 from fmctl.domain.layout import ContextComm, CudaGraph, Layout, Precision, Recompute, Sharding
-from fmctl.perf.frameworks import FRAMEWORKS
-from fmctl.perf.stages import chunk_sizes, head_layers
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.train.stages import chunk_sizes, head_layers
 from fmctl.search.constraints import option_reasons
 from fmctl.search.space import Scope, Tally, lots, option_columns, setting_of
 from tests.unit.render.helpers import instance, model

@@ -11,7 +11,7 @@ from fmctl.catalog import find_price, load_instance, load_model
 from fmctl.domain.layout import Layout, Layouts, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import Estimate, Plan, PlanRequest
-from fmctl.perf.evaluate import evaluate
+from fmctl.perf.train.evaluate import evaluate
 from fmctl.search.results import Cluster
 
 DAY = date(2026, 11, 22)

@@ -15,9 +15,9 @@ from fmctl.catalog import load_instance, load_model
 from fmctl.domain.layout import Layout
 from fmctl.domain.result import Plan
 from fmctl.domain.workload import Workload
-from fmctl.perf.evaluate import evaluate
-from fmctl.perf.floor import step_floor_s
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.train.evaluate import evaluate
+from fmctl.perf.train.floor import step_floor_s
 from fmctl.search import layouts, space
 from fmctl.search.bounds import Bounds
 from fmctl.search.rank import search

@@ -16,7 +16,7 @@ from fmctl.catalog import find_grid, find_price, load_instance, load_model
 from fmctl.domain.layout import Layouts
 from fmctl.domain.result import Estimate, PlanRequest
 from fmctl.domain.run import RunRequest
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
 from fmctl.search import space, whole
 from fmctl.search.levers import levers
 from fmctl.search.rank import search

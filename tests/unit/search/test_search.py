@@ -14,8 +14,8 @@ from fmctl.catalog import load_instance, load_model
 from fmctl.domain.layout import ContextComm, Layout, Layouts, Sharding
 from fmctl.domain.model import ModelArch
 from fmctl.domain.workload import Workload
-from fmctl.perf.evaluate import evaluate
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.train.evaluate import evaluate
 from fmctl.search import layouts, space
 from fmctl.search.rank import search
 from fmctl.search.results import Cluster

@@ -11,8 +11,8 @@ from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.catalog import load_instance, load_model
 from fmctl.domain.hardware import Price
 from fmctl.domain.result import PlanRequest
-from fmctl.perf.calibration import PRIOR
-from fmctl.perf.frameworks import FRAMEWORKS
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.perf.ops.calibration import PRIOR
 from fmctl.search.rank import search
 from fmctl.validation import calibrate as module
 from fmctl.validation.calibrate import YOURS, Calibrated, calibrate, outcome

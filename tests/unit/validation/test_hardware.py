@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fmctl.perf.collectives import fabric_rates
-from fmctl.perf.kernels import GEMM_FITS
+from fmctl.perf.ops.collectives import fabric_rates
+from fmctl.perf.ops.kernels import GEMM_FITS
 from fmctl.validation.hardware import _others, gpu_key, instance
 from fmctl.validation.rows import Row, Skip
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fmctl.perf.calibration import PRIOR
+from fmctl.perf.ops.calibration import PRIOR
 from fmctl.validation.predict import predict, prepare
 from fmctl.validation.records import records
 from fmctl.validation.resolution import pair_errors, resolution, weighted_quantile

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Precision, Recompute, Schedule, Sharding
-from fmctl.perf.counts import parameters
+from fmctl.perf.layer.counts import parameters
 from fmctl.validation.cases import Case, Skipped, case
 from fmctl.validation.predict import Prediction, predict, prepare
 from fmctl.validation.rows import Row

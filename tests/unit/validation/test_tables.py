@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmctl.perf.kernels import GEMM_FITS
+from fmctl.perf.ops.kernels import GEMM_FITS
 from fmctl.validation.bounded import Bounds, least_squares
 from fmctl.validation.collective_rows import efa_tables, is_used
 from fmctl.validation.kernel_rows import attention_tables, gemm_tables

@@ -14,9 +14,9 @@ import numpy as np
 
 from fmctl.domain.result import FloatArray
 from fmctl.domain.storage import PeerMemory, S3Bucket
-from fmctl.perf import lustre, storage
-from fmctl.perf.lustre import LustreRates
-from fmctl.perf.storage import ClientLimits
+from fmctl.perf.store import lustre, storage
+from fmctl.perf.store.lustre import LustreRates
+from fmctl.perf.store.storage import ClientLimits
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from fmctl.domain.result import FloatArray
 from fmctl.domain.storage import S3Bucket
-from fmctl.perf.lustre import LustreRates, lustre_client_bytes_per_s
-from fmctl.perf.storage import S3_CLIENT_BYTES_PER_S, S3_GET_PER_S, ClientLimits
+from fmctl.perf.store.lustre import LustreRates, lustre_client_bytes_per_s
+from fmctl.perf.store.storage import S3_CLIENT_BYTES_PER_S, S3_GET_PER_S, ClientLimits
 
 SHORT_IDS = 65536.0  # vocabularies up to this are stored as 2-byte ids, others as 4 (Megatron-Core indexed datasets)
 

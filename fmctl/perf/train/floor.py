@@ -13,12 +13,12 @@ from fmctl.domain.layout import Layouts
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import FloatArray
 from fmctl.domain.workload import Workload
-from fmctl.perf.calibration import Calibration
-from fmctl.perf.collectives import fabric_rates
-from fmctl.perf.columns import unique
-from fmctl.perf.composition import LAYER_FIELDS, combos, weighted
-from fmctl.perf.kernels import kernel_rates
-from fmctl.perf.layers import Model, end_table, kind_table, tensor_times
+from fmctl.perf.ops.calibration import Calibration
+from fmctl.perf.ops.collectives import fabric_rates
+from fmctl.perf.ops.columns import unique
+from fmctl.perf.ops.kernels import kernel_rates
+from fmctl.perf.train.composition import LAYER_FIELDS, combos, weighted
+from fmctl.perf.train.layers import Model, end_table, kind_table, tensor_times
 
 
 def micro_batch_s(

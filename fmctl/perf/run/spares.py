@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from fmctl.domain.result import FloatArray
 from fmctl.domain.run import MOST_SPARES
-from fmctl.perf.goodput import Process, goodput
-from fmctl.perf.recovery import effective_s
-from fmctl.perf.reliability import REPLACED_SHARE
+from fmctl.perf.run.goodput import Process, goodput
+from fmctl.perf.run.recovery import effective_s
+from fmctl.perf.run.reliability import REPLACED_SHARE
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 from fmctl.domain.result import FloatArray
-from fmctl.perf.shapes import Combos, kv_heads_per_rank
+from fmctl.perf.layer.shapes import Combos, kv_heads_per_rank
 
 # (output width, reduced width, where the output lies: "rank" is divided by tp, "kv" by whole heads, "region" tokens)
 Product = tuple[float, float, str]

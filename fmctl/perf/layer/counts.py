@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fmctl.domain.model import FeedForward, LayerKind, ModelArch
-from fmctl.perf.mixers import mixer_params
+from fmctl.perf.layer.mixers import mixer_params
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fmctl.domain.result import FloatArray
-from fmctl.perf import checkpoint, energy, flops
-from fmctl.perf.composition import Evaluation, weighted
-from fmctl.perf.layers import COMPONENTS, TOTALS
-from fmctl.perf.stages import LAST
+from fmctl.perf.layer import flops
+from fmctl.perf.run import energy
+from fmctl.perf.store import checkpoint
+from fmctl.perf.train.composition import Evaluation, weighted
+from fmctl.perf.train.layers import COMPONENTS, TOTALS
+from fmctl.perf.train.stages import LAST
 
 
 def detail(e: Evaluation) -> dict[str, FloatArray]:

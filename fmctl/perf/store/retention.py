@@ -9,7 +9,7 @@ import numpy as np
 
 from fmctl.domain.result import FloatArray
 from fmctl.domain.storage import GIB_PER_TIB, LustreConfig, StorageLine
-from fmctl.perf.sizing import GIB, s3_usd_per_month
+from fmctl.perf.store.sizing import GIB, s3_usd_per_month
 
 Prices = Mapping[str, float | None]
 _UNPRICED = "no price on file"

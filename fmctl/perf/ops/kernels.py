@@ -22,7 +22,7 @@ import numpy as np
 from fmctl.domain.hardware import Accelerator
 from fmctl.domain.layout import IntArray, Precision
 from fmctl.domain.result import FloatArray
-from fmctl.perf.calibration import Calibration
+from fmctl.perf.ops.calibration import Calibration
 
 # (share of peak, fixed s, k0, mn0, share of HBM bandwidth): fit of `gemm_s` to the sweep, log error, soft-L1 loss.
 GemmFit = tuple[float, float, float, float, float]

@@ -12,13 +12,14 @@ import numpy as np
 
 from fmctl.domain.result import FloatArray
 from fmctl.domain.storage import GIB_PER_TIB, S3Bucket
-from fmctl.perf import goodput, lustre, recovery, sizing, spares, storage
-from fmctl.perf.checkpoint import Contents, copied_bytes
-from fmctl.perf.goodput import Process
-from fmctl.perf.recovery import Recovery
-from fmctl.perf.reliability import Rate
-from fmctl.perf.sizing import OPTIONS, LustreChoice, Prices
-from fmctl.perf.storage import ClientLimits
+from fmctl.perf.run import goodput, recovery, spares
+from fmctl.perf.run.goodput import Process
+from fmctl.perf.run.recovery import Recovery
+from fmctl.perf.run.reliability import Rate
+from fmctl.perf.store import lustre, sizing, storage
+from fmctl.perf.store.checkpoint import Contents, copied_bytes
+from fmctl.perf.store.sizing import OPTIONS, LustreChoice, Prices
+from fmctl.perf.store.storage import ClientLimits
 
 # Longest drains that are looked at, s: from what keeps up with a checkpoint every five minutes to one every four hours.
 DRAINS_S = (300.0, 600.0, 1200.0, 2400.0, 4800.0, 14400.0)

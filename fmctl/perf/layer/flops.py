@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from fmctl.domain.model import ModelArch
-from fmctl.perf.counts import layer_params
-from fmctl.perf.shapes import LINEAR_CHUNK, attention_pairs
+from fmctl.perf.layer.counts import layer_params
+from fmctl.perf.layer.shapes import LINEAR_CHUNK, attention_pairs
 
 
 def core_flop_per_token(arch: ModelArch, seq: int) -> float:

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from fmctl.domain.result import FloatArray
 from fmctl.domain.storage import GIB_PER_TIB, Deployment, LustreConfig, S3Bucket
-from fmctl.perf import lustre, storage
-from fmctl.perf.storage import ClientLimits
+from fmctl.perf.store import lustre, storage
+from fmctl.perf.store.storage import ClientLimits
 
 Prices = Mapping[str, float | None]
 IntArray = npt.NDArray[np.intp]

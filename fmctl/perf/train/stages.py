@@ -15,8 +15,8 @@ import numpy as np
 from fmctl.domain.layout import Layouts
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import FloatArray
-from fmctl.perf.columns import unique
-from fmctl.perf.counts import layer_params, parameters
+from fmctl.perf.layer.counts import layer_params, parameters
+from fmctl.perf.ops.columns import unique
 
 # First, last, and up to three undominated middle stages; a model with more is bounded by the largest of each kind.
 MIDDLE_SLOTS = 3

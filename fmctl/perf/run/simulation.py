@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fmctl.domain.result import FloatArray
-from fmctl.perf.goodput import Process
-from fmctl.perf.reliability import REPLACED_SHARE
+from fmctl.perf.run.goodput import Process
+from fmctl.perf.run.reliability import REPLACED_SHARE
 
 
 def generator(seed: int | np.random.Generator) -> np.random.Generator:

@@ -8,9 +8,9 @@ from fmctl.domain.layout import Layouts
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import FloatArray, Terms
 from fmctl.domain.workload import Workload
-from fmctl.perf.calibration import PRIOR, Calibration
-from fmctl.perf.composition import Evaluation
-from fmctl.perf.detail import detail as every_term
+from fmctl.perf.ops.calibration import PRIOR, Calibration
+from fmctl.perf.train.composition import Evaluation
+from fmctl.perf.train.detail import detail as every_term
 
 
 def evaluate(

@@ -16,7 +16,7 @@ from fmctl.domain.framework import Framework
 from fmctl.domain.layout import IntArray, Recompute
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 from fmctl.domain.result import FloatArray
-from fmctl.perf.shapes import Combos, expert_tokens, kv_heads_per_rank
+from fmctl.perf.layer.shapes import Combos, expert_tokens, kv_heads_per_rank
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -11,13 +11,13 @@ from fmctl.domain.framework import Framework
 from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Precision, Recompute
 from fmctl.domain.model import LayerKind, Mixer, ModelArch
 from fmctl.domain.result import FloatArray
-from fmctl.perf import shapes
-from fmctl.perf.activations import Kept, layer_activation_bytes, layer_input_bytes, layer_kept
-from fmctl.perf.calibration import Calibration
-from fmctl.perf.collectives import FabricRates, all_reduce_s, all_to_all_s, dispatch_s, gather_s, send_s
-from fmctl.perf.kernels import KernelRates, attention_s, gemm_measured, gemm_s, stream_s
-from fmctl.perf.operators import operator_kept, repeated_share
-from fmctl.perf.shapes import Combos, Gemm
+from fmctl.perf.layer import shapes
+from fmctl.perf.layer.activations import Kept, layer_activation_bytes, layer_input_bytes, layer_kept
+from fmctl.perf.layer.operators import operator_kept, repeated_share
+from fmctl.perf.layer.shapes import Combos, Gemm
+from fmctl.perf.ops.calibration import Calibration
+from fmctl.perf.ops.collectives import FabricRates, all_reduce_s, all_to_all_s, dispatch_s, gather_s, send_s
+from fmctl.perf.ops.kernels import KernelRates, attention_s, gemm_measured, gemm_s, stream_s
 
 # Share of the host's issue time that falls on the forward pass (one kernel forward, about two backward).
 FORWARD_HOST_SHARE = 0.4

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmctl.domain.result import FloatArray
-from fmctl.perf.reliability import Rate
+from fmctl.perf.run.reliability import Rate
 
 SECONDS_PER_HOUR = 3600.0
 LONGEST_MTBF_S = 1e15

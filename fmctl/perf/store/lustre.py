@@ -18,7 +18,7 @@ import numpy as np
 
 from fmctl.domain.result import FloatArray
 from fmctl.domain.storage import Deployment, LustreConfig
-from fmctl.perf.storage import ClientLimits
+from fmctl.perf.store.storage import ClientLimits
 
 MB = 1e6
 NAN = float("nan")

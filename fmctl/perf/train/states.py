@@ -14,12 +14,12 @@ from fmctl.domain.framework import Framework
 from fmctl.domain.layout import Layouts, Sharding
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import FloatArray
-from fmctl.perf.collectives import FabricRates, all_reduce_s, gather_s
-from fmctl.perf.columns import column
-from fmctl.perf.counts import layer_params as params_of
-from fmctl.perf.counts import parameters
-from fmctl.perf.kernels import KernelRates
-from fmctl.perf.stages import StageTable, stage_table
+from fmctl.perf.layer.counts import layer_params as params_of
+from fmctl.perf.layer.counts import parameters
+from fmctl.perf.ops.collectives import FabricRates, all_reduce_s, gather_s
+from fmctl.perf.ops.columns import column
+from fmctl.perf.ops.kernels import KernelRates
+from fmctl.perf.train.stages import StageTable, stage_table
 
 # Parameters per bucket of bucketed gradient traffic (Megatron-Core default 40 million).
 BUCKET_PARAMS = 40e6

@@ -14,8 +14,8 @@ import math
 import numpy as np
 
 from fmctl.domain.result import FloatArray
-from fmctl.perf.goodput import Process, goodput
-from fmctl.perf.reliability import Z80, gamma_quantile
+from fmctl.perf.run.goodput import Process, goodput
+from fmctl.perf.run.reliability import Z80, gamma_quantile
 
 # A Korobov lattice of N points: point i has (i, g i, g^2 i) mod N in its three directions, so that each direction alone
 # runs through all N quantiles; N is prime, g = 118 has the least worst-case error (P2) of all.

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import FloatArray
-from fmctl.perf.counts import parameters
+from fmctl.perf.layer.counts import parameters
 
 # Weights in bf16 (2) with fp32 master weights and two Adam moments (12): 14 bytes per parameter. Published benchmark
 # checkpoints (8B 105, 70B 912, 405B 5,290 GiB) agree within 1 % when read as GiB. Source: MLPerf Storage v2 rules.

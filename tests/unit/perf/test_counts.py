@@ -4,8 +4,8 @@ import pytest
 
 from fmctl.catalog import load_model, model_names
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
-from fmctl.perf.counts import expert_params, feed_forward_params, layer_params, parameters
-from fmctl.perf.mixers import mixer_params
+from fmctl.perf.layer.counts import expert_params, feed_forward_params, layer_params, parameters
+from fmctl.perf.layer.mixers import mixer_params
 
 TOLERANCE = 0.03
 EXCEPTIONS = {

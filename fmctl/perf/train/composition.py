@@ -18,15 +18,15 @@ from fmctl.domain.layout import Layouts, Recompute, Sharding
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import FloatArray
 from fmctl.domain.workload import Workload
-from fmctl.perf.calibration import Calibration
-from fmctl.perf.collectives import fabric_rates, send_s
-from fmctl.perf.columns import Unique, code_column, column, narrow_column, unique
-from fmctl.perf.kernels import kernel_rates
-from fmctl.perf.layers import EndTable, KindTable, Model, end_table, kind_table, tensor_times
-from fmctl.perf.schedule import bubble_s, in_flight, sends_s
-from fmctl.perf.shapes import Combos
-from fmctl.perf.stages import FIRST, LAST
-from fmctl.perf.states import StateTable, state_table
+from fmctl.perf.layer.shapes import Combos
+from fmctl.perf.ops.calibration import Calibration
+from fmctl.perf.ops.collectives import fabric_rates, send_s
+from fmctl.perf.ops.columns import Unique, code_column, column, narrow_column, unique
+from fmctl.perf.ops.kernels import kernel_rates
+from fmctl.perf.train.layers import EndTable, KindTable, Model, end_table, kind_table, tensor_times
+from fmctl.perf.train.schedule import bubble_s, in_flight, sends_s
+from fmctl.perf.train.stages import FIRST, LAST
+from fmctl.perf.train.states import StateTable, state_table
 
 LAYER_FIELDS = (
     "tp", "cp", "ep", "etp", "micro_batch", "sequence_parallel", "recompute", "precision", "cp_comm", "dispatcher",

@@ -1,0 +1,1 @@
+"""A folder per training framework: its profile, its recipe, its log; a registry that knows them all."""

@@ -1,0 +1,1 @@
+"""A job over days: failures, goodput, finish, energy, carbon, cost."""

@@ -1,0 +1,1 @@
+"""The training step: layers, stages, schedule, states, put together by `evaluate`."""
