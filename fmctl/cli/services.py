@@ -311,19 +311,19 @@ class RealPlanner:
 
     def search(self, request: PlanRequest, progress: Progress | None = None) -> Plan:
         """See `Planner`."""
-        from fmctl.search.rank import search
+        from fmctl.plan.rank import search
 
         return search(request, progress)
 
     def best(self, request: PlanRequest) -> Plan:
         """See `Planner`."""
-        from fmctl.search.rank import best
+        from fmctl.plan.rank import best
 
         return best(request)
 
     def default_nodes(self, arch: ModelArch, instance: Instance) -> tuple[int, ...]:
         """See `Planner`."""
-        from fmctl.search.space import default_nodes
+        from fmctl.plan.space import default_nodes
 
         return default_nodes(arch, instance)
 

@@ -56,14 +56,14 @@ def answer(question: Question, say: Say, cancelled: Cancelled) -> _Found:
 
 def _warmed(question: Question, say: Say, cancelled: Cancelled, services: Services) -> _Found:
     """What every first question needs is imported and read before there is one."""
-    from fmctl.search import rank, whole  # noqa: F401
+    from fmctl.plan import rank  # noqa: F401
 
     services.catalogue.prices()
     return None, None
 
 
 def _planned(question: Question, say: Say, cancelled: Cancelled, services: Services) -> _Found:
-    from fmctl.search.rank import search
+    from fmctl.plan.rank import search
 
     asked, aim = options_of(question.options)
     settings = resolve()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fmctl.plan.apart import differ, threshold
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Document, Report, Row, Section, Table
 from fmctl.report.words import closeness, say
-from fmctl.search.apart import differ, threshold
 
 # What each objective compares in a document: group and name, of whole runs where both rows are one.
 _RANKED_BY: Mapping[Any, tuple[str, str]] = {

@@ -125,7 +125,7 @@ def _nearest(plan: Plan, request: PlanRequest) -> str:
 
 def _enough_nodes(request: PlanRequest, row: Estimate | None) -> int | None:
     """Nodes that should hold the model; None where the counts that plan tries by itself are the better answer."""
-    from fmctl.search.space import smallest_nodes
+    from fmctl.plan.space import smallest_nodes
 
     instance = row.instance if row else request.instances[0]
     smallest = smallest_nodes(request.arch, instance)

@@ -21,7 +21,7 @@ from fmctl.domain.result import Plan, PlanRequest
 from fmctl.domain.workload import Workload
 from fmctl.frameworks.profiles import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
-from fmctl.search.rank import search
+from fmctl.plan.rank import search
 
 GOAL_PER_S, GOAL_ROW_S, GOAL_MIB = 2e6, 1.5e-3, 300
 SPACES = (

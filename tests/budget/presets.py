@@ -13,7 +13,7 @@ from datetime import date
 
 from fmctl.catalog import find_price, instance_names, load_instance, load_model, model_names
 from fmctl.domain.result import PlanRequest
-from fmctl.search.rank import best
+from fmctl.plan.rank import best
 
 DAY = date(2026, 11, 22)
 

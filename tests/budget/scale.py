@@ -22,7 +22,7 @@ from fmctl.buying.offers import offers
 from fmctl.catalog import find_price, instance_names, instance_record, load_instance, load_model
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.domain.run import RunRequest
-from fmctl.search.rank import search
+from fmctl.plan.rank import search
 
 GOAL_S, GOAL_FIRST_S, GOAL_MIB = 10.0, 1.0, 400
 NODES = tuple(2**k for k in range(11))

@@ -33,7 +33,7 @@ from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
 from fmctl.frameworks.profiles import FRAMEWORKS
-from fmctl.search.apart import told_apart
+from fmctl.plan.apart import told_apart
 from fmctl.validation.calibrate import calibrate, outcome
 from fmctl.validation.rows import read_rows
 from tests.unit.cluster.cluster_fakes import (

@@ -21,8 +21,8 @@ from fmctl.domain.layout import (
 )
 from fmctl.domain.result import Terms
 from fmctl.frameworks.profiles import FRAMEWORKS
-from fmctl.search.constraints import Mesh, mesh_reason
-from fmctl.search.space import setting_of
+from fmctl.plan.constraints import Mesh, mesh_reason
+from fmctl.plan.space import setting_of
 from tests.unit.perf.helpers import instance, model, run
 
 PRESETS = (

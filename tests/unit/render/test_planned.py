@@ -10,7 +10,7 @@ from fmctl.catalog import load_instance, load_model
 from fmctl.cluster.render.layouts import Run
 from fmctl.cluster.render.recipes import recipe_for
 from fmctl.frameworks.profiles import FRAMEWORKS
-from fmctl.search import space
+from fmctl.plan import space
 
 SAMPLED = 400
 

@@ -17,8 +17,8 @@ from fmctl.cluster.render.words import Words, settled
 from fmctl.domain.layout import ContextComm, CudaGraph, Layout, Precision, Recompute, Sharding
 from fmctl.frameworks.profiles import FRAMEWORKS
 from fmctl.perf.train.stages import chunk_sizes, head_layers
-from fmctl.search.constraints import option_reasons
-from fmctl.search.space import Scope, Tally, lots, option_columns, setting_of
+from fmctl.plan.constraints import option_reasons
+from fmctl.plan.space import Scope, Tally, lots, option_columns, setting_of
 from tests.unit.render.helpers import instance, model
 from tests.unit.render.test_hostile import HOSTILE
 

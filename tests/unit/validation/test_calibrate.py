@@ -13,7 +13,7 @@ from fmctl.domain.hardware import Price
 from fmctl.domain.result import PlanRequest
 from fmctl.frameworks.profiles import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
-from fmctl.search.rank import search
+from fmctl.plan.rank import search
 from fmctl.validation import calibrate as module
 from fmctl.validation.calibrate import YOURS, Calibrated, calibrate, outcome
 from fmctl.validation.calibrated import applied

@@ -14,13 +14,13 @@ from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.workload import Workload
 from fmctl.frameworks.profiles import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
-from fmctl.search import space
-from fmctl.search.apart import OBJECTIVES, sort_key, told_apart
-from fmctl.search.constraints import SENTENCES
-from fmctl.search.layouts import Found
-from fmctl.search.parallel import Cancelled, Part, search_parts
-from fmctl.search.results import Cluster, estimates, near_miss
-from fmctl.search.space import Tally
+from fmctl.plan import space
+from fmctl.plan.apart import OBJECTIVES, sort_key, told_apart
+from fmctl.plan.constraints import SENTENCES
+from fmctl.plan.layouts import Found
+from fmctl.plan.parallel import Cancelled, Part, search_parts
+from fmctl.plan.results import Cluster, estimates, near_miss
+from fmctl.plan.space import Tally
 
 if TYPE_CHECKING:  # a search without either starts without them
     from concurrent.futures import Executor
@@ -88,7 +88,7 @@ def _shown(request: PlanRequest, parts: list[Part]) -> list[Estimate]:
 def _levers(rows: list[Estimate], request: PlanRequest) -> tuple[Lever, ...]:
     if request.run is None or not rows:
         return ()
-    from fmctl.search.levers import levers
+    from fmctl.runs.levers import levers
 
     return levers(rows[0], request)
 
@@ -97,7 +97,7 @@ def _run_of(row: Estimate, request: PlanRequest) -> Estimate:
     """A row that came close, with its whole run where one is possible."""
     if request.run is None:
         return row
-    from fmctl.search import whole
+    from fmctl.runs import whole
 
     run = whole.whole_runs([row], request)[0]
     return row if run is None else whole.bought(row, run)

@@ -18,10 +18,10 @@ from fmctl.domain.workload import Workload
 from fmctl.frameworks.profiles import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
 from fmctl.perf.train.floor import step_floor_s
-from fmctl.search import layouts, space
-from fmctl.search.bounds import Bounds
-from fmctl.search.rank import search
-from fmctl.search.results import Cluster
+from fmctl.plan import layouts, space
+from fmctl.plan.bounds import Bounds
+from fmctl.plan.rank import search
+from fmctl.plan.results import Cluster
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reference import facts, request

@@ -21,7 +21,7 @@ from fmctl.domain.result import FloatArray
 from fmctl.perf.run import carbon
 from fmctl.perf.store import saving
 from fmctl.perf.store.sizing import OPTIONS
-from fmctl.search.trained import HOUR_S, PERCENTILES, Trained, stored_bytes
+from fmctl.runs.trained import HOUR_S, PERCENTILES, Trained, stored_bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -22,9 +22,9 @@ from fmctl.domain.run import RunRequest, Way, WholeRun
 from fmctl.frameworks.profiles import FRAMEWORKS
 from fmctl.perf.run import cost, energy
 from fmctl.perf.store import sizing
-from fmctl.search.described import described, number
-from fmctl.search.runs import Runs, compose
-from fmctl.search.trained import Rows, Setting, train
+from fmctl.runs.described import described, number
+from fmctl.runs.runs import Runs, compose
+from fmctl.runs.trained import Rows, Setting, train
 
 # Step times at which a run is composed to find the longest that meets a target; log-log between them is within 1 %.
 _GRID = np.geomspace(1e-2, 1e4, 48)

@@ -14,8 +14,8 @@ from fmctl.domain.result import Estimate
 from fmctl.domain.run import Checkpoints, Energy, Failures, Spread, Way, WholeRun
 from fmctl.perf.run import carbon, goodput, recovery, reliability, spares
 from fmctl.perf.store import sizing
-from fmctl.search.runs import Runs
-from fmctl.search.trained import HOUR_S
+from fmctl.runs.runs import Runs
+from fmctl.runs.trained import HOUR_S
 
 
 def described(runs: Runs, at: int, row: Estimate, ways: tuple[Way, ...]) -> WholeRun:

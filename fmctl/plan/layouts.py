@@ -10,11 +10,11 @@ import numpy as np
 from fmctl.domain.layout import Layout, Layouts, Recompute
 from fmctl.domain.result import FloatArray, PlanRequest
 from fmctl.perf.train.evaluate import evaluate
-from fmctl.search import space
-from fmctl.search.bounds import Bounds
-from fmctl.search.constraints import Mesh, untold_layers
-from fmctl.search.results import Cluster
-from fmctl.search.space import MESH_FIELDS, Scope, Tally
+from fmctl.plan import space
+from fmctl.plan.bounds import Bounds
+from fmctl.plan.constraints import Mesh, untold_layers
+from fmctl.plan.results import Cluster
+from fmctl.plan.space import MESH_FIELDS, Scope, Tally
 
 # Winners whose partial recomputation is searched over its full range.
 REFINED = 24
@@ -66,7 +66,7 @@ def _rank(row: Row) -> tuple[float, float, tuple[tuple[str, int], ...]]:
 
 def _limits(request: PlanRequest, cluster: Cluster) -> Limits:
     if request.run is not None and cluster.steps:
-        from fmctl.search import whole  # searches without a run do without what prices and calendars need
+        from fmctl.runs import whole  # searches without a run do without what prices and calendars need
 
         return Limits(*whole.limits(request, cluster))
     steps, hourly = cluster.steps, cluster.usd_per_h

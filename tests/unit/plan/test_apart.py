@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fmctl.search.apart import differ, threshold, told_apart
+from fmctl.plan.apart import differ, threshold, told_apart
 
 
 def row(on: str, rate: float, usd: float | None = 1.0, half: float = 0.2, resolution: float = 0.1) -> Any:

@@ -35,7 +35,7 @@ from fmctl.domain.layout import (
 from fmctl.domain.model import ModelArch
 from fmctl.perf.layer.counts import parameters
 from fmctl.perf.ops.kernels import PEAK_KEY
-from fmctl.search.constraints import BoolArray, Mesh, Setting, mesh_reason, option_reasons
+from fmctl.plan.constraints import BoolArray, Mesh, Setting, mesh_reason, option_reasons
 
 CHUNK_ROWS = 60_000
 MESH_FIELDS = ("tp", "pp", "cp", "ep", "etp", "dp")

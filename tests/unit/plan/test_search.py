@@ -16,9 +16,9 @@ from fmctl.domain.model import ModelArch
 from fmctl.domain.workload import Workload
 from fmctl.frameworks.profiles import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
-from fmctl.search import layouts, space
-from fmctl.search.rank import search
-from fmctl.search.results import Cluster
+from fmctl.plan import layouts, space
+from fmctl.plan.rank import search
+from fmctl.plan.results import Cluster
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reference import brute_force, facts, request

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fmctl.domain.result import Estimate, PlanRequest
-from fmctl.search.apart import sort_key
-from fmctl.search.layouts import REFINED, Found, search_cluster
-from fmctl.search.results import Cluster, estimates
-from fmctl.search.space import Tally
+from fmctl.plan.apart import sort_key
+from fmctl.plan.layouts import REFINED, Found, search_cluster
+from fmctl.plan.results import Cluster, estimates
+from fmctl.plan.space import Tally
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -51,7 +51,7 @@ def as_runs(rows: list[Estimate], request: PlanRequest) -> list[Estimate]:
     """Rows with their whole run, bought in the best way; those that miss a target after all are out."""
     if request.run is None or not rows:
         return rows
-    from fmctl.search import whole
+    from fmctl.runs import whole
 
     found = zip(rows, whole.whole_runs(rows, request), strict=True)
     return [whole.bought(row, run) for row, run in found if run is not None and not whole.meets(run, request)]

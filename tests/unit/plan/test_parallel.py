@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from fmctl.domain.result import Plan
-from fmctl.search import layouts, parallel, rank
-from fmctl.search.apart import OBJECTIVES
-from fmctl.search.rank import search
+from fmctl.plan import layouts, parallel, rank
+from fmctl.plan.apart import OBJECTIVES
+from fmctl.plan.rank import search
 from tests.loopback import loopback_open
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -17,12 +17,13 @@ from fmctl.domain.layout import Layouts
 from fmctl.domain.result import Estimate, PlanRequest
 from fmctl.domain.run import RunRequest
 from fmctl.frameworks.profiles import FRAMEWORKS
-from fmctl.search import space, whole
-from fmctl.search.levers import levers
-from fmctl.search.rank import search
-from fmctl.search.results import Cluster, estimates
-from fmctl.search.runs import Runs, compose
-from fmctl.search.trained import HOUR_S, Rows, Setting, train
+from fmctl.plan import space
+from fmctl.plan.rank import search
+from fmctl.plan.results import Cluster, estimates
+from fmctl.runs import whole
+from fmctl.runs.levers import levers
+from fmctl.runs.runs import Runs, compose
+from fmctl.runs.trained import HOUR_S, Rows, Setting, train
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 P5 = load_instance("p5.48xlarge")

@@ -1,0 +1,1 @@
+"""Clusters as whole runs: trained once, bought by every offer, described as rows."""
