@@ -20,11 +20,11 @@ from fmctl.cli.streams import write_stderr
 from fmctl.cli.who import operator
 
 if TYPE_CHECKING:
-    from fmctl.adapters.ports import Head
     from fmctl.cli.services import Services
     from fmctl.cluster.runs import Run
     from fmctl.cluster.state import StateStore
     from fmctl.domain.job import Job
+    from fmctl.domain.ports import Head
     from fmctl.progress.formats import Parser
     from fmctl.progress.items import Item
 
@@ -182,7 +182,7 @@ def _job_and_log(
 
     if head is None:
         return None, items_of_file(str(log), parser)
-    from fmctl.adapters.slurm import Slurm
+    from fmctl.adapters.slurm.commands.commands import Slurm
     from fmctl.cluster.runs import job_of_facts
 
     slurm, known = Slurm(head), run.job or {}

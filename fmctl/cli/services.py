@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fmctl.cli.market import Market, RealMarket
 
 if TYPE_CHECKING:
-    from fmctl.adapters.ports import Head, Pcluster, Survey
     from fmctl.base.config import Settings
     from fmctl.cluster.state import StateStore
     from fmctl.cluster.steps import Ports
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from fmctl.domain.framework import Framework
     from fmctl.domain.hardware import Instance, Price, StoragePrice
     from fmctl.domain.model import ModelArch
+    from fmctl.domain.ports import Head, Pcluster, Survey
     from fmctl.domain.result import Plan, PlanRequest
     from fmctl.observe.measured import Source
 
@@ -151,8 +151,8 @@ class RealLab:
         import tempfile
         from pathlib import Path
 
-        from fmctl.adapters.aws import AwsCloud
-        from fmctl.adapters.aws_session import Session
+        from fmctl.adapters.aws.cloud.cloud import AwsCloud
+        from fmctl.adapters.aws.cloud.session import Session
         from fmctl.adapters.lab.client import Lab
         from fmctl.adapters.lab.clock_port import LabClock
         from fmctl.cluster.state.files import FileStore
@@ -174,18 +174,18 @@ class RealLab:
 
 
 class RealPclusters:
-    """`fmctl.adapters.pcluster_environments`, imported when first asked."""
+    """`fmctl.adapters.parallelcluster.environments`, imported when first asked."""
 
     def install(self, version: str | None, say: Callable[[str], None]) -> Mapping[str, Any]:
         """See `Pclusters`."""
-        from fmctl.adapters import pcluster_environments as places
+        from fmctl.adapters.parallelcluster import environments as places
         from fmctl.domain.cluster import PCLUSTER_VERSION
 
         return places.described(places.install(version or PCLUSTER_VERSION, say))
 
     def environments(self, named: str | None) -> Sequence[Mapping[str, Any]]:
         """See `Pclusters`."""
-        from fmctl.adapters import pcluster_environments as places
+        from fmctl.adapters.parallelcluster import environments as places
 
         return [places.described(one) for one in places.environments(named)]
 
@@ -214,11 +214,11 @@ class RealOperations:
 
     def ports(self, settings: Settings, options: Mapping[str, str | None], site: Site | None, read_only: bool) -> Ports:
         """See `Operations`."""
-        from fmctl.adapters.aws_session import Session
+        from fmctl.adapters.aws.cloud.session import Session
 
         session = Session(*_account(settings, options, site))
         session.greet()
-        from fmctl.adapters.aws import AwsCloud
+        from fmctl.adapters.aws.cloud.cloud import AwsCloud
         from fmctl.adapters.clock import SystemClock
         from fmctl.cluster.steps import Ports
         from fmctl.domain.cluster import PCLUSTER_VERSION
@@ -234,20 +234,20 @@ class RealOperations:
 
     def survey(self, settings: Settings, options: Mapping[str, str | None], site: Site) -> Survey:
         """See `Operations`."""
-        from fmctl.adapters.aws_session import Session
-        from fmctl.adapters.survey import AwsSurvey
+        from fmctl.adapters.aws.cloud.session import Session
+        from fmctl.adapters.aws.cloud.survey import AwsSurvey
 
         return AwsSurvey(Session(*_account(settings, options, site)))
 
     def pcluster(self, settings: Settings, version: str) -> Pcluster:
         """See `Operations`."""
-        from fmctl.adapters.pcluster_environments import find
+        from fmctl.adapters.parallelcluster.environments import find
 
         return find(version, settings.text("pcluster_python"))
 
     def head(self, settings: Settings, options: Mapping[str, str | None], how: str, cluster: str | None) -> Head:
         """See `Operations`."""
-        from fmctl.adapters.heads import LocalHead, SshHead, SsmHead
+        from fmctl.adapters.slurm.commands.heads import LocalHead, SshHead, SsmHead
         from fmctl.base.errors import UsageError
 
         kind, _, host = how.partition("://")
@@ -266,8 +266,8 @@ class RealOperations:
         """See `Operations`."""
         where = options.get("store") or settings.text("store")
         if where is not None and where.startswith("s3://"):
-            from fmctl.adapters.aws_session import Session
-            from fmctl.adapters.s3store import S3Store
+            from fmctl.adapters.aws.cloud.s3store import S3Store
+            from fmctl.adapters.aws.cloud.session import Session
 
             return S3Store(Session(*_account(settings, options, None)), where)
         from pathlib import Path
@@ -417,7 +417,7 @@ def real_calibrator(files: Sequence[str], progress: Progress | None = None) -> M
 
 def real_prometheus(url: str) -> Source:
     """The Prometheus at that address, with the credentials of the environment. Raises UsageError."""
-    from fmctl.adapters.prometheus import Prometheus, access, sigv4_region
+    from fmctl.adapters.prometheus.client.client import Prometheus, access, sigv4_region
 
     return Prometheus(url, access(sigv4_region=sigv4_region(url)))
 

@@ -50,7 +50,7 @@ class Demo:
         self.services = replace(services, operations=DemoOperations(services, lab, float(found["speed"])))
 
     def _enter(self, found: Mapping[str, Any]) -> None:
-        from fmctl.adapters.pcluster_environments import NAMED, python_of
+        from fmctl.adapters.parallelcluster.environments import NAMED, python_of
         from fmctl.base.folders import state_folder
         from fmctl.domain.cluster import PCLUSTER_VERSION
 

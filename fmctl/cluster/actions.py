@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from fmctl.adapters.ports import Leftover, Node, Stack
 from fmctl.cluster.costs import CostLine, total_usd_per_h
 from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.ports import Leftover, Node, Stack
 
 MISSING, GROWING, READY, BROKEN, GOING, STUCK = "missing", "creating", "ready", "failed", "deleting", "stuck"
 _READY = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")

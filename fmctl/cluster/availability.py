@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from fmctl.adapters.capacity import Answer, BlockOffering, Capacity, SpotScore
-from fmctl.adapters.ports import Reservation
+from fmctl.adapters.aws.cloud.capacity import Answer, BlockOffering, Capacity, SpotScore
 from fmctl.buying.blocks import MOST_INSTANCES
+from fmctl.domain.ports import Reservation
 from fmctl.domain.quotas import quota_code, quota_family
 
 State = Literal["yes", "maybe", "no", "unknown"]

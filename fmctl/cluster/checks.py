@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from fmctl.adapters.ports import Identity, Lustre, Reservation, Subnet
 from fmctl.domain import quotas
 from fmctl.domain.block_end import block_usable_until
 from fmctl.domain.cluster import ClusterSpec, Site
 from fmctl.domain.hardware import Instance
+from fmctl.domain.ports import Identity, Lustre, Reservation, Subnet
 from fmctl.domain.storage import GIB_PER_TIB
 
 OK, WARNING, FAIL, UNKNOWN = "ok", "warning", "fail", "unknown"

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from fmctl.adapters.ports import Identity, Node, Stack
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, StalePlan, UnknownName, UsageError
 from fmctl.cluster import actions
 from fmctl.cluster.actions import Action, Actual, Money, Rendering, end_step, spec_digest, token
@@ -23,6 +22,7 @@ from fmctl.cluster.records import Record, changed, cluster_names, read_record, r
 from fmctl.cluster.state import locks
 from fmctl.cluster.steps import Ports, Run, at, identity_in, locked, not_ours, remember, said
 from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.ports import Identity, Node, Stack
 
 # A launch that goes on keeps its end while nearly all of its hours are left; else it gets a new one.
 _STILL_WHOLE = 0.9

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fmctl.adapters.ports import StackEvent
 from fmctl.base.errors import CapacityUnavailable, FmctlError, OperationFailed, PermissionDenied, StalePlan, shorten
+from fmctl.domain.ports import StackEvent
 
 _LONGEST = 300
 # Said of everything that was still on its way when the first thing failed.

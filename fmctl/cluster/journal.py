@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from fmctl.adapters.ports import Clock
 from fmctl.base.errors import FmctlError, StalePlan, UnreadableFile
 from fmctl.cluster.state import StateStore, save
 from fmctl.cluster.state.locks import Holder
+from fmctl.domain.ports import Clock
 
 SCHEMA = "fmctl.journal/1"
 BEGIN, ENDED = "begin", "ended"

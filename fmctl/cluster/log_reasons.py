@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from fmctl.adapters.ports import Cloud
 from fmctl.base.errors import FmctlError, shorten
 from fmctl.cluster.failures import CAUSES, LOG_CAUSES, VAGUE, Cause
+from fmctl.domain.ports import Cloud
 
 Line = tuple[datetime, str]
 HEAD_STREAMS = ("bootstrap_error_msg", "chef-client", "cfn-init")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from fmctl.adapters.ports import Finding, Pcluster, Subnet, Survey
 from fmctl.base.errors import FmctlError
 from fmctl.cluster import checks
 from fmctl.cluster.checks import FAIL, OK, UNKNOWN, WARNING, Check
 from fmctl.domain import quotas
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
+from fmctl.domain.ports import Finding, Pcluster, Subnet, Survey
 
 _T = TypeVar("_T")
 # Findings of the validators that one line shows.

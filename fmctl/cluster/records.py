@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fmctl import __version__
-from fmctl.adapters.ports import Identity
 from fmctl.base.errors import UsageError, shorten
 from fmctl.cluster.actions import Rendering, reused, spec_digest
 from fmctl.cluster.costs import CostLine, cost_lines, total_usd_per_h
@@ -18,6 +17,7 @@ from fmctl.cluster.journal import masked
 from fmctl.cluster.state import StateStore, save
 from fmctl.domain.checked import KINDS
 from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.ports import Identity
 
 SCHEMA = "fmctl.cluster/1"
 _TIMES = ("began", "end")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from fmctl.adapters.ports import Clock
 from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable
+from fmctl.domain.ports import Clock
 
 TRIES = 7
 FIRST_S, LONGEST_S = 1.0, 30.0

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from fmctl.adapters.ports import Clock, Cloud, Identity, Pcluster, Stack
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied
 from fmctl.cluster import actions
 from fmctl.cluster.failures import Cause, explain
@@ -18,6 +17,7 @@ from fmctl.cluster.records import Record, write_record
 from fmctl.cluster.retry import TRIES, passing, patiently, pause
 from fmctl.cluster.state import StateStore, locks
 from fmctl.cluster.state.locks import Alive, Holder, alive, this_process
+from fmctl.domain.ports import Clock, Cloud, Identity, Pcluster, Stack
 
 POLL_S = 15.0
 LONGEST_WAIT_S = 2 * 3600.0

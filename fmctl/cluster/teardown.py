@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from fmctl.adapters.ports import Leftover, Stack
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied, UnwritableFile
 from fmctl.cluster import actions
 from fmctl.cluster.actions import Action, Actual, token
@@ -15,6 +14,7 @@ from fmctl.cluster.journal import ENDED
 from fmctl.cluster.records import Record, changed, read_record, write_record
 from fmctl.cluster.retry import passing
 from fmctl.cluster.steps import Ports, Run, identity_in, locked, not_ours, remember, said
+from fmctl.domain.ports import Leftover, Stack
 
 # How long instances may take to go after their stack.
 _NODES_S = 300.0

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from fmctl.adapters.ports import StackEvent
 from fmctl.cluster.watch import SLOW_FACTOR, SLOW_LEAST_S, usual_s
+from fmctl.domain.ports import StackEvent
 
 
 @dataclass(frozen=True, slots=True)

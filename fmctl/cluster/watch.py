@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from fmctl.adapters.ports import Clock, Cloud, Node, Stack, StackEvent
 from fmctl.base.errors import FmctlError, PermissionDenied
 from fmctl.cluster.failures import error_of
+from fmctl.domain.ports import Clock, Cloud, Node, Stack, StackEvent
 
 # Seconds that a resource usually takes. Assumed from the order of published stack timelines, not measured by AWS; used
 # only to say which resource is slow.

@@ -56,7 +56,7 @@ class Answer(Protocol):
 
 
 class Source(Protocol):
-    """A Prometheus: `fmctl.adapters.prometheus.Prometheus`, or what a test hands in."""
+    """A Prometheus: `fmctl.adapters.prometheus.client.Prometheus`, or what a test hands in."""
 
     def instant(self, query: str, at: float | None = None) -> Answer:
         """The query's value at a time, s since 1970."""

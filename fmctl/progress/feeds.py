@@ -39,7 +39,7 @@ class Feed(Protocol):
 
 
 class Output(Protocol):
-    """Slurm, as far as a job's output goes: `fmctl.adapters.slurm.Slurm`."""
+    """Slurm, as far as a job's output goes: `fmctl.adapters.slurm.commands.Slurm`."""
 
     def job(self, job_id: int) -> SlurmJob:
         """One job."""

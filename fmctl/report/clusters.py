@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from fmctl.adapters.ports import Leftover
 from fmctl.cluster.actions import Action, Actual, Money
 from fmctl.cluster.checks import Check
 from fmctl.cluster.controller import Launched, Status
@@ -14,6 +13,7 @@ from fmctl.cluster.costs import NODES, CostLine
 from fmctl.cluster.records import Record
 from fmctl.cluster.teardown import Torn
 from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.ports import Leftover
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
 from fmctl.report.words import plural

@@ -19,7 +19,7 @@ import pytest
 from fmctl.adapters.lab import process
 from fmctl.adapters.lab.client import Lab
 from fmctl.adapters.lab.settings import Running
-from fmctl.adapters.pcluster import WorkerPcluster
+from fmctl.adapters.parallelcluster.client import WorkerPcluster
 from tests.loopback import loopback_open
 
 PYTHON = os.environ.get("FMCTL_TEST_PCLUSTER_PYTHON", "")  # read before the suite's own fixture takes FMCTL_* away

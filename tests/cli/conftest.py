@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fmctl.adapters.aws.cloud.capacity import Answer, BlockOffering, SpotScore
+from fmctl.adapters.aws.cloud.pricing import NotAsked, Snapshot
 
 from fmctl.__main__ import main
-from fmctl.adapters.capacity import Answer, BlockOffering, SpotScore
-from fmctl.adapters.pcluster_environments import check_version
-from fmctl.adapters.ports import Reservation
-from fmctl.adapters.pricing import NotAsked, Snapshot
+from fmctl.adapters.parallelcluster.environments import check_version
 from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable, UnknownName
 from fmctl.buying.offers import Offer
 from fmctl.cli.choices import PURCHASES
@@ -29,6 +28,7 @@ from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Accelerator, Fabric, Instance, Link, Price, StoragePrice
 from fmctl.domain.layout import Layout, Recompute, Sharding
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
+from fmctl.domain.ports import Reservation
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from fmctl.adapters.ports import Reservation
 from fmctl.base.errors import PermissionDenied, ServiceUnavailable
 from fmctl.documents.run import ReportDocument, RunDocument
+from fmctl.domain.ports import Reservation
 
 SITE = """\
 region: us-east-1

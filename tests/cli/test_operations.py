@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from fmctl.adapters.ports import Identity
 from fmctl.cli import prompts
 from fmctl.cluster.checks import ACTIONS
+from fmctl.domain.ports import Identity
 
 SITE = """\
 region: us-east-1

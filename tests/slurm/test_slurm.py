@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fmctl.adapters.slurm.commands.commands import Slurm
+from fmctl.adapters.slurm.commands.heads import LocalHead
 
-from fmctl.adapters.heads import LocalHead
-from fmctl.adapters.slurm import Slurm
 from fmctl.base.errors import OperationFailed, UnknownName
 from fmctl.cluster.jobs import told, trouble
 

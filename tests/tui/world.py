@@ -11,11 +11,11 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from fmctl.adapters.ports import StackEvent
 from fmctl.base.config import resolve
 from fmctl.base.errors import FmctlError
 from fmctl.cli.services import Services
 from fmctl.cli.ui import core_of
+from fmctl.domain.ports import StackEvent
 from fmctl.tui.core import Core
 from tests.cli.conftest import FakeLab, FakeOperations
 from tests.unit.cluster.cluster_fakes import START, FakeCloud

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fmctl.adapters.ports import Clock
 from fmctl.base.errors import OperationFailed
 from fmctl.cluster.state import StateStore
+from fmctl.domain.ports import Clock
 from fmctl.domain.state import Stored
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fmctl.adapters import pcluster_environments as places
+from fmctl.adapters.parallelcluster import environments as places
 from fmctl.base.errors import OperationFailed, UsageError
 
 FAKE_PYTHON = """#!/bin/sh

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fmctl.adapters import node
-from fmctl.adapters.pcluster import SECONDS, CommandPcluster, WorkerPcluster
-from fmctl.adapters.ports import Finding, Pcluster, Resource
+from fmctl.adapters.parallelcluster import node
+from fmctl.adapters.parallelcluster.client import SECONDS, CommandPcluster, WorkerPcluster
 from fmctl.base.errors import OperationFailed, OperationTimeout, PermissionDenied
+from fmctl.domain.ports import Finding, Pcluster, Resource
 
 FAKE = Path(__file__).with_name("fake_worker.py")
 REGION = "us-east-1"

@@ -280,7 +280,7 @@ def read_only_folder() -> list[str]:
 
 def refused() -> list[str]:
     """ParallelCluster's validators find an error."""
-    from fmctl.adapters.ports import Finding
+    from fmctl.domain.ports import Finding
 
     case = Case(World(findings=(Finding("ERROR", "EfaValidator", "EFA over two zones"),)))
     out = [case.run("launch")]

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from fmctl.adapters.ports import Finding, Identity, Leftover, Node, Reservation, Resource, Stack, StackEvent
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, ServiceUnavailable, UnwritableFile
 from fmctl.cluster.state.locks import Holder
 from fmctl.cluster.steps import Ports
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site
+from fmctl.domain.ports import Finding, Identity, Leftover, Node, Reservation, Resource, Stack, StackEvent
 from fmctl.domain.state import Stored
 
 T = TypeVar("T")

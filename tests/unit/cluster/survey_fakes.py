@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fmctl.adapters.ports import Identity, Lustre, Reservation, Subnet
 from fmctl.cluster.checks import ACTIONS
+from fmctl.domain.ports import Identity, Lustre, Reservation, Subnet
 
 PRIVATE = Subnet("subnet-a", "vpc-1", "us-east-1a", "use1-az1", 4000, "nat", False)
 HEAD = replace(PRIVATE, id="subnet-h", free_addresses=200)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from fmctl.adapters.aws.cloud.capacity import Answer, BlockOffering, SpotScore
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmctl.adapters.capacity import Answer, BlockOffering, SpotScore
-from fmctl.adapters.ports import Reservation
 from fmctl.cluster.availability import Need, Quota, Region, available, look, raise_quota, ways
+from fmctl.domain.ports import Reservation
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ALL = ("on-demand", "capacity-block", "spot")

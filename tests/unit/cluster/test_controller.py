@@ -11,7 +11,6 @@ import pytest
 from cluster_chaos import Case, prepared
 from cluster_fakes import NAME, START, FakeClock, FakeRendering, Gate, World, holder, ports, rendering, spec
 
-from fmctl.adapters.ports import Finding, Leftover, Reservation, Stack
 from fmctl.base.errors import (
     FmctlError,
     OperationFailed,
@@ -31,6 +30,7 @@ from fmctl.cluster.retry import LONGEST_S, TRIES, passing, patiently, pause
 from fmctl.cluster.state.locks import Holder, alive, this_process
 from fmctl.cluster.teardown import plan_teardown, teardown
 from fmctl.domain.cluster import Capacity, FileSystem
+from fmctl.domain.ports import Finding, Leftover, Reservation, Stack
 
 END = START + timedelta(hours=24)
 
@@ -473,7 +473,7 @@ def test_a_launch_after_the_end_came_is_a_new_one() -> None:
 
 
 def test_the_controller_loads_no_heavy_library() -> None:
-    probe = "import sys, fmctl.cluster.controller, fmctl.cluster.teardown, fmctl.adapters.aws, fmctl.adapters.s3store; "
+    probe = "import sys, fmctl.cluster.controller, fmctl.cluster.teardown, fmctl.adapters.aws.cloud, fmctl.adapters.aws.s3store; "
     probe += "print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert set(run.stdout.split()) & {"boto3", "botocore", "pydantic", "numpy", "yaml", "typer"} == set()

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from fmctl.adapters.ports import Finding, Identity, Lustre, Reservation, Subnet
 from fmctl.base.errors import OperationFailed, PermissionDenied
 from fmctl.catalog import load_instance
 from fmctl.cluster.checks import ACTIONS, Check
 from fmctl.cluster.preflight import Today, preflight, worst
 from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem, Site
+from fmctl.domain.ports import Finding, Identity, Lustre, Reservation, Subnet
 from tests.unit.cluster.survey_fakes import HEAD, PRIVATE, FakeSurvey
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from fmctl.adapters.ports import StackEvent
 from fmctl.cluster.timeline import phase, spans
+from fmctl.domain.ports import StackEvent
 from fmctl.report.timeline import timeline_answer
 from tests.unit.cluster.cluster_fakes import START
 

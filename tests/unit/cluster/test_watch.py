@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from fmctl.adapters.ports import Node, Stack, StackEvent
 from fmctl.base.errors import OperationFailed, PermissionDenied
 from fmctl.cluster.watch import FAILED_LOOKS, Event, Watch, usual_s
+from fmctl.domain.ports import Node, Stack, StackEvent
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

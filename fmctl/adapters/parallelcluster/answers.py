@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fmctl.adapters.ports import Finding
 from fmctl.base.errors import CapacityUnavailable, FmctlError, OperationFailed, PermissionDenied
+from fmctl.domain.ports import Finding
 
 DRY_RUN_PASSED = "DryRun flag is set"
 _GONE = re.compile(r"does not exist or belongs to an incompatible", re.IGNORECASE)

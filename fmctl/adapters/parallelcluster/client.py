@@ -19,10 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fmctl.adapters import pcluster_answers as answers
-from fmctl.adapters.node import node_environment
-from fmctl.adapters.ports import Finding, Resource
+from fmctl.adapters.parallelcluster import answers
+from fmctl.adapters.parallelcluster.node import node_environment
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout
+from fmctl.domain.ports import Finding, Resource
 
 WORKER = Path(__file__).with_name("pcluster_worker.py")
 # Seconds that an operation may take: the first of a process imports CDK, and AWS retries.

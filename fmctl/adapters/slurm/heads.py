@@ -11,8 +11,8 @@ import shlex
 import subprocess
 from collections.abc import Sequence
 
-from fmctl.adapters.ports import Cloud
 from fmctl.base.errors import OperationFailed, OperationTimeout, PermissionDenied, shorten
+from fmctl.domain.ports import Cloud
 
 _PIECE = 20_000  # characters of packed output per answer
 _MOST_IN = 40_000  # bytes that may go in with a command; SSM takes 64 KiB of parameters

@@ -7,10 +7,10 @@ import gzip
 import posixpath
 from collections.abc import Mapping
 
-from fmctl.adapters.ports import Head
-from fmctl.adapters.slurm_json import read_jobs, read_nodes
+from fmctl.adapters.slurm.commands.answers import read_jobs, read_nodes
 from fmctl.base.errors import OperationFailed, ServiceUnavailable, UnknownName
 from fmctl.domain.job import Job, SlurmNode
+from fmctl.domain.ports import Head
 
 _FILE_MODE = "0644"
 # Whole or not at all, also for a job that reads the file while it is replaced.

@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fmctl.adapters.node import OLDEST, find_node
-from fmctl.adapters.pcluster import CommandPcluster, WorkerPcluster
-from fmctl.adapters.ports import Pcluster
+from fmctl.adapters.parallelcluster.client import CommandPcluster, WorkerPcluster
+from fmctl.adapters.parallelcluster.node import OLDEST, find_node
 from fmctl.base.errors import OperationFailed, OperationTimeout, UsageError, shorten
 from fmctl.base.folders import data_folder, state_folder
 from fmctl.domain.cluster import PCLUSTER_VERSION
+from fmctl.domain.ports import Pcluster
 
 NAMED = "FMCTL_PCLUSTER_PYTHON"
 _FOLDER = "pcluster"  # an environment per version, in the data folder

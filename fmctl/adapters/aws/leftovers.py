@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from fmctl.adapters.aws_end import end_name, warning_name
-from fmctl.adapters.aws_errors import asked, code_of
-from fmctl.adapters.aws_session import Session
-from fmctl.adapters.ports import Leftover
+from fmctl.adapters.aws.cloud.end import end_name, warning_name
+from fmctl.adapters.aws.cloud.errors import asked, code_of
+from fmctl.adapters.aws.cloud.session import Session
 from fmctl.base.errors import FmctlError, UnknownName
+from fmctl.domain.ports import Leftover
 
 _TAG = "parallelcluster:cluster-name"
 _DAYS_A_MONTH = 365.0 / 12.0

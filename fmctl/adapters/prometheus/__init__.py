@@ -1,0 +1,1 @@
+"""Any Prometheus over HTTP, and the page that one scrapes."""
