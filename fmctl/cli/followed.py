@@ -233,11 +233,11 @@ def followed(
     """What the options name, nothing read yet. Raises UsageError, UnreadableFile."""
     if (run.log is None) == (run.job is None):
         raise UsageError("it is not said which run", why="one of --log and --job names it", next="--log train.log")
-    from fmctl.cluster.render.spec import cluster_name
-    from fmctl.cluster.render.spec import plan_name as plan_named
     from fmctl.progress.compare import job_of
     from fmctl.progress.feeds import FileFeed, JobFeed
     from fmctl.progress.formats import Parser
+    from fmctl.targets.parallelcluster.spec import cluster_name
+    from fmctl.targets.parallelcluster.spec import plan_name as plan_named
 
     document, _ = plan_document(plan_name, shared_store(settings, ctx.obj, aws.store))
     row = row_for(document, run.rank)

@@ -59,11 +59,11 @@ def submit(
     """
     settings = settings_for(out)
     from fmctl.cluster.jobs import with_variables
-    from fmctl.cluster.render import CLUSTER
-    from fmctl.cluster.render.environment import ENVIRONMENT
-    from fmctl.cluster.render.spec import spec
     from fmctl.cluster.submission import Submission, submit_once
     from fmctl.report.jobs import submit_answer
+    from fmctl.targets.parallelcluster.rendering import CLUSTER
+    from fmctl.targets.parallelcluster.spec import spec
+    from fmctl.targets.slurm.environment import ENVIRONMENT
 
     consent.refuse(settings)
     document, _ = plan_document(plan_name, shared_store(settings, ctx.obj, aws.store))
@@ -94,8 +94,8 @@ def _with_block_end(
     given: list[str], made: "ClusterSpec", site: "Site", aws: Aws, asked: "tuple[Services, Settings]"
 ) -> tuple[list[str], tuple[str, ...]]:
     """(variables with when the Capacity Block's instances go, as AWS says; why not, where it would not say)."""
-    from fmctl.cluster.render.capacity import BLOCK
     from fmctl.domain.block_end import block_usable_until
+    from fmctl.targets.parallelcluster.capacity import BLOCK
 
     known = any(word.startswith("JOB_USABLE_UNTIL=") for word in given)
     if made.capacity.purchase != BLOCK or made.capacity.reservation_id is None or known:

@@ -63,12 +63,12 @@ def observe_render(ctx: typer.Context, plan_name: _PlanName, wanted: Watched, ou
     if rank > _MOST_RANK:
         raise UsageError(f"--rank {shorten(str(rank))} is too large", why=f"the most is {_MOST_RANK:,}")
     document, notes = plan_document(plan_name, shared_store(settings, ctx.obj))
-    from fmctl.cluster.render.spec import cluster_name, row_of, rows_of
-    from fmctl.cluster.render.spec import plan_name as named
     from fmctl.observe.render import rendered
     from fmctl.observe.scrape import Targets
     from fmctl.observe.watched import watched
     from fmctl.report.observing import observe_answer
+    from fmctl.targets.parallelcluster.spec import cluster_name, row_of, rows_of
+    from fmctl.targets.parallelcluster.spec import plan_name as named
 
     row = row_of(rows_of(document), rank)
     plan = named(document, Path(plan_name).stem)

@@ -105,8 +105,8 @@ def specified(
     services: Services, plan_name: str, wanted: Wanted, settings: Settings, aws: Aws
 ) -> "tuple[ClusterSpec, Instance, ForLaunch, bool]":
     """The cluster, its hardware, what is rendered for it, and whether the plan was changed since it was saved."""
-    from fmctl.cluster.render.spec import spec
     from fmctl.cluster.rendered import for_launch
+    from fmctl.targets.parallelcluster.spec import spec
 
     document, notes = plan_document(plan_name, shared_store(settings, services, aws.store))
     asked = replace(asked_for(wanted, settings), created_by=operator())

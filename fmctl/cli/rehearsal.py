@@ -33,11 +33,11 @@ def rehearsed(services: Services, plan_name: str, wanted: Wanted, settings: Sett
     from fmctl.cli.rendering import arch_of
     from fmctl.cluster import controller
     from fmctl.cluster.actions import condition
-    from fmctl.cluster.render import render
-    from fmctl.cluster.render.spec import spec
     from fmctl.cluster.rendered import for_launch
     from fmctl.cluster.teardown import teardown
     from fmctl.report.rehearsals import Rehearsal, rehearsal_answer
+    from fmctl.targets.parallelcluster.rendering import render
+    from fmctl.targets.parallelcluster.spec import spec
 
     document, notes = plan_document(plan_name, shared_store(settings, services))
     name = plan_name.rpartition("/")[2].removesuffix(".json")
@@ -84,7 +84,7 @@ class _Telling:
 
 
 def _instance(document: Any, wanted: Wanted) -> str:
-    from fmctl.cluster.render.spec import row_of, rows_of
+    from fmctl.targets.parallelcluster.spec import row_of, rows_of
 
     return str(row_of(rows_of(document), int(wanted.rank or 1))["instance"])
 

@@ -23,11 +23,11 @@ from fmctl.cluster import store
 from fmctl.cluster.state.plans import load_plan, plan_names
 
 if TYPE_CHECKING:
-    from fmctl.cluster.render import Rendering
-    from fmctl.cluster.render.spec import Asked
     from fmctl.cluster.state import StateStore
     from fmctl.domain.cluster import ClusterSpec, Site
     from fmctl.domain.model import ModelArch
+    from fmctl.targets.parallelcluster.rendering import Rendering
+    from fmctl.targets.parallelcluster.spec import Asked
 
 _MOST_RANK = 10_000
 _MOST_MINUTES = 24 * 60
@@ -76,8 +76,8 @@ def render(ctx: typer.Context, plan_name: _PlanName, wanted: Wanted, out: Output
         raise UsageError("--out needs a folder", why="it is empty", next="-O ./cluster")
     asked = asked_for(wanted, settings)
     document, notes = plan_document(plan_name, shared_store(settings, ctx.obj))
-    from fmctl.cluster.render.spec import spec
     from fmctl.report.renders import render_answer
+    from fmctl.targets.parallelcluster.spec import spec
 
     made = spec(document, site_for(wanted, settings), asked, Path(plan_name).stem)
     rendering = rendering_of(made, document, ctx.obj)
@@ -96,7 +96,7 @@ def render(ctx: typer.Context, plan_name: _PlanName, wanted: Wanted, out: Output
 
 def asked_for(wanted: Wanted, settings: Settings) -> "Asked":
     """The options as values. Raises UsageError, UnknownName."""
-    from fmctl.cluster.render.spec import IDLE_MINUTES, Asked
+    from fmctl.targets.parallelcluster.spec import IDLE_MINUTES, Asked
 
     if wanted.capacity is not None and wanted.capacity not in CAPACITIES:
         raise UnknownName("purchase option", wanted.capacity, CAPACITIES, next=f"--purchase {' | '.join(CAPACITIES)}")
@@ -172,9 +172,9 @@ def _intact(document: Mapping[str, Any]) -> bool:
 
 def rendering_of(made: "ClusterSpec", document: Mapping[str, Any], services: Services) -> "Rendering":
     """The files of a cluster. Raises CannotRun, which names the first row of the plan that its program can run."""
-    from fmctl.cluster.render import render
-    from fmctl.cluster.render.recipes import first_rank
-    from fmctl.cluster.render.spec import rows_of
+    from fmctl.frameworks.recipes import first_rank
+    from fmctl.targets.parallelcluster.rendering import render
+    from fmctl.targets.parallelcluster.spec import rows_of
 
     arch = arch_of(made, services)
     try:

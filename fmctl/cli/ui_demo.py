@@ -102,7 +102,7 @@ class DemoLaunching(Launching):
         found = super().given(plan, wanted)
         if found.site is not None:
             return found
-        from fmctl.cluster.render.spec import row_of, rows_of
+        from fmctl.targets.parallelcluster.spec import row_of, rows_of
 
         document, _ = plan_document(plan)
         row = row_of(rows_of(document), int(found.rank or 1))

@@ -37,8 +37,8 @@ class Launching:
 
     def rendered(self, plan: str, wanted: Mapping[str, str]) -> Answer:
         """See `tui.running.Launching`."""
-        from fmctl.cluster.render.spec import spec
         from fmctl.report.renders import render_answer
+        from fmctl.targets.parallelcluster.spec import spec
 
         given = self.given(plan, wanted)
         asked = asked_for(given, self._settings)

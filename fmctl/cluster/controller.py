@@ -15,7 +15,6 @@ from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, Sta
 from fmctl.cluster import actions
 from fmctl.cluster.actions import Action, Actual, Money, Rendering, end_step, spec_digest, token
 from fmctl.cluster.costs import cost_lines
-from fmctl.cluster.failures import error_of
 from fmctl.cluster.journal import BEGIN, masked
 from fmctl.cluster.launchable import MOST_HOURS, check_launchable
 from fmctl.cluster.records import Record, changed, cluster_names, read_record, record_of, write_record
@@ -23,6 +22,7 @@ from fmctl.cluster.state import locks
 from fmctl.cluster.steps import Ports, Run, at, identity_in, locked, not_ours, remember, said
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.ports import Identity, Node, Stack
+from fmctl.targets.parallelcluster.failures import error_of
 
 # A launch that goes on keeps its end while nearly all of its hours are left; else it gets a new one.
 _STILL_WHOLE = 0.9
@@ -235,7 +235,7 @@ def _trouble(name: str, record: Record | None, actual: Actual, ports: Ports) -> 
     growing = actions.condition(actual.stack) in (actions.READY, actions.GROWING)
     if record is None or not growing or running >= record.nodes:
         return "", ""
-    from fmctl.cluster import log_reasons
+    from fmctl.targets.parallelcluster import log_reasons
 
     since = ports.clock.now() - _RECENT
     found = log_reasons.told(log_reasons.lines_of(ports.cloud, name, log_reasons.SCALING_STREAMS, since))

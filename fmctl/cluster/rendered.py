@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fmctl.cluster.render import CLUSTER, Rendering
+from fmctl.targets.parallelcluster.rendering import CLUSTER, Rendering
 
 MARK = "fmctl:"
 

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied
 from fmctl.cluster import actions
-from fmctl.cluster.failures import Cause, explain
 from fmctl.cluster.journal import Journal, Progress, masked, progress
 from fmctl.cluster.records import Record, write_record
 from fmctl.cluster.retry import TRIES, passing, patiently, pause
 from fmctl.cluster.state import StateStore, locks
 from fmctl.cluster.state.locks import Alive, Holder, alive, this_process
 from fmctl.domain.ports import Clock, Cloud, Identity, Pcluster, Stack
+from fmctl.targets.parallelcluster.failures import Cause, explain
 
 POLL_S = 15.0
 LONGEST_WAIT_S = 2 * 3600.0
@@ -204,7 +204,7 @@ class Run:
         return explain(self.name, events, described, [stack.reason] if stack else [], self._logged)
 
     def _logged(self) -> tuple[Cause, str] | None:
-        from fmctl.cluster import log_reasons
+        from fmctl.targets.parallelcluster import log_reasons
 
         streams = (*log_reasons.SCALING_STREAMS, *log_reasons.HEAD_STREAMS)
         found = log_reasons.told(log_reasons.lines_of(self.ports.cloud, self.name, streams))

@@ -10,10 +10,10 @@ from fmctl.base.errors import FmctlError, ServiceUnavailable
 from fmctl.cluster import runs
 from fmctl.cluster.jobs import token
 from fmctl.cluster.records import cluster_names, read_record
-from fmctl.cluster.render.job import SCRIPT
 from fmctl.cluster.state import StateStore
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.job import Job
+from fmctl.targets.slurm.job import SCRIPT
 
 
 class Submits(Protocol):

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied, UnwritableFile
 from fmctl.cluster import actions
 from fmctl.cluster.actions import Action, Actual, token
-from fmctl.cluster.failures import failing, undeletable
 from fmctl.cluster.journal import ENDED
 from fmctl.cluster.records import Record, changed, read_record, write_record
 from fmctl.cluster.retry import passing
 from fmctl.cluster.steps import Ports, Run, identity_in, locked, not_ours, remember, said
 from fmctl.domain.ports import Leftover, Stack
+from fmctl.targets.parallelcluster.failures import failing, undeletable
 
 # How long instances may take to go after their stack.
 _NODES_S = 300.0

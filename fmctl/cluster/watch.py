@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from fmctl.base.errors import FmctlError, PermissionDenied
-from fmctl.cluster.failures import error_of
 from fmctl.domain.ports import Clock, Cloud, Node, Stack, StackEvent
+from fmctl.targets.parallelcluster.failures import error_of
 
 # Seconds that a resource usually takes. Assumed from the order of published stack timelines, not measured by AWS; used
 # only to say which resource is slow.
@@ -208,7 +208,7 @@ class Watch:
         running = sum(n for role, state, n in self.counts if role == "compute" and state in ("pending", "running"))
         if not self.status or running >= self.node_count:
             return
-        from fmctl.cluster import log_reasons
+        from fmctl.targets.parallelcluster import log_reasons
 
         since = self.told_at or now - AGAIN
         found = log_reasons.told(log_reasons.lines_of(self.cloud, self.cluster, log_reasons.SCALING_STREAMS, since))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fmctl.cluster.render import Rendering
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Document, Report, Section
 from fmctl.report.words import plural
+from fmctl.targets.parallelcluster.rendering import Rendering
 
 
 def render_answer(rendering: Rendering, spec: ClusterSpec, rank: int, warnings: tuple[str, ...]) -> Answer:

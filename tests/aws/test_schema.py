@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from fmctl.cluster.render import CLUSTER
 from fmctl.domain.checked import CLOSED
 from fmctl.domain.cluster import PCLUSTER_VERSION
+from fmctl.targets.parallelcluster.rendering import CLUSTER
 from tests.unit.render.helpers import matrix, rendered
 
 PYTHON = os.environ.get("FMCTL_TEST_PCLUSTER_PYTHON", "")

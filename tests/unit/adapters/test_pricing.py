@@ -214,7 +214,7 @@ def test_a_broken_snapshot_is_named(data: Path) -> None:
 
 
 def test_head_nodes_are_asked_for() -> None:
-    from fmctl.cluster.render.head import instance_type, login_nodes
+    from fmctl.targets.parallelcluster.head import instance_type, login_nodes
 
     site = Site(region="us-east-1", compute_subnet="subnet-a", head_subnet="subnet-h", login_nodes=1)
     for arch in ("x86_64", "arm64"):

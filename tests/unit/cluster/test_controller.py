@@ -24,13 +24,13 @@ from fmctl.base.errors import (
 from fmctl.cluster import actions
 from fmctl.cluster.actions import Actual, launch_actions, spec_digest, teardown_actions, token
 from fmctl.cluster.controller import extend, launch, plan_launch, status
-from fmctl.cluster.failures import CAUSES, explain
 from fmctl.cluster.records import changed, cluster_names, read_record, write_record
 from fmctl.cluster.retry import LONGEST_S, TRIES, passing, patiently, pause
 from fmctl.cluster.state.locks import Holder, alive, this_process
 from fmctl.cluster.teardown import plan_teardown, teardown
 from fmctl.domain.cluster import Capacity, FileSystem
 from fmctl.domain.ports import Finding, Leftover, Reservation, Stack
+from fmctl.targets.parallelcluster.failures import CAUSES, explain
 
 END = START + timedelta(hours=24)
 

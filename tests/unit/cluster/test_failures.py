@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from cluster_fakes import NAME, START, World
 
-from fmctl.cluster import log_reasons
-from fmctl.cluster.failures import CAUSES, LOG_CAUSES, Cause, explain
-from fmctl.cluster.log_reasons import plain, told
+from fmctl.targets.parallelcluster import log_reasons
+from fmctl.targets.parallelcluster.failures import CAUSES, LOG_CAUSES, Cause, explain
+from fmctl.targets.parallelcluster.log_reasons import plain, told
 
 ICE = (
     "2023-11-14 11:36:33,660 - 48010 - [slurm_plugin.fleet_manager:_launch_instances] - ERROR - Error in CreateFleet "

@@ -8,11 +8,11 @@ from functools import cache
 from typing import Any
 
 from fmctl.catalog import instance_names, instance_record, load_instance, load_model
-from fmctl.cluster.render import Rendering, render
 from fmctl.domain.cluster import PURCHASES, Capacity, ClusterSpec, FileSystem, Site
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CudaGraph, Layout, Recompute, Sharding
 from fmctl.domain.model import ModelArch
+from fmctl.targets.parallelcluster.rendering import Rendering, render
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 WHOLE_RUN = {

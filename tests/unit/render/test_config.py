@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from fmctl.base.errors import UsageError
-from fmctl.cluster.render import CLUSTER
 from fmctl.domain.checked import CLOSED
 from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem
+from fmctl.targets.parallelcluster.rendering import CLUSTER
 from tests.unit.render.helpers import FS, SITE, capacity, full_site, instance, launchable, rendered, spec
 
 RESERVATION = "cr-0123456789abcdef0"

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fmctl.cluster.render import job
-from fmctl.cluster.render.environment import ENVIRONMENT
-from fmctl.cluster.render.guards import AGAIN, HEALTH, WATCH
-from fmctl.cluster.render.resume import NEWEST
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.layout import Recompute, Sharding
+from fmctl.targets.slurm import job
+from fmctl.targets.slurm.environment import ENVIRONMENT
+from fmctl.targets.slurm.guards import AGAIN, HEALTH, WATCH
+from fmctl.targets.slurm.resume import NEWEST
 from tests.unit.render.helpers import WHOLE_RUN, capacity, rendered, row, spec
 
 DONE = {

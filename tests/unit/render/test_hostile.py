@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from fmctl.base.errors import FmctlError, UsageError
-from fmctl.cluster.render import CLUSTER
-from fmctl.cluster.render.spec import Asked
-from fmctl.cluster.render.spec import spec as make_spec
 from fmctl.documents.site import read_site, site_of
 from fmctl.domain.cluster import Capacity, ClusterSpec
+from fmctl.targets.parallelcluster.rendering import CLUSTER
+from fmctl.targets.parallelcluster.spec import Asked
+from fmctl.targets.parallelcluster.spec import spec as make_spec
 from tests.unit.render.helpers import SITE, full_site, rendered, row, spec
 
 HOSTILE = (

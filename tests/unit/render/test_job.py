@@ -9,10 +9,6 @@ from pathlib import Path
 import pytest
 
 from fmctl.base.errors import UnreadableFile, UsageError
-from fmctl.cluster.render import environment, job, times
-from fmctl.cluster.render.layouts import Run, layout_of, run_of, save_steps
-from fmctl.cluster.render.network import bus_bytes_per_s
-from fmctl.cluster.render.spec import default_hours
 from fmctl.domain.cluster import ClusterSpec, FileSystem
 from fmctl.domain.layout import (
     ContextComm,
@@ -24,6 +20,10 @@ from fmctl.domain.layout import (
     Schedule,
     Sharding,
 )
+from fmctl.frameworks.layouts import Run, layout_of, run_of, save_steps
+from fmctl.targets.parallelcluster.network import bus_bytes_per_s
+from fmctl.targets.parallelcluster.spec import default_hours
+from fmctl.targets.slurm import environment, job, times
 from tests.unit.render.helpers import SITE, WHOLE_RUN, capacity, instance, matrix, model, rendered, row, spec
 from tests.unit.render.test_hostile import HOSTILE
 
@@ -196,7 +196,7 @@ def test_numbers_that_are_none_are_unknown(odd: object) -> None:
 
 
 def test_unknown_tokens_and_architectures_are_said() -> None:
-    from fmctl.cluster.render import render
+    from fmctl.targets.parallelcluster.rendering import render
 
     of = spec(row=row(tokens=None, model="mine"))
     found = render(of, instance(of.instance), None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fmctl.cluster.render.record import PACKAGES, RECORD
+from fmctl.targets.slurm.record import PACKAGES, RECORD
 
 FRAME = "set -euo pipefail\nhelpers=()\nnvidia-smi() { return 9; }\n" + RECORD + "record_start\nwait\nrecord end 0\n"
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from fmctl.base.errors import UnreadableFile, UsageError
-from fmctl.cluster.render import megatron
-from fmctl.cluster.render.layouts import Run
-from fmctl.cluster.render.recipes import OFFERED, RECIPES, Recipe, recipe_for, same, told
-from fmctl.cluster.render.words import Words, settled
 from fmctl.domain.layout import ContextComm, CudaGraph, Layout, Precision, Recompute, Sharding
+from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.megatron import recipe as megatron
 from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.recipes import OFFERED, RECIPES, Recipe, recipe_for, same, told
+from fmctl.frameworks.words import Words, settled
 from fmctl.perf.train.stages import chunk_sizes, head_layers
 from fmctl.plan.constraints import option_reasons
 from fmctl.plan.space import Scope, Tally, lots, option_columns, setting_of

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fmctl.base.errors import FmctlError, shorten
-from fmctl.cluster.failures import CAUSES, LOG_CAUSES, VAGUE, Cause
 from fmctl.domain.ports import Cloud
+from fmctl.targets.parallelcluster.failures import CAUSES, LOG_CAUSES, VAGUE, Cause
 
 Line = tuple[datetime, str]
 HEAD_STREAMS = ("bootstrap_error_msg", "chef-client", "cfn-init")

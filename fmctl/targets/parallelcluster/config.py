@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fmctl.base.errors import UsageError
-from fmctl.cluster.render import capacity, head, storage
-from fmctl.cluster.render.parts import (
+from fmctl.domain.checked import check_site, checked, whole
+from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.hardware import Instance
+from fmctl.targets.parallelcluster import capacity, head, storage
+from fmctl.targets.parallelcluster.parts import (
     Cluster,
     ClusterIam,
     ComputeSettings,
@@ -24,9 +27,6 @@ from fmctl.cluster.render.parts import (
     Tag,
     Timeouts,
 )
-from fmctl.domain.checked import check_site, checked, whole
-from fmctl.domain.cluster import ClusterSpec
-from fmctl.domain.hardware import Instance
 
 QUEUE = "gpu"
 _NOT_ON_GB200 = ("rhel8", "rocky8", "rhel9")

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fmctl.base.errors import UnreadableFile, shorten
-from fmctl.cluster.render.layouts import Run
-from fmctl.cluster.render.words import (
+from fmctl.domain.layout import ContextComm, Layout, Precision, Recompute, Sharding
+from fmctl.domain.model import ModelArch
+from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.words import (
     Words,
     flags,
     no_chunks,
@@ -23,8 +25,6 @@ from fmctl.cluster.render.words import (
     unreadable,
     whole,
 )
-from fmctl.domain.layout import ContextComm, Layout, Precision, Recompute, Sharding
-from fmctl.domain.model import ModelArch
 
 FILE = "deepspeed.json"
 NAME = "Megatron-DeepSpeed"

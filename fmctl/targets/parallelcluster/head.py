@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 from fmctl.base.errors import UsageError
-from fmctl.cluster.render.parts import (
+from fmctl.domain.checked import CLOSED
+from fmctl.domain.cluster import Site
+from fmctl.domain.sizes import HEAD_FAMILIES, head_type, login_type
+from fmctl.targets.parallelcluster.parts import (
     HeadNetworking,
     HeadNode,
     LoginNodes,
@@ -16,10 +19,7 @@ from fmctl.cluster.render.parts import (
     Ssh,
     SubnetNetworking,
 )
-from fmctl.cluster.render.storage import head_disks
-from fmctl.domain.checked import CLOSED
-from fmctl.domain.cluster import Site
-from fmctl.domain.sizes import HEAD_FAMILIES, head_type, login_type
+from fmctl.targets.parallelcluster.storage import head_disks
 
 _GRAVITON = re.compile(r"(?:[a-z]+[0-9]+g[a-z0-9-]*|a1)\..*")
 OUR_KEYS = "fmctl/*"

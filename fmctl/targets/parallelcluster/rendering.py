@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from fmctl.base.errors import UsageError
-from fmctl.cluster.render import capacity, config, environment, job, versions
-from fmctl.cluster.render.layouts import Run, run_of
-from fmctl.cluster.render.parts import as_yaml
-from fmctl.cluster.render.spec import Asked, spec
 from fmctl.domain.cluster import PCLUSTER_VERSION, ClusterSpec
 from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
+from fmctl.frameworks.layouts import Run, run_of
+from fmctl.targets.parallelcluster import capacity, config, versions
+from fmctl.targets.parallelcluster.parts import as_yaml
+from fmctl.targets.parallelcluster.spec import Asked, spec
+from fmctl.targets.slurm import environment, job
 
 __all__ = ["CLUSTER", "Asked", "Rendering", "render", "spec"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from fmctl.cluster.render.layouts import Run
+from fmctl.frameworks.layouts import Run
 
 _MOST_MARGIN_MIN = 60
 LOG_EVERY = 10  # steps

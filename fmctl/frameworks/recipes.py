@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from fmctl.base.errors import CannotRun, UnknownName, UsageError
-from fmctl.cluster.render import deepspeed, megatron, megatron_bridge, nanotron, torchtitan
-from fmctl.cluster.render.layouts import Run, run_of
-from fmctl.cluster.render.words import Words, settled
 from fmctl.domain.layout import Layout
 from fmctl.domain.model import ModelArch
+from fmctl.frameworks.deepspeed import recipe as deepspeed
+from fmctl.frameworks.layouts import Run, run_of
+from fmctl.frameworks.megatron import recipe as megatron
+from fmctl.frameworks.megatron_bridge import recipe as megatron_bridge
+from fmctl.frameworks.nanotron import recipe as nanotron
 from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.torchtitan import recipe as torchtitan
+from fmctl.frameworks.words import Words, settled
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,23 +14,25 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from shlex import quote
 
-from fmctl.cluster.render import deepspeed, megatron_model, nanotron
-from fmctl.cluster.render.capacity import BLOCK, Fleet
-from fmctl.cluster.render.config import QUEUE
-from fmctl.cluster.render.environment import ENVIRONMENT, gpus_per_node
-from fmctl.cluster.render.guards import AGAIN, ENDING, HEALTH, WATCH
-from fmctl.cluster.render.launches import BODY, HEAD, LAUNCH, TELL
-from fmctl.cluster.render.layouts import Run
-from fmctl.cluster.render.recipes import BRIDGE, DEEPSPEED, MEGATRON, NANOTRON, TORCHTITAN, Recipe, recipe_for, told
-from fmctl.cluster.render.record import PACKAGES, RECORD
-from fmctl.cluster.render.resume import NEWEST
-from fmctl.cluster.render.times import LOG_EVERY, clock, limit_min, margin_s
-from fmctl.cluster.render.versions import pair_lines
-from fmctl.cluster.render.words import Words
 from fmctl.domain.checked import checked
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
+from fmctl.frameworks.deepspeed import recipe as deepspeed
+from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.megatron import model as megatron_model
+from fmctl.frameworks.nanotron import recipe as nanotron
+from fmctl.frameworks.recipes import BRIDGE, DEEPSPEED, MEGATRON, NANOTRON, TORCHTITAN, Recipe, recipe_for, told
+from fmctl.frameworks.words import Words
+from fmctl.targets.parallelcluster.capacity import BLOCK, Fleet
+from fmctl.targets.parallelcluster.config import QUEUE
+from fmctl.targets.parallelcluster.versions import pair_lines
+from fmctl.targets.slurm.environment import ENVIRONMENT, gpus_per_node
+from fmctl.targets.slurm.guards import AGAIN, ENDING, HEALTH, WATCH
+from fmctl.targets.slurm.launches import BODY, HEAD, LAUNCH, TELL
+from fmctl.targets.slurm.record import PACKAGES, RECORD
+from fmctl.targets.slurm.resume import NEWEST
+from fmctl.targets.slurm.times import LOG_EVERY, clock, limit_min, margin_s
 
 SCRIPT = "job.sbatch"
 _CAN_SAVE = (MEGATRON, BRIDGE, DEEPSPEED)  # they end with a save when their processes get SIGTERM

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from fmctl.base.errors import UnreadableFile, shorten
-from fmctl.cluster.render.layouts import Run
-from fmctl.cluster.render.words import Words, flags, no_graphs, one_of, ranks_left, unreadable, whole
 from fmctl.domain.layout import ContextComm, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
+from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.words import Words, flags, no_graphs, one_of, ranks_left, unreadable, whole
 from fmctl.perf.train.stages import chunk_layers
 
 _SCHEDULES = {Schedule.ONE_F_ONE_B: "1F1B", Schedule.INTERLEAVED: "Interleaved1F1B"}

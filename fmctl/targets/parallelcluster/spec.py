@@ -10,10 +10,10 @@ from typing import Any
 
 from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.cluster import store
-from fmctl.cluster.render.capacity import RESERVED
-from fmctl.cluster.render.layouts import positive
 from fmctl.domain.checked import KINDS, checked
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site
+from fmctl.frameworks.layouts import positive
+from fmctl.targets.parallelcluster.capacity import RESERVED
 
 IDLE_MINUTES = 30
 UNKNOWN_RUN_HOURS = 24.0

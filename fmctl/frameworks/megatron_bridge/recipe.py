@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fmctl.cluster.render import megatron
-from fmctl.cluster.render.layouts import Run
-from fmctl.cluster.render.words import Words, one_of, overrides, ranks_left, whole
 from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
+from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.megatron import recipe as megatron
+from fmctl.frameworks.words import Words, one_of, overrides, ranks_left, whole
 
 NAME = "Megatron-Bridge"
 _PRECISION = {

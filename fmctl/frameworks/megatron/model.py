@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fmctl.cluster.render.layouts import Run
 from fmctl.domain.model import FeedForward, Mixer, ModelArch
+from fmctl.frameworks.layouts import Run
 
 
 def model_arguments(arch: ModelArch, run: Run) -> Iterator[str]:

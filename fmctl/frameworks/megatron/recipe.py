@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fmctl.cluster.render.layouts import Run
-from fmctl.cluster.render.words import Words, flags, one_of, ranks_left, unreadable, whole
 from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
+from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.words import Words, flags, one_of, ranks_left, unreadable, whole
 from fmctl.perf.train.stages import chunk_sizes, head_layers
 
 # Transformer Engine, which is handed the word, takes all_gather alone; Megatron's own help says allgather.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fmctl.cluster.render.parts import (
+from fmctl.domain.cluster import FileSystem, Site
+from fmctl.domain.hardware import Instance
+from fmctl.domain.sizes import COMPUTE_ROOT_GIB, head_root_gib
+from fmctl.targets.parallelcluster.parts import (
     DataRepositoryAssociation,
     EphemeralVolume,
     FsxLustreSettings,
@@ -10,9 +13,6 @@ from fmctl.cluster.render.parts import (
     RootVolume,
     SharedStorage,
 )
-from fmctl.domain.cluster import FileSystem, Site
-from fmctl.domain.hardware import Instance
-from fmctl.domain.sizes import COMPUTE_ROOT_GIB, head_root_gib
 
 SCRATCH = "/scratch"
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fmctl.base.errors import UnknownName, UsageError
-from fmctl.cluster.render.parts import CapacityReservationTarget, ComputeResource, Efa, Enabled
 from fmctl.domain.checked import checked, example
 from fmctl.domain.cluster import PURCHASES, Capacity, ClusterSpec
 from fmctl.domain.hardware import Instance
+from fmctl.targets.parallelcluster.parts import CapacityReservationTarget, ComputeResource, Efa, Enabled
 
 BLOCK = "capacity-block"
 RESERVED = ("odcr", BLOCK)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from shlex import quote
 
-from fmctl.cluster.render import megatron
-from fmctl.cluster.render.capacity import BLOCK
-from fmctl.cluster.render.layouts import Run
-from fmctl.cluster.render.network import bus_bytes_per_s
-from fmctl.cluster.render.recipes import BRIDGE, DEEPSPEED, MEGATRON, NANOTRON, TORCHTITAN, Recipe, recipe_for
-from fmctl.cluster.render.storage import SCRATCH
-from fmctl.cluster.render.times import hang_min, limit_min, margin_s
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
+from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.megatron import recipe as megatron
+from fmctl.frameworks.recipes import BRIDGE, DEEPSPEED, MEGATRON, NANOTRON, TORCHTITAN, Recipe, recipe_for
+from fmctl.targets.parallelcluster.capacity import BLOCK
+from fmctl.targets.parallelcluster.network import bus_bytes_per_s
+from fmctl.targets.parallelcluster.storage import SCRATCH
+from fmctl.targets.slurm.times import hang_min, limit_min, margin_s
 
 ENVIRONMENT = "job.env"
 _BUS_SHARE = 0.7  # assumed: the collectives' model is good to 4-9 %; a node that costs a third is unfit

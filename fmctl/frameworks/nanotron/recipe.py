@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fmctl.base.errors import UnreadableFile, shorten
-from fmctl.cluster.render.layouts import Run
-from fmctl.cluster.render.words import Words, no_chunks, no_graphs, one_of, plain_dispatch, unreadable, whole
 from fmctl.domain.layout import ContextComm, Layout, Precision, Recompute, Sharding
 from fmctl.domain.model import FeedForward, Mixer, ModelArch
+from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.words import Words, no_chunks, no_graphs, one_of, plain_dispatch, unreadable, whole
 
 FILE = "nanotron.yaml"
 _LARGEST = 100_000

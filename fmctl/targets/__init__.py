@@ -1,0 +1,1 @@
+"""Where a job runs: a folder per target, behind one protocol."""

@@ -1,0 +1,1 @@
+"""AWS ParallelCluster: a plan as its configuration, its failures as sentences."""
