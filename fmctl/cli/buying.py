@@ -18,7 +18,7 @@ from fmctl.cli.services import Catalogue
 
 if TYPE_CHECKING:
     from fmctl.adapters.aws.cloud.pricing import NotAsked, Snapshot
-    from fmctl.cluster.availability import Need
+    from fmctl.operate.availability import Need
 
 
 _ANY = ("on-demand", "capacity-block", "spot")
@@ -82,7 +82,7 @@ def capacity(
     settings = settings_for(out)
     places, now = _regions(regions, settings), ctx.obj.now()
     need = _needed(ctx.obj.catalogue.instance_record(instance), count, days, _start(start, now))
-    from fmctl.cluster.availability import available, look, ways
+    from fmctl.operate.availability import available, look, ways
     from fmctl.report.market import capacity_answer
 
     progress = progress_line(out, "asking AWS") or (lambda done, total: None)
@@ -142,7 +142,7 @@ def _full_name(name: str, catalogue: Catalogue) -> str:
 
 def _needed(record: Any, count: str | None, days: str | None, start: datetime | None) -> "Need":
     from fmctl.buying.durations import DAYS
-    from fmctl.cluster.availability import Need
+    from fmctl.operate.availability import Need
 
     wanted = 1 if days is None else parse_count(days, what="--days")
     if wanted not in DAYS:

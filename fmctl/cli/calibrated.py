@@ -23,7 +23,7 @@ def chosen(asked: str | None, settings: Settings) -> Applied | None:
     name = settings.text("calibration") if asked is None else asked
     if name is None:
         return None
-    from fmctl.cluster import calibrations
+    from fmctl.operate import calibrations
 
     if name == calibrations.SHIPPED:
         return None

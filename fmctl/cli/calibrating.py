@@ -39,7 +39,7 @@ def calibrate(
     about. `--name` keeps the result for `--calibration NAME`.
     """
     settings = settings_for(out)
-    from fmctl.cluster import calibrations
+    from fmctl.operate import calibrations
     from fmctl.report.calibrations import calibrate_answer
 
     if name is not None:
@@ -64,7 +64,7 @@ def _measured(runs: Sequence[str], settings: Settings, services: "Services", fol
     if not runs:
         return []
     from fmctl.base.files import write_atomic
-    from fmctl.cluster.runs import read_run
+    from fmctl.operate.runs import read_run
     from fmctl.progress.from_run import as_csv, measured_row
     from fmctl.progress.state import Progress
 

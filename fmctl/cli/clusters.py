@@ -22,8 +22,8 @@ def status(ctx: typer.Context, aws: Aws, out: Output, name: _Names = None) -> No
     """What AWS has of a cluster: state, nodes, cost so far against the cap, when it ends, and the next step."""
     settings = settings_for(out)
     ports = ctx.obj.operations.ports(settings, aws.options(), None, True)  # first: AWS is asked while we import
-    from fmctl.cluster import controller
-    from fmctl.cluster.records import cluster_names, read_record
+    from fmctl.operate import controller
+    from fmctl.operate.records import cluster_names, read_record
 
     names = (
         [name] if name is not None else [n for n in cluster_names(ports.store) if _living(read_record(ports.store, n))]
@@ -42,9 +42,9 @@ def watch(ctx: typer.Context, name: Name, aws: Aws, out: Output) -> None:
     settings = settings_for(out)
     import json
 
-    from fmctl.cluster import controller
-    from fmctl.cluster.records import read_record
-    from fmctl.cluster.watch import Watch
+    from fmctl.operate import controller
+    from fmctl.operate.records import read_record
+    from fmctl.operate.watch import Watch
 
     ports = ctx.obj.operations.ports(settings, aws.options(), None, True)
     record = read_record(ports.store, name)
@@ -92,7 +92,7 @@ def logs(
             Slurm(ctx.obj.operations.head(settings, aws.options(), head_named(head, settings), name)), job, follow
         )
         return
-    from fmctl.cluster import controller
+    from fmctl.operate import controller
 
     ports = ctx.obj.operations.ports(settings, aws.options(), None, True)
     controller.status(name, ports)  # an unknown name is said at once
@@ -110,8 +110,8 @@ def extend(
 ) -> None:
     """Move a cluster's end by so many hours."""
     settings = settings_for(out)
-    from fmctl.cluster import controller
-    from fmctl.cluster.actions import Action
+    from fmctl.operate import controller
+    from fmctl.operate.actions import Action
     from fmctl.report.clusters import actions_answer
 
     consent.refuse(settings)
@@ -144,9 +144,9 @@ def teardown(
     """
     settings = settings_for(out)
     from fmctl.cli.runs import Reach, bring_up_to_date  # here: status and watch start without it
-    from fmctl.cluster.records import cluster_names, read_record
-    from fmctl.cluster.teardown import plan_teardown
-    from fmctl.cluster.teardown import teardown as torn_down
+    from fmctl.operate.records import cluster_names, read_record
+    from fmctl.operate.teardown import plan_teardown
+    from fmctl.operate.teardown import teardown as torn_down
     from fmctl.report.clusters import actions_answer, teardown_answer, teardown_text
 
     consent.refuse(settings)
@@ -187,8 +187,8 @@ def history(ctx: typer.Context, aws: Aws, out: Output) -> None:
     `fmctl report RUN` says all that is on record of a run.
     """
     settings = settings_for(out)
-    from fmctl.cluster.records import read_records
-    from fmctl.cluster.runs import read_runs
+    from fmctl.operate.records import read_records
+    from fmctl.operate.runs import read_runs
     from fmctl.report.history import history_answer
 
     store = ctx.obj.operations.store(settings, aws.options())

@@ -18,8 +18,8 @@ from fmctl.cli.options import Asked, Output, Row
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.planning import no_layout
 from fmctl.cli.services import Services
-from fmctl.cluster import store
-from fmctl.cluster.runs import Run, read_run, run_names
+from fmctl.operate import store
+from fmctl.operate.runs import Run, read_run, run_names
 from fmctl.report.view import Document
 
 _Subject = Annotated[

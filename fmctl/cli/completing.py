@@ -42,20 +42,20 @@ def _instances() -> Sequence[str]:
 
 
 def _plans() -> Sequence[str]:
-    from fmctl.cluster.store import plan_names
+    from fmctl.operate.store import plan_names
 
     return plan_names()
 
 
 def _runs() -> Sequence[str]:
-    from fmctl.cluster.runs import run_names
-    from fmctl.cluster.state.files import FileStore
+    from fmctl.operate.runs import run_names
+    from fmctl.operate.state.files import FileStore
 
     return run_names(FileStore())
 
 
 def _calibrations() -> Sequence[str]:
-    from fmctl.cluster.calibrations import SHIPPED, names
+    from fmctl.operate.calibrations import SHIPPED, names
 
     return [*names(), SHIPPED]
 

@@ -22,8 +22,8 @@ from fmctl.cli.rendering import plan_document, shared_store
 
 if TYPE_CHECKING:
     from fmctl.cli.services import Services
-    from fmctl.cluster.records import Record
     from fmctl.observe.measured import Measured, Source
+    from fmctl.operate.records import Record
     from fmctl.progress.feeds import Feed
     from fmctl.progress.state import Progress
     from fmctl.report.known import Known
@@ -278,7 +278,7 @@ def _beside(
     """usual: the cluster's name as `observe render` makes it from the plan's."""
     record, warnings = None, []
     if run.cluster is not None:
-        from fmctl.cluster.records import check_name, read_record
+        from fmctl.operate.records import check_name, read_record
 
         check_name(run.cluster)
         try:

@@ -58,8 +58,8 @@ def submit(
     Nodes that come with a job start now, within the cluster's cap and until its end.
     """
     settings = settings_for(out)
-    from fmctl.cluster.jobs import with_variables
-    from fmctl.cluster.submission import Submission, submit_once
+    from fmctl.operate.jobs import with_variables
+    from fmctl.operate.submission import Submission, submit_once
     from fmctl.report.jobs import submit_answer
     from fmctl.targets.parallelcluster.rendering import CLUSTER
     from fmctl.targets.parallelcluster.spec import spec
@@ -168,7 +168,7 @@ def _slurm(ctx: typer.Context, settings: Settings, aws: Aws, head: str | None, n
     from fmctl.adapters.slurm.commands.commands import Slurm
 
     if name is not None:
-        from fmctl.cluster.records import check_name
+        from fmctl.operate.records import check_name
 
         check_name(name)
     return Slurm(ctx.obj.operations.head(settings, aws.options(), head_named(head, settings), name))

@@ -22,10 +22,10 @@ from fmctl.cli.who import operator
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fmctl.cluster.checks import Check
-    from fmctl.cluster.rendered import ForLaunch
     from fmctl.domain.cluster import ClusterSpec
     from fmctl.domain.hardware import Instance
+    from fmctl.operate.checks import Check
+    from fmctl.operate.rendered import ForLaunch
 
 _Plan = Annotated[str, Argument(metavar="PLAN", help="A saved plan, or a plan document.", show_default=False)]
 _CAPACITY = ("offering", "addresses", "quota", "reservation", "purchase")
@@ -39,7 +39,7 @@ def preflight(ctx: typer.Context, plan_name: _Plan, wanted: Wanted, aws: Aws, ou
     where capacity, addresses or quota are missing, 1 where anything else fails.
     """
     settings = settings_for(out)
-    from fmctl.cluster.preflight import worst
+    from fmctl.operate.preflight import worst
     from fmctl.report.clusters import preflight_answer
 
     spec, instance, files, _ = specified(ctx.obj, plan_name, wanted, settings, aws)
@@ -71,7 +71,7 @@ def launch(
 
         emit(rehearsed(ctx.obj, plan_name, wanted, settings), out, settings)
         return
-    from fmctl.cluster import controller
+    from fmctl.operate import controller
     from fmctl.report.clusters import actions_answer, confirmation, launch_answer
 
     consent.refuse(settings)
@@ -105,7 +105,7 @@ def specified(
     services: Services, plan_name: str, wanted: Wanted, settings: Settings, aws: Aws
 ) -> "tuple[ClusterSpec, Instance, ForLaunch, bool]":
     """The cluster, its hardware, what is rendered for it, and whether the plan was changed since it was saved."""
-    from fmctl.cluster.rendered import for_launch
+    from fmctl.operate.rendered import for_launch
     from fmctl.targets.parallelcluster.spec import spec
 
     document, notes = plan_document(plan_name, shared_store(settings, services, aws.store))
@@ -119,7 +119,7 @@ def checked(
     services: Services, spec: Any, instance: Any, files: Any, settings: Settings, aws: Aws
 ) -> "Iterator[Check]":
     """The checks of a preflight one by one, as they are done."""
-    from fmctl.cluster.preflight import Today, looks
+    from fmctl.operate.preflight import Today, looks
 
     operations = services.operations
     survey = operations.survey(settings, aws.options(), spec.site)

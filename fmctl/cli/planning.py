@@ -63,7 +63,7 @@ def no_layout(plan: Plan, request: PlanRequest, model: str) -> NoLayout:
 
 def check_name(name: str, services: Services) -> None:
     """Raises UsageError where no plan can be kept under that name."""
-    from fmctl.cluster import store
+    from fmctl.operate import store
 
     store.check_name(name)
     if name in services.catalogue.model_names():
@@ -82,13 +82,13 @@ def keep(name: str, document: Document, settings: Settings, services: Services) 
 
     at = services.now().isoformat(timespec="seconds")
     if settings.text("store") is not None:
-        from fmctl.cluster.state.plans import save_plan
+        from fmctl.operate.state.plans import save_plan
 
         shared = services.operations.store(settings, {})
         save_plan(shared, name, document, at)
         place = shared.where
     else:
-        from fmctl.cluster.store import save
+        from fmctl.operate.store import save
 
         place = str(save(name, document, at))
     return f"{saved_line(name, document)} ({place})"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from fmctl.cli.services import Services
-    from fmctl.cluster.steps import Ports
+    from fmctl.operate.steps import Ports
     from fmctl.report.view import Answer
 
 CANNOT_PROVE = (
@@ -31,10 +31,10 @@ CANNOT_PROVE = (
 def rehearsed(services: Services, plan_name: str, wanted: Wanted, settings: Settings) -> Answer:
     """Start a lab where none runs, launch PLAN in it with the real ParallelCluster, look, tear down, stop the lab."""
     from fmctl.cli.rendering import arch_of
-    from fmctl.cluster import controller
-    from fmctl.cluster.actions import condition
-    from fmctl.cluster.rendered import for_launch
-    from fmctl.cluster.teardown import teardown
+    from fmctl.operate import controller
+    from fmctl.operate.actions import condition
+    from fmctl.operate.rendered import for_launch
+    from fmctl.operate.teardown import teardown
     from fmctl.report.rehearsals import Rehearsal, rehearsal_answer
     from fmctl.targets.parallelcluster.rendering import render
     from fmctl.targets.parallelcluster.spec import spec

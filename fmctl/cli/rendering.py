@@ -19,13 +19,13 @@ from fmctl.cli.options import Output, Text
 from fmctl.cli.output import emit, settings_for, warn
 from fmctl.cli.services import Services
 from fmctl.cli.streams import write_stderr, write_stdout
-from fmctl.cluster import store
-from fmctl.cluster.state.plans import load_plan, plan_names
+from fmctl.operate import store
+from fmctl.operate.state.plans import load_plan, plan_names
 
 if TYPE_CHECKING:
-    from fmctl.cluster.state import StateStore
     from fmctl.domain.cluster import ClusterSpec, Site
     from fmctl.domain.model import ModelArch
+    from fmctl.operate.state import StateStore
     from fmctl.targets.parallelcluster.rendering import Rendering
     from fmctl.targets.parallelcluster.spec import Asked
 

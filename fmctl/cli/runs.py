@@ -21,10 +21,10 @@ from fmctl.cli.who import operator
 
 if TYPE_CHECKING:
     from fmctl.cli.services import Services
-    from fmctl.cluster.runs import Run
-    from fmctl.cluster.state import StateStore
     from fmctl.domain.job import Job
     from fmctl.domain.ports import Head
+    from fmctl.operate.runs import Run
+    from fmctl.operate.state import StateStore
     from fmctl.progress.formats import Parser
     from fmctl.progress.items import Item
 
@@ -50,7 +50,7 @@ def report(
     --prometheus. -o md and -o html write it with its curves; the page needs nothing else and nobody's network.
     """
     settings = settings_for(out)
-    from fmctl.cluster.runs import read_run, read_runs
+    from fmctl.operate.runs import read_run, read_runs
     from fmctl.report.record import report_answer
 
     if seen.offline and seen.log is not None:
@@ -75,7 +75,7 @@ def note(
 ) -> None:
     """Add final figures of quality, or words, to the record of a run."""
     settings = settings_for(out)
-    from fmctl.cluster.runs import figure, noted, read_run, write_run
+    from fmctl.operate.runs import figure, noted, read_run, write_run
     from fmctl.report.record import note_answer
 
     if not quality and not text:
@@ -108,7 +108,7 @@ class Reach:
 
 def bring_up_to_date(cluster: str, reach: Reach) -> None:
     """Read job and log of each of a cluster's runs that is not over, for soon nobody can; what fails is said."""
-    from fmctl.cluster.runs import read_runs
+    from fmctl.operate.runs import read_runs
 
     store = reach.store()
     for run in read_runs(store):
@@ -119,7 +119,7 @@ def bring_up_to_date(cluster: str, reach: Reach) -> None:
 
 def _brought_up(run: "Run", reach: Reach, store: "StateStore", log: str | None) -> tuple["Run", tuple[str, ...]]:
     """The run as it is now, kept; where nobody answers as it was, and why."""
-    from fmctl.cluster.runs import write_run
+    from fmctl.operate.runs import write_run
 
     if run.job is None:
         return run, (f"{run.name} has no job: its submission was refused or lost; fmctl submit tries again",)
@@ -137,8 +137,8 @@ def _brought_up(run: "Run", reach: Reach, store: "StateStore", log: str | None) 
 def _read(run: "Run", store: "StateStore", reach: Reach, log: str | None) -> tuple["Run", tuple[str, ...]]:
     """The run with what job, log and metrics say now, and what could not be had."""
     from fmctl.cli.followed import beside_for
-    from fmctl.cluster.records import read_record
-    from fmctl.cluster.runs import cost_of, energy_of, job_facts, job_of_facts, parent_of, read_runs, with_cluster
+    from fmctl.operate.records import read_record
+    from fmctl.operate.runs import cost_of, energy_of, job_facts, job_of_facts, parent_of, read_runs, with_cluster
     from fmctl.progress.chronicle import Chronicle
     from fmctl.progress.compare import job_of
     from fmctl.progress.formats import Parser
@@ -183,7 +183,7 @@ def _job_and_log(
     if head is None:
         return None, items_of_file(str(log), parser)
     from fmctl.adapters.slurm.commands.commands import Slurm
-    from fmctl.cluster.runs import job_of_facts
+    from fmctl.operate.runs import job_of_facts
 
     slurm, known = Slurm(head), run.job or {}
     try:
@@ -194,6 +194,6 @@ def _job_and_log(
 
 
 def _clusters(store: "StateStore") -> list[str]:
-    from fmctl.cluster.records import cluster_names
+    from fmctl.operate.records import cluster_names
 
     return cluster_names(store)

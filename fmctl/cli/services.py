@@ -11,8 +11,6 @@ from fmctl.cli.market import Market, RealMarket
 
 if TYPE_CHECKING:
     from fmctl.base.config import Settings
-    from fmctl.cluster.state import StateStore
-    from fmctl.cluster.steps import Ports
     from fmctl.domain.cluster import Site
     from fmctl.domain.framework import Framework
     from fmctl.domain.hardware import Instance, Price, StoragePrice
@@ -20,6 +18,8 @@ if TYPE_CHECKING:
     from fmctl.domain.ports import Head, Pcluster, Survey
     from fmctl.domain.result import Plan, PlanRequest
     from fmctl.observe.measured import Source
+    from fmctl.operate.state import StateStore
+    from fmctl.operate.steps import Ports
 
 Progress = Callable[[int, int], None]
 
@@ -155,8 +155,8 @@ class RealLab:
         from fmctl.adapters.aws.cloud.session import Session
         from fmctl.adapters.lab.client import Lab
         from fmctl.adapters.lab.clock_port import LabClock
-        from fmctl.cluster.state.files import FileStore
-        from fmctl.cluster.steps import Ports
+        from fmctl.operate.state.files import FileStore
+        from fmctl.operate.steps import Ports
 
         lab = Lab(self._running().endpoint)
         clock = LabClock(lab)
@@ -220,8 +220,8 @@ class RealOperations:
         session.greet()
         from fmctl.adapters.aws.cloud.cloud import AwsCloud
         from fmctl.adapters.clock import SystemClock
-        from fmctl.cluster.steps import Ports
         from fmctl.domain.cluster import PCLUSTER_VERSION
+        from fmctl.operate.steps import Ports
 
         version = site.pcluster_version if site is not None else PCLUSTER_VERSION
         return Ports(
@@ -272,7 +272,7 @@ class RealOperations:
             return S3Store(Session(*_account(settings, options, None)), where)
         from pathlib import Path
 
-        from fmctl.cluster.state.files import FileStore
+        from fmctl.operate.state.files import FileStore
 
         return FileStore(None if where is None else Path(where).expanduser())
 

@@ -82,7 +82,7 @@ def _files() -> dict[str, str | None]:
     from pathlib import Path
 
     from fmctl.base.settings_files import project_file, user_file
-    from fmctl.cluster.store import plans_folder
+    from fmctl.operate.store import plans_folder
 
     def there(find: Any) -> str | None:
         try:

@@ -18,9 +18,9 @@ from fmctl.tui.running import Confirm, Measured, Part, Say, Told
 if TYPE_CHECKING:
     from fmctl.adapters.slurm.commands.commands import Slurm
     from fmctl.cli.ui_runs import Following
-    from fmctl.cluster.records import Record
-    from fmctl.cluster.steps import Ports
-    from fmctl.cluster.watch import Event
+    from fmctl.operate.records import Record
+    from fmctl.operate.steps import Ports
+    from fmctl.operate.watch import Event
 
 T = TypeVar("T")
 _BREATH_S = 0.5  # between two looks of a watch at whether anybody still watches
@@ -41,8 +41,8 @@ class Clusters:
 
     def status(self, name: str | None = None) -> Answer:
         """See `tui.running.Clusters`."""
-        from fmctl.cluster import controller
-        from fmctl.cluster.records import cluster_names, read_record
+        from fmctl.operate import controller
+        from fmctl.operate.records import cluster_names, read_record
         from fmctl.report.clusters import status_answer
 
         def look(ports: Ports) -> Answer:
@@ -55,7 +55,7 @@ class Clusters:
 
     def timeline(self, name: str) -> Answer:
         """See `tui.running.Clusters`."""
-        from fmctl.cluster.timeline import phase, spans
+        from fmctl.operate.timeline import phase, spans
         from fmctl.report.timeline import timeline_answer
 
         def look(ports: Ports) -> Answer:
@@ -67,8 +67,8 @@ class Clusters:
 
     def events(self, name: str, stop: threading.Event) -> Iterator[Event]:
         """See `tui.running.Clusters`."""
-        from fmctl.cluster.records import read_record
-        from fmctl.cluster.watch import Watch
+        from fmctl.operate.records import read_record
+        from fmctl.operate.watch import Watch
 
         ports = self._ports(read_only=True)
         record = read_record(ports.store, name)
@@ -141,8 +141,8 @@ class Clusters:
 
     def extend(self, name: str, hours: str, confirm: Confirm) -> Answer:
         """See `tui.running.Clusters`."""
-        from fmctl.cluster import controller
-        from fmctl.cluster.actions import Action
+        from fmctl.operate import controller
+        from fmctl.operate.actions import Action
         from fmctl.report.clusters import actions_answer
 
         more = parse_number(hours.strip().removesuffix("h"), what="HOURS")
@@ -156,7 +156,7 @@ class Clusters:
 
     def stop_fleet(self, name: str, say: Say, confirm: Confirm) -> Answer:
         """See `tui.running.Clusters`."""
-        from fmctl.cluster.fleet import stop_fleet
+        from fmctl.operate.fleet import stop_fleet
         from fmctl.report.clusters import actions_answer
 
         def asked(steps: Any) -> bool:
@@ -168,7 +168,7 @@ class Clusters:
 
     def teardown(self, name: str, say: Say, confirm: Confirm) -> Answer:
         """See `tui.running.Clusters`."""
-        from fmctl.cluster.teardown import teardown
+        from fmctl.operate.teardown import teardown
         from fmctl.report.clusters import teardown_answer, teardown_text
 
         def asked(steps: Any, actual: Any) -> bool:
@@ -179,7 +179,7 @@ class Clusters:
     # What they share.
 
     def _record(self, name: str) -> Record:
-        from fmctl.cluster.records import read_record
+        from fmctl.operate.records import read_record
 
         record = self._look(lambda ports: read_record(ports.store, name))
         if record is None:

@@ -20,7 +20,7 @@ from fmctl.cli.ui_launching import Launching
 if TYPE_CHECKING:
     from fmctl.adapters.lab.client import Lab
     from fmctl.adapters.lab.head import SimulatedHead
-    from fmctl.cluster.steps import Ports
+    from fmctl.operate.steps import Ports
 
 PLAN = "demo"
 _MODEL = "llama-3.1-8b"
@@ -69,7 +69,7 @@ class Demo:
         """A saved plan to launch, where there is none yet."""
         from fmctl.cli.asked import plan_request
         from fmctl.cli.calibrated import provenance
-        from fmctl.cluster import store
+        from fmctl.operate import store
         from fmctl.report.results import plan_document as document_of
 
         if PLAN in store.plan_names():
@@ -148,8 +148,8 @@ class DemoOperations:
         """See `Operations`; the job of the cluster's plan runs on it. Raises OperationFailed before it is there."""
         from fmctl.adapters.lab.head import SimulatedHead
         from fmctl.cli.ui_clusters import plan_row
-        from fmctl.cluster.actions import READY, condition
-        from fmctl.cluster.records import read_record
+        from fmctl.operate.actions import READY, condition
+        from fmctl.operate.records import read_record
 
         ports = self.ports(settings, options, None, True)
         record = read_record(ports.store, cluster or "")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.cli.services import Services
-from fmctl.cluster import store
+from fmctl.operate import store
 from fmctl.report.view import Answer, Document
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def model_answer(name: str, services: Services) -> Answer:
 
 def history_answer(settings: Settings, services: Services) -> Answer:
     """The answer of `history`."""
-    from fmctl.cluster.records import read_records
-    from fmctl.cluster.runs import read_runs
+    from fmctl.operate.records import read_records
+    from fmctl.operate.runs import read_runs
     from fmctl.report.history import history_answer as answer
 
     kept = services.operations.store(settings, {})
@@ -63,7 +63,7 @@ def history_answer(settings: Settings, services: Services) -> Answer:
 
 def run_answer(names: Sequence[str], settings: Settings, services: Services) -> Answer:
     """The answer of `report RUN --offline`, or of `diff` for two of them. Raises UnknownName."""
-    from fmctl.cluster.runs import read_run, read_runs
+    from fmctl.operate.runs import read_run, read_runs
     from fmctl.report.record import report_answer, runs_diff_answer
 
     kept = services.operations.store(settings, {})

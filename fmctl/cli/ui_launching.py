@@ -16,7 +16,7 @@ from fmctl.report.view import Answer
 from fmctl.tui.running import Confirm, Say
 
 if TYPE_CHECKING:
-    from fmctl.cluster.checks import Check
+    from fmctl.operate.checks import Check
 
 _SWITCHES = ("static", "no_efa")
 
@@ -81,7 +81,7 @@ class Launching:
     def launch(self, plan: str, wanted: Mapping[str, str], say: Say, confirm: Confirm) -> Answer:
         """See `tui.running.Launching`."""
         from fmctl.cli.operations import refuse_stale, specified, stop_on_fail
-        from fmctl.cluster import controller
+        from fmctl.operate import controller
         from fmctl.report.clusters import confirmation, launch_answer
 
         if self._read_only:
@@ -115,7 +115,7 @@ class Launching:
         self, plan: str, wanted: Mapping[str, str], hear: Callable[[Answer, Check], None]
     ) -> tuple[Answer, tuple[Check, ...]]:
         from fmctl.cli.operations import checked, specified
-        from fmctl.cluster.preflight import worst
+        from fmctl.operate.preflight import worst
         from fmctl.report.clusters import preflight_answer
 
         spec, instance, files, _ = specified(self._services, plan, self.given(plan, wanted), self._settings, self._aws)

@@ -17,7 +17,7 @@ from fmctl.tui.running import Measured
 
 if TYPE_CHECKING:
     from fmctl.adapters.slurm.commands.commands import Slurm
-    from fmctl.cluster.records import Record
+    from fmctl.operate.records import Record
 
 
 class _Drawn(JobFeed):

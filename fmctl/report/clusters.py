@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from fmctl.cluster.actions import Action, Actual, Money
-from fmctl.cluster.checks import Check
-from fmctl.cluster.controller import Launched, Status
-from fmctl.cluster.costs import NODES, CostLine
-from fmctl.cluster.records import Record
-from fmctl.cluster.teardown import Torn
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.ports import Leftover
+from fmctl.operate.actions import Action, Actual, Money
+from fmctl.operate.checks import Check
+from fmctl.operate.controller import Launched, Status
+from fmctl.operate.costs import NODES, CostLine
+from fmctl.operate.records import Record
+from fmctl.operate.teardown import Torn
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
 from fmctl.report.words import plural

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fmctl.cluster.records import Record
-from fmctl.cluster.runs import Run
+from fmctl.operate.records import Record
+from fmctl.operate.runs import Run
 from fmctl.report.clusters import record_document, usd
 from fmctl.report.envelope import envelope
 from fmctl.report.record import run_row, runs_section

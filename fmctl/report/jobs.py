@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from fmctl.cluster.jobs import told, trouble
 from fmctl.domain.job import Job, SlurmNode
+from fmctl.operate.jobs import told, trouble
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
 from fmctl.report.words import plural

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from fmctl.adapters.aws.cloud.pricing import NotAsked, Snapshot
-from fmctl.cluster.availability import Need, Quota, Region, State, Way, free_instances, raise_quota
+from fmctl.operate.availability import Need, Quota, Region, State, Way, free_instances, raise_quota
 from fmctl.report.catalogue import Columns, table
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Document, Report, Row, Section, Table

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from fmctl.cluster.runs import Run
+from fmctl.operate.runs import Run
 from fmctl.report.diffs import diff_answer
 from fmctl.report.envelope import envelope
 from fmctl.report.progress import against_the_plan

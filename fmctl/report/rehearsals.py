@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fmctl.cluster.controller import Launched
-from fmctl.cluster.teardown import Torn
 from fmctl.domain.cluster import ClusterSpec
+from fmctl.operate.controller import Launched
+from fmctl.operate.teardown import Torn
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
 

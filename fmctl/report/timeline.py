@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from fmctl.cluster.timeline import Span
+from fmctl.operate.timeline import Span
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Document, Report, Section, Table
 from fmctl.report.words import plural

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from fmctl.cluster.watch import Event
+    from fmctl.operate.watch import Event
     from fmctl.progress.curves import Point
     from fmctl.report.view import Answer
 

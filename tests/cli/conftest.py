@@ -15,27 +15,6 @@ from typing import Any
 import pytest
 from fmctl.adapters.aws.cloud.capacity import Answer, BlockOffering, SpotScore
 from fmctl.adapters.aws.cloud.pricing import NotAsked, Snapshot
-
-from fmctl.__main__ import main
-from fmctl.adapters.parallelcluster.environments import check_version
-from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable, UnknownName
-from fmctl.buying.offers import Offer
-from fmctl.cli.choices import PURCHASES
-from fmctl.cli.services import Services
-from fmctl.cluster.controller import launch
-from fmctl.cluster.steps import Ports
-from fmctl.domain.framework import Framework
-from fmctl.domain.hardware import Accelerator, Fabric, Instance, Link, Price, StoragePrice
-from fmctl.domain.layout import Layout, Recompute, Sharding
-from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
-from fmctl.domain.ports import Reservation
-from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
-from fmctl.domain.terms import TERMS
-from fmctl.domain.workload import Workload
-from fmctl.frameworks.profiles import FRAMEWORKS
-from fmctl.plan.apart import told_apart
-from fmctl.validation.calibrate import calibrate, outcome
-from fmctl.validation.rows import read_rows
 from tests.unit.cluster.cluster_fakes import (
     FakePcluster,
     FakeRendering,
@@ -48,6 +27,27 @@ from tests.unit.cluster.cluster_fakes import (
     spec as a_cluster,
 )
 from tests.unit.cluster.survey_fakes import PRIVATE, FakeSurvey
+
+from fmctl.__main__ import main
+from fmctl.adapters.parallelcluster.environments import check_version
+from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable, UnknownName
+from fmctl.buying.offers import Offer
+from fmctl.cli.choices import PURCHASES
+from fmctl.cli.services import Services
+from fmctl.domain.framework import Framework
+from fmctl.domain.hardware import Accelerator, Fabric, Instance, Link, Price, StoragePrice
+from fmctl.domain.layout import Layout, Recompute, Sharding
+from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
+from fmctl.domain.ports import Reservation
+from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
+from fmctl.domain.terms import TERMS
+from fmctl.domain.workload import Workload
+from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.operate.controller import launch
+from fmctl.operate.steps import Ports
+from fmctl.plan.apart import told_apart
+from fmctl.validation.calibrate import calibrate, outcome
+from fmctl.validation.rows import read_rows
 
 GPU = Accelerator(
     "h100", "hopper", 81920 * 2**20, 3.35e12, {"bf16": 9.895e14, "fp8": 1.979e15}, 700.0, "h100", "a data sheet"

@@ -221,8 +221,8 @@ def test_several_regions_are_each_asked(cli: Any) -> None:
 
 def test_no_answer_goes_unsaid() -> None:
     """Every answer of a region has a section of its own name in the document."""
-    from fmctl.cluster.availability import Region
     from fmctl.documents.capacity import Capacity
+    from fmctl.operate.availability import Region
 
     sections = {field.name for field in dataclasses.fields(Region)} - {"name"}
     assert {{"spot": "spot_scores"}.get(name, name) for name in sections} <= set(Capacity.model_fields)

@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 
 from fmctl.__main__ import main
-from fmctl.cluster import calibrations
 from fmctl.documents import DOCUMENTS, json_schema
+from fmctl.operate import calibrations
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.validation.constants import CONSTANTS
 

@@ -97,7 +97,7 @@ def test_plans_cannot_take_a_models_name(cli: Any) -> None:
 
 
 def test_a_saved_plan_carries_a_digest_of_what_a_launch_relies_on(saved: Any, tmp_path: Path) -> None:
-    from fmctl.cluster import store
+    from fmctl.operate import store
 
     document = store.load("a")
     assert document["saved"]["digest"].startswith("sha256:")

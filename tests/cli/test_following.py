@@ -22,10 +22,10 @@ import pytest
 from fmctl.base.errors import ServiceUnavailable
 from fmctl.cli.live import watch
 from fmctl.cli.services import Services
-from fmctl.cluster.records import Record, write_record
-from fmctl.cluster.state.files import FileStore
 from fmctl.documents.metrics import MetricsDocument
 from fmctl.documents.progress import ProgressDocument
+from fmctl.operate.records import Record, write_record
+from fmctl.operate.state.files import FileStore
 from tests.cli.test_progress import PLAN, log, predicted
 
 BEGAN = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

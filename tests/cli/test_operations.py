@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fmctl.cli import prompts
-from fmctl.cluster.checks import ACTIONS
 from fmctl.domain.ports import Identity
+from fmctl.operate.checks import ACTIONS
 
 SITE = """\
 region: us-east-1
@@ -147,7 +147,7 @@ def test_another_account_than_the_sites(ops: Any, tmp_path: Path) -> None:
 
 
 def test_a_plan_that_was_changed_is_stale(ops: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fmctl.cluster import store
+    from fmctl.operate import store
 
     monkeypatch.setattr(store, "intact", lambda document: False)
     ran = ops("launch", "a1", *CAPPED)

@@ -10,7 +10,7 @@ from fmctl.adapters.slurm.commands.commands import Slurm
 from fmctl.adapters.slurm.commands.heads import LocalHead
 
 from fmctl.base.errors import OperationFailed, UnknownName
-from fmctl.cluster.jobs import told, trouble
+from fmctl.operate.jobs import told, trouble
 
 SCRIPT = """\
 #!/bin/bash

@@ -11,8 +11,8 @@ from textual.pilot import Pilot
 from fmctl.adapters import itself
 from fmctl.base.errors import OperationFailed
 from fmctl.cli.ui_answers import answer
-from fmctl.cluster import store
 from fmctl.domain.ports import Finding
+from fmctl.operate import store
 from fmctl.tui.app import FmctlApp
 from fmctl.tui.confirm import ConfirmName
 from fmctl.tui.core import Question

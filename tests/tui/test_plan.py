@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from fmctl.__main__ import main
-from fmctl.cluster import store
+from fmctl.operate import store
 from fmctl.tui.jump import PickScreen
 from fmctl.tui.plan.scatter import Scatter
 from fmctl.tui.plan.view import PlanView, progress_words

@@ -6,8 +6,8 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from fmctl.cluster.runs import Run, write_run
-from fmctl.cluster.state.files import FileStore
+from fmctl.operate.runs import Run, write_run
+from fmctl.operate.state.files import FileStore
 from tests.tui.conftest import screen_text, settled
 from tests.tui.test_same import same
 

@@ -9,10 +9,10 @@ from math import ceil
 from typing import Any
 
 from fmctl.base.errors import UnreadableFile, UsageError
-from fmctl.cluster import store
 from fmctl.domain.checked import KINDS, checked
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site
 from fmctl.frameworks.layouts import positive
+from fmctl.operate import store
 from fmctl.targets.parallelcluster.capacity import RESERVED
 
 IDLE_MINUTES = 30

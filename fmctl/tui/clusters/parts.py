@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from fmctl.cluster.watch import Event
+from fmctl.operate.watch import Event
 from fmctl.report.view import Column, Section, Table
 from fmctl.report.words import si
 from fmctl.tui.clusters.curve import Curve

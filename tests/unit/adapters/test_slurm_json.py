@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmctl.base.errors import OperationFailed
-from fmctl.cluster.jobs import REASONS, told, trouble
 from fmctl.domain.job import Job, SlurmNode
+from fmctl.operate.jobs import REASONS, told, trouble
 
 DATA = Path(__file__).parents[2] / "data" / "slurm"
 

@@ -1,0 +1,245 @@
+"""What has to be done, in order, from what is wanted and what there is. Pure: nothing here asks or changes anything."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.ports import Leftover, Node, Stack
+from fmctl.operate.costs import CostLine, total_usd_per_h
+
+MISSING, GROWING, READY, BROKEN, GOING, STUCK = "missing", "creating", "ready", "failed", "deleting", "stuck"
+_READY = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
+
+
+class Rendering(Protocol):
+    """A rendered cluster: the YAML, its digest, and the tags that the YAML gives the stack."""
+
+    @property
+    def config(self) -> str:
+        """ParallelCluster's YAML."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that was rendered."""
+        ...
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Tags by which the stack is known as this rendering; at least one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Actual:
+    """What AWS has of a cluster. end: when its stack will be deleted, None where nothing is scheduled."""
+
+    stack: Stack | None = None
+    end: datetime | None = None
+    nodes: tuple[Node, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One step. usd_per_h: what runs from then on, None where no price is known; 0 where the step costs nothing."""
+
+    name: str
+    what: str
+    creates: tuple[str, ...] = ()
+    destroys: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
+    usd_per_h: float | None = 0.0
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What a launch may cost, for whoever confirms it. usd_per_h: of all nodes, None where it is unknown.
+
+    lines: all that costs, by the hour.
+    """
+
+    account: str
+    region: str
+    nodes: int
+    instance: str
+    usd_per_h: float | None
+    max_hours: float
+    end: datetime
+    stays: tuple[str, ...] = field(default=())
+    lines: tuple[CostLine, ...] = field(default=())
+
+    @property
+    def cap_usd(self) -> float | None:
+        """The most that the lines with a known price can cost until the end."""
+        hourly = total_usd_per_h(self.lines)
+        return None if hourly is None else hourly * self.max_hours
+
+
+def condition(stack: Stack | None) -> str:
+    """MISSING, GROWING, READY, BROKEN, GOING or STUCK (a deletion that failed)."""
+    if stack is None or stack.status == "DELETE_COMPLETE":
+        return MISSING
+    if stack.status == "DELETE_IN_PROGRESS":
+        return GOING
+    if stack.status == "DELETE_FAILED":
+        return STUCK
+    if stack.status in _READY:
+        return READY
+    return GROWING if stack.status in ("CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS") else _updating(stack.status)
+
+
+def _updating(status: str) -> str:
+    return READY if status.startswith("UPDATE") and status.endswith("IN_PROGRESS") else BROKEN
+
+
+def spec_digest(spec: ClusterSpec) -> str:
+    """SHA-256 of everything that was wanted, in one spelling."""
+    canonical = json.dumps(_plain(spec), sort_keys=True, separators=(",", ":"), default=str)
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def token(name: str, digest: str, step: str) -> str:
+    """Client token of one step: the same for the same cluster, spec and step, 32 letters and digits."""
+    return "f" + hashlib.sha256(f"{name}\n{digest}\n{step}".encode()).hexdigest()[:31]
+
+
+def end_step(at: datetime) -> str:
+    """The step that schedules the end at a time: another time is another step."""
+    return f"end:{at.isoformat(timespec='seconds')}"
+
+
+def ours(stack: Stack, tags: Mapping[str, str]) -> bool:
+    """Whether a stack carries all of the tags, and there are some."""
+    return bool(tags) and all(stack.tags.get(key) == value for key, value in tags.items())
+
+
+def launch_actions(spec: ClusterSpec, rendering: Rendering, actual: Actual, end: datetime) -> tuple[Action, ...]:
+    """Steps from what there is to a running cluster; the end comes before the first GPU.
+
+    Args:
+        spec: what is wanted.
+        rendering: its YAML.
+        actual: what there is; a stack in it is this rendering's own.
+        end: when AWS shall delete it.
+    """
+    name, digest, now = spec.name, spec_digest(spec), condition(actual.stack)
+    steps = [
+        Action("check", "plan, account, region and ParallelCluster's validators; nothing is made"),
+        Action("lock", f"one operator for {name}"),
+    ]
+    if actual.end != end:
+        role, schedule = f"IAM role fmctl-end-{name}", f"schedule fmctl-end-{name}"
+        steps += [
+            Action("end-role", "the role that may delete the stack", (role,), token=token(name, digest, "end-role")),
+            Action(
+                "end-schedule",
+                f"AWS deletes the stack at {end:%Y-%m-%d %H:%M} UTC, whatever becomes of this machine",
+                (schedule,),
+                token=token(name, digest, end_step(end)),
+            ),
+        ]
+    if now == MISSING:
+        made = [f"stack {name}", f"{spec.nodes} x {spec.instance}", "head node"]
+        made += [f"{spec.site.login_nodes} login node(s)"] if spec.site.login_nodes else []
+        if spec.site.file_system is not None and spec.site.file_system.id is None:
+            made.append(f"FSx for Lustre of {spec.site.file_system.capacity_gib} GiB")
+        steps.append(
+            Action("create", "create the cluster", tuple(made), (), stays(spec), spec.usd_per_h, _create(spec, digest))
+        )
+    if now in (MISSING, GROWING):
+        steps.append(Action("wait", "until the stack is complete"))
+    steps.append(Action("verify", "tags, nodes, and that the end is scheduled"))
+    return tuple(steps)
+
+
+def teardown_actions(name: str, digest: str, actual: Actual, *, arranged: bool = False) -> tuple[Action, ...]:
+    """Steps from what there is to nothing that costs money; none where there is nothing.
+
+    Args:
+        name: the cluster.
+        digest: of its spec, for the client tokens; "" where nobody remembers.
+        actual: what there is.
+        arranged: whether the journal says that an end was ever about to be arranged and not removed.
+    """
+    now = condition(actual.stack)
+    gpu = sorted({node.type for node in actual.nodes if node.role == "compute"})
+    counted = [f"{sum(node.type == kind for node in actual.nodes)} x {kind}" for kind in gpu]
+    others = sum(node.role != "compute" for node in actual.nodes)
+    counted += [f"{others} head or login node(s)"] if others else []
+    steps = []
+    if now == READY:
+        steps.append(
+            Action("stop-fleet", "jobs end, nodes go", destroys=tuple(counted), token=token(name, digest, "stop-fleet"))
+        )
+    if now not in (MISSING, GOING):
+        steps.append(
+            Action(
+                "delete",
+                "delete the stack and what it made",
+                destroys=(f"stack {name}", *counted),
+                keeps=("file systems and volumes with Retain", "buckets", "logs"),
+                token=token(name, digest, "delete"),
+            )
+        )
+    if now != MISSING:
+        steps.append(Action("wait", "until the stack is gone"))
+    left = any(_of_the_end(one, name) for one in actual.leftovers)
+    if now != MISSING or actual.end is not None or arranged or left:
+        removed = (f"schedules fmctl-end-{name} and fmctl-warn-{name}", f"IAM role fmctl-end-{name}")
+        steps.append(
+            Action("remove-end", "the scheduled end", destroys=removed, token=token(name, digest, "remove-end"))
+        )
+    if steps:
+        steps.append(Action("sweep", "look for what still costs money, and name it"))
+    return tuple(steps)
+
+
+def stays(spec: ClusterSpec) -> tuple[str, ...]:
+    """What outlives the cluster, and may go on costing."""
+    files = spec.site.file_system
+    kept = ["CloudWatch logs", "ParallelCluster's bucket"]
+    if files is not None and (files.id is not None or files.retain):
+        kept.append(f"file system {files.id}" if files.id else f"FSx for Lustre of {files.capacity_gib} GiB (retain)")
+    kept += [f"reservation {spec.capacity.reservation_id}"] if spec.capacity.reservation_id else []
+    kept += [f"bucket {spec.site.bucket}"] if spec.site.bucket else []
+    return tuple(kept)
+
+
+def reused(spec: ClusterSpec) -> tuple[str, ...]:
+    """What the cluster uses and does not make: kind and id of each."""
+    site, files = spec.site, spec.site.file_system
+    found = [("reservation", one) for one in (spec.capacity.reservation_id or "").split(",") if one]
+    found += [("file system", files.id)] if files is not None and files.id else []
+    found += [("data", files.data_repository)] if files is not None and files.data_repository else []
+    found += [("image", site.ami)] if site.ami else []
+    found += [("bucket", site.bucket)] if site.bucket else []
+    found += [("subnet", one) for one in dict.fromkeys((site.compute_subnet, site.head_subnet))]
+    found += [("security group", one) for one in site.security_groups]
+    return tuple(f"{kind} {id}" for kind, id in found)
+
+
+def _create(spec: ClusterSpec, digest: str) -> str:
+    return token(spec.name, digest, "create")
+
+
+def _of_the_end(found: Leftover, name: str) -> bool:
+    return found.id.rpartition("/")[2] == f"fmctl-end-{name}"
+
+
+def _plain(found: Any) -> Any:
+    if dataclasses.is_dataclass(found) and not isinstance(found, type):
+        return {one.name: _plain(getattr(found, one.name)) for one in dataclasses.fields(found)}
+    if isinstance(found, Mapping):
+        return {str(key): _plain(value) for key, value in found.items()}
+    if isinstance(found, Sequence) and not isinstance(found, str):
+        return [_plain(value) for value in found]
+    return found

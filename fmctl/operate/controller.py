@@ -1,0 +1,426 @@
+"""Launch, extend, look at and tear down a cluster, through ports, with every step on record.
+
+Whatever kills the process, the same command again goes on: it asks AWS what there is, and the journal what was meant.
+The end is arranged in AWS before the first GPU is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, StalePlan, UnknownName, UsageError
+from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.ports import Identity, Node, Stack
+from fmctl.operate import actions
+from fmctl.operate.actions import Action, Actual, Money, Rendering, end_step, spec_digest, token
+from fmctl.operate.costs import cost_lines
+from fmctl.operate.journal import BEGIN, masked
+from fmctl.operate.launchable import MOST_HOURS, check_launchable
+from fmctl.operate.records import Record, changed, cluster_names, read_record, record_of, write_record
+from fmctl.operate.state import locks
+from fmctl.operate.steps import Ports, Run, at, identity_in, locked, not_ours, remember, said
+from fmctl.targets.parallelcluster.failures import error_of
+
+# A launch that goes on keeps its end while nearly all of its hours are left; else it gets a new one.
+_STILL_WHOLE = 0.9
+_SLACK = timedelta(minutes=10)
+_RECENT = timedelta(minutes=30)  # of scaling logs that explain nodes missing now
+
+ConfirmLaunch = Callable[[tuple[Action, ...], Money], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """What a launch came to. done: False where it was not confirmed; created: whether this call made the cluster."""
+
+    record: Record
+    done: bool
+    created: bool
+    nodes: tuple[Node, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A cluster as AWS has it and as the store remembers it.
+
+    up_h: hours since its stack began; what it cost since is at most that times the record's lines.
+    unsettled: actions that were begun and whose outcome nobody recorded. next: what to do. trouble: why nodes are
+    missing, as the scaling logs of the last half hour tell; "" where they tell nothing.
+    """
+
+    name: str
+    condition: str
+    record: Record | None
+    stack: Stack | None
+    end: datetime | None
+    nodes: tuple[Node, ...]
+    up_h: float
+    locked_by: str
+    unsettled: tuple[str, ...]
+    next: str
+    trouble: str = ""
+
+    @property
+    def spent_usd(self) -> float | None:
+        """USD so far, at most: all lines whose price is known, all nodes, since the stack began."""
+        hourly = self.record.hourly_usd if self.record is not None else None
+        return None if hourly is None else hourly * self.up_h
+
+    @property
+    def cap_usd(self) -> float | None:
+        """USD at the end."""
+        return self.record.cap_usd if self.record is not None else None
+
+
+def plan_launch(
+    spec: ClusterSpec, rendering: Rendering, ports: Ports, check: Callable[[], None] = lambda: None
+) -> tuple[tuple[Action, ...], Money]:
+    """What `launch` would do, without lock and without doing any of it (`--dry-run`). Raises as `launch` does."""
+    check_launchable(spec, rendering)
+    who = identity_in(ports, spec.site.region, spec.site.account, spec.name)
+    check()
+    run = Run(ports, spec.name, spec.site.region)
+    actual, end = _start(run, spec, rendering, read_record(ports.store, spec.name))
+    return actions.launch_actions(spec, rendering, actual, end), _money(spec, who, end, ports.clock.now().date())
+
+
+def launch(
+    spec: ClusterSpec,
+    rendering: Rendering,
+    ports: Ports,
+    *,
+    confirm: ConfirmLaunch,
+    check: Callable[[], None] = lambda: None,
+    timeout_s: float | None = None,
+    break_lock: bool = False,
+) -> Launched:
+    """Make a cluster, or go on making it, or find that it runs.
+
+    Args:
+        spec: what is wanted.
+        rendering: its YAML, digest and tags.
+        ports: the world.
+        confirm: sees the actions and the money before anything is made; False stops.
+        check: raises StalePlan where the plan no longer holds.
+        timeout_s: how long to wait for the creation.
+        break_lock: take the lock from another host.
+
+    Raises:
+        PermissionDenied: wrong account or region before anything; a missing right at any point.
+        StalePlan: the plan, the world or the journal changed.
+        CapacityUnavailable, OperationFailed: the cause in one sentence, and the next step.
+        OperationTimeout: it goes on; the same command waits again.
+        UnwritableFile: what was to be done next could not be recorded, and was not done.
+    """
+    name = spec.name
+    check_launchable(spec, rendering)
+    who = identity_in(ports, spec.site.region, spec.site.account, name)
+    check()
+    with locked(ports, name, break_lock):
+        run = Run(ports, name, spec.site.region, timeout_s)
+        known = read_record(ports.store, name)
+        actual, end = _start(run, spec, rendering, known)
+        steps = {step.name: step for step in actions.launch_actions(spec, rendering, actual, end)}
+        goes_on = _goes_on(run, spec, known, create="create" in steps)
+        record = record_of(spec, rendering, who, ports.clock.now(), end)
+        if goes_on and known is not None:  # its extensions count
+            record = changed(known, end=end, state="launching")
+        if any(step.creates for step in steps.values()):
+            if "create" in steps:
+                _validate(run, rendering)
+            if not confirm(tuple(steps.values()), _money(spec, who, end, ports.clock.now().date())):
+                return Launched(record, done=False, created=False)
+            write_record(ports.store, record)
+            if not goes_on:
+                run.journal.note(BEGIN, {"spec": record.spec_digest, "config": rendering.digest, "end": end})
+        with _reminding(run, end, f"fmctl launch {spec.plan} again goes on where it stopped"):
+            if "end-schedule" in steps:
+                _arrange_end(run, end, spec_digest(spec), spec.site.permissions_boundary)
+            if "create" in steps:
+                _create(run, rendering, steps["create"].token)
+            try:
+                stack = run.wait_created(rendering.tags)
+            except (OperationFailed, StalePlan, PermissionDenied):
+                remember(run, changed(record, state="failed"))
+                raise
+            record = _verify(run, spec, record, stack)
+            nodes = run.ask(lambda: ports.cloud.nodes(name))
+        _count_nodes(run, spec, nodes)
+        record = changed(record, state="running")
+        remember(run, record)
+        return Launched(record, done=True, created="create" in steps, nodes=nodes, warnings=said(run))
+
+
+def extend(
+    name: str,
+    hours: float,
+    ports: Ports,
+    *,
+    confirm: Callable[[datetime, float | None], bool],
+    break_lock: bool = False,
+) -> Record:
+    """Move a cluster's end by so many hours, from its end as it is.
+
+    Args:
+        name: the cluster.
+        hours: more than 0.
+        ports: the world.
+        confirm: sees the new end and what the hours cost at most in USD (None: no price known); False stops.
+        break_lock: take the lock from another host.
+
+    Raises:
+        UnknownName: this store knows no such cluster.
+        OperationFailed: it does not run, or is being deleted.
+    """
+    if not 0 < hours <= MOST_HOURS:
+        raise UsageError(
+            f"cannot extend by {hours} hours", why="wanted a number above 0", next=f"fmctl extend {name} 12h"
+        )
+    record = _known(ports, name)
+    who = identity_in(ports, record.region, record.account, name)
+    boundary = record.boundary and record.boundary.replace(masked(who.account), who.account)
+    with locked(ports, name, break_lock):
+        run = Run(ports, name, record.region)
+        actual = run.actual()
+        if actual.stack is None or actions.condition(actual.stack) not in (actions.READY, actions.GROWING):
+            raise OperationFailed(f"{name} does not run", why=_said(actual.stack), next=f"fmctl status {name}")
+        if not actions.ours(actual.stack, record.tags):
+            raise not_ours(actual.stack)
+        base = max(actual.end or record.end, ports.clock.now())
+        end = (base + timedelta(hours=hours)).replace(microsecond=0)
+        cost = None if record.hourly_usd is None else record.hourly_usd * hours
+        if not confirm(end, cost):
+            return record
+        whole = (end - actual.stack.created).total_seconds() / 3600
+        moved = changed(record, end=end, max_hours=max(record.max_hours, whole))
+        write_record(ports.store, moved)  # first: a launch that goes on must not take a later end for a wrong clock
+        _arrange_end(run, end, record.spec_digest, boundary)
+        return moved
+
+
+def status(name: str, ports: Ports) -> Status:
+    """A cluster as it is now. Raises UnknownName where neither the store nor AWS knows it."""
+    record = read_record(ports.store, name)
+    identity_in(ports, record.region if record else None, record.account if record else None, name)
+    run = Run(ports, name, record.region if record else "")
+    actual = run.actual()
+    unsettled = tuple(sorted(run.progress.open))
+    if record is None and actual == Actual() and not unsettled:
+        raise UnknownName("cluster", name, cluster_names(ports.store), next="fmctl status")
+    now = actions.condition(actual.stack)
+    up_s = (ports.clock.now() - actual.stack.created).total_seconds() if actual.stack else 0.0
+    trouble, do_next = _trouble(name, record, actual, ports)
+    return Status(
+        name=name,
+        condition=now,
+        record=record,
+        stack=actual.stack,
+        end=actual.end,
+        nodes=actual.nodes,
+        up_h=max(up_s, 0.0) / 3600,
+        locked_by=locks.holder_of(ports.store, name),
+        unsettled=unsettled,
+        next=do_next or _next(name, now, actual, unsettled),
+        trouble=trouble,
+    )
+
+
+def _trouble(name: str, record: Record | None, actual: Actual, ports: Ports) -> tuple[str, str]:
+    """(why nodes are missing, what to do), out of the scaling logs, which are read only where any are."""
+    running = sum(node.role == "compute" and node.state in ("pending", "running") for node in actual.nodes)
+    growing = actions.condition(actual.stack) in (actions.READY, actions.GROWING)
+    if record is None or not growing or running >= record.nodes:
+        return "", ""
+    from fmctl.targets.parallelcluster import log_reasons
+
+    since = ports.clock.now() - _RECENT
+    found = log_reasons.told(log_reasons.lines_of(ports.cloud, name, log_reasons.SCALING_STREAMS, since))
+    if found is None:
+        return "", ""
+    error = error_of(name, found.cause, found.line)
+    return f"{error.what} ({at(found.at)}: {error.why})", error.next or ""
+
+
+def _next(name: str, now: str, actual: Actual, unsettled: tuple[str, ...]) -> str:
+    if now in (actions.BROKEN, actions.STUCK) or (now == actions.MISSING and (actual.end or actual.nodes or unsettled)):
+        return f"fmctl teardown {name}"
+    if now == actions.READY and actual.end is None:
+        return f"it has no end: fmctl teardown {name}, or fmctl extend {name} HOURS"
+    if now == actions.GROWING:
+        return "the same fmctl launch goes on waiting"
+    return {actions.READY: f"fmctl watch {name}", actions.GOING: f"fmctl teardown {name}"}.get(now, "nothing to do")
+
+
+def _start(run: Run, spec: ClusterSpec, rendering: Rendering, known: Record | None) -> tuple[Actual, datetime]:
+    """What there is, if a launch may go on from it, and the end it shall have."""
+    actual = run.actual()
+    now = actions.condition(actual.stack)
+    if now == actions.MISSING and "create" in run.progress.open:
+        stack = run.late_stack()
+        actual = Actual(stack, actual.end, actual.nodes)
+        now = actions.condition(stack)
+    fresh = (run.ports.clock.now() + timedelta(hours=spec.max_hours)).replace(microsecond=0)
+    mine = run.progress.begin is not None and known is not None
+    unfinished = known is not None and known.state == "launching"
+    if actual.stack is None or now == actions.MISSING:
+        if actual.end is not None and not mine:
+            raise OperationFailed(
+                f"somebody is launching {spec.name}, or a launch of it broke off elsewhere",
+                why=f"an end is scheduled for {at(actual.end)} that this store knows nothing of",
+                next=f"another name, or fmctl teardown {spec.name} once nobody works on it",
+            )
+        whole = timedelta(hours=spec.max_hours * _STILL_WHOLE)
+        kept = known.end if mine and unfinished and known is not None else None
+        return (
+            actual,
+            kept if kept is not None and whole <= kept - run.ports.clock.now() <= whole / _STILL_WHOLE else fresh,
+        )
+    if now == actions.GOING:
+        raise OperationFailed(f"{spec.name} is being deleted", next=f"fmctl teardown {spec.name}, which waits for it")
+    if not actions.ours(actual.stack, rendering.tags):
+        raise not_ours(actual.stack)
+    if known is not None and known.state == "deleting" and now != actions.STUCK:
+        raise OperationFailed(
+            f"a teardown of {spec.name} was begun and not finished",
+            why="its fleet may be stopped already",
+            next=f"fmctl teardown {spec.name}, then launch again",
+        )
+    if now == actions.STUCK:
+        raise OperationFailed(f"{spec.name} could not be deleted", next=f"fmctl teardown {spec.name}")
+    if now == actions.BROKEN:
+        raise run.failure(actual.stack)
+    end = actual.end or (known.end if known is not None else None)
+    end = end or (actual.stack.created + timedelta(hours=spec.max_hours)).replace(microsecond=0)
+    if actual.end is None and end <= run.ports.clock.now():  # where AWS still has it to come, our clock is wrong
+        raise StalePlan(
+            f"the time of {spec.name} is over and it still is there",
+            why=f"it should have been deleted at {at(end)}",
+            next=f"fmctl teardown {spec.name}",
+        )
+    return actual, end
+
+
+def _goes_on(run: Run, spec: ClusterSpec, known: Record | None, *, create: bool) -> bool:
+    """Whether this is the launch that the record tells of, and not a new one of the same name."""
+    same = known is not None and run.progress.begin is not None and known.spec_digest == spec_digest(spec)
+    return same and known is not None and (not create or known.state == "launching")
+
+
+def _create(run: Run, rendering: Rendering, client_token: str) -> None:
+    def exists() -> bool:
+        stack = run.ports.cloud.stack(run.name)
+        return stack is not None and actions.ours(stack, rendering.tags)
+
+    try:
+        run.do(
+            "create",
+            client_token,
+            {"stack": run.name, "region": run.region, "config": rendering.digest},
+            lambda: run.ports.pcluster.create(run.name, rendering.config, run.region),
+            exists,
+        )
+    except OperationFailed:
+        stack = run.stack()
+        if stack is not None and not actions.ours(stack, rendering.tags):
+            raise not_ours(stack) from None
+        raise
+
+
+def _arrange_end(run: Run, end: datetime, digest: str, boundary: str | None) -> None:
+    cloud, name = run.ports.cloud, run.name
+    role = run.do(
+        "end-role",
+        token(name, digest, "end-role"),
+        {"role": f"fmctl-end-{name}"},
+        lambda: cloud.end_role(name, boundary),
+    )
+    assert role is not None
+    step = end_step(end)
+    data = {"schedule": f"fmctl-end-{name}", "at": end}
+    run.do(
+        "end-schedule",
+        token(name, digest, step),
+        data,
+        lambda: cloud.put_end(name, end, role, token(name, digest, step)),
+    )
+    found = run.ask(lambda: cloud.end(name))
+    if found is None or abs(found - end) > timedelta(minutes=1):
+        raise OperationFailed(
+            f"the end of {name} is not scheduled",
+            why=f"wanted {at(end)}, AWS says {at(found) if found else 'nothing'}",
+            next="nothing was created after it; the same command again",
+        )
+
+
+def _verify(run: Run, spec: ClusterSpec, record: Record, stack: Stack) -> Record:
+    """The end once more: it must stand, and not be later than the hours allow by the clock of AWS."""
+    end = run.ask(lambda: run.ports.cloud.end(run.name))
+    latest = (stack.created + timedelta(hours=record.max_hours)).replace(microsecond=0)
+    if end is not None and end <= latest + _SLACK:
+        return changed(record, end=end)
+    if end is not None:
+        run.warnings.append(f"this machine's clock is wrong: the end was {at(end)} and is now {at(latest)}")
+    end = latest if end is not None else min(record.end, latest)
+    _arrange_end(run, end, spec_digest(spec), spec.site.permissions_boundary)
+    return changed(record, end=end)
+
+
+def _count_nodes(run: Run, spec: ClusterSpec, nodes: tuple[Node, ...]) -> None:
+    running = sum(node.role == "compute" and node.state in ("pending", "running") for node in nodes)
+    if running < spec.nodes:
+        run.warnings.append(f"{running} of {spec.nodes} nodes are there; Slurm starts the others with the first job")
+
+
+def _validate(run: Run, rendering: Rendering) -> None:
+    findings = run.ask(lambda: run.ports.pcluster.validate(run.name, rendering.config, run.region))
+    wrong = [finding for finding in findings if finding.level == "ERROR"]
+    if wrong:
+        raise OperationFailed(
+            f"ParallelCluster refuses {run.name}: {len(wrong)} error(s)",
+            why="; ".join(f"{finding.kind}: {finding.message}" for finding in wrong[:3]),
+            next="change the site or the plan; nothing was created",
+        )
+    run.warnings += [f"{finding.kind}: {finding.message}" for finding in findings if finding.level == "WARNING"]
+
+
+def _money(spec: ClusterSpec, who: Identity, end: datetime, today: date) -> Money:
+    return Money(
+        account=who.account,
+        region=who.region,
+        nodes=spec.nodes,
+        instance=spec.instance,
+        usd_per_h=spec.usd_per_h,
+        max_hours=spec.max_hours,
+        end=end,
+        stays=actions.stays(spec),
+        lines=cost_lines(spec, today),
+    )
+
+
+def _known(ports: Ports, name: str) -> Record:
+    record = read_record(ports.store, name)
+    if record is None:
+        raise UnknownName("cluster", name, cluster_names(ports.store), next="fmctl status")
+    return record
+
+
+def _said(stack: Stack | None) -> str:
+    return f"its stack is {stack.status}" if stack else "it has no stack"
+
+
+@contextmanager
+def _reminding(run: Run, end: datetime, again: str) -> Iterator[None]:
+    """Whatever stops a launch once something may exist: say until when, and how it goes on."""
+    try:
+        yield
+    except FmctlError as error:
+        if run.progress.meant("end-schedule"):
+            reminder = f"if anything was made, AWS deletes it at {at(end)}"
+            error.why = f"{error.why}; {reminder}" if error.why else reminder
+        if error.next is None or (isinstance(error, PermissionDenied) and "teardown" not in error.next):
+            error.next = f"{error.next}; {again}" if error.next else again
+        raise

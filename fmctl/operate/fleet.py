@@ -1,0 +1,53 @@
+"""Stop a cluster's compute fleet: its nodes go, the head node and what it keeps stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fmctl.base.errors import OperationFailed, UnknownName
+from fmctl.operate import actions
+from fmctl.operate.actions import Action, token
+from fmctl.operate.records import cluster_names, read_record
+from fmctl.operate.steps import Ports, Run, identity_in, locked, not_ours
+
+
+def stop_fleet(
+    name: str, ports: Ports, *, confirm: Callable[[tuple[Action, ...]], bool], break_lock: bool = False
+) -> tuple[bool, tuple[Action, ...]]:
+    """(whether it was asked to stop, what that does). Stopping what stands still is no error.
+
+    Args:
+        name: the cluster.
+        ports: the world.
+        confirm: sees what goes and what stays; False stops.
+        break_lock: take the lock from another host.
+
+    Raises:
+        UnknownName: this store knows no such cluster.
+        PermissionDenied: another account or region, or read-only.
+        OperationFailed: it does not run, is somebody else's, or ParallelCluster refuses.
+    """
+    record = read_record(ports.store, name)
+    if record is None:
+        raise UnknownName("cluster", name, cluster_names(ports.store), next="fmctl status")
+    identity_in(ports, record.region, record.account, name)
+    with locked(ports, name, break_lock):
+        run = Run(ports, name, record.region)
+        actual = run.actual()
+        if actual.stack is None or actions.condition(actual.stack) != actions.READY:
+            said = "it has no stack" if actual.stack is None else f"its stack is {actual.stack.status}"
+            raise OperationFailed(f"the fleet of {name} cannot be stopped", why=said, next=f"fmctl status {name}")
+        if not actions.ours(actual.stack, record.tags):
+            raise not_ours(actual.stack)
+        nodes = sum(node.role == "compute" for node in actual.nodes)
+        step = Action(
+            "stop-fleet",
+            "ask Slurm's compute fleet to stop; jobs that run are ended",
+            destroys=(f"{nodes} compute nodes",),
+            keeps=("the head node, its disk and file systems, which go on costing until teardown",),
+            token=token(name, record.spec_digest, f"stop:{ports.clock.now().isoformat(timespec='seconds')}"),
+        )
+        if not confirm((step,)):
+            return False, (step,)
+        run.do("stop-fleet", step.token, {}, lambda: ports.pcluster.stop_fleet(name, record.region))
+        return True, (step,)

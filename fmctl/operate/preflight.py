@@ -1,0 +1,166 @@
+"""Look before launching: everything that a launch relies on, checked by describing only. Spends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from fmctl.base.errors import FmctlError
+from fmctl.domain import quotas
+from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.hardware import Instance
+from fmctl.domain.ports import Finding, Pcluster, Subnet, Survey
+from fmctl.operate import checks
+from fmctl.operate.checks import FAIL, OK, UNKNOWN, WARNING, Check
+
+_T = TypeVar("_T")
+# Findings of the validators that one line shows.
+_MOST_FINDINGS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What is known on our side: the time, today's price of all nodes, and the plan's budget."""
+
+    now: datetime
+    usd_per_h: float | None
+    budget_usd: float | None
+
+
+def preflight(
+    spec: ClusterSpec,
+    instance: Instance,
+    survey: Survey,
+    today: Today,
+    config: str = "",
+    pcluster: Pcluster | None = None,
+) -> tuple[Check, ...]:
+    """All checks of `looks`, in the order in which they are worth reading."""
+    return tuple(looks(spec, instance, survey, today, config, pcluster))
+
+
+def looks(
+    spec: ClusterSpec,
+    instance: Instance,
+    survey: Survey,
+    today: Today,
+    config: str = "",
+    pcluster: Pcluster | None = None,
+) -> Iterator[Check]:
+    """The checks one by one, each as soon as it is done.
+
+    Args:
+        spec: the cluster as it would be launched.
+        instance: its hardware.
+        survey: AWS, describing only.
+        today: what is known here.
+        config: the rendered YAML, for ParallelCluster's own validators.
+        pcluster: those validators; left out where None.
+    """
+    site = spec.site
+    yield _judged("account", survey.identity, lambda who: checks.identity_check(site, who))
+    yield checks.region_check(site)
+    yield _judged("permissions", lambda: survey.allowed(checks.ACTIONS), checks.permission_check)
+    yield checks.version_check(spec)
+    yield checks.spot_check(spec)
+    yield from _places(spec, instance, survey, today.now)
+    yield _judged("quota", lambda: _quota(spec, survey), lambda pair: checks.quota_check(spec, instance, *pair))
+    yield _judged(
+        "image",
+        lambda: None if site.ami else survey.official_image(site.os, _arch(instance), site.pcluster_version),
+        lambda image: checks.image_check(site, _arch(instance), image),
+    )
+    yield _judged(
+        "access",
+        lambda: survey.key_type(site.key_name) if site.key_name else None,
+        lambda key: checks.access_check(site, key),
+    )
+    yield checks.price_check(spec, today.usd_per_h)
+    yield checks.budget_check(spec, today.budget_usd)
+    if pcluster is not None:
+        yield _judged("validators", lambda: pcluster.validate(spec.name, config, site.region), _validators)
+
+
+def _judged(name: str, look: Callable[[], _T], judge: Callable[[_T], Check]) -> Check:
+    """A check whose look may be refused: it is unknown then."""
+    try:
+        return judge(look())
+    except FmctlError as error:
+        return Check(name, UNKNOWN, str(error), error.next or "")
+
+
+def _places(spec: ClusterSpec, instance: Instance, survey: Survey, now: datetime) -> Iterator[Check]:
+    """Checks that need the subnets; one failed look-up makes them one line."""
+    site = spec.site
+    try:
+        compute, head = survey.subnet(site.compute_subnet), survey.subnet(site.head_subnet)
+    except FmctlError as error:
+        yield Check("subnets", UNKNOWN, str(error), error.next or "")
+        return
+    missing = [name for name, one in ((site.compute_subnet, compute), (site.head_subnet, head)) if one is None]
+    if compute is None or head is None:
+        yield Check("subnets", FAIL, f"not found: {', '.join(missing)}", "subnets in the site")
+        return
+    yield checks.route_check("network", compute, False)
+    yield checks.route_check("head network", head, site.public_head)
+    yield checks.head_zone_check(head, compute)
+    yield checks.address_check(spec, instance, compute)
+    yield from _capacity(spec, instance, compute, survey, now)
+    wanted = site.file_system
+    yield _judged(
+        "storage",
+        lambda: survey.file_system(wanted.id) if wanted is not None and wanted.id else None,
+        lambda lustre: checks.storage_check(spec, compute, lustre),
+    )
+
+
+def _capacity(spec: ClusterSpec, instance: Instance, compute: Subnet, survey: Survey, now: datetime) -> Iterator[Check]:
+    yield _judged(
+        "offering",
+        lambda: survey.offered_zones(checks.member_type(instance)),
+        lambda zones: checks.zone_check(instance, compute, zones),
+    )
+    wanted = spec.capacity.reservation_id
+    yield _judged(
+        "reservation",
+        lambda: survey.reservation(wanted) if wanted else None,
+        lambda reservation: checks.reservation_check(spec, instance, compute, reservation, now),
+    )
+
+
+def _quota(spec: ClusterSpec, survey: Survey) -> tuple[float | None, int]:
+    """(quota in vCPUs or None, vCPUs that run already) for the way of buying."""
+    code = checks.quota_code(spec)
+    if code is None:
+        return None, 0
+    family = quotas.quota_family(spec.instance, spec.capacity.purchase) or "p"
+    return survey.quota(code), survey.running_vcpus((family,), spec.capacity.purchase == "spot")
+
+
+def _arch(instance: Instance) -> str:
+    return "arm64" if instance.arch in ("arm64", "aarch64") else "x86_64"
+
+
+def _validators(findings: tuple[Finding, ...]) -> Check:
+    """ParallelCluster's own findings, as one line."""
+    errors = [f for f in findings if f.level == "ERROR"]
+    warned = [f for f in findings if f.level == "WARNING"]
+    for state, some in ((FAIL, errors), (WARNING, warned)):
+        if some:
+            said = "; ".join(f"{f.kind}: {_sentence(f.message)}" for f in some[:_MOST_FINDINGS])
+            more = f" (and {len(some) - _MOST_FINDINGS} more)" if len(some) > _MOST_FINDINGS else ""
+            return Check("validators", state, said + more, "fmctl render shows the configuration")
+    return Check("validators", OK, "ParallelCluster accepts the configuration")
+
+
+def worst(found: tuple[Check, ...]) -> str:
+    """The worst state of all checks: fail, then unknown, then warning, then ok."""
+    states = {check.state for check in found}
+    return next((state for state in (FAIL, UNKNOWN, WARNING) if state in states), OK)
+
+
+def _sentence(text: str) -> str:
+    """The first sentence of a validator's message."""
+    return text.split(". ", maxsplit=1)[0].rstrip(".")

@@ -1,0 +1,290 @@
+"""One run of the controller: ask what there is, do one thing with its intent and outcome on record, wait."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied
+from fmctl.domain.ports import Clock, Cloud, Identity, Pcluster, Stack
+from fmctl.operate import actions
+from fmctl.operate.journal import Journal, Progress, masked, progress
+from fmctl.operate.records import Record, write_record
+from fmctl.operate.retry import TRIES, passing, patiently, pause
+from fmctl.operate.state import StateStore, locks
+from fmctl.operate.state.locks import Alive, Holder, alive, this_process
+from fmctl.targets.parallelcluster.failures import Cause, explain
+
+POLL_S = 15.0
+LONGEST_WAIT_S = 2 * 3600.0
+# How long a stack may take to show after a creation whose answer nobody heard.
+GRACE_S, GRACE_POLL_S = 120.0, 10.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything the controller reaches the world through. read_only: nothing is spent or destroyed.
+
+    say: hears of every step and of every change of the stack's status, one line each.
+    """
+
+    pcluster: Pcluster
+    cloud: Cloud
+    clock: Clock
+    store: StateStore
+    me: Holder = field(default_factory=this_process)
+    alive: Alive = alive
+    jitter: Callable[[], float] = random.random
+    say: Callable[[str], None] = lambda _: None
+    read_only: bool = False
+
+
+class Run:
+    """One command on one cluster, with the journal open and the lock held.
+
+    Args:
+        ports: the world.
+        name: the cluster.
+        region: where it is.
+        timeout_s: how long to wait in all; None for LONGEST_WAIT_S.
+    """
+
+    def __init__(self, ports: Ports, name: str, region: str, timeout_s: float | None = None) -> None:
+        self.ports, self.name, self.region = ports, name, region
+        self.journal = Journal(ports.store, name, ports.clock, ports.me)
+        self.warnings: list[str] = []
+        self._said = ""
+        self._left_s = LONGEST_WAIT_S if timeout_s is None else timeout_s
+
+    @property
+    def progress(self) -> Progress:
+        """What the journal says."""
+        return progress(self.journal.records)
+
+    def ask(self, call: Callable[[], T]) -> T:
+        """An answer to a question that changes nothing, asked patiently."""
+        return patiently(call, self.ports.clock, self.ports.jitter)
+
+    def stack(self) -> Stack | None:
+        """The stack now."""
+        found = self.ask(lambda: self.ports.cloud.stack(self.name))
+        status = found.status if found else "no stack"
+        if status != self._said:
+            self.ports.say(f"{self.name}: {status}")
+            self._said = status
+        return found
+
+    def actual(self, *, leftovers: bool = False) -> actions.Actual:
+        """Everything there is of the cluster."""
+        cloud = self.ports.cloud
+        return actions.Actual(
+            stack=self.stack(),
+            end=self.ask(lambda: cloud.end(self.name)),
+            nodes=self.ask(lambda: cloud.nodes(self.name)),
+            leftovers=self.ask(lambda: cloud.leftovers(self.name)) if leftovers else (),
+        )
+
+    def do(
+        self,
+        action: str,
+        token: str,
+        data: Mapping[str, Any],
+        call: Callable[[], T],
+        settled: Callable[[], bool] = lambda: False,
+    ) -> T | None:
+        """Say it, do it, say what came of it.
+
+        Args:
+            action: its name in the journal.
+            token: joins intent and outcome.
+            data: what a resuming process needs.
+            call: does it; must be safe to repeat, or refuse to repeat itself.
+            settled: after a failure, whether it was done all the same.
+
+        Raises:
+            UnwritableFile, StalePlan: before the call.
+            FmctlError: what the call raised; its outcome is on record, "unknown" where no answer came.
+        """
+        if self.ports.read_only:
+            raise PermissionDenied(
+                f"{action} of {self.name} is switched off", why="read-only", next="without --read-only"
+            )
+        self.journal.intent(action, token, data)
+        self.ports.say(f"{self.name}: {action}")
+        for attempt in range(TRIES):
+            try:
+                answer = call()
+            except OperationFailed as error:
+                if self._settled(settled):
+                    break
+                if passing(error) and attempt < TRIES - 1:
+                    self.ports.clock.sleep(pause(attempt, self.ports.jitter))
+                    continue
+                result = "unknown" if passing(error) else "failed"
+                self.journal.outcome(action, token, {"result": result, **_words(error)})
+                raise
+            except FmctlError as error:
+                self.journal.outcome(action, token, {"result": "failed", **_words(error)})
+                raise
+            self.journal.outcome(action, token, {"result": "done"})
+            return answer
+        self.journal.outcome(action, token, {"result": "done", "found": True})
+        return None
+
+    def wait(self, until: Callable[[], T | None], what: str, poll_s: float = POLL_S, most_s: float | None = None) -> T:
+        """Ask until there is an answer. The time is that asked of the clock's sleep: its hands may jump.
+
+        Raises:
+            OperationTimeout: the operation goes on.
+        """
+        left = self._left_s if most_s is None else most_s
+        while True:
+            found = until()
+            if found is not None:
+                return found
+            if left <= 0:
+                raise OperationTimeout(
+                    f"stopped waiting for {self.name}: {what}",
+                    why="the operation goes on in AWS",
+                    next=f"fmctl status {self.name}; the same command again goes on waiting",
+                )
+            step = min(poll_s, left)
+            self.ports.clock.sleep(step)
+            left -= step
+            if most_s is None:
+                self._left_s = left
+
+    def late_stack(self) -> Stack | None:
+        """The stack of a creation whose outcome nobody knows: it may take a while to show."""
+        with suppress(OperationTimeout):
+            return self.wait(self.stack, "whether a creation went through", GRACE_POLL_S, GRACE_S)
+        return None
+
+    def wait_created(self, tags: Mapping[str, str]) -> Stack:
+        """The complete stack.
+
+        Raises:
+            FmctlError: it failed (the cause decides which), was deleted meanwhile, or is not ours.
+        """
+
+        def created() -> Stack | None:
+            stack = self.stack()
+            now = actions.condition(stack)
+            if now == actions.GROWING:
+                return None
+            if now == actions.READY and stack is not None:
+                return stack
+            if now == actions.BROKEN:
+                raise self.failure(stack)
+            gone = "is being deleted" if now == actions.GOING else "is gone"
+            raise OperationFailed(
+                f"the stack of {self.name} {gone}",
+                why="somebody, or its scheduled end, deleted it during the creation",
+                next=f"fmctl teardown {self.name}",
+            )
+
+        stack = self.wait(created, "its creation")
+        if not actions.ours(stack, tags):
+            raise not_ours(stack)
+        return stack
+
+    def failure(self, stack: Stack | None) -> FmctlError:
+        """Why the stack failed. What cannot be asked for is left out: a reason must not hide behind another error."""
+        events: tuple[Any, ...] = ()
+        described: Mapping[str, Any] | None = None
+        with suppress(FmctlError):
+            events = self.ask(lambda: self.ports.cloud.stack_events(self.name))
+        with suppress(FmctlError):
+            described = self.ask(lambda: self.ports.pcluster.describe(self.name, self.region))
+        return explain(self.name, events, described, [stack.reason] if stack else [], self._logged)
+
+    def _logged(self) -> tuple[Cause, str] | None:
+        from fmctl.targets.parallelcluster import log_reasons
+
+        streams = (*log_reasons.SCALING_STREAMS, *log_reasons.HEAD_STREAMS)
+        found = log_reasons.told(log_reasons.lines_of(self.ports.cloud, self.name, streams))
+        return None if found is None else (found.cause, found.line)
+
+    def _settled(self, settled: Callable[[], bool]) -> bool:
+        with suppress(FmctlError):
+            return settled()
+        return False
+
+
+def identity_in(ports: Ports, region: str | None, account: str | None, name: str) -> Identity:
+    """Who we are, if that is where the cluster belongs.
+
+    Args:
+        ports: the world.
+        region: that it must be; None for any.
+        account: 12 digits or masked; None for any.
+        name: the cluster.
+
+    Raises:
+        PermissionDenied: another account or region, or no valid credentials.
+    """
+    who = patiently(ports.cloud.identity, ports.clock, ports.jitter)
+    if account and account not in (who.account, masked(who.account)):
+        raise PermissionDenied(
+            f"{name} belongs to another account",
+            why=f"the credentials are of {masked(who.account)}, it goes to {masked(account)}",
+            next="another --profile, or AWS_PROFILE",
+        )
+    if region and region != who.region:
+        raise PermissionDenied(
+            f"{name} belongs to another region",
+            why=f"the session is in {who.region}, it goes to {region}",
+            next=f"--region {region}",
+        )
+    return who
+
+
+def not_ours(stack: Stack) -> OperationFailed:
+    """A stack that has the name and is somebody else's."""
+    return OperationFailed(
+        f"a cluster called {stack.name} exists and is not this one",
+        why=f"made {stack.created:%Y-%m-%d %H:%M} UTC, its tags are others than this plan's",
+        next=f"another name, or fmctl status {stack.name}",
+    )
+
+
+@contextmanager
+def locked(ports: Ports, name: str, break_lock: bool) -> Iterator[None]:
+    """Hold the lock of a name. Raises OperationFailed where somebody else does, PermissionDenied when read-only."""
+    if ports.read_only:
+        raise PermissionDenied(f"changing {name} is switched off", why="read-only", next="without --read-only")
+    lock = locks.take(ports.store, name, ports.me, ports.clock, is_alive=ports.alive, break_lock=break_lock)
+    try:
+        yield
+    finally:
+        with suppress(FmctlError):  # a lock of a process that ended is taken over anyway
+            locks.release(ports.store, lock)
+
+
+def remember(run: Run, record: Record) -> None:
+    """Write what is known now; nothing depends on it, so a full disk, or a store out of reach, is a warning."""
+    try:
+        write_record(run.ports.store, record)
+        run.journal.flush()
+    except FmctlError as error:
+        run.warnings.append(f"{error.what}: {error.why}; AWS has it all, and the end stands")
+
+
+def said(run: Run) -> tuple[str, ...]:
+    """Warnings of a run."""
+    said = [run.journal.repaired] if run.journal.repaired else []
+    return tuple(said + run.warnings)
+
+
+def at(when: datetime) -> str:
+    """A time for people."""
+    return f"{when:%Y-%m-%d %H:%M} UTC"
+
+
+def _words(error: FmctlError) -> dict[str, str]:
+    return {"error": error.code, "what": error.what, "why": error.why or ""}

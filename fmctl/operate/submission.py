@@ -1,0 +1,83 @@
+"""Hand a job to Slurm once, with its record kept before: no job runs that no record knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from fmctl.base.errors import FmctlError, ServiceUnavailable
+from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.job import Job
+from fmctl.operate import runs
+from fmctl.operate.jobs import token
+from fmctl.operate.records import cluster_names, read_record
+from fmctl.operate.state import StateStore
+from fmctl.targets.slurm.job import SCRIPT
+
+
+class Submits(Protocol):
+    """The part of `adapters.slurm.Slurm` that is needed here."""
+
+    def with_token(self, token: str) -> Job | None:
+        """The job with that comment that is not over."""
+
+    def submit(self, folder: str, files: Mapping[str, str], script: str, token: str) -> tuple[Job, bool]:
+        """(the job, whether this call made it)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Submission:
+    """What is submitted: the cluster with its plan's inputs, the job's files and where they go.
+
+    variables: names of those set by hand. digest: of all rendered files, the cluster's too. by, at: who asks, and when
+    (ISO).
+    """
+
+    spec: ClusterSpec
+    inputs: Mapping[str, Any]
+    files: Mapping[str, str]
+    folder: str
+    variables: tuple[str, ...]
+    digest: str
+    by: str
+    at: str
+
+
+def submit_once(asked: Submission, slurm: Submits, store: StateStore) -> tuple[runs.Run, Job, bool]:
+    """(the run's record, its job, whether this call made it).
+
+    The record is written first and goes again where Slurm refuses the job. After a lost answer it stays: whoever
+    submits the same again finds the job by its token, or makes it.
+
+    Raises:
+        OperationFailed: Slurm or the file system refuses.
+        UnwritableFile: the record cannot be kept; nothing was submitted.
+    """
+    sign = token(asked.spec.name, asked.files)
+    there = slurm.with_token(sign)
+    known = None if there is None else runs.of_job(store, asked.spec.name, there.id, sign)
+    if there is not None and known is not None:
+        return known, there, False
+    run = runs.begin(store, _record(asked, sign, store))
+    try:
+        job, new = slurm.submit(asked.folder, asked.files, SCRIPT, sign)
+    except ServiceUnavailable:
+        raise
+    except FmctlError:
+        runs.drop(store, run)
+        raise
+    run = replace(run, job=runs.job_facts(job))
+    runs.write_run(store, run)
+    return run, job, new
+
+
+def _record(asked: Submission, sign: str, store: StateStore) -> runs.Run:
+    made = asked.spec
+    cluster = read_record(store, made.name) if made.name in cluster_names(store) else None
+    run = runs.Run(
+        name="", cluster=made.name, plan=made.plan, plan_digest=made.plan_digest, rank=int(made.row.get("rank") or 1),
+        row=made.row, inputs=asked.inputs, config_digest=asked.digest, files=runs.digests(asked.files),
+        folder=asked.folder, token=sign, submitted_at=asked.at, submitted_by=asked.by, variables=asked.variables,
+    )  # fmt: skip
+    return runs.with_cluster(run, cluster)
