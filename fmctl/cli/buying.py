@@ -17,7 +17,7 @@ from fmctl.cli.output import emit, progress_line, settings_for
 from fmctl.cli.services import Catalogue
 
 if TYPE_CHECKING:
-    from fmctl.adapters.aws.cloud.pricing import NotAsked, Snapshot
+    from fmctl.adapters.aws.pricing import NotAsked, Snapshot
     from fmctl.operate.availability import Need
 
 
@@ -51,7 +51,7 @@ def prices_refresh(
     settings = settings_for(out)
     places = _regions(regions, settings)
     types = _types(instances, ctx.obj.catalogue)
-    from fmctl.adapters.aws.cloud.pricing import keep
+    from fmctl.adapters.aws.pricing import keep
     from fmctl.buying import rates
     from fmctl.report.market import refresh_answer
 
@@ -121,7 +121,7 @@ def _types(text: str | None, catalogue: Catalogue) -> list[str]:
     """Full names of the types named, or of those that a plan can be made for and of head nodes."""
     if text is not None:
         return list(dict.fromkeys(_full_name(name, catalogue) for name in parse_list(text, what="--instances")))
-    from fmctl.adapters.aws.cloud.pricing import head_instances
+    from fmctl.adapters.aws.pricing import head_instances
 
     records = [catalogue.instance_record(name) for name in catalogue.instance_names()]
     names = [str(one["name"]) for one in records if one.get("plannable", True)]
@@ -133,7 +133,7 @@ def _full_name(name: str, catalogue: Catalogue) -> str:
     try:
         return str(catalogue.instance_record(name)["name"])
     except UnknownName:
-        from fmctl.adapters.aws.cloud.pricing import head_instances
+        from fmctl.adapters.aws.pricing import head_instances
 
         if name in head_instances() or catalogue.prices(name):
             return name
@@ -200,7 +200,7 @@ def _nothing(found: "Snapshot") -> Exception:
 
 
 def _no_list_price(types: list[str]) -> "list[NotAsked]":
-    from fmctl.adapters.aws.cloud.pricing import NotAsked
+    from fmctl.adapters.aws.pricing import NotAsked
 
     return [
         NotAsked(f"list prices of {name}", "UltraServers have none: they are sold in Capacity Blocks alone",

@@ -85,7 +85,7 @@ def logs(
     """Lines of the cluster's CloudWatch streams (cfn-init, slurmctld, clustermgtd, ...), or the output of a job."""
     settings = settings_for(out)
     if job is not None:
-        from fmctl.adapters.slurm.commands.commands import Slurm
+        from fmctl.adapters.slurm.commands import Slurm
         from fmctl.cli.jobs import job_output
 
         job_output(

@@ -115,7 +115,7 @@ def serve(
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:  # fmt: skip
     """Offer a run's metrics until it is over. Raises OperationFailed where the port cannot be had."""
-    from fmctl.adapters.prometheus.client.metrics_http import PATH, MetricsServer
+    from fmctl.adapters.prometheus.metrics_http import PATH, MetricsServer
     from fmctl.observe.exposition import CONTENT_TYPE
     from fmctl.report.exported import text_of
 

@@ -248,7 +248,7 @@ def followed(
     if run.log is not None:
         feed = FileFeed(run.log, parser)
     else:
-        from fmctl.adapters.slurm.commands.commands import Slurm
+        from fmctl.adapters.slurm.commands import Slurm
 
         number = parse_count(str(run.job), what="--job")
         slurm = Slurm(ctx.obj.operations.head(settings, aws.options(), head_named(head, settings), run.cluster))

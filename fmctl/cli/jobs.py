@@ -21,7 +21,7 @@ from fmctl.cli.streams import write_stderr, write_stdout
 from fmctl.cli.who import operator
 
 if TYPE_CHECKING:
-    from fmctl.adapters.slurm.commands.commands import Slurm
+    from fmctl.adapters.slurm.commands import Slurm
     from fmctl.cli.services import Services
     from fmctl.domain.cluster import ClusterSpec, Site
 
@@ -165,7 +165,7 @@ def job_output(slurm: "Slurm", job: str, follow: bool) -> None:
 
 
 def _slurm(ctx: typer.Context, settings: Settings, aws: Aws, head: str | None, name: str | None) -> "Slurm":
-    from fmctl.adapters.slurm.commands.commands import Slurm
+    from fmctl.adapters.slurm.commands import Slurm
 
     if name is not None:
         from fmctl.operate.records import check_name

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from fmctl.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from fmctl.adapters.aws.cloud.capacity import Capacity
-    from fmctl.adapters.aws.cloud.pricing import Snapshot
-    from fmctl.adapters.aws.cloud.session import Session
+    from fmctl.adapters.aws.capacity import Capacity
+    from fmctl.adapters.aws.pricing import Snapshot
+    from fmctl.adapters.aws.session import Session
 
 _HERE = ("//127.", "//localhost", "//[::1]")
 
@@ -47,8 +47,8 @@ class RealMarket:
         """See `Market`."""
         from functools import cache
 
-        from fmctl.adapters.aws.cloud.pricing import LIST_REGION, ask
-        from fmctl.adapters.aws.cloud.session import Session
+        from fmctl.adapters.aws.pricing import LIST_REGION, ask
+        from fmctl.adapters.aws.session import Session
 
         sessions: Callable[[str], Session] = cache(lambda region: Session(profile, region))
         first = sessions(LIST_REGION)
@@ -58,8 +58,8 @@ class RealMarket:
 
     def capacity(self, profile: str | None, regions: Sequence[str]) -> Sequence[Capacity]:
         """See `Market`."""
-        from fmctl.adapters.aws.cloud.capacity import AwsCapacity
-        from fmctl.adapters.aws.cloud.session import Session
+        from fmctl.adapters.aws.capacity import AwsCapacity
+        from fmctl.adapters.aws.session import Session
 
         sessions = [Session(profile, region) for region in regions]
         sessions[0].caller()  # of the first alone: a region that the account has not enabled knows no caller

@@ -19,7 +19,7 @@ from fmctl.cli.output import emit, settings_for
 from fmctl.cli.streams import write_stderr
 
 if TYPE_CHECKING:
-    from fmctl.adapters.slurm.commands.commands import Slurm
+    from fmctl.adapters.slurm.commands import Slurm
     from fmctl.domain.job import Job
     from fmctl.progress.formats import Parser
     from fmctl.progress.items import Item

@@ -182,7 +182,7 @@ def _job_and_log(
 
     if head is None:
         return None, items_of_file(str(log), parser)
-    from fmctl.adapters.slurm.commands.commands import Slurm
+    from fmctl.adapters.slurm.commands import Slurm
     from fmctl.operate.runs import job_of_facts
 
     slurm, known = Slurm(head), run.job or {}

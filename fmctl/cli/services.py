@@ -151,8 +151,8 @@ class RealLab:
         import tempfile
         from pathlib import Path
 
-        from fmctl.adapters.aws.cloud.cloud import AwsCloud
-        from fmctl.adapters.aws.cloud.session import Session
+        from fmctl.adapters.aws.cloud import AwsCloud
+        from fmctl.adapters.aws.session import Session
         from fmctl.adapters.lab.client import Lab
         from fmctl.adapters.lab.clock_port import LabClock
         from fmctl.operate.state.files import FileStore
@@ -214,11 +214,11 @@ class RealOperations:
 
     def ports(self, settings: Settings, options: Mapping[str, str | None], site: Site | None, read_only: bool) -> Ports:
         """See `Operations`."""
-        from fmctl.adapters.aws.cloud.session import Session
+        from fmctl.adapters.aws.session import Session
 
         session = Session(*_account(settings, options, site))
         session.greet()
-        from fmctl.adapters.aws.cloud.cloud import AwsCloud
+        from fmctl.adapters.aws.cloud import AwsCloud
         from fmctl.adapters.clock import SystemClock
         from fmctl.domain.cluster import PCLUSTER_VERSION
         from fmctl.operate.steps import Ports
@@ -234,8 +234,8 @@ class RealOperations:
 
     def survey(self, settings: Settings, options: Mapping[str, str | None], site: Site) -> Survey:
         """See `Operations`."""
-        from fmctl.adapters.aws.cloud.session import Session
-        from fmctl.adapters.aws.cloud.survey import AwsSurvey
+        from fmctl.adapters.aws.session import Session
+        from fmctl.adapters.aws.survey import AwsSurvey
 
         return AwsSurvey(Session(*_account(settings, options, site)))
 
@@ -247,7 +247,7 @@ class RealOperations:
 
     def head(self, settings: Settings, options: Mapping[str, str | None], how: str, cluster: str | None) -> Head:
         """See `Operations`."""
-        from fmctl.adapters.slurm.commands.heads import LocalHead, SshHead, SsmHead
+        from fmctl.adapters.slurm.heads import LocalHead, SshHead, SsmHead
         from fmctl.base.errors import UsageError
 
         kind, _, host = how.partition("://")
@@ -266,8 +266,8 @@ class RealOperations:
         """See `Operations`."""
         where = options.get("store") or settings.text("store")
         if where is not None and where.startswith("s3://"):
-            from fmctl.adapters.aws.cloud.s3store import S3Store
-            from fmctl.adapters.aws.cloud.session import Session
+            from fmctl.adapters.aws.s3store import S3Store
+            from fmctl.adapters.aws.session import Session
 
             return S3Store(Session(*_account(settings, options, None)), where)
         from pathlib import Path
@@ -417,7 +417,7 @@ def real_calibrator(files: Sequence[str], progress: Progress | None = None) -> M
 
 def real_prometheus(url: str) -> Source:
     """The Prometheus at that address, with the credentials of the environment. Raises UsageError."""
-    from fmctl.adapters.prometheus.client.client import Prometheus, access, sigv4_region
+    from fmctl.adapters.prometheus.client import Prometheus, access, sigv4_region
 
     return Prometheus(url, access(sigv4_region=sigv4_region(url)))
 

@@ -16,7 +16,7 @@ from fmctl.report.view import Answer
 from fmctl.tui.running import Confirm, Measured, Part, Say, Told
 
 if TYPE_CHECKING:
-    from fmctl.adapters.slurm.commands.commands import Slurm
+    from fmctl.adapters.slurm.commands import Slurm
     from fmctl.cli.ui_runs import Following
     from fmctl.operate.records import Record
     from fmctl.operate.steps import Ports
@@ -129,7 +129,7 @@ class Clusters:
         url = self._settings.text("prometheus_url")
         if url is None:
             return None
-        from fmctl.adapters.prometheus.client.client import Prometheus, access, sigv4_region
+        from fmctl.adapters.prometheus.client import Prometheus, access, sigv4_region
         from fmctl.observe.names import GPU_POWER
         from fmctl.observe.promql import selector
 
@@ -187,7 +187,7 @@ class Clusters:
         return record
 
     def _slurm(self, name: str) -> Slurm:
-        from fmctl.adapters.slurm.commands.commands import Slurm
+        from fmctl.adapters.slurm.commands import Slurm
         from fmctl.cli.consent import head_named
 
         how = head_named(None, self._settings)

@@ -16,7 +16,7 @@ from fmctl.progress.items import Item
 from fmctl.tui.running import Measured
 
 if TYPE_CHECKING:
-    from fmctl.adapters.slurm.commands.commands import Slurm
+    from fmctl.adapters.slurm.commands import Slurm
     from fmctl.operate.records import Record
 
 

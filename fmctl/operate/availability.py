@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from fmctl.adapters.aws.cloud.capacity import Answer, BlockOffering, Capacity, SpotScore
+from fmctl.adapters.aws.capacity import Answer, BlockOffering, Capacity, SpotScore
 from fmctl.buying.blocks import MOST_INSTANCES
 from fmctl.domain.ports import Reservation
 from fmctl.domain.quotas import quota_code, quota_family

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from fmctl.adapters.aws.cloud.pricing import NotAsked, Snapshot
+from fmctl.adapters.aws.pricing import NotAsked, Snapshot
 from fmctl.operate.availability import Need, Quota, Region, State, Way, free_instances, raise_quota
 from fmctl.report.catalogue import Columns, table
 from fmctl.report.envelope import envelope

@@ -11,7 +11,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from tests.unit.render.helpers import matrix, rendered
+from tests.unit.targets.helpers import matrix, rendered
 
 from fmctl.domain.checked import CLOSED
 from fmctl.domain.cluster import PCLUSTER_VERSION

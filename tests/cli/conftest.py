@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fmctl.adapters.aws.cloud.capacity import Answer, BlockOffering, SpotScore
-from fmctl.adapters.aws.cloud.pricing import NotAsked, Snapshot
-from tests.unit.cluster.cluster_fakes import (
+from tests.unit.operate.cluster_fakes import (
     FakePcluster,
     FakeRendering,
     FakeStore,
@@ -23,12 +21,14 @@ from tests.unit.cluster.cluster_fakes import (
     World,
     ports,
 )
-from tests.unit.cluster.cluster_fakes import (
+from tests.unit.operate.cluster_fakes import (
     spec as a_cluster,
 )
-from tests.unit.cluster.survey_fakes import PRIVATE, FakeSurvey
+from tests.unit.operate.survey_fakes import PRIVATE, FakeSurvey
 
 from fmctl.__main__ import main
+from fmctl.adapters.aws.capacity import Answer, BlockOffering, SpotScore
+from fmctl.adapters.aws.pricing import NotAsked, Snapshot
 from fmctl.adapters.parallelcluster.environments import check_version
 from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable, UnknownName
 from fmctl.buying.offers import Offer
@@ -228,7 +228,7 @@ SLURM = Path(__file__).parents[1] / "data" / "slurm"
 
 
 class FakeOperations:
-    """A small world (tests/unit/cluster) with one cluster, `live`, that was launched there; and a good survey."""
+    """A small world (tests/unit/operate) with one cluster, `live`, that was launched there; and a good survey."""
 
     def __init__(self) -> None:
         self.world, self.texts, self.pid = World(), {}, 0

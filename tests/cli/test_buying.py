@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fmctl.adapters.aws.cloud.capacity import Answer
-from fmctl.adapters.aws.cloud.pricing import head_instances
 
 from fmctl.__main__ import main
+from fmctl.adapters.aws.capacity import Answer
+from fmctl.adapters.aws.pricing import head_instances
 from fmctl.base.errors import PermissionDenied
 from fmctl.buying import rates
 from fmctl.catalog import price_files

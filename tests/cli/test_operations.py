@@ -1,4 +1,4 @@
-"""Consent, exit codes and output of the running half; the world behind it is the small one of tests/unit/cluster."""
+"""Consent, exit codes and output of the running half; the world behind it is the small one of tests/unit/operate."""
 
 from __future__ import annotations
 

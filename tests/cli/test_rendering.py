@@ -1,4 +1,4 @@
-"""`render`: what goes where, exit codes, pipes; the texts themselves are tested in tests/unit/render."""
+"""`render`: what goes where, exit codes, pipes; the texts themselves are tested in tests/unit/targets."""
 
 from __future__ import annotations
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fmctl.adapters.prometheus.client.client import Prometheus
-
+from fmctl.adapters.prometheus.client import Prometheus
 from fmctl.base.errors import ServiceUnavailable
 from fmctl.observe.render import PROMETHEUS
 

@@ -13,8 +13,8 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from fmctl.adapters.prometheus.client.client import Access, Prometheus, access, sigv4_region
 
+from fmctl.adapters.prometheus.client import Access, Prometheus, access, sigv4_region
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, ServiceUnavailable, UsageError
 
 SECRET = "s3cr3t-t0ken"

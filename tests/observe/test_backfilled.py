@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import pytest
-from fmctl.adapters.prometheus.client.client import Prometheus
 
+from fmctl.adapters.prometheus.client import Prometheus
 from fmctl.observe.measured import Window, measure
 from fmctl.observe.render import PROMETHEUS
 from fmctl.progress.diagnose import POWER, diagnose

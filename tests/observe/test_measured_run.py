@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
-from fmctl.adapters.prometheus.client.client import Prometheus
 
 from fmctl.__main__ import main
+from fmctl.adapters.prometheus.client import Prometheus
 from fmctl.observe.render import PROMETHEUS, as_yaml, render
 from fmctl.observe.scrape import DCGM, EFA, JOB_HEAD, NODE, Targets
 from fmctl.observe.watched import Settings

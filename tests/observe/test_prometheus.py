@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 import yaml
-from fmctl.adapters.prometheus.client.client import Answer, Prometheus
 
+from fmctl.adapters.prometheus.client import Answer, Prometheus
 from fmctl.base.errors import UsageError
 from fmctl.observe.measured import Window, measure
 from fmctl.observe.render import DASHBOARD, PROMETHEUS, RULES, as_yaml, render

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fmctl.adapters.slurm.commands.commands import Slurm
-from fmctl.adapters.slurm.commands.heads import LocalHead
 
+from fmctl.adapters.slurm.commands import Slurm
+from fmctl.adapters.slurm.heads import LocalHead
 from fmctl.base.errors import OperationFailed, UnknownName
 from fmctl.operate.jobs import told, trouble
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
-from fmctl.adapters.aws.cloud.session import Session
-from fmctl.adapters.aws.cloud.survey import AwsSurvey, reservation_of
+from fmctl.adapters.aws.session import Session
+from fmctl.adapters.aws.survey import AwsSurvey, reservation_of
 from fmctl.base.errors import FmctlError, PermissionDenied
 from fmctl.domain.block_end import block_usable_until
 from fmctl.domain.ports import Reservation

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from fmctl.adapters.aws.cloud.end import Ends
-from fmctl.adapters.aws.cloud.errors import asked, code_of
-from fmctl.adapters.aws.cloud.session import Session
+from fmctl.adapters.aws.end import Ends
+from fmctl.adapters.aws.errors import asked, code_of
+from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import OperationFailed, OperationTimeout, shorten
 from fmctl.domain.ports import Identity, Leftover, Node, Reservation, Stack, StackEvent
 
@@ -106,13 +106,13 @@ class AwsCloud:
 
     def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
         """What still exists."""
-        from fmctl.adapters.aws.cloud.leftovers import leftovers  # most commands never look
+        from fmctl.adapters.aws.leftovers import leftovers  # most commands never look
 
         return leftovers(self.session, cluster)
 
     def reservation(self, reservation_id: str) -> Reservation | None:
         """One reservation."""
-        from fmctl.adapters.aws.cloud.survey import AwsSurvey
+        from fmctl.adapters.aws.survey import AwsSurvey
 
         return AwsSurvey(self.session).reservation(reservation_id)
 

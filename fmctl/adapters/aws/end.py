@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from fmctl.adapters.aws.cloud.errors import asked, code_of
-from fmctl.adapters.aws.cloud.session import Session
+from fmctl.adapters.aws.errors import asked, code_of
+from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import OperationFailed
 
 GROUP = "default"

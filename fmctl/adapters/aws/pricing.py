@@ -10,8 +10,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from fmctl.adapters.aws.cloud import price_list
-from fmctl.adapters.aws.cloud.session import Session
+from fmctl.adapters.aws import price_list
+from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import FmctlError, PermissionDenied
 from fmctl.base.files import write_atomic
 from fmctl.catalog import price_files

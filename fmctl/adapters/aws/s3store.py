@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fmctl.adapters.aws.cloud.errors import asked, code_of
-from fmctl.adapters.aws.cloud.session import Session
+from fmctl.adapters.aws.errors import asked, code_of
+from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.domain.state import Stored
 

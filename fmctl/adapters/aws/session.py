@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any
 
 from fmctl import __version__
-from fmctl.adapters.aws.cloud.errors import asked
+from fmctl.adapters.aws.errors import asked
 from fmctl.base.errors import FmctlError
 
 # Tries of botocore itself, on top of which the controller is patient; seconds to connect and to answer.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fmctl.adapters.aws.cloud.errors import asked, code_of
-from fmctl.adapters.aws.cloud.session import Session
+from fmctl.adapters.aws.errors import asked, code_of
+from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import OperationFailed, PermissionDenied
 from fmctl.domain.checked import OPERATING_SYSTEMS
 from fmctl.domain.ports import Identity, Lustre, Reservation, Subnet

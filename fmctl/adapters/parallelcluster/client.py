@@ -24,7 +24,7 @@ from fmctl.adapters.parallelcluster.node import node_environment
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout
 from fmctl.domain.ports import Finding, Resource
 
-WORKER = Path(__file__).with_name("pcluster_worker.py")
+WORKER = Path(__file__).with_name("worker.py")
 # Seconds that an operation may take: the first of a process imports CDK, and AWS retries.
 SECONDS: Mapping[str, float] = {
     "hello": 60, "validate": 300, "synth": 180, "create": 600, "update": 600, "stop_fleet": 120, "delete": 120,

@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from fmctl import __version__
-from fmctl.adapters.prometheus.client.answers import (
+from fmctl.adapters.prometheus.answers import (
     PASSWORD,
     TOKEN,
     USER,
@@ -195,7 +195,7 @@ class Prometheus:
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
 
-        from fmctl.adapters.aws.cloud.errors import asked
+        from fmctl.adapters.aws.errors import asked
 
         with asked("the credentials for Prometheus"):
             if self._aws is None:

@@ -7,7 +7,7 @@ import gzip
 import posixpath
 from collections.abc import Mapping
 
-from fmctl.adapters.slurm.commands.answers import read_jobs, read_nodes
+from fmctl.adapters.slurm.answers import read_jobs, read_nodes
 from fmctl.base.errors import OperationFailed, ServiceUnavailable, UnknownName
 from fmctl.domain.job import Job, SlurmNode
 from fmctl.domain.ports import Head

@@ -13,10 +13,9 @@ from fmctl.domain.model import ModelArch
 from fmctl.frameworks.layouts import Run, run_of
 from fmctl.targets.parallelcluster import capacity, config, versions
 from fmctl.targets.parallelcluster.parts import as_yaml
-from fmctl.targets.parallelcluster.spec import Asked, spec
 from fmctl.targets.slurm import environment, job
 
-__all__ = ["CLUSTER", "Asked", "Rendering", "render", "spec"]
+__all__ = ["CLUSTER", "Rendering", "render"]
 
 CLUSTER = "cluster.yaml"
 # Ranks of one group that fused dispatch kernels carry over EFA. Source: public results of DeepEP-class kernels on EFA.

@@ -1,4 +1,4 @@
-"""A FAKE of fmctl.adapters.parallelcluster.worker: answers with lines recorded from the real one, or misbehaves as told.
+"""A FAKE of the ParallelCluster worker: answers with lines recorded from the real one, or misbehaves as told.
 
 The cluster's name says which: a key of RECORDED, or one of the tricks below. `sys.argv[0]`'s folder is never written;
 what has to be remembered between processes goes to the folder in FAKE_WORKER_FOLDER.

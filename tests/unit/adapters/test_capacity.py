@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("botocore")
 from botocore.stub import Stubber
-from fmctl.adapters.aws.cloud.capacity import AwsCapacity
-from fmctl.adapters.aws.cloud.session import Session
 
+from fmctl.adapters.aws.capacity import AwsCapacity
+from fmctl.adapters.aws.session import Session
 from fmctl.domain.quotas import quota_code, quota_family
 
 START, END = datetime(2026, 11, 24, 11, 30, tzinfo=UTC), datetime(2026, 11, 26, 11, 30, tzinfo=UTC)

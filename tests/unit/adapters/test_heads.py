@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from fmctl.adapters.slurm.commands.heads import LocalHead, SshHead, SsmHead
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fmctl.adapters.slurm.heads import LocalHead, SshHead, SsmHead
 from fmctl.base.errors import OperationFailed, OperationTimeout
 
 _CUT = 24_000  # characters of StandardOutputContent

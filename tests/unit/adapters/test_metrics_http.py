@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 
 import pytest
-from fmctl.adapters.prometheus.client.metrics_http import MetricsServer
 
+from fmctl.adapters.prometheus.metrics_http import MetricsServer
 from fmctl.base.errors import OperationFailed
 from tests.loopback import loopback_open
 

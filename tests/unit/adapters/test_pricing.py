@@ -12,9 +12,9 @@ import pytest
 
 pytest.importorskip("botocore")
 from botocore.stub import Stubber
-from fmctl.adapters.aws.cloud.session import Session
 
-from fmctl.adapters.aws.cloud import price_list, pricing
+from fmctl.adapters.aws import price_list, pricing
+from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import UnreadableFile
 from fmctl.buying.offers import offers
 from fmctl.catalog import find_price, find_storage_price, price_files, prices

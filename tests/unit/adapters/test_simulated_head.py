@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fmctl.adapters.slurm.commands.commands import Slurm
 
 from fmctl.adapters.lab.head import Simulated, SimulatedHead
+from fmctl.adapters.slurm.commands import Slurm
 from fmctl.base.errors import OperationFailed
 from fmctl.progress.formats import Parser
 from fmctl.progress.items import Job, Record

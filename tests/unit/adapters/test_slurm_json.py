@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from fmctl.adapters.slurm.commands.answers import read_jobs, read_nodes
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fmctl.adapters.slurm.answers import read_jobs, read_nodes
 from fmctl.base.errors import OperationFailed
 from fmctl.domain.job import Job, SlurmNode
 from fmctl.operate.jobs import REASONS, told, trouble

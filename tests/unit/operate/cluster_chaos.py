@@ -1,6 +1,6 @@
 """Break a launch and a teardown at every call and every write, and see what the next command makes of it.
 
-`python tests/unit/cluster/cluster_chaos.py --write` writes docs/chaos.md; a test holds it current.
+`python tests/unit/operate/cluster_chaos.py --write` writes docs/chaos.md; a test holds it current.
 """
 
 from __future__ import annotations
@@ -379,8 +379,8 @@ def _short(text: str) -> str:
 HEAD = """\
 # What breaks, and what becomes of it
 
-Written by `python tests/unit/cluster/cluster_chaos.py --write` from runs of the controller against fakes of AWS and
-ParallelCluster (`tests/unit/cluster`); a test holds it current. It shows the controller, not AWS. After every line
+Written by `python tests/unit/operate/cluster_chaos.py --write` from runs of the controller against fakes of AWS and
+ParallelCluster (`tests/unit/operate`); a test holds it current. It shows the controller, not AWS. After every line
 these hold, or the test fails: nothing exists that the journal does not know, no stack exists without a scheduled end,
 nothing was made twice, the lock is free, and the last command left one running cluster, or nothing, or a word on what
 to do, upon which a teardown leaves nothing.

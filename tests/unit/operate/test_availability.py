@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fmctl.adapters.aws.cloud.capacity import Answer, BlockOffering, SpotScore
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fmctl.adapters.aws.capacity import Answer, BlockOffering, SpotScore
 from fmctl.domain.ports import Reservation
 from fmctl.operate.availability import Need, Quota, Region, available, look, raise_quota, ways
 

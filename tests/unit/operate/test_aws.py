@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from cluster_fakes import NAME
-from fmctl.adapters.aws.cloud.cloud import AwsCloud
-from fmctl.adapters.aws.cloud.end import end_name, rights
-from fmctl.adapters.aws.cloud.errors import asked, of_code
-from fmctl.adapters.aws.cloud.session import Session
 
+from fmctl.adapters.aws.cloud import AwsCloud
+from fmctl.adapters.aws.end import end_name, rights
+from fmctl.adapters.aws.errors import asked, of_code
+from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import (
     CapacityUnavailable,
     FmctlError,

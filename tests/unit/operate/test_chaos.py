@@ -56,4 +56,4 @@ def test_throttling_and_lost_answers_are_not_even_noticed() -> None:
 
 
 def test_the_table_in_the_documentation_is_the_one_the_code_gives() -> None:
-    assert DOCUMENT.read_text(encoding="utf-8") == document(), "run: python tests/unit/cluster/cluster_chaos.py --write"
+    assert DOCUMENT.read_text(encoding="utf-8") == document(), "run: python tests/unit/operate/cluster_chaos.py --write"

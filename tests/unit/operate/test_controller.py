@@ -473,7 +473,8 @@ def test_a_launch_after_the_end_came_is_a_new_one() -> None:
 
 
 def test_the_controller_loads_no_heavy_library() -> None:
-    probe = "import sys, fmctl.operate.controller, fmctl.operate.teardown, fmctl.adapters.aws.cloud, fmctl.adapters.aws.s3store; "
+    probe = "import sys, fmctl.operate.controller, fmctl.operate.teardown, "
+    probe += "fmctl.adapters.aws.cloud, fmctl.adapters.aws.s3store; "
     probe += "print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert set(run.stdout.split()) & {"boto3", "botocore", "pydantic", "numpy", "yaml", "typer"} == set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.cluster.cluster_fakes import NAME, Gate, World, ports, rendering, spec
+from tests.unit.operate.cluster_fakes import NAME, Gate, World, ports, rendering, spec
 
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, UnknownName
 from fmctl.operate.controller import launch

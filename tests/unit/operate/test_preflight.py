@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.unit.cluster.survey_fakes import HEAD, PRIVATE, FakeSurvey
+from tests.unit.operate.survey_fakes import HEAD, PRIVATE, FakeSurvey
 
 from fmctl.base.errors import OperationFailed, PermissionDenied
 from fmctl.catalog import load_instance

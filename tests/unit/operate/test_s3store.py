@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from cluster_fakes import NAME, Gate, World, holder, ports, rendering, spec
-from fmctl.adapters.aws.cloud.s3store import S3Store
-from fmctl.adapters.aws.cloud.session import Session
 
+from fmctl.adapters.aws.s3store import S3Store
+from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import FmctlError, OperationFailed, UsageError
 from fmctl.operate.controller import launch, status
 from fmctl.operate.journal import read_records

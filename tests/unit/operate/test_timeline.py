@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.unit.cluster.cluster_fakes import START
+from tests.unit.operate.cluster_fakes import START
 
 from fmctl.domain.ports import StackEvent
 from fmctl.operate.timeline import phase, spans

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.render.helpers import FS, SITE, capacity, full_site, instance, launchable, rendered, spec
+from tests.unit.targets.helpers import FS, SITE, capacity, full_site, instance, launchable, rendered, spec
 
 from fmctl.base.errors import UsageError
 from fmctl.domain.checked import CLOSED

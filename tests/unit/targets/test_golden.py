@@ -1,6 +1,6 @@
 """Every rendering against its digest, a few against whole files.
 
-`FMCTL_UPDATE_GOLDEN=1 pytest tests/unit/render/test_golden.py` writes them again; read what changed.
+`FMCTL_UPDATE_GOLDEN=1 pytest tests/unit/targets/test_golden.py` writes them again; read what changed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.unit.render.helpers import matrix, rendered
+from tests.unit.targets.helpers import matrix, rendered
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "render"
 UPDATE = "FMCTL_UPDATE_GOLDEN" in os.environ

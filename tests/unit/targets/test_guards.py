@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.unit.render.helpers import WHOLE_RUN, capacity, rendered, row, spec
+from tests.unit.targets.helpers import WHOLE_RUN, capacity, rendered, row, spec
 
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.layout import Recompute, Sharding

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.render.helpers import SITE, full_site, rendered, row, spec
+from tests.unit.targets.helpers import SITE, full_site, rendered, row, spec
 
 from fmctl.base.errors import FmctlError, UsageError
 from fmctl.documents.site import read_site, site_of

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.render.helpers import SITE, WHOLE_RUN, capacity, instance, matrix, model, rendered, row, spec
-from tests.unit.render.test_hostile import HOSTILE
+from tests.unit.targets.helpers import SITE, WHOLE_RUN, capacity, instance, matrix, model, rendered, row, spec
+from tests.unit.targets.test_hostile import HOSTILE
 
 from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.domain.cluster import ClusterSpec, FileSystem

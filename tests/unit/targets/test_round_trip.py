@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from tests.unit.render.helpers import instance, model
-from tests.unit.render.test_hostile import HOSTILE
+from tests.unit.targets.helpers import instance, model
+from tests.unit.targets.test_hostile import HOSTILE
 
 from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.domain.layout import ContextComm, CudaGraph, Layout, Precision, Recompute, Sharding

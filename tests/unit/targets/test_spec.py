@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.render.helpers import SITE, rendered, row
+from tests.unit.targets.helpers import SITE, rendered, row
 
 from fmctl.base.errors import FmctlError, UnreadableFile, UsageError
 from fmctl.documents import json_schema

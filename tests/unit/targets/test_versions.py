@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.render.helpers import SITE, capacity, model, rendered, row, spec
-from tests.unit.render.test_guards import bash
+from tests.unit.targets.helpers import SITE, capacity, model, rendered, row, spec
+from tests.unit.targets.test_guards import bash
 
 from fmctl.base.errors import UsageError
 from fmctl.documents.site import site_of
