@@ -11,11 +11,11 @@ import subprocess
 from typing import Any
 
 import pytest
-from tests.unit.targets.helpers import matrix, rendered
 
 from fmctl.domain.checked import CLOSED
 from fmctl.domain.cluster import PCLUSTER_VERSION
 from fmctl.targets.parallelcluster.rendering import CLUSTER
+from tests.unit.targets.helpers import matrix, rendered
 
 PYTHON = os.environ.get("FMCTL_TEST_PCLUSTER_PYTHON", "")
 pytestmark = [

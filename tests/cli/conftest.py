@@ -13,18 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.operate.cluster_fakes import (
-    FakePcluster,
-    FakeRendering,
-    FakeStore,
-    Gate,
-    World,
-    ports,
-)
-from tests.unit.operate.cluster_fakes import (
-    spec as a_cluster,
-)
-from tests.unit.operate.survey_fakes import PRIVATE, FakeSurvey
 
 from fmctl.__main__ import main
 from fmctl.adapters.aws.capacity import Answer, BlockOffering, SpotScore
@@ -48,6 +36,18 @@ from fmctl.operate.steps import Ports
 from fmctl.plan.apart import told_apart
 from fmctl.validation.calibrate import calibrate, outcome
 from fmctl.validation.rows import read_rows
+from tests.unit.operate.cluster_fakes import (
+    FakePcluster,
+    FakeRendering,
+    FakeStore,
+    Gate,
+    World,
+    ports,
+)
+from tests.unit.operate.cluster_fakes import (
+    spec as a_cluster,
+)
+from tests.unit.operate.survey_fakes import PRIVATE, FakeSurvey
 
 GPU = Accelerator(
     "h100", "hopper", 81920 * 2**20, 3.35e12, {"bf16": 9.895e14, "fp8": 1.979e15}, 700.0, "h100", "a data sheet"

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.unit.operate.cluster_fakes import START, FakeCloud
 from textual.pilot import Pilot
 
 from fmctl.base.config import resolve
@@ -19,6 +18,7 @@ from fmctl.cli.ui import core_of
 from fmctl.domain.ports import StackEvent
 from fmctl.tui.core import Core
 from tests.cli.conftest import FakeLab, FakeOperations
+from tests.unit.operate.cluster_fakes import START, FakeCloud
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EVENTS = tuple(

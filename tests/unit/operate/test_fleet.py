@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.operate.cluster_fakes import NAME, Gate, World, ports, rendering, spec
 
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, UnknownName
 from fmctl.operate.controller import launch
 from fmctl.operate.fleet import stop_fleet
+from tests.unit.operate.cluster_fakes import NAME, Gate, World, ports, rendering, spec
 
 
 def launched() -> tuple[World, dict[str, str]]:

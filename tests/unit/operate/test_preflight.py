@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.unit.operate.survey_fakes import HEAD, PRIVATE, FakeSurvey
 
 from fmctl.base.errors import OperationFailed, PermissionDenied
 from fmctl.catalog import load_instance
@@ -16,6 +15,7 @@ from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem, Site
 from fmctl.domain.ports import Finding, Identity, Lustre, Reservation, Subnet
 from fmctl.operate.checks import ACTIONS, Check
 from fmctl.operate.preflight import Today, preflight, worst
+from tests.unit.operate.survey_fakes import HEAD, PRIVATE, FakeSurvey
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 P5 = {"instance": "p5.48xlarge", "nodes": 4, "checkpoint": {"checkpoint_bytes": 14 * 70e9}}

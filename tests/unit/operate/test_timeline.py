@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.unit.operate.cluster_fakes import START
-
 from fmctl.domain.ports import StackEvent
 from fmctl.operate.timeline import phase, spans
 from fmctl.report.timeline import timeline_answer
+from tests.unit.operate.cluster_fakes import START
 
 
 def event(at_s: float, name: str, status: str, kind: str = "AWS::IAM::Role", stack: str = "run1") -> StackEvent:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.targets.helpers import FS, SITE, capacity, full_site, instance, launchable, rendered, spec
 
 from fmctl.base.errors import UsageError
 from fmctl.domain.checked import CLOSED
 from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem
 from fmctl.targets.parallelcluster.rendering import CLUSTER
+from tests.unit.targets.helpers import FS, SITE, capacity, full_site, instance, launchable, rendered, spec
 
 RESERVATION = "cr-0123456789abcdef0"
 BLOCK = Capacity("capacity-block", RESERVATION)

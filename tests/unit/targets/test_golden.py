@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from tests.unit.targets.helpers import matrix, rendered
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "render"

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.unit.targets.helpers import WHOLE_RUN, capacity, rendered, row, spec
 
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.layout import Recompute, Sharding
@@ -19,6 +18,7 @@ from fmctl.targets.slurm import job
 from fmctl.targets.slurm.environment import ENVIRONMENT
 from fmctl.targets.slurm.guards import AGAIN, HEALTH, WATCH
 from fmctl.targets.slurm.resume import NEWEST
+from tests.unit.targets.helpers import WHOLE_RUN, capacity, rendered, row, spec
 
 DONE = {
     "megatron-lm": (".metadata", "iter_{:07d}", "latest_checkpointed_iteration.txt", "{}"),

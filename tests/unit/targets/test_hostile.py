@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.targets.helpers import SITE, full_site, rendered, row, spec
 
 from fmctl.base.errors import FmctlError, UsageError
 from fmctl.documents.site import read_site, site_of
@@ -18,6 +17,7 @@ from fmctl.domain.cluster import Capacity, ClusterSpec
 from fmctl.targets.parallelcluster.rendering import CLUSTER
 from fmctl.targets.parallelcluster.spec import Asked
 from fmctl.targets.parallelcluster.spec import spec as make_spec
+from tests.unit.targets.helpers import SITE, full_site, rendered, row, spec
 
 HOSTILE = (
     "'", '"', "a'b\"c", "a\nb", "a\n", "\n#SBATCH --wrap=id", "$(id)", "`id`", "${HOME}", "; rm -rf /",

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.targets.helpers import SITE, WHOLE_RUN, capacity, instance, matrix, model, rendered, row, spec
-from tests.unit.targets.test_hostile import HOSTILE
 
 from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.domain.cluster import ClusterSpec, FileSystem
@@ -26,6 +24,8 @@ from fmctl.frameworks.layouts import Run, layout_of, run_of, save_steps
 from fmctl.targets.parallelcluster.network import bus_bytes_per_s
 from fmctl.targets.parallelcluster.spec import default_hours
 from fmctl.targets.slurm import environment, job, times
+from tests.unit.targets.helpers import SITE, WHOLE_RUN, capacity, instance, matrix, model, rendered, row, spec
+from tests.unit.targets.test_hostile import HOSTILE
 
 
 def bash(text: str, **env: str) -> str:

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from tests.unit.targets.helpers import instance, model
-from tests.unit.targets.test_hostile import HOSTILE
 
 from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.domain.layout import ContextComm, CudaGraph, Layout, Precision, Recompute, Sharding
@@ -21,6 +19,8 @@ from fmctl.frameworks.words import Words, settled
 from fmctl.perf.train.stages import chunk_sizes, head_layers
 from fmctl.plan.constraints import option_reasons
 from fmctl.plan.space import Scope, Tally, lots, option_columns, setting_of
+from tests.unit.targets.helpers import instance, model
+from tests.unit.targets.test_hostile import HOSTILE
 
 ASKED = 500
 CASES = (

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.targets.helpers import SITE, rendered, row
 
 from fmctl.base.errors import FmctlError, UnreadableFile, UsageError
 from fmctl.documents import json_schema
@@ -14,6 +13,7 @@ from fmctl.documents.site import read_site
 from fmctl.domain.checked import KINDS, checked
 from fmctl.domain.cluster import FileSystem, Site
 from fmctl.targets.parallelcluster.spec import Asked, cluster_name, spec
+from tests.unit.targets.helpers import SITE, rendered, row
 
 MINIMAL = f"region: us-east-1\ncompute_subnet: {SITE.compute_subnet}\nhead_subnet: {SITE.head_subnet}\n"
 

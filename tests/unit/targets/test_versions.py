@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.targets.helpers import SITE, capacity, model, rendered, row, spec
-from tests.unit.targets.test_guards import bash
 
 from fmctl.base.errors import UsageError
 from fmctl.documents.site import site_of
@@ -14,6 +12,8 @@ from fmctl.domain.cluster import Capacity, ClusterSpec
 from fmctl.domain.layout import Dispatcher
 from fmctl.domain.software import COMPONENTS, KNOWN_BAD, is_version, parsed
 from fmctl.targets.parallelcluster.versions import check, pair_lines
+from tests.unit.targets.helpers import SITE, capacity, model, rendered, row, spec
+from tests.unit.targets.test_guards import bash
 
 GOOD = {"efa": "1.47.0", "nccl": "2.28.3", "ofi": "1.19.0", "megatron-bridge": "0.4.2", "driver": "580.126.20"}
 
