@@ -121,11 +121,6 @@ class Bill:
         )
 
 
-def unknown_lines(lines: Sequence[Line]) -> tuple[str, ...]:
-    """Names of the lines without a price, each with why."""
-    return tuple(f"{line.name}: {line.why}" for line in lines if line.usd is None)
-
-
 def _stacked(columns: Sequence[FloatArray], rows: tuple[int, ...]) -> FloatArray:
     return np.stack([np.broadcast_to(column, rows) for column in columns]).astype(np.float64)
 

@@ -99,11 +99,6 @@ class Chain:
         """Instance-hours (UltraServer-hours) that are paid for: whole blocks."""
         return self.paid_h * self.need.instances
 
-    @property
-    def idle_instance_h(self) -> float:
-        """Instance-hours that are paid for after the work is done."""
-        return self.idle_h * self.need.instances
-
     def usd(self, usd_per_h: float | None) -> float | None:
         """Paid up front for all blocks at a rate per instance-hour; None where no rate is known."""
         return None if usd_per_h is None else self.paid_instance_h * usd_per_h

@@ -137,7 +137,8 @@ def _fabric(record: Mapping[str, Any]) -> Fabric:
     network = Link(record["efa_gbps"] * GIGA / 8 / record["gpus"], fabric["network_latency_s"])
     nvlink = Link(record["accelerator_record"]["nvlink_bytes_per_s"], _accelerators()["nvlink_latency_s"])
     domain = fabric["domain_gpus"]
-    return Fabric(fabric["kind"], domain, nvlink if domain > 1 else network, network, fabric["rdma_write"])
+    inside = nvlink if domain > 1 else network
+    return Fabric(fabric["kind"], domain, inside, network, fabric["rdma_write"], fabric.get("gds", False))
 
 
 def zones_of(name: str) -> dict[str, tuple[str, ...]]:

@@ -36,16 +36,14 @@ class Link:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Fabric:
-    """NVLink inside a domain of `domain_gpus`, EFA outside it. `kind` names the measured collective constants.
+    """NVLink inside a domain of `domain_gpus`, EFA outside it."""
 
-    `rdma_write` False: the plugin sends and receives through buffers (P4d, p5.4xlarge); `kind` holds it.
-    """
-
-    kind: str
+    kind: str  # whose collective constants it takes: a key of perf.ops.collectives.NETWORKS
     domain_gpus: int
     nvlink: Link
     network: Link
-    rdma_write: bool = True
+    rdma_write: bool = True  # False: the plugin sends and receives through buffers (P4d, p5.4xlarge); `kind` holds it
+    gds: bool = False  # whether FSx for Lustre may be mounted with GPUDirect Storage
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -42,23 +42,3 @@ class S3Bucket:
 
     prefixes: int = 1
     part_bytes: float = 64.0 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class PeerMemory:
-    """Host memory of other instances: `copies` of each shard, on instances that do not fail together."""
-
-    copies: int = 1
-
-
-Storage = LustreConfig | NvmeDisks | S3Bucket | PeerMemory
-
-
-@dataclass(frozen=True, slots=True)
-class StorageLine:
-    """One line of what storage costs per month. `usd` is None where no price is known; `note` says why."""
-
-    item: str
-    gb_months: float
-    usd: float | None
-    note: str = ""

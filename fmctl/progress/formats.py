@@ -7,7 +7,7 @@ that hold one are decoded and looked at.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -149,11 +149,6 @@ class Parser:
             rank=rank if rank_told is None else int(rank_told),
             source=self.source,
         )
-
-
-def parse_lines(lines: Sequence[str], job: Job | None = None, names: Names | None = None) -> list[Item]:
-    """Items of some lines, for short logs."""
-    return Parser(job, names).block("\n".join(lines).encode("utf-8", "replace"))
 
 
 def _figure(value: Any, *, finite: bool = True) -> float | None:

@@ -52,7 +52,7 @@ from tests.unit.operate.survey_fakes import PRIVATE, FakeSurvey
 GPU = Accelerator(
     "h100", "hopper", 81920 * 2**20, 3.35e12, {"bf16": 9.895e14, "fp8": 1.979e15}, 700.0, "h100", "a data sheet"
 )
-FABRIC = Fabric("p5", 8, Link(4.5e11, 2e-6), Link(5e10, 15e-6))
+FABRIC = Fabric("efa-v2", 8, Link(4.5e11, 2e-6), Link(5e10, 15e-6))
 
 
 def _instance(name: str, gpus: int = 8) -> Instance:

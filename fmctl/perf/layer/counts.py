@@ -48,11 +48,6 @@ class ParameterCount:
     final_norm: int
     mtp: int
 
-    @property
-    def non_embedding(self) -> int:
-        """Parameters that are neither input table nor output matrix."""
-        return self.total - self.embedding - self.head
-
 
 def parameters(arch: ModelArch) -> ParameterCount:
     """Count all parameters: embedding + layers + final norm + head.
@@ -109,11 +104,6 @@ def mtp_params(arch: ModelArch) -> int:
 def norm_params(arch: ModelArch) -> int:
     """One normalisation: a scale per channel, and a shift for layernorm."""
     return arch.hidden * (2 if arch.norm == "layernorm" else 1)
-
-
-def feed_forward_params(feed_forward: FeedForward, arch: ModelArch) -> int:
-    """Count one feed-forward with every routed expert."""
-    return resident_params(feed_forward, arch) + feed_forward.n_experts * expert_params(feed_forward, arch)
 
 
 def expert_params(feed_forward: FeedForward, arch: ModelArch) -> int:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fmctl.base.errors import UsageError
 from fmctl.domain.hardware import Fabric
 from fmctl.domain.result import FloatArray
 
@@ -55,25 +56,23 @@ class EfaFit:
     send_s: float
 
 
-_EFA: Mapping[str, EfaFit] = {
-    "v1": EfaFit(74e-6, 8.6e-6, 8.0e-6, 0.93, 5.4e6, 0.80, 0.70, 80e-6),
-    "v2": EfaFit(32e-6, 5.7e-6, 4.9e-6, 0.93, 39e6, 0.88, 0.85, 46e-6),
-    "v3": EfaFit(27e-6, 4.5e-6, 3.0e-6, 0.93, 39e6, 0.88, 0.85, 35e-6),
-    "v4": EfaFit(23e-6, 4.5e-6, 1.8e-6, 0.93, 39e6, 0.86, 0.85, 35e-6),
-    # InfiniBand and RoCE clusters, which measured runs come from: prior values of RDMA fabrics, not fitted.
-    "other": EfaFit(12e-6, 3.0e-6, 1.0e-6, 0.93, 10e6, 0.90, 0.90, 10e-6),
+# InfiniBand and RoCE clusters, which measured runs come from: prior values of RDMA fabrics, not fitted.
+_RDMA = EfaFit(12e-6, 3.0e-6, 1.0e-6, 0.93, 10e6, 0.90, 0.90, 10e-6)
+# By `Fabric.kind`: the class of EFA, or a network of clusters that AWS does not rent.
+NETWORKS: Mapping[str, EfaFit] = {
+    "efa-v1": EfaFit(74e-6, 8.6e-6, 8.0e-6, 0.93, 5.4e6, 0.80, 0.70, 80e-6),
+    "efa-v2": EfaFit(32e-6, 5.7e-6, 4.9e-6, 0.93, 39e6, 0.88, 0.85, 46e-6),
+    "efa-v3": EfaFit(27e-6, 4.5e-6, 3.0e-6, 0.93, 39e6, 0.88, 0.85, 35e-6),
+    "efa-v4": EfaFit(23e-6, 4.5e-6, 1.8e-6, 0.93, 39e6, 0.86, 0.85, 35e-6),
+    "infiniband": _RDMA,
+    "infiniband-hdr": _RDMA,
+    "infiniband-ndr": _RDMA,
+    "infiniband-xdr": _RDMA,
+    "roce": _RDMA,
+    "ethernet": _RDMA,
 }
-_EFA_CLASS: Mapping[str, str] = {
-    "p4d": "v1",
-    "p4de": "v1",
-    "p5": "v2",
-    "p5e": "v2",
-    "p5-single": "v2",
-    "p5en": "v3",
-    "p6-b200": "v4",
-    "p6-b300": "v4",
-    "p6e-gb200": "v4",
-}
+# Tokens of a fused dispatch are posted one by one.
+_POSTED = frozenset({"efa-v1", "efa-v2"})
 
 
 # Rate of fused dispatch kernels over that of NCCL's all-to-all on EFA: 37-46 of 50 GB/s on p5, 73-102 of 100 on
@@ -96,7 +95,13 @@ class FabricRates:
 
 
 def fabric_rates(fabric: Fabric) -> FabricRates:
-    """Constants for `fabric`, chosen by its NVLink rate and its kind."""
+    """Constants for `fabric`, chosen by its NVLink rate and its kind.
+
+    Raises:
+        UsageError: nothing was measured of a network of that kind.
+    """
+    if fabric.kind not in NETWORKS:
+        raise UsageError(f"no network is of the kind '{fabric.kind}'", why=f"measured are {', '.join(NETWORKS)}")
     rate = fabric.nvlink.bytes_per_s
     generation = "nvlink3" if rate < 400e9 else "nvlink4" if rate < 800e9 else "nvlink5"
     ring, all_to_all = _NVLINK[generation]
@@ -106,9 +111,9 @@ def fabric_rates(fabric: Fabric) -> FabricRates:
         nv_ring=ring,
         nv_all_to_all=all_to_all,
         net_bytes_per_s=fabric.network.bytes_per_s,
-        net=_EFA[_EFA_CLASS.get(fabric.kind, "other")],
-        efa=1.0 if fabric.kind in _EFA_CLASS else 0.0,
-        posted=1.0 if _EFA_CLASS.get(fabric.kind) in ("v1", "v2") else 0.0,
+        net=NETWORKS[fabric.kind],
+        efa=1.0 if fabric.kind.startswith("efa-") else 0.0,
+        posted=1.0 if fabric.kind in _POSTED else 0.0,
     )
 
 

@@ -62,11 +62,6 @@ _MEASURED: Mapping[str, tuple[float, float]] = {"hopper": (0.87, 1.10)}
 _NO_ROWS = (0.75, 1.10)
 
 
-def node_power_w(instance: Instance) -> float:
-    """Power of one node under training load, W: GPUs x limit x 0.88 + host (CPU, memory, fans, network)."""
-    return instance.gpus * instance.accelerator.power_w * TRAINING_POWER_SHARE + instance.host_power_w
-
-
 def nameplate_w(instance: Instance) -> float:
     """Most that one node may draw, W: GPUs x limit + host. Never the power under load."""
     return instance.gpus * instance.accelerator.power_w + instance.host_power_w

@@ -87,16 +87,6 @@ def young_interval_s(stall_s: FloatArray, mtbf_s: FloatArray) -> FloatArray:
     return np.sqrt(2.0 * stall_s * mtbf_s)
 
 
-def daly_interval_s(stall_s: FloatArray, mtbf_s: FloatArray) -> FloatArray:
-    """Higher-order best interval: sqrt(2 s M) (1 + y / 3 + y^2 / 9) - s with y = sqrt(s / 2M), M from s = 2 M on; s.
-
-    Source: Daly 2006 equation 37. Valid: s below 2 M.
-    """
-    y = np.sqrt(stall_s / (2.0 * mtbf_s))
-    series = np.sqrt(2.0 * stall_s * mtbf_s) * (1.0 + y / 3.0 + y * y / 9.0) - stall_s
-    return np.asarray(np.where(stall_s < 2.0 * mtbf_s, series, mtbf_s))
-
-
 def best_interval_s(stall_s: FloatArray, drain_s: FloatArray, mtbf_s: FloatArray) -> FloatArray:
     """Interval of the largest `goodput`, s: the root of 1 - x = e^(-x - s / M), x = tau / M; never under the drain.
 

@@ -78,11 +78,6 @@ def contents(params: FloatArray | float, ranks: FloatArray | float, states: Stat
     )
 
 
-def export_bytes(params: FloatArray | float, bytes_per_param: float = 2.0) -> FloatArray | float:
-    """Bytes of weights alone, as they are published: parameters x bytes (bf16: 2). Llama 3.1 405B: about 800 GB."""
-    return params * bytes_per_param
-
-
 def copied_bytes(
     c: Contents, weight_copies: FloatArray | float, state_copies: FloatArray | float
 ) -> FloatArray | float:
@@ -93,11 +88,6 @@ def copied_bytes(
     A deduplicated checkpoint is written with copies of 1 and read with these. Source: arXiv 1910.02054.
     """
     return c.weights_bytes * weight_copies + (c.master_bytes + c.moments_bytes) * state_copies + c.rank_bytes
-
-
-def shard_bytes(total_bytes: FloatArray | float, writers: FloatArray | float) -> FloatArray | float:
-    """Bytes of one writer: total / writers. A consolidated file has one writer. Valid: shards of equal size."""
-    return total_bytes / writers
 
 
 def save_s(total_bytes: float, clients: FloatArray) -> FloatArray:

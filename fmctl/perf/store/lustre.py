@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmctl.domain.result import FloatArray
-from fmctl.domain.storage import Deployment, LustreConfig
+from fmctl.domain.storage import Deployment
 from fmctl.perf.store.storage import ClientLimits
 
 MB = 1e6
@@ -32,11 +32,6 @@ EFA_CONNECTIONS = 1024.0  # per file system; one per client is assumed
 SERVER_TIB = 2.4
 SMALLEST_TIB = 1.2
 EFA_SERVER_TIB: Mapping[int, float] = {125: 38.4, 250: 19.2, 500: 9.6, 1000: 4.8}
-TIERING_STEP_MB_PER_S = 4000.0
-# What can be provisioned: 1,500, 3,000, 6,000 and multiples of 12,000 up to 192,000; Intelligent-Tiering has two.
-METADATA_IOPS = (1500.0, 3000.0, 6000.0, *(12000.0 * step for step in range(1, 17)))
-TIERING_METADATA_IOPS = (6000.0, 12000.0)
-CREATES_PER_IOPS = 2.0  # files created, opened or closed per second and provisioned metadata IOPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +57,6 @@ TIERS: Mapping[tuple[Deployment, int], TierSpec] = {
     ("persistent-2", 500): TierSpec(1300.0, NAN, 500.0, 500.0, NAN, 13.7),
     ("persistent-2", 1000): TierSpec(2600.0, NAN, 1000.0, 1000.0, NAN, 27.3),
 }
-# Intelligent-Tiering, per step of 4,000 MB/s. That writes reach the whole step is assumed.
-TIERING = TierSpec(12500.0, NAN, 4000.0, 4000.0, NAN, 76.8e9 / 2.0**30)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -118,17 +111,6 @@ def tier_rates(spec: TierSpec, units: FloatArray, per_server: float, efa: float,
     )
 
 
-def lustre_rates(config: LustreConfig) -> LustreRates:
-    """Rates of one configuration. KeyError: no such deployment and tier, or a tier that cannot have EFA."""
-    efa, gds = float(config.efa), float(config.gds and config.efa)
-    if config.deployment == "intelligent-tiering":
-        steps = np.asarray(config.throughput_mb_per_s / TIERING_STEP_MB_PER_S)
-        return tier_rates(TIERING, steps, 1.0, efa, gds)
-    spec = TIERS[config.deployment, config.mb_per_s_per_tib]
-    step = server_tib(config.deployment, config.mb_per_s_per_tib, config.efa)
-    return tier_rates(spec, np.asarray(config.capacity_tib), step, efa, gds)
-
-
 def lustre_client_bytes_per_s(fs: LustreRates, c: ClientLimits) -> FloatArray:
     """One client, bytes/s: TCP min(100 Gbit/s, ENA, servers x 5 Gbit/s); EFA min(700 or, with GDS, 1,200; its EFA)."""
     tcp = np.minimum(min(TCP_CLIENT_BYTES_PER_S, c.ena_bytes_per_s), fs.servers * TCP_FLOW_BYTES_PER_S)
@@ -158,22 +140,4 @@ def lustre_read_bytes_per_s(
     from_disk = np.where(unique_bytes <= fs.cache_bytes, unique_bytes, read_bytes)
     own = np.fmin(fs.read_bytes_per_s * read_bytes / from_disk, fs.network_bytes_per_s)
     result: FloatArray = np.minimum(own, clients * lustre_client_bytes_per_s(fs, c))
-    return result
-
-
-def create_s(files: FloatArray, metadata_iops: FloatArray) -> FloatArray:
-    """Time to create the files of a checkpoint, s: files / (2 x metadata IOPS); NaN where AWS sets the IOPS (0).
-
-    Source: "managing-metadata-performance", file create, open and close.
-    """
-    known = np.where(metadata_iops > 0.0, metadata_iops, np.nan)
-    result: FloatArray = files / (CREATES_PER_IOPS * known)
-    return result
-
-
-def metadata_iops(files: FloatArray, allowed_s: FloatArray, on_sale: tuple[float, ...] = METADATA_IOPS) -> FloatArray:
-    """The smallest metadata IOPS on sale that create `files` in time; NaN where none do. All [n]."""
-    steps = np.array([*on_sale, np.nan])
-    wanted = files / (CREATES_PER_IOPS * allowed_s)
-    result: FloatArray = steps[np.searchsorted(steps[:-1], wanted)]
     return result

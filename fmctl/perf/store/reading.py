@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from fmctl.domain.result import FloatArray
 from fmctl.domain.storage import S3Bucket
-from fmctl.perf.store.lustre import LustreRates, lustre_client_bytes_per_s
 from fmctl.perf.store.storage import S3_CLIENT_BYTES_PER_S, S3_GET_PER_S, ClientLimits
 
 SHORT_IDS = 65536.0  # vocabularies up to this are stored as 2-byte ids, others as 4 (Megatron-Core indexed datasets)
@@ -46,20 +45,6 @@ def text_bytes_per_s(tokens_per_s: FloatArray, bytes_per_token: FloatArray) -> F
     return tokens_per_s * bytes_per_token
 
 
-def media_bytes_per_s(samples_per_s: FloatArray, bytes_per_sample: FloatArray) -> FloatArray:
-    """Images or video, bytes/s: samples/s x stated bytes per sample as stored (compressed). All [n]."""
-    return samples_per_s * bytes_per_sample
-
-
-def lustre_limits(fs: LustreRates, c: ClientLimits, clients: FloatArray) -> dict[str, FloatArray]:
-    """Limits of reading from FSx for Lustre, bytes/s: disks (data larger than the cache), servers, clients."""
-    return {
-        "file system disks": fs.read_bytes_per_s,
-        "file system network": fs.network_bytes_per_s,
-        "client network": clients * lustre_client_bytes_per_s(fs, c),
-    }
-
-
 def s3_limits(c: ClientLimits, clients: FloatArray, bucket: S3Bucket) -> dict[str, FloatArray]:
     """Limits of reading from S3, bytes/s: requests per prefix x part, the client library, the clients' network."""
     return {
@@ -67,11 +52,6 @@ def s3_limits(c: ClientLimits, clients: FloatArray, bucket: S3Bucket) -> dict[st
         "S3 client": clients * S3_CLIENT_BYTES_PER_S,
         "client network": clients * c.ena_bytes_per_s,
     }
-
-
-def nvme_limits(c: ClientLimits, clients: FloatArray) -> dict[str, FloatArray]:
-    """Limit of reading from local disks, bytes/s: clients x disks. Valid: each client has its part of the data."""
-    return {"local disks": clients * c.nvme_read_bytes_per_s}
 
 
 def reading_bound(demand_bytes_per_s: FloatArray, limits: Mapping[str, FloatArray]) -> ReadingBound:

@@ -62,13 +62,6 @@ class Need:
     allowed_s: FloatArray
 
 
-def sync_allowed_s(share: FloatArray, interval_s: FloatArray, staging_s: FloatArray) -> FloatArray:
-    """Longest write of a synchronous save whose stall stays under `share` of wall time, s; NaN: staging is too long."""
-    stall_s = storage.longest_stall_s(share, interval_s)
-    result: FloatArray = np.where(staging_s <= stall_s, stall_s, np.nan)
-    return result
-
-
 def async_allowed_s(share: FloatArray, interval_s: FloatArray, staging_s: FloatArray) -> FloatArray:
     """Longest write of an asynchronous save: the interval, so that no save waits for the one before; NaN as above."""
     stall_s = storage.longest_stall_s(share, interval_s)

@@ -15,7 +15,7 @@ import numpy as np
 
 from fmctl.domain.hardware import Instance
 from fmctl.domain.result import FloatArray
-from fmctl.domain.storage import NvmeDisks, PeerMemory, S3Bucket
+from fmctl.domain.storage import NvmeDisks, S3Bucket
 
 # GPU to host memory for an asynchronous save, per GPU: pageable copies and the planning around them. Fitted on one row
 # (PyTorch blog on asynchronous checkpointing, 2024: a 7B model stalls for 6.3 s), read as 12 bytes per parameter on 8
@@ -32,13 +32,8 @@ S3_PUT_PER_S = 3500.0
 S3_GET_PER_S = 5500.0
 # What AWS's CRT client aims at on p5.48xlarge, 400 Gbit/s: a client setting that stands for the limit of one client.
 S3_CLIENT_BYTES_PER_S = 50e9
-S3_FIRST_BYTE_S = 0.2  # the upper end of 100-200 ms (S3 User Guide)
-# Share of the EFA rate that point-to-point copies reach: that of pipeline sends, perf.collectives.
-PEER_SHARE = 0.85
 # assumed: every type has one 100 Gbit/s card at least; where ENA is not published, rates are lower bounds.
 LEAST_ENA_BYTES_PER_S = 12.5e9
-# FSx for Lustre user guide, "configure EFA clients": GPUDirect Storage on P5, P5e, P5en, P6-B200; others not listed.
-GDS_KINDS = frozenset({"p5", "p5e", "p5en", "p6-b200"})
 # assumed: EFA of the first generation (Nitro v3) does not mount file systems over EFA.
 OLD_EFA = "1"
 
@@ -81,7 +76,7 @@ def client_limits(instance: Instance) -> ClientLimits:
         nvme_write_bytes_per_s=local.disks * NVME_WRITE_BYTES_PER_S,
         nvme_bytes=local.total_bytes,
         lustre_efa=float(instance.efa_bits_per_s > 0.0 and instance.efa_version != OLD_EFA),
-        gds=float(instance.fabric.kind in GDS_KINDS),
+        gds=float(instance.fabric.gds),
     )
 
 
@@ -99,22 +94,6 @@ def s3_write_bytes_per_s(c: ClientLimits, clients: FloatArray, bucket: S3Bucket)
     """Uploads, bytes/s: min(clients x client limit, prefixes x 3,500 x part size). clients [n]. Source: constants."""
     requests = bucket.prefixes * S3_PUT_PER_S * bucket.part_bytes
     return np.minimum(clients * min(c.ena_bytes_per_s, S3_CLIENT_BYTES_PER_S), requests)
-
-
-def s3_read_bytes_per_s(c: ClientLimits, clients: FloatArray, bucket: S3Bucket) -> FloatArray:
-    """Downloads, bytes/s: min(clients x client limit, prefixes x 5,500 x part size). clients [n]. Source: constants."""
-    requests = bucket.prefixes * S3_GET_PER_S * bucket.part_bytes
-    return np.minimum(clients * min(c.ena_bytes_per_s, S3_CLIENT_BYTES_PER_S), requests)
-
-
-def peer_write_bytes_per_s(c: ClientLimits, clients: FloatArray, peers: PeerMemory) -> FloatArray:
-    """Shards into other instances' memory over EFA, bytes/s: clients x 0.85 EFA / copies. clients [n], 2 or more."""
-    return clients * PEER_SHARE * c.efa_bytes_per_s / peers.copies
-
-
-def staged_share(total_bytes: FloatArray, c: ClientLimits, clients: FloatArray, copies: float = 1.0) -> FloatArray:
-    """Share of host memory that staged shards and peers' copies take: copies x bytes / clients / RAM."""
-    return copies * total_bytes / clients / c.ram_bytes
 
 
 def drain_s(total_bytes: FloatArray, *rates_bytes_per_s: FloatArray) -> FloatArray:
@@ -144,15 +123,6 @@ def sync_stall_s(staging_s: FloatArray, write_s: FloatArray) -> FloatArray:
     return np.maximum(staging_s, write_s)
 
 
-def async_stall_s(staging_s: FloatArray, write_s: FloatArray, interval_s: FloatArray) -> FloatArray:
-    """Stall of an asynchronous save, s: staging + max(0, drain - interval).
-
-    interval_s: training between the end of one stall and the next save [n]; a save waits until the one before is
-    durable, because one staging buffer is kept.
-    """
-    return staging_s + np.maximum(0.0, write_s - interval_s)
-
-
 def stall_share(stall_s: FloatArray, interval_s: FloatArray) -> FloatArray:
     """Share of wall time lost to saves: stall / (interval + stall), the interval being training alone."""
     return stall_s / (interval_s + stall_s)
@@ -161,20 +131,3 @@ def stall_share(stall_s: FloatArray, interval_s: FloatArray) -> FloatArray:
 def longest_stall_s(share: FloatArray, interval_s: FloatArray) -> FloatArray:
     """The stall that a target share allows, s: interval x share / (1 - share). Inverse of `stall_share`."""
     return interval_s * share / (1.0 - share)
-
-
-def local_reload_s(
-    total_bytes: FloatArray,
-    clients: FloatArray,
-    lost: FloatArray,
-    local_bytes_per_s: FloatArray | float,
-    fetch_bytes_per_s: FloatArray | float,
-) -> FloatArray:
-    """Load after `lost` clients failed, s: max(own shard from local copy, lost shards from where they still are).
-
-    Formula: max(S / n / local, lost S / n / fetch). local_bytes_per_s: of one client (NVMe or memory).
-    fetch_bytes_per_s: what all replaced clients together get from peers or from durable storage. All [n].
-    """
-    shard = total_bytes / clients
-    result: FloatArray = np.maximum(shard / local_bytes_per_s, lost * shard / fetch_bytes_per_s)
-    return result

