@@ -17,7 +17,7 @@ RUN_STAMP := $(VENV)/.fmctl
 DEV_STAMP := $(VENV)/.fmctl-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help plan test check bench fidelity accuracy clean
+.PHONY: help plan test check bench fidelity accuracy environment clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -36,7 +36,7 @@ check: $(DEV_STAMP)
 	$(BIN)/python -m pytest -n auto $(TESTS)
 
 bench: $(DEV_STAMP)
-	@set -e; for script in $(filter-out %/accuracy.py %/fidelity.py %/kernels.py,$(wildcard tests/budget/[a-z]*.py)); do \
+	@set -e; for script in $(filter-out %/accuracy.py %/fidelity.py %/kernels.py %/mutants.py,$(wildcard tests/budget/[a-z]*.py)); do \
 	  echo "$$script"; $(BIN)/python "$$script"; done
 
 fidelity: $(DEV_STAMP)
@@ -44,6 +44,9 @@ fidelity: $(DEV_STAMP)
 
 accuracy: $(DEV_STAMP)
 	$(BIN)/python tests/budget/accuracy.py
+
+# What tests and checks run in, without running any.
+environment: $(DEV_STAMP)
 
 clean:
 	rm -rf $(VENV) build dist

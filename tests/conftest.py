@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.real import lacking
+
 settings.register_profile(
     "ci", derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -18,6 +20,27 @@ settings.load_profile("ci")
 
 _OURS = ("FMCTL_", "AWS_", "XDG_", "CLICOLOR")
 _SCREEN = ("NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COLUMNS", "LINES", "TTY_COMPATIBLE")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--must-run", action="store_true", help="a test that would be skipped fails")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test of a real part that is missing is skipped with the reason."""
+    for marker in item.iter_markers("real"):
+        reason = lacking(marker.args)
+        if reason is not None:
+            pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    """Under `--must-run` nothing is skipped."""
+    report = yield
+    if report.skipped and item.config.getoption("--must-run"):
+        report.outcome, report.longrepr = "failed", f"skipped where it has to run: {report.longrepr}"
+    return report
 
 
 class NetworkUsed(AssertionError):

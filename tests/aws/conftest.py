@@ -1,15 +1,9 @@
-"""A lab and the real ParallelCluster, for tests of both; skipped where either is missing.
-
-FMCTL_TEST_PCLUSTER_PYTHON names an interpreter that has aws-parallelcluster; moto has to be beside fmctl. Sockets are
-open to 127.0.0.1 alone.
-"""
+"""A lab and the real ParallelCluster, for tests of both. Sockets are open to 127.0.0.1 alone."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -21,8 +15,8 @@ from fmctl.adapters.lab.client import Lab
 from fmctl.adapters.lab.settings import Running
 from fmctl.adapters.parallelcluster.client import WorkerPcluster
 from tests.loopback import loopback_open
+from tests.real import PCLUSTER_PYTHON
 
-PYTHON = os.environ.get("FMCTL_TEST_PCLUSTER_PYTHON", "")  # read before the suite's own fixture takes FMCTL_* away
 CONFIGS = Path(__file__).parent / "configs"
 REGION = "us-east-1"
 
@@ -86,12 +80,8 @@ def open_loopback(closed_sockets: None) -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def needed() -> str:
-    """The interpreter with ParallelCluster; skips where something is missing."""
-    if not PYTHON:
-        pytest.skip("FMCTL_TEST_PCLUSTER_PYTHON names no Python with aws-parallelcluster")
-    if find_spec("moto") is None:
-        pytest.skip("moto is not installed: pip install 'fmctl[lab]'")
-    return PYTHON
+    """The interpreter with ParallelCluster."""
+    return PCLUSTER_PYTHON
 
 
 @pytest.fixture(scope="module")

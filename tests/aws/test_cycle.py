@@ -11,6 +11,8 @@ import pytest
 
 from fmctl.base.errors import OperationFailed, PermissionDenied
 
+pytestmark = pytest.mark.real("pcluster")
+
 REGION = "us-east-1"
 CONFIGS = ("p4d-on-demand", "p5-odcr", "p5en-block", "p6-b200-odcr", "p6-b300-block", "p6e-gb200-block")
 DELETE_STACK = "arn:aws:scheduler:::aws-sdk:cloudformation:deleteStack"

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.real("pcluster")
+
 
 def fmctl(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """One command, the lab's files in a folder of this test."""

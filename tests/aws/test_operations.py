@@ -14,6 +14,8 @@ import yaml
 
 from tests.aws.conftest import World
 
+pytestmark = pytest.mark.real("pcluster")
+
 TYPES = ("p5.48xlarge", "p6-b300.48xlarge")
 ALL_TYPES = (
     "p4d.24xlarge", "p4de.24xlarge", "p5.4xlarge", "p5.48xlarge", "p5e.48xlarge", "p5en.48xlarge",

@@ -1,7 +1,4 @@
-"""What fmctl renders, read by the real ParallelCluster's schema, in an interpreter that has it.
-
-FMCTL_TEST_PCLUSTER_PYTHON names that interpreter (aws-parallelcluster of PCLUSTER_VERSION); without it nothing runs.
-"""
+"""What fmctl renders, read by the real ParallelCluster's schema, in an interpreter that has it."""
 
 from __future__ import annotations
 
@@ -15,12 +12,12 @@ import pytest
 from fmctl.domain.checked import CLOSED
 from fmctl.domain.cluster import PCLUSTER_VERSION
 from fmctl.targets.parallelcluster.rendering import CLUSTER
+from tests.real import PCLUSTER_PYTHON
 from tests.unit.targets.helpers import matrix, rendered
 
-PYTHON = os.environ.get("FMCTL_TEST_PCLUSTER_PYTHON", "")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not PYTHON, reason="FMCTL_TEST_PCLUSTER_PYTHON is not set"),
+    pytest.mark.real("pcluster"),
 ]
 
 _READ = """
@@ -60,10 +57,19 @@ def read() -> dict[str, Any]:
     """What ParallelCluster makes of every rendering, by name; one subprocess for all."""
     texts = {name: rendered(spec).files[CLUSTER] for name, spec in matrix()}
     run = subprocess.run(
-        [PYTHON, "-c", _READ], input=json.dumps(texts), capture_output=True, text=True, check=False, timeout=240,
-        env={"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
-             "HOME": os.environ["HOME"]},
-    )  # fmt: skip
+        [PCLUSTER_PYTHON, "-c", _READ],
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        env={
+            "PATH": os.environ["PATH"],
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "HOME": os.environ["HOME"],
+        },
+    )
     assert run.returncode == 0, run.stderr[-2000:]
     answer = json.loads(run.stdout)
     assert answer["version"] == PCLUSTER_VERSION

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
 import subprocess
 import zlib
@@ -12,14 +11,12 @@ import pytest
 
 from fmctl.report.html import as_html
 from fmctl.report.view import Column, Plot, Report, Section, Table
+from tests.real import CHROMIUM
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
 WIDTH, HEIGHT = 1000, 1400
 CURVE, BAND_OVER_PAGE, MARK = (0x0B, 0x66, 0xC3), (0xDC, 0xE8, 0xF4), (0xB4, 0x43, 0x0C)
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here; CI installs it")
+pytestmark = pytest.mark.real("chromium")
 
 
 def pixels(png: bytes) -> list[bytes]:

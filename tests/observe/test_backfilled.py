@@ -16,6 +16,8 @@ from fmctl.progress.diagnose import POWER, diagnose
 from fmctl.progress.evidence import Evidence
 from tests.observe.server import running
 
+pytestmark = pytest.mark.real("prometheus")
+
 HOURS, EVERY_S = 4, 30
 # Clock (MHz), share of time busy and power limit reached (bit 0x4) of a GPU, by seconds since the run began.
 GPU = Callable[[int], tuple[float, float, int]]

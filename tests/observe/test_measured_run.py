@@ -25,6 +25,8 @@ from tests.observe.conftest import ROW
 from tests.observe.fake_fleet import HEALTHY, NODES, Fault, address, serve
 from tests.observe.server import free_port, running
 
+pytestmark = pytest.mark.real("prometheus")
+
 HOSTILE_RUN = "r\"1\\ {{ $x }} [[z]] '`é\N{PILE OF POO}"
 SCRAPED = (NODE, DCGM, EFA)
 PLAN = ("llama-3.1-8b", "--tokens", "10B", "--nodes", "1", "--instances", "p5.48xlarge")

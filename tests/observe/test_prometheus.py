@@ -28,6 +28,8 @@ from tests.observe.conftest import ROW
 from tests.observe.fake_fleet import CAP_USD, EFA, FAULTS, HEALTHY, MORE, NODES, Fault, address, serve
 from tests.observe.server import running
 
+pytestmark = pytest.mark.real("prometheus")
+
 PACE = 1 / 80
 LONGEST_S = 55.0
 QUIET_S = 4.0

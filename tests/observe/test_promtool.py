@@ -17,6 +17,8 @@ from fmctl.observe.scrape import Targets
 from fmctl.observe.watched import Settings
 from tests.observe.fake_fleet import CAP_USD, EFA, FAULTS, HEALTHY, MORE, NODES, Fault, Sample, series
 
+pytestmark = pytest.mark.real("prometheus")
+
 EVERY_S, LAST = 60, 45
 HOSTILE = [
     '"',

@@ -1,12 +1,11 @@
 """A real Slurm of eight nodes with eight GPUs each, on this machine: its own munge key, ports and folder.
 
-The GPUs are device nodes like /dev/null. Needs slurmctld, slurmd, munged and root; skipped with a word without them.
+The GPUs are device nodes like /dev/null.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -113,9 +112,6 @@ class Cluster:
 
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    lacking = [name for name in ("slurmctld", "slurmd", "munged", "sbatch") if shutil.which(name) is None]
-    if lacking or os.geteuid() != 0:
-        pytest.skip(f"no real Slurm: {', '.join(lacking) or 'root is needed'}")
     base = Path(tmp_path_factory.mktemp("slurm"))
     for parent in (base, *base.parents):  # munged refuses a socket below a folder that others cannot pass
         if parent.owner() == "root" and str(parent).startswith(str(tmp_path_factory.getbasetemp().parent.parent)):

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.real("slurm")
+
 
 class Fmctl:
     """`fmctl` in a process of its own."""

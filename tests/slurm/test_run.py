@@ -17,6 +17,8 @@ import pytest
 
 from tests.slurm.test_commands import Fmctl
 
+pytestmark = pytest.mark.real("slurm")
+
 PLAN = (
     "plan", "llama-3.1-8b", "--instance", "p5.48xlarge", "--nodes", "2", "--framework", "megatron", "--seq-len", "4096",
     "--global-batch", "128", "--tokens", "3B", "--failures", "400", "--top", "1",
@@ -105,7 +107,7 @@ def test_a_run_survives_the_loss_of_a_node(fmctl: Fmctl, slurm: Any, tmp_path: P
     fmctl("progress", str(plan), "--job", number, "--measured", str(rows))
     assert rows.read_text().count("\n") == 2
 
-    _the_record_holds_the_truth(fmctl, run, state, (saved, commit, listed))
+    _the_record_holds_the_truth(fmctl, submitted, state, (saved, commit, listed))
     assert "hush-hush" not in "".join(path.read_text() for path in (tmp_path / "data").rglob("*.json"))
     _its_heir_says_whose_checkpoint_it_took(fmctl, slurm, submit, run)
 
@@ -153,10 +155,10 @@ def artefacts(folder: Path) -> tuple[str, str]:
     return hashlib.sha256(listed.read_bytes()).hexdigest(), head
 
 
-def _the_record_holds_the_truth(fmctl: Fmctl, run: str, state: Any, truth: tuple[int, str, str]) -> None:
-    saved, commit, listed = truth
+def _the_record_holds_the_truth(fmctl: Fmctl, submitted: Any, state: Any, truth: tuple[int, str, str]) -> None:
+    (saved, commit, listed), run = truth, submitted["run"]
     row = next(one for one in fmctl("history")["result"]["runs"] if one["run"] == run)
-    assert row["state"] == "PENDING", "as its submission saw it: nobody looked since"
+    assert row["state"] == submitted["job"]["state"], "as its submission saw it, waiting or begun: nobody looked since"
     fmctl("note", run, "--quality", "mmlu=0.652", "--text", "a second look is due")
     found = fmctl("report", run)["result"]
     kept = found["run"]

@@ -12,6 +12,8 @@ from fmctl.adapters.slurm.heads import LocalHead
 from fmctl.base.errors import OperationFailed, UnknownName
 from fmctl.operate.jobs import told, trouble
 
+pytestmark = pytest.mark.real("slurm")
+
 SCRIPT = """\
 #!/bin/bash
 #SBATCH --job-name=train

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from tests.loopback import loopback_open
-from tests.tui.chromium import CHROMIUM, Browser, Page
+from tests.tui.chromium import Browser, Page
 
 PICTURES = os.environ.get("FMCTL_TEST_PICTURES")  # read before the suite's own fixture takes FMCTL_* away
 
@@ -95,7 +95,7 @@ def test_nothing_but_loopback_listens(address: str) -> None:
         other.bind(("127.0.0.2", port))  # refused where somebody listens on that port of every address
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+@pytest.mark.real("chromium")
 def test_the_page_is_typed_into_in_a_browser(address: str, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with Browser(tmp_path / "profile") as page:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 import pytest
 
+from tests.real import PCLUSTER_PYTHON
 from tests.tui.tour import SIZES, as_svg, plain, terminal, walk
 
-PYTHON = os.environ.get("FMCTL_TEST_PCLUSTER_PYTHON", "")  # read before the suite's own fixture takes FMCTL_* away
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux here"),
-    pytest.mark.skipif(not PYTHON, reason="FMCTL_TEST_PCLUSTER_PYTHON names no Python with aws-parallelcluster"),
+    pytest.mark.real("tmux", "pcluster"),
 ]
 STEPS = {
     "1-plan": ("fmctl plan llama-3.1-70b", "--deadline 90d"), "2-explain": ("step time",), "3-what-if": ("tp",),
@@ -28,7 +26,7 @@ STEPS = {
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_whole_way_in_a_real_terminal(size: tuple[int, int]) -> None:
-    with terminal(size, os.environ | {"FMCTL_PCLUSTER_PYTHON": PYTHON}) as seen:
+    with terminal(size, os.environ | {"FMCTL_PCLUSTER_PYTHON": PCLUSTER_PYTHON}) as seen:
         steps = walk(seen)
     assert list(steps) == list(STEPS)
     for step, words in STEPS.items():

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-
-pytest.importorskip("botocore")
 from botocore.stub import Stubber
 
 from fmctl.adapters.aws.capacity import AwsCapacity

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import moto
 import pytest
-
-pytest.importorskip("botocore")
 
 from fmctl.__main__ import main
 from fmctl.base.errors import PermissionDenied, UsageError
@@ -59,7 +58,6 @@ def test_a_local_aws_is_not_asked_for_prices(keys: None, monkeypatch: pytest.Mon
 
 def test_what_moto_knows_is_kept(keys: None, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Spot prices of a region, through the command; moto has no Price List, which is said."""
-    moto = pytest.importorskip("moto")
     words = ["prices", "refresh", "--instances", "p5", "--regions", "us-east-1", "--json"]
     with moto.mock_aws():
         assert main(words, services=Services(market=RealMarket(), now=lambda: NOW)) == 0

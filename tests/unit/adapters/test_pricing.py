@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("botocore")
 from botocore.stub import Stubber
 
 from fmctl.adapters.aws import price_list, pricing

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import moto
 import pytest
 from cluster_fakes import NAME
 
@@ -27,7 +28,6 @@ from fmctl.base.errors import (
 )
 from fmctl.catalog.pricing import find_price
 
-moto = pytest.importorskip("moto")
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TAGS = [{"Key": "parallelcluster:cluster-name", "Value": NAME}, {"Key": "fmctl:cluster", "Value": NAME}]
 OURS = [{"Key": "fmctl:cluster", "Value": NAME}]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
+import moto
 import pytest
 from cluster_fakes import NAME, Gate, World, holder, ports, rendering, spec
 
@@ -15,8 +16,6 @@ from fmctl.operate.state import StateStore, save
 from fmctl.operate.state.files import FileStore
 from fmctl.operate.state.locks import release, take
 from fmctl.operate.teardown import teardown
-
-moto = pytest.importorskip("moto")
 
 
 @pytest.fixture
