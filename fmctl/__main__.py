@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-    from fmctl.cli.services import Services
+    from fmctl.usecases.services import Services
 
 
 def main(argv: Sequence[str] | None = None, *, services: Services | None = None) -> int:

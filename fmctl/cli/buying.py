@@ -12,9 +12,10 @@ from typer import Argument, Option
 from fmctl.base.config import Settings
 from fmctl.base.errors import ExitCode, OperationFailed, PermissionDenied, UnknownName, UsageError, shorten
 from fmctl.base.units import parse_count, parse_deadline, parse_list
-from fmctl.cli.options import Output, Text
+from fmctl.cli.options import Output
 from fmctl.cli.output import emit, progress_line, settings_for
-from fmctl.cli.services import Catalogue
+from fmctl.usecases.options import Text
+from fmctl.usecases.services import Catalogue
 
 if TYPE_CHECKING:
     from fmctl.adapters.aws.pricing import NotAsked, Snapshot
@@ -106,7 +107,7 @@ def capacity(
 
 def _regions(text: str | None, settings: Settings) -> list[str]:
     """Regions as named, or the one in force. AWS is asked by region: a zone is refused."""
-    from fmctl.cli.prices import check_region
+    from fmctl.usecases.prices import check_region
 
     places = parse_list(text, what="--regions") if text is not None else [settings.text("region") or "us-east-1"]
     for place in places:

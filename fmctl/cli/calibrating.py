@@ -12,12 +12,13 @@ from typer import Option
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import UsageError
-from fmctl.cli.options import Output, Text
+from fmctl.cli.options import Output
 from fmctl.cli.output import emit, progress_line, settings_for
 from fmctl.cli.streams import write_stderr
+from fmctl.usecases.options import Text
 
 if TYPE_CHECKING:
-    from fmctl.cli.services import Services
+    from fmctl.usecases.services import Services
 
 _Data = Annotated[
     list[str] | None,

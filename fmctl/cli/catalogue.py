@@ -13,10 +13,10 @@ from fmctl.base.errors import UsageError, shorten
 from fmctl.base.files import write_atomic
 from fmctl.cli.options import ModelName, Output
 from fmctl.cli.output import emit, settings_for
-from fmctl.cli.services import Catalogue
 from fmctl.cli.streams import write_stdout
 from fmctl.report.catalogue import model_answer, models_answer, prices_answer
 from fmctl.report.hardware import instance_answer, instance_row, instances_answer, unplannable_row
+from fmctl.usecases.services import Catalogue
 
 _Instance = Annotated[str, Argument(metavar="INSTANCE", help="Instance type.", show_default=False)]
 _ConfigFile = Annotated[str, Argument(metavar="CONFIG.json", help="Hugging Face config.json.", show_default=False)]
@@ -105,7 +105,7 @@ def _described(catalogue: Catalogue, name: str, *, whole: bool = False) -> dict[
 def _region(text: str | None) -> str:
     """A region as the catalogue takes it; what cannot be one is refused, not answered with an unknown price."""
     if text is not None and text.strip():
-        from fmctl.cli.prices import check_region
+        from fmctl.usecases.prices import check_region
 
         check_region(text, "--region")
     return _stated("--region", text)

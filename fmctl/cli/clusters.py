@@ -9,16 +9,18 @@ from typer import Argument, Option
 
 from fmctl.base.errors import OperationFailed, UsageError
 from fmctl.base.units import parse_number
-from fmctl.cli.consent import Aws, Consent, Name, Where, head_named
-from fmctl.cli.options import Output, Text
+from fmctl.cli.cluster_options import AwsOptions, Name, Where
+from fmctl.cli.consent import Consent
+from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prompts import ask_for_name, needs_yes
 from fmctl.cli.streams import write_stderr, write_stdout
+from fmctl.usecases.options import Text, head_named
 
 _Names = Annotated[Text, Argument(metavar="[NAME]", help="The cluster; all that are known by default.")]
 
 
-def status(ctx: typer.Context, aws: Aws, out: Output, name: _Names = None) -> None:
+def status(ctx: typer.Context, aws: AwsOptions, out: Output, name: _Names = None) -> None:
     """What AWS has of a cluster: state, nodes, cost so far against the cap, when it ends, and the next step."""
     settings = settings_for(out)
     ports = ctx.obj.operations.ports(settings, aws.options(), None, True)  # first: AWS is asked while we import
@@ -34,7 +36,7 @@ def status(ctx: typer.Context, aws: Aws, out: Output, name: _Names = None) -> No
     emit(status_answer(found, ports.clock.now(), f"AWS and {ports.store.where}"), out, settings)
 
 
-def watch(ctx: typer.Context, name: Name, aws: Aws, out: Output) -> None:
+def watch(ctx: typer.Context, name: Name, aws: AwsOptions, out: Output) -> None:
     """Follow a cluster: stack and resource events, nodes, the end, the money; until it is gone or Ctrl-C.
 
     With -o jsonl one object per line; every row says when and from where.
@@ -75,7 +77,7 @@ def watch(ctx: typer.Context, name: Name, aws: Aws, out: Output) -> None:
 def logs(
     ctx: typer.Context,
     name: Name,
-    aws: Aws,
+    aws: AwsOptions,
     out: Output,
     stream: Annotated[str, Argument(metavar="[STREAM]", help="Streams whose name holds this.")] = "cfn-init",
     job: Annotated[Text, Option("--job", metavar="JOB", help="Output of a job.", show_default=False)] = None,
@@ -104,7 +106,7 @@ def extend(
     ctx: typer.Context,
     name: Name,
     hours: Annotated[str, Argument(metavar="HOURS", help="So many more.", show_default=False)],
-    aws: Aws,
+    aws: AwsOptions,
     consent: Consent,
     out: Output,
 ) -> None:
@@ -131,7 +133,7 @@ def extend(
 
 def teardown(
     ctx: typer.Context,
-    aws: Aws,
+    aws: AwsOptions,
     consent: Consent,
     out: Output,
     name: Annotated[Text, Argument(metavar="[NAME]", help="The cluster.", show_default=False)] = None,
@@ -181,7 +183,7 @@ def teardown(
     emit(teardown_answer([torn(one) for one in names]), out, settings)
 
 
-def history(ctx: typer.Context, aws: Aws, out: Output) -> None:
+def history(ctx: typer.Context, aws: AwsOptions, out: Output) -> None:
     """What was launched and submitted from this store: where, from which plan, by whom, how far, at what cost at most.
 
     `fmctl report RUN` says all that is on record of a run.

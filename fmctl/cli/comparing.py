@@ -12,15 +12,16 @@ from fmctl.base.config import Settings
 from fmctl.base.errors import ExitCode, UnknownName, UnreadableFile, UsageError, shorten
 from fmctl.base.files import read_text
 from fmctl.base.units import parse_count
-from fmctl.cli import calibrated
-from fmctl.cli.asked import estimate_request
-from fmctl.cli.options import Asked, Output, Row
+from fmctl.cli.options import AskedOptions, Output, Row
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.planning import no_layout
-from fmctl.cli.services import Services
 from fmctl.operate import store
 from fmctl.operate.runs import Run, read_run, run_names
 from fmctl.report.view import Document
+from fmctl.usecases.calibration import provenance
+from fmctl.usecases.options import Asked
+from fmctl.usecases.requests import estimate_request
+from fmctl.usecases.services import Services
 
 _Subject = Annotated[
     str, Argument(metavar="SUBJECT", help="A model, a saved plan, or a document in a JSON file.", show_default=False)
@@ -30,7 +31,7 @@ _EXIT = Option("--exit-code", help="Exit 10 when there are differences.", rich_h
 _ALL = Option("--all", help="Equal fields too.", rich_help_panel="Output")
 
 
-def explain(ctx: typer.Context, subject: _Subject, asked: Asked, out: Output, row: Row = None) -> None:
+def explain(ctx: typer.Context, subject: _Subject, asked: AskedOptions, out: Output, row: Row = None) -> None:
     """Where the time, the memory and the money go: each part with its share, equation and source.
 
     SUBJECT is a model with the options of `estimate`, a saved plan, or a plan or estimate document in a JSON file.
@@ -55,7 +56,7 @@ def explain(ctx: typer.Context, subject: _Subject, asked: Asked, out: Output, ro
         raise _neither(error, subject, ctx) from None
     plan = ctx.obj.planner.best(request)
     if plan.rows or plan.nearest:
-        document = estimate_document(plan, request, calibrated.provenance(request, ctx.obj))
+        document = estimate_document(plan, request, provenance(request, ctx.obj))
         emit(explain_answer(document, document["result"]), out, settings)
     if not plan.rows:
         raise no_layout(plan, request, subject)

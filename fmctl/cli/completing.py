@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from fmctl.cli.choices import FIELDS, FORMATS, FRAMEWORKS
+from fmctl.cli.values import FIELDS
+from fmctl.usecases.choices import FORMATS, FRAMEWORKS
 
 
 def complete(args: Sequence[str]) -> int:

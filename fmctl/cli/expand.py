@@ -1,11 +1,15 @@
-"""Option groups as dataclasses: a command takes `asked: Asked`, and typer sees the options that `Asked` declares."""
+"""Option groups as dataclasses: a command takes `asked: AskedOptions`, and typer sees the options declared for it.
+
+A group is either a dataclass whose fields carry their declaration, or `Annotated[Group, {field: declaration}]`, where
+the plain group lies below the command line.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 Function = Callable[..., Any]
 
@@ -14,7 +18,7 @@ def expand(function: Function) -> Function:
     """The function with every dataclass parameter replaced by the options that its fields declare."""
     hints = get_type_hints(function, include_extras=True)
     hints.pop("return", None)
-    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    groups: dict[str, Any] = {name: kind for name, hint in hints.items() if is_dataclass(kind := _group(hint))}
 
     def command(**given: Any) -> Any:
         built = {name: group(**{f.name: given.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
@@ -27,16 +31,29 @@ def expand(function: Function) -> Function:
     return command
 
 
-def _parameters(function: Function, hints: dict[str, Any], groups: dict[str, Any]) -> Iterator[inspect.Parameter]:
+def _parameters(function: Function, hints: Mapping[str, Any], groups: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
     """Arguments first as typer has them, then the options of each group in the order they are declared."""
     for name, parameter in inspect.signature(function).parameters.items():
         if name not in groups:
             yield _keyword(name, hints[name], parameter.default)
             continue
-        declared = get_type_hints(groups[name], include_extras=True)
+        declared = _declared(hints[name])
         for field in fields(groups[name]):
             default = inspect.Parameter.empty if field.default is MISSING else field.default
             yield _keyword(field.name, declared[field.name], default)
+
+
+def _group(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+
+
+def _declared(hint: Any) -> Mapping[str, Any]:
+    """Each field's type with its option."""
+    types = get_type_hints(_group(hint), include_extras=True)
+    if get_origin(hint) is not Annotated:
+        return types
+    options = get_args(hint)[1]
+    return {name: Annotated[kind, options[name]] for name, kind in types.items()}
 
 
 def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:

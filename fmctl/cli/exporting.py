@@ -14,12 +14,14 @@ from typer import Argument, Option
 
 from fmctl.base.errors import UsageError, shorten
 from fmctl.base.units import parse_count
-from fmctl.cli.consent import Aws, Where
-from fmctl.cli.followed import Followed, Nodes, Run, followed
+from fmctl.cli.cluster_options import AwsOptions, Where
+from fmctl.cli.followed import Followed, followed
 from fmctl.cli.live import POLL_S, is_over
-from fmctl.cli.options import Output, Text
+from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for, warn
+from fmctl.cli.run_options import NodesOptions, RunOptions
 from fmctl.cli.streams import write_stderr, write_stdout
+from fmctl.usecases.options import Text
 
 if TYPE_CHECKING:
     from fmctl.observe.exposition import Family
@@ -54,10 +56,10 @@ class Served:
 def observe_export(
     ctx: typer.Context,
     plan_name: _PlanName,
-    run: Run,
+    run: RunOptions,
     served: Served,
-    nodes: Nodes,
-    aws: Aws,
+    nodes: NodesOptions,
+    aws: AwsOptions,
     out: Output,
     head: Where = None,
 ) -> None:

@@ -4,68 +4,33 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from typer import Option
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, OperationTimeout, ServiceUnavailable, UnreadableFile, UsageError, shorten
 from fmctl.base.units import parse_count, parse_duration_s
-from fmctl.cli.consent import Aws, head_named
-from fmctl.cli.options import Text
 from fmctl.cli.rendering import plan_document, shared_store
+from fmctl.usecases.options import Aws, Nodes, Run, head_named
 
 if TYPE_CHECKING:
-    from fmctl.cli.services import Services
     from fmctl.observe.measured import Measured, Source
     from fmctl.operate.records import Record
     from fmctl.progress.feeds import Feed
     from fmctl.progress.state import Progress
     from fmctl.report.known import Known
     from fmctl.report.view import Answer
+    from fmctl.usecases.services import Services
 
 # assumed: how often metrics are asked for again while a run is followed; they change over minutes.
 MEASURE_S = 60.0
 # assumed: how much reading is done again, at most, by who starts again after a crash.
 KEEP_S = 10.0
-_STATE = "Where it is kept how far the log was read, so that the next call reads only what is new"
-
-
-def _run(help: str, *flags: str, metavar: str) -> Any:
-    return Option(*flags, metavar=metavar, help=help, rich_help_panel="Run", show_default=False)
-
-
-def _node(help: str, *flags: str, metavar: str) -> Any:
-    return Option(*flags, metavar=metavar, help=help, rich_help_panel="Metrics of nodes", show_default=False)
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Run:
-    """Which run, and which row of the plan it runs."""
-
-    log: Annotated[Text, _run("The job's log on this machine", "--log", metavar="FILE")] = None
-    cluster: Annotated[Text, _run("The cluster: of --job, and what it cost", "--cluster", metavar="NAME")] = None
-    job: Annotated[Text, _run("Slurm's number of the job", "--job", metavar="JOB")] = None
-    rank: Annotated[Text, _run("Row of the plan (1)", "--rank", metavar="N")] = None
-    state: Annotated[Text, _run(_STATE, "--state", metavar="FILE")] = None
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Nodes:
-    """Where metrics of the nodes are."""
-
-    prometheus: Annotated[Text, _node("Prometheus with metrics of the nodes", "--prometheus", metavar="URL")] = None
-    metrics_cluster: Annotated[
-        Text, _node("Label `cluster` there; --cluster's or the plan's unless said", "--metrics-cluster", metavar="NAME")
-    ] = None
-    since: Annotated[Text, _node("So long back from the log's end; all of it unless said", "--since", metavar="6h")] = (
-        None
-    )
 
 
 class Beside:
@@ -228,7 +193,13 @@ def _place(state: str) -> Path:
 
 
 def followed(
-    ctx: typer.Context, plan_name: str, run: Run, nodes: Nodes, settings: Settings, aws: Aws, head: str | None
+    ctx: typer.Context,
+    plan_name: str,
+    run: Run,
+    nodes: Nodes,
+    settings: Settings,
+    aws: Aws,
+    head: str | None,
 ) -> Followed:
     """What the options name, nothing read yet. Raises UsageError, UnreadableFile."""
     if (run.log is None) == (run.job is None):
@@ -273,7 +244,13 @@ def row_for(document: Mapping[str, Any], rank: str | None) -> Mapping[str, Any]:
 
 
 def _beside(
-    ctx: typer.Context, usual: str, row: Mapping[str, Any], run: Run, nodes: Nodes, settings: Settings, aws: Aws
+    ctx: typer.Context,
+    usual: str,
+    row: Mapping[str, Any],
+    run: Run,
+    nodes: Nodes,
+    settings: Settings,
+    aws: Aws,
 ) -> Beside:
     """usual: the cluster's name as `observe render` makes it from the plan's."""
     record, warnings = None, []

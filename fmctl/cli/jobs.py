@@ -12,18 +12,20 @@ from typer import Argument, Option
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError
 from fmctl.base.units import parse_count
-from fmctl.cli.consent import Aws, Consent, Name, Where, head_named
-from fmctl.cli.options import Output, Text
+from fmctl.cli.cluster_options import AwsOptions, Name, WantedOptions, Where
+from fmctl.cli.consent import Consent
+from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prompts import ask_for_name, needs_yes
-from fmctl.cli.rendering import Wanted, asked_for, plan_document, rendering_of, shared_store, site_for
+from fmctl.cli.rendering import asked_for, plan_document, rendering_of, shared_store, site_for
 from fmctl.cli.streams import write_stderr, write_stdout
-from fmctl.cli.who import operator
+from fmctl.usecases.operator import operator
+from fmctl.usecases.options import Aws, Text, head_named
 
 if TYPE_CHECKING:
     from fmctl.adapters.slurm.commands import Slurm
-    from fmctl.cli.services import Services
     from fmctl.domain.cluster import ClusterSpec, Site
+    from fmctl.usecases.services import Services
 
 _Job = Annotated[str, Argument(metavar="JOB", help="Slurm's number of the job.", show_default=False)]
 _Plan = Annotated[str, Argument(metavar="PLAN", help="A saved plan, or a plan document.", show_default=False)]
@@ -46,8 +48,8 @@ class Placed:
 def submit(
     ctx: typer.Context,
     plan_name: _Plan,
-    wanted: Wanted,
-    aws: Aws,
+    wanted: WantedOptions,
+    aws: AwsOptions,
     consent: Consent,
     out: Output,
     placed: Placed,
@@ -115,7 +117,7 @@ def _with_block_end(
 
 def jobs(
     ctx: typer.Context,
-    aws: Aws,
+    aws: AwsOptions,
     out: Output,
     name: Annotated[Text, Argument(metavar="[NAME]", help="The cluster; none with --head local.")] = None,
     head: Where = None,
@@ -129,7 +131,7 @@ def jobs(
 
 
 def cancel(
-    ctx: typer.Context, name: Name, job: _Job, aws: Aws, consent: Consent, out: Output, head: Where = None
+    ctx: typer.Context, name: Name, job: _Job, aws: AwsOptions, consent: Consent, out: Output, head: Where = None
 ) -> None:
     """End a job: what it did since its last checkpoint is lost. One that is over is no error."""
     settings = settings_for(out)
@@ -164,7 +166,7 @@ def job_output(slurm: "Slurm", job: str, follow: bool) -> None:
         time.sleep(_FOLLOW_S)
 
 
-def _slurm(ctx: typer.Context, settings: Settings, aws: Aws, head: str | None, name: str | None) -> "Slurm":
+def _slurm(ctx: typer.Context, settings: Settings, aws: AwsOptions, head: str | None, name: str | None) -> "Slurm":
     from fmctl.adapters.slurm.commands import Slurm
 
     if name is not None:

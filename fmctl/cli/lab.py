@@ -9,9 +9,10 @@ from typer import Option
 
 from fmctl.base.errors import UsageError
 from fmctl.base.units import parse_count, parse_number
-from fmctl.cli.options import Output, Text
+from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.report.lab import lab_answer
+from fmctl.usecases.options import Text
 
 _Port = Annotated[Text, Option("--port", metavar="N", help="On 127.0.0.1; a free one by default.", show_default=False)]
 _Speed = Annotated[Text, Option("--speed", metavar="X", help="Simulated seconds per second (60).", show_default=False)]

@@ -7,10 +7,10 @@ from typing import Annotated
 from typer import Argument, Option
 
 from fmctl.base.errors import UnknownName
-from fmctl.cli.choices import SHELLS
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.streams import write_stdout
+from fmctl.usecases.choices import SHELLS
 
 _Schema = Annotated[str | None, Argument(metavar="NAME", help="A document: plan, estimate.", show_default=False)]
 _Shell = Annotated[str, Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False)]

@@ -2,10 +2,9 @@
 
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 from typer import Argument, Option
@@ -14,11 +13,12 @@ from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, UsageError, shorten
 from fmctl.base.files import write_atomic
 from fmctl.base.units import parse_count, parse_list, parse_usd
-from fmctl.cli.options import Output, Text
+from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for, warn
 from fmctl.cli.rendering import plan_document, shared_store
-from fmctl.cli.services import Services
 from fmctl.cli.streams import write_stderr, write_stdout
+from fmctl.usecases.options import Watched
+from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from fmctl.observe.watched import Settings as Watching
@@ -37,20 +37,21 @@ _HOSTS = "Compute nodes by Slurm's names, with commas; without it nodes.json and
 _ENDS = "When the capacity is taken away, with a time zone; the plan's last Capacity Block unless said"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Watched:
-    """What is watched, beside the plan."""
+WatchedOptions: TypeAlias = Annotated[
+    Watched,
+    {
+        "rank": _option("Row of the plan (1)", "--rank", metavar="N"),
+        "cluster_name": _option("Name, the plan's unless said", "--cluster-name", metavar="NAME"),
+        "run": _option("Label `run` of the job's metrics; any unless said", "--run", metavar="NAME"),
+        "cap": _option("USD that may be spent", "--cap", metavar="USD"),
+        "hosts": _option(_HOSTS, "--hosts", metavar="HOSTS"),
+        "head": _option("Head node, for Slurm's metrics", "--head", metavar="HOST"),
+        "ends": _option(_ENDS, "--ends", metavar="TIME"),
+    },
+]
 
-    rank: Annotated[Text, _option("Row of the plan (1)", "--rank", metavar="N")] = None
-    cluster_name: Annotated[Text, _option("Name, the plan's unless said", "--cluster-name", metavar="NAME")] = None
-    run: Annotated[Text, _option("Label `run` of the job's metrics; any unless said", "--run", metavar="NAME")] = None
-    cap: Annotated[Text, _option("USD that may be spent", "--cap", metavar="USD")] = None
-    hosts: Annotated[Text, _option(_HOSTS, "--hosts", metavar="HOSTS")] = None
-    head: Annotated[Text, _option("Head node, for Slurm's metrics", "--head", metavar="HOST")] = None
-    ends: Annotated[Text, _option(_ENDS, "--ends", metavar="TIME")] = None
 
-
-def observe_render(ctx: typer.Context, plan_name: _PlanName, wanted: Watched, out: Output) -> None:
+def observe_render(ctx: typer.Context, plan_name: _PlanName, wanted: WatchedOptions, out: Output) -> None:
     """Prometheus rules, alerts, scrape jobs and a Grafana dashboard for a saved plan's cluster; nothing is contacted.
 
     With -O FOLDER: the files there, each whole or not at all; otherwise all on stdout. The plan's step time, interval,

@@ -10,14 +10,16 @@ from typer import Argument, Option
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import CapacityUnavailable, ExitCode, OperationFailed, PermissionDenied
-from fmctl.cli.consent import Aws, Consent
+from fmctl.cli.cluster_options import AwsOptions, WantedOptions
+from fmctl.cli.consent import Consent
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.prompts import ask_for_name, needs_yes
-from fmctl.cli.rendering import Wanted, asked_for, plan_document, rendering_of, shared_store, site_for
-from fmctl.cli.services import Services
+from fmctl.cli.rendering import asked_for, plan_document, rendering_of, shared_store, site_for
 from fmctl.cli.streams import write_stderr
-from fmctl.cli.who import operator
+from fmctl.usecases.operator import operator
+from fmctl.usecases.options import Aws, Wanted
+from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +34,7 @@ _CAPACITY = ("offering", "addresses", "quota", "reservation", "purchase")
 _RIGHTS = ("account", "permissions")
 
 
-def preflight(ctx: typer.Context, plan_name: _Plan, wanted: Wanted, aws: Aws, out: Output) -> None:
+def preflight(ctx: typer.Context, plan_name: _Plan, wanted: WantedOptions, aws: AwsOptions, out: Output) -> None:
     """Look at everything that a launch of PLAN relies on; spends nothing and changes nothing.
 
     Each check is ok, warning, fail or unknown, with the next step. Exits 4 where rights or the account are wrong, 5
@@ -53,8 +55,8 @@ def preflight(ctx: typer.Context, plan_name: _Plan, wanted: Wanted, aws: Aws, ou
 def launch(
     ctx: typer.Context,
     plan_name: _Plan,
-    wanted: Wanted,
-    aws: Aws,
+    wanted: WantedOptions,
+    aws: AwsOptions,
     consent: Consent,
     out: Output,
     rehearse: Annotated[bool, Option("--rehearse", help="Against a local AWS that fmctl starts itself.")] = False,

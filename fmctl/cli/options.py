@@ -10,9 +10,8 @@ from typing import Annotated, Any, TypeAlias
 
 from typer import Argument, Option
 
-from fmctl.cli.choices import CHOICES
-
-Text: TypeAlias = str | None
+from fmctl.usecases.choices import CHOICES
+from fmctl.usecases.options import Asked, Search, Text
 
 
 def _option(group: str, help: str, *flags: str, metavar: str = "TEXT", choices: str = "") -> Any:
@@ -45,9 +44,10 @@ def _out(help: str, *flags: str, metavar: str, choices: str = "") -> Any:
 _EXHAUSTIVE = (
     "Every value of every field; without it fmctl leaves out what cannot win in its model and refines the winners"
 )
-Calibration: TypeAlias = Annotated[
-    Text, _work("Constants to predict with: a name that calibrate kept, or shipped", "--calibration", metavar="NAME")
-]
+_CALIBRATION = _work(
+    "Constants to predict with: a name that calibrate kept, or shipped", "--calibration", metavar="NAME"
+)
+Calibration: TypeAlias = Annotated[Text, _CALIBRATION]
 ModelName = Annotated[
     str, Argument(metavar="MODEL", help="Preset name, YAML file, or Hugging Face config.json.", show_default=False)
 ]
@@ -66,65 +66,59 @@ class Output:
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress, no warnings.", rich_help_panel="Output")] = False
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Asked:
-    """What is to be trained, on what, and what is already decided; shared by estimate, explain and plan."""
-
-    instances: Annotated[Text, _hardware("Instance types", "--instances", "--instance", metavar="A,B")] = None
-    nodes: Annotated[Text, _hardware("Instances: 8, 8..256 (powers of two) or 8,12,16", "--nodes", metavar="N")] = None
-    regions: Annotated[Text, _hardware("Regions to price in", "--regions", "--region", metavar="A,B")] = None
-    purchase: Annotated[Text, _hardware("Ways to pay", "--purchase", metavar="A,B", choices="purchase")] = None
-    spot_price: Annotated[Text, _hardware("Your rate for Spot, USD an hour", "--spot-price", metavar="USD")] = None
-    start: Annotated[Text, _work("First day of the run, a date", "--start", metavar="DATE")] = None
-    spares: Annotated[Text, _work("Nodes that stand by for a failed one (0)", "--spares", metavar="N")] = None
-    failures: Annotated[
-        Text, _work("Interruptions per 1,000 node-days; as published unless said", "--failures", metavar="RATE")
-    ] = None
-    bytes_per_token: Annotated[
-        Text, _work("Stored bytes of training data per token; token ids unless said", "--bytes-per-token", metavar="N")
-    ] = None
-    tokens: Annotated[Text, _work("Tokens of the whole run, such as 15T", "--tokens", metavar="N")] = None
-    seq_len: Annotated[Text, _work("Sequence length", "--seq-len", metavar="N")] = None
-    global_batch: Annotated[Text, _work("Sequences per step", "--global-batch", metavar="N")] = None
-    framework: Annotated[Text, _work("Framework", "--framework", metavar="NAME", choices="framework")] = None
-    calibration: Calibration = None
-    precision: Annotated[Text, _layout("Precision", "--precision", metavar="NAME", choices="precision")] = None
-    tp: Annotated[Text, _layout("Tensor parallel", "--tp")] = None
-    pp: Annotated[Text, _layout("Pipeline stages", "--pp")] = None
-    vpp: Annotated[Text, _layout("Model chunks per stage", "--vpp")] = None
-    cp: Annotated[Text, _layout("Context parallel", "--cp")] = None
-    ep: Annotated[Text, _layout("Expert parallel", "--ep")] = None
-    etp: Annotated[Text, _layout("Tensor parallel inside experts", "--etp")] = None
-    dp: Annotated[Text, _layout("Data parallel", "--dp")] = None
-    dp_replicate: Annotated[Text, _layout("Copies of the sharded state (HSDP)", "--dp-replicate")] = None
-    micro_batch: Annotated[Text, _layout("Sequences per micro batch", "--micro-batch")] = None
-    sharding: Annotated[Text, _layout("Sharded state", "--sharding", metavar="NAME", choices="sharding")] = None
-    recompute: Annotated[Text, _layout("Recomputation", "--recompute", metavar="NAME", choices="recompute")] = None
-    recompute_layers: Annotated[
-        Text, _layout("Layers per stage that full recomputation covers, 0 for all", "--recompute-layers")
-    ] = None
-    schedule: Annotated[Text, _layout("Pipeline schedule", "--schedule", metavar="NAME", choices="schedule")] = None
-    cp_comm: Annotated[Text, _layout("Exchange of keys", "--cp-comm", metavar="NAME", choices="cp_comm")] = None
-    dispatcher: Annotated[Text, _layout("Expert dispatch", "--dispatcher", metavar="NAME", choices="dispatcher")] = None
-    sequence_parallel: Annotated[
-        bool | None, _layout("Split norms along the sequence", "--sequence-parallel/--no-sequence-parallel")
-    ] = None
-    cuda_graph: Annotated[Text, _layout("Capture by graphs", "--cuda-graph", metavar="NAME", choices="cuda_graph")] = (
-        None
-    )
+AskedOptions: TypeAlias = Annotated[
+    Asked,
+    {
+        "instances": _hardware("Instance types", "--instances", "--instance", metavar="A,B"),
+        "nodes": _hardware("Instances: 8, 8..256 (powers of two) or 8,12,16", "--nodes", metavar="N"),
+        "regions": _hardware("Regions to price in", "--regions", "--region", metavar="A,B"),
+        "purchase": _hardware("Ways to pay", "--purchase", metavar="A,B", choices="purchase"),
+        "spot_price": _hardware("Your rate for Spot, USD an hour", "--spot-price", metavar="USD"),
+        "start": _work("First day of the run, a date", "--start", metavar="DATE"),
+        "spares": _work("Nodes that stand by for a failed one (0)", "--spares", metavar="N"),
+        "failures": _work("Interruptions per 1,000 node-days; as published unless said", "--failures", metavar="RATE"),
+        "bytes_per_token": _work(
+            "Stored bytes of training data per token; token ids unless said", "--bytes-per-token", metavar="N"
+        ),
+        "tokens": _work("Tokens of the whole run, such as 15T", "--tokens", metavar="N"),
+        "seq_len": _work("Sequence length", "--seq-len", metavar="N"),
+        "global_batch": _work("Sequences per step", "--global-batch", metavar="N"),
+        "framework": _work("Framework", "--framework", metavar="NAME", choices="framework"),
+        "calibration": _CALIBRATION,
+        "precision": _layout("Precision", "--precision", metavar="NAME", choices="precision"),
+        "tp": _layout("Tensor parallel", "--tp"),
+        "pp": _layout("Pipeline stages", "--pp"),
+        "vpp": _layout("Model chunks per stage", "--vpp"),
+        "cp": _layout("Context parallel", "--cp"),
+        "ep": _layout("Expert parallel", "--ep"),
+        "etp": _layout("Tensor parallel inside experts", "--etp"),
+        "dp": _layout("Data parallel", "--dp"),
+        "dp_replicate": _layout("Copies of the sharded state (HSDP)", "--dp-replicate"),
+        "micro_batch": _layout("Sequences per micro batch", "--micro-batch"),
+        "sharding": _layout("Sharded state", "--sharding", metavar="NAME", choices="sharding"),
+        "recompute": _layout("Recomputation", "--recompute", metavar="NAME", choices="recompute"),
+        "recompute_layers": _layout("Layers per stage that full recomputation covers, 0 for all", "--recompute-layers"),
+        "schedule": _layout("Pipeline schedule", "--schedule", metavar="NAME", choices="schedule"),
+        "cp_comm": _layout("Exchange of keys", "--cp-comm", metavar="NAME", choices="cp_comm"),
+        "dispatcher": _layout("Expert dispatch", "--dispatcher", metavar="NAME", choices="dispatcher"),
+        "sequence_parallel": _layout("Split norms along the sequence", "--sequence-parallel/--no-sequence-parallel"),
+        "cuda_graph": _layout("Capture by graphs", "--cuda-graph", metavar="NAME", choices="cuda_graph"),
+    },
+]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Search:
-    """What plan is to aim at."""
-
-    deadline: Annotated[Text, _search("Latest end, 60d or a date", "--deadline", metavar="WHEN")] = None
-    budget: Annotated[Text, _search("Most that the run may cost, 4M", "--budget", metavar="USD")] = None
-    objective: Annotated[Text, _search("Rank by", "--objective", metavar="NAME", choices="objective")] = None
-    max_nodes: Annotated[Text, _search("Most instances that are looked at", "--max-nodes", metavar="N")] = None
-    top: Annotated[Text, _search("Rows to show (10)", "--top", metavar="N")] = None
-    save: Annotated[Text, _search("Keep the plan under a name", "--save", metavar="NAME")] = None
-    exhaustive: Annotated[bool, Option("--exhaustive", help=_EXHAUSTIVE, rich_help_panel="Search")] = False
+SearchOptions: TypeAlias = Annotated[
+    Search,
+    {
+        "deadline": _search("Latest end, 60d or a date", "--deadline", metavar="WHEN"),
+        "budget": _search("Most that the run may cost, 4M", "--budget", metavar="USD"),
+        "objective": _search("Rank by", "--objective", metavar="NAME", choices="objective"),
+        "max_nodes": _search("Most instances that are looked at", "--max-nodes", metavar="N"),
+        "top": _search("Rows to show (10)", "--top", metavar="N"),
+        "save": _search("Keep the plan under a name", "--save", metavar="NAME"),
+        "exhaustive": Option("--exhaustive", help=_EXHAUSTIVE, rich_help_panel="Search"),
+    },
+]
 
 
 Row = Annotated[

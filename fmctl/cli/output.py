@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import UnknownName, UsageError
 from fmctl.base.units import parse_list
-from fmctl.cli.choices import FORMATS
 from fmctl.cli.options import Output
 from fmctl.cli.streams import stdout_is_terminal, write_stderr, write_stdout
+from fmctl.usecases.choices import FORMATS
 
 if TYPE_CHECKING:
     from fmctl.report.view import Answer

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from fmctl.cli.options import Output, Text
+from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.streams import stderr_is_terminal, write_stderr
 from fmctl.domain.cluster import PCLUSTER_VERSION
 from fmctl.report.lab import pcluster_answer
+from fmctl.usecases.options import Text
 
 _Version = Annotated[
     Text, Option("--version", metavar="X.Y.Z", help=f"Version ({PCLUSTER_VERSION}).", show_default=False)

@@ -6,18 +6,18 @@ import typer
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import NoLayout, UsageError
-from fmctl.cli import calibrated
-from fmctl.cli.asked import estimate_request, plan_request
-from fmctl.cli.options import Asked, ModelName, Output, Search
+from fmctl.cli.options import AskedOptions, ModelName, Output, SearchOptions
 from fmctl.cli.output import emit, progress_line, settings_for
-from fmctl.cli.services import Services
 from fmctl.cli.streams import write_stderr
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.report.answers import estimate_answer, plan_answer
 from fmctl.report.view import Answer, Document
+from fmctl.usecases.calibration import provenance
+from fmctl.usecases.requests import estimate_request, plan_request
+from fmctl.usecases.services import Services
 
 
-def estimate(ctx: typer.Context, model: ModelName, asked: Asked, out: Output) -> None:
+def estimate(ctx: typer.Context, model: ModelName, asked: AskedOptions, out: Output) -> None:
     """One layout on one instance type and count: memory, FLOPs, step time, network, checkpoint, cost, energy.
 
     What is left out is chosen as `plan` would choose it, and said. Exits 3 where the layout does not fit.
@@ -26,12 +26,12 @@ def estimate(ctx: typer.Context, model: ModelName, asked: Asked, out: Output) ->
     request = estimate_request(model, asked, settings, ctx.obj)
     plan = ctx.obj.planner.best(request)
     if plan.rows or plan.nearest:
-        emit(estimate_answer(plan, request, calibrated.provenance(request, ctx.obj)), out, settings)
+        emit(estimate_answer(plan, request, provenance(request, ctx.obj)), out, settings)
     if not plan.rows:
         raise no_layout(plan, request, model)
 
 
-def plan(ctx: typer.Context, model: ModelName, asked: Asked, aim: Search, out: Output) -> None:
+def plan(ctx: typer.Context, model: ModelName, asked: AskedOptions, aim: SearchOptions, out: Output) -> None:
     """Search layouts, instance types and node counts for the best way to train a model, and rank them.
 
     Exits 3 where nothing fits or meets the targets, with the reasons counted and the nearest miss.
@@ -41,7 +41,7 @@ def plan(ctx: typer.Context, model: ModelName, asked: Asked, aim: Search, out: O
         check_name(aim.save, ctx.obj)
     request = plan_request(model, asked, aim, settings, ctx.obj)
     found = ctx.obj.planner.search(request, progress_line(out))
-    answer = plan_answer(found, request, calibrated.provenance(request, ctx.obj))
+    answer = plan_answer(found, request, provenance(request, ctx.obj))
     if found.rows and aim.save is not None:
         _save(aim.save, answer, out, settings, ctx.obj)
     if found.rows or settings.text("output") in ("json", "yaml"):

@@ -12,11 +12,13 @@ import typer
 from typer import Argument, Option
 
 from fmctl.base.errors import UsageError
-from fmctl.cli.consent import Aws, Where
-from fmctl.cli.followed import Nodes, Run, followed
-from fmctl.cli.options import Output, Text
+from fmctl.cli.cluster_options import AwsOptions, Where
+from fmctl.cli.followed import followed
+from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
+from fmctl.cli.run_options import NodesOptions, RunOptions
 from fmctl.cli.streams import write_stderr
+from fmctl.usecases.options import Text
 
 if TYPE_CHECKING:
     from fmctl.adapters.slurm.commands import Slurm
@@ -40,7 +42,14 @@ class Told:
 
 
 def progress(
-    ctx: typer.Context, plan_name: _Plan, run: Run, told: Told, nodes: Nodes, aws: Aws, out: Output, head: Where = None
+    ctx: typer.Context,
+    plan_name: _Plan,
+    run: RunOptions,
+    told: Told,
+    nodes: NodesOptions,
+    aws: AwsOptions,
+    out: Output,
+    head: Where = None,
 ) -> None:
     """Steps, rate, memory, stalls, restarts and finish of a running job, each beside what its plan predicted.
 

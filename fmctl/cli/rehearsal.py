@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError
-from fmctl.cli.rendering import Wanted, asked_for, plan_document, shared_store
+from fmctl.cli.rendering import asked_for, plan_document, shared_store
 from fmctl.cli.streams import write_stderr
+from fmctl.usecases.options import Wanted
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fmctl.cli.services import Services
     from fmctl.operate.steps import Ports
     from fmctl.report.view import Answer
+    from fmctl.usecases.services import Services
 
 CANNOT_PROVE = (
     "that AWS has the capacity, or the account the quota and the rights",

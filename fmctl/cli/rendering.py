@@ -3,24 +3,25 @@
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer import Argument, Option
+from typer import Argument
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import CannotRun, UnknownName, UnreadableFile, UsageError, shorten
 from fmctl.base.files import write_atomic
 from fmctl.base.units import parse_count, parse_number
-from fmctl.cli.choices import CAPACITIES
-from fmctl.cli.options import Output, Text
+from fmctl.cli.cluster_options import WantedOptions
+from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for, warn
-from fmctl.cli.services import Services
 from fmctl.cli.streams import write_stderr, write_stdout
 from fmctl.operate import store
 from fmctl.operate.state.plans import load_plan, plan_names
+from fmctl.usecases.choices import CAPACITIES
+from fmctl.usecases.options import Wanted
+from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from fmctl.domain.cluster import ClusterSpec, Site
@@ -31,41 +32,13 @@ if TYPE_CHECKING:
 
 _MOST_RANK = 10_000
 _MOST_MINUTES = 24 * 60
+_PLAN_AGAIN = "no row of this plan can be run: plan again, with --recompute full or another --framework"
 _PlanName = Annotated[
     str, Argument(metavar="PLAN", help="A saved plan, or a plan document in a JSON file.", show_default=False)
 ]
 
 
-def _option(help: str, *flags: str, metavar: str) -> Any:
-    return Option(*flags, metavar=metavar, help=help, rich_help_panel="Cluster", show_default=False)
-
-
-_BOUGHT = f"How the GPUs are bought, as the plan was priced unless said: {' | '.join(CAPACITIES)}"
-_RESERVATION = "Reservation of odcr and capacity-block; one per UltraServer, with commas"
-_PLAN_AGAIN = "no row of this plan can be run: plan again, with --recompute full or another --framework"
-_RECIPE = "Program that trains, where a framework has several: megatron-lm | megatron-bridge"
-_STATIC = "Nodes run from the start; otherwise they come with a job and go when idle"
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Wanted:
-    """What the cluster is to be, beside plan and site."""
-
-    site: Annotated[Text, _option("Where clusters go: a YAML or JSON file", "--site", metavar="FILE")] = None
-    rank: Annotated[Text, _option("Row of the plan (1)", "--rank", metavar="N")] = None
-    cluster_name: Annotated[Text, _option("Name, the plan's unless said", "--cluster-name", metavar="NAME")] = None
-    capacity: Annotated[Text, _option(_BOUGHT, "--purchase", metavar="NAME")] = None
-    reservation: Annotated[Text, _option(_RESERVATION, "--reservation", metavar="ID")] = None
-    max_hours: Annotated[Text, _option("Hours after which it ends, whatever happens", "--max-hours", metavar="H")] = (
-        None
-    )
-    idle_minutes: Annotated[Text, _option("Idle nodes go after so long (30)", "--idle-minutes", metavar="M")] = None
-    static: Annotated[bool, Option("--static", help=_STATIC, rich_help_panel="Cluster")] = False
-    recipe: Annotated[Text, _option(_RECIPE, "--recipe", metavar="NAME")] = None
-    no_efa: Annotated[bool, Option("--no-efa", help="No EFA interfaces.", rich_help_panel="Cluster")] = False
-
-
-def render(ctx: typer.Context, plan_name: _PlanName, wanted: Wanted, out: Output) -> None:
+def render(ctx: typer.Context, plan_name: _PlanName, wanted: WantedOptions, out: Output) -> None:
     """The ParallelCluster configuration, the Slurm job and its environment for a saved plan; nothing is launched.
 
     With -O FOLDER: cluster.yaml, job.sbatch, job.env and the framework's own file there, each whole or not at all;

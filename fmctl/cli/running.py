@@ -10,7 +10,7 @@ from fmctl.base.errors import ExitCode, FmctlError, UsageError
 from fmctl.cli.streams import discard_stdout, printable, write_stderr
 
 if TYPE_CHECKING:
-    from fmctl.cli.services import Services
+    from fmctl.usecases.services import Services
 
 
 class InternalError(FmctlError):
@@ -43,8 +43,8 @@ def _invoke(args: list[str], services: Services | None) -> int:
     import typer
 
     from fmctl.cli.app import build
-    from fmctl.cli.services import Services
     from fmctl.cli.usage import as_usage_error
+    from fmctl.usecases.services import Services
 
     try:
         root = build()  # not root.main(): that has its own ideas about pipes and exit codes

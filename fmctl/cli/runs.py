@@ -12,21 +12,22 @@ from typer import Argument, Option
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, UnknownName, UsageError
-from fmctl.cli.consent import Aws, Where, head_named
-from fmctl.cli.followed import Nodes
-from fmctl.cli.options import Output, Text
+from fmctl.cli.cluster_options import AwsOptions, Where
+from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
+from fmctl.cli.run_options import NodesOptions
 from fmctl.cli.streams import write_stderr
-from fmctl.cli.who import operator
+from fmctl.usecases.operator import operator
+from fmctl.usecases.options import Aws, Nodes, Text, head_named
 
 if TYPE_CHECKING:
-    from fmctl.cli.services import Services
     from fmctl.domain.job import Job
     from fmctl.domain.ports import Head
     from fmctl.operate.runs import Run
     from fmctl.operate.state import StateStore
     from fmctl.progress.formats import Parser
     from fmctl.progress.items import Item
+    from fmctl.usecases.services import Services
 
 _RunName = Annotated[str, Argument(metavar="RUN", help="A run; `fmctl history` lists them.", show_default=False)]
 _LOG = "Its log on this machine; by default it is asked of the head node"
@@ -42,7 +43,13 @@ class Seen:
 
 
 def report(
-    ctx: typer.Context, run_name: _RunName, seen: Seen, nodes: Nodes, aws: Aws, out: Output, head: Where = None
+    ctx: typer.Context,
+    run_name: _RunName,
+    seen: Seen,
+    nodes: NodesOptions,
+    aws: AwsOptions,
+    out: Output,
+    head: Where = None,
 ) -> None:
     """What ran, who started it, when, from which artefacts, what it reused, what it cost, and how it held to its plan.
 
@@ -68,7 +75,7 @@ def report(
 def note(
     ctx: typer.Context,
     run_name: _RunName,
-    aws: Aws,
+    aws: AwsOptions,
     out: Output,
     quality: Annotated[list[str] | None, Option("--quality", metavar="NAME=NUMBER", help=_QUALITY)] = None,
     text: Annotated[Text, Option("--text", metavar="TEXT", help="Words, signed and dated.", show_default=False)] = None,

@@ -10,9 +10,9 @@ from fmctl.base import config
 from fmctl.base.errors import FmctlError, UsageError, shorten
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
-from fmctl.cli.prices import check_region
 from fmctl.cli.streams import write_stderr
 from fmctl.report.settings import config_answer, files_answer
+from fmctl.usecases.prices import check_region
 
 _Name = Annotated[str, Argument(metavar="SETTING", help="Name of a setting.", show_default=False)]
 _Value = Annotated[str, Argument(metavar="VALUE", help="Its new value.", show_default=False)]

@@ -9,8 +9,9 @@ import typer
 
 from fmctl.base.errors import ExitCode
 from fmctl.cli.app import Group, group_of
-from fmctl.cli.choices import CHOICES, DYNAMIC
+from fmctl.cli.values import DYNAMIC
 from fmctl.report.view import Document
+from fmctl.usecases.choices import CHOICES
 
 _EXITS = {
     ExitCode.OK: "done",

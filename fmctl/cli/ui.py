@@ -14,8 +14,8 @@ from typer import Option
 from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import UsageError
 from fmctl.base.units import parse_count
-from fmctl.cli.services import Services
 from fmctl.cli.streams import stdin_is_terminal, stdout_is_terminal, write_stderr, write_stdout
+from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from fmctl.tui.core import Core
@@ -139,8 +139,8 @@ class _Later:
 def core_of(services: Services, settings: Settings, planning: Any, *, read_only: bool = False) -> "Core":
     """What the session is given: the services of the commands and their answers."""
     from fmctl.cli import ui_files
-    from fmctl.cli.choices import CHOICES
     from fmctl.tui.core import Core
+    from fmctl.usecases.choices import CHOICES
 
     return Core(
         settings=settings,

@@ -11,16 +11,16 @@ from typing import Any
 
 from fmctl.base.config import resolve
 from fmctl.base.errors import FmctlError, UsageError
-from fmctl.cli import calibrated
-from fmctl.cli.asked import estimate_request, plan_request
-from fmctl.cli.options import Asked, Search
 from fmctl.cli.planning import no_layout
-from fmctl.cli.services import Services
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.report.results import estimate_document, plan_document
 from fmctl.report.view import Document
 from fmctl.tui.core import Question, Trouble
 from fmctl.tui.worker import Cancelled, Say
+from fmctl.usecases.calibration import provenance
+from fmctl.usecases.options import Asked, Search
+from fmctl.usecases.requests import estimate_request, plan_request
+from fmctl.usecases.services import Services
 
 # Partial answers come at once, and then no oftener than the screen can show them and a person read them, s.
 _PARTIAL_EVERY_S = 0.2
@@ -68,7 +68,7 @@ def _planned(question: Question, say: Say, cancelled: Cancelled, services: Servi
     asked, aim = options_of(question.options)
     settings = resolve()
     request = plan_request(question.model, asked, aim, settings, services)
-    basis = calibrated.provenance(request, services)
+    basis = provenance(request, services)
     done, said_at = [0, 0], 0.0
 
     def progress(finished: int, total: int) -> None:
@@ -92,7 +92,7 @@ def _estimated(question: Question, say: Say, cancelled: Cancelled, services: Ser
     plan = services.planner.best(request)
     document = None
     if plan.rows or plan.nearest:
-        document = estimate_document(plan, request, calibrated.provenance(request, services))
+        document = estimate_document(plan, request, provenance(request, services))
     return document, None if plan.rows else _why_not(plan, request, question.model)
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, UsageError
 from fmctl.base.units import parse_number
-from fmctl.cli.services import Services
 from fmctl.report.view import Answer
 from fmctl.tui.running import Confirm, Measured, Part, Say, Told
+from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from fmctl.adapters.slurm.commands import Slurm
@@ -188,7 +188,7 @@ class Clusters:
 
     def _slurm(self, name: str) -> Slurm:
         from fmctl.adapters.slurm.commands import Slurm
-        from fmctl.cli.consent import head_named
+        from fmctl.usecases.options import head_named
 
         how = head_named(None, self._settings)
         return Slurm(self._services.operations.head(self._settings, self._options, how, name))

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import OperationFailed
-from fmctl.cli.options import Asked, Search
-from fmctl.cli.rendering import Wanted, plan_document
-from fmctl.cli.services import Services
+from fmctl.cli.rendering import plan_document
 from fmctl.cli.streams import write_stderr
 from fmctl.cli.ui_launching import Launching
+from fmctl.usecases.options import Asked, Search, Wanted
+from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from fmctl.adapters.lab.client import Lab
@@ -67,10 +67,10 @@ class Demo:
 
     def prepare(self, settings: Settings) -> None:
         """A saved plan to launch, where there is none yet."""
-        from fmctl.cli.asked import plan_request
-        from fmctl.cli.calibrated import provenance
         from fmctl.operate import store
         from fmctl.report.results import plan_document as document_of
+        from fmctl.usecases.calibration import provenance
+        from fmctl.usecases.requests import plan_request
 
         if PLAN in store.plan_names():
             return

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
-from fmctl.cli.services import Services
 from fmctl.operate import store
 from fmctl.report.view import Answer, Document
+from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, PermissionDenied, UsageError, shorten
-from fmctl.cli.consent import Aws
-from fmctl.cli.rendering import Wanted, asked_for, plan_document, rendering_of, shared_store, site_for
-from fmctl.cli.services import Services
+from fmctl.cli.rendering import asked_for, plan_document, rendering_of, shared_store, site_for
 from fmctl.report.view import Answer
 from fmctl.tui.running import Confirm, Say
+from fmctl.usecases.options import Aws, Wanted
+from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from fmctl.operate.checks import Check

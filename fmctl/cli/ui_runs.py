@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
-from fmctl.cli.followed import Followed, Nodes, beside_for
+from fmctl.cli.followed import Followed, beside_for
 from fmctl.cli.rendering import plan_document, shared_store
-from fmctl.cli.services import Services
 from fmctl.progress.curves import Curves
 from fmctl.progress.feeds import JobFeed
 from fmctl.progress.items import Item
 from fmctl.tui.running import Measured
+from fmctl.usecases.options import Nodes
+from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from fmctl.adapters.slurm.commands import Slurm

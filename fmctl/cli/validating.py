@@ -8,9 +8,10 @@ import typer
 from typer import Option
 
 from fmctl.base.errors import UnknownName
-from fmctl.cli import calibrated
-from fmctl.cli.options import Calibration, Output, Text
+from fmctl.cli.options import Calibration, Output
 from fmctl.cli.output import emit, settings_for
+from fmctl.usecases.calibration import basis, chosen
+from fmctl.usecases.options import Text
 
 AXES = ("family", "gpu", "framework", "kind", "parallelism", "precision")
 _Data = Annotated[
@@ -39,7 +40,7 @@ def validate(
     from fmctl.validation.summary import summary
 
     prepared = prepare(read_rows(data or SHIPPED))
-    constants = calibrated.chosen(calibration, settings) or Applied()
+    constants = chosen(calibration, settings) or Applied()
     found = records(predict(prepared, constants.calibration, constants.frameworks))
-    provenance = {"calibration": calibrated.basis(constants.calibration), "rules": "docs/assumptions.md"}
+    provenance = {"calibration": basis(constants.calibration), "rules": "docs/assumptions.md"}
     emit(validate_answer(found, summary(found), {"data": data or "shipped", "by": axis}, provenance), out, settings)

@@ -99,8 +99,8 @@ class Catalogue(Protocol):
 class Core:
     """One session's world.
 
-    `services` are those of the command line (`fmctl.cli.services.Services`); `clusters` and `launching` are what the
-    screens of the running half ask, None in a session that only plans.
+    `services` are those of the commands (`fmctl.usecases.services.Services`); `clusters` and `launching` are what
+    the screens of the running half ask, None in a session that only plans.
     `choices` are the fixed values of options by name. `save_plan` keeps a document under a name and says where;
     `model_answer` and `models_answer` are the answers of `models show` and `models list`, `history_answer` that of
     `history`, `run_answer` that of `report --offline` for one name and of `diff` for two.

@@ -20,8 +20,6 @@ from fmctl.adapters.aws.pricing import NotAsked, Snapshot
 from fmctl.adapters.parallelcluster.environments import check_version
 from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable, UnknownName
 from fmctl.buying.offers import Offer
-from fmctl.cli.choices import PURCHASES
-from fmctl.cli.services import Services
 from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Accelerator, Fabric, Instance, Link, Price, StoragePrice
 from fmctl.domain.layout import Layout, Recompute, Sharding
@@ -34,6 +32,8 @@ from fmctl.frameworks.profiles import FRAMEWORKS
 from fmctl.operate.controller import launch
 from fmctl.operate.steps import Ports
 from fmctl.plan.apart import told_apart
+from fmctl.usecases.choices import PURCHASES
+from fmctl.usecases.services import Services
 from fmctl.validation.calibrate import calibrate, outcome
 from fmctl.validation.rows import read_rows
 from tests.unit.operate.cluster_fakes import (
@@ -119,7 +119,7 @@ class FakeCatalogue:
         names = [self.load_instance(instance).name] if instance else list(INSTANCES)
         return [self.find_price(name, region or "us-east-1", option or "on-demand", NOW.date()) for name in names]
 
-    def ways(self, instance: str, region: str, on: date, spot_usd_per_h: float | None) -> Sequence[Any]:
+    def ways(self, instance: str, region: str, on: date, *, spot_usd_per_h: float | None) -> Sequence[Any]:
         def offer(option: str) -> Offer:
             price = self.find_price(instance, region, option, on)
             usd = spot_usd_per_h if option == "spot" and spot_usd_per_h is not None else price.usd_per_h

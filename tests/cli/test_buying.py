@@ -16,7 +16,7 @@ from fmctl.adapters.aws.pricing import head_instances
 from fmctl.base.errors import PermissionDenied
 from fmctl.buying import rates
 from fmctl.catalog import price_files
-from fmctl.cli.services import Services
+from fmctl.usecases.services import Services
 from tests.cli.conftest import NOW, FakeMarket
 
 HEAD = head_instances()[-1]

@@ -11,11 +11,12 @@ import pytest
 
 from fmctl.__main__ import main
 from fmctl.cli.app import build
-from fmctl.cli.choices import CHOICES, FIELDS, FORMATS, FRAMEWORKS, KINDS, OBJECTIVES, PURCHASES, SHELLS
 from fmctl.cli.completion import script
+from fmctl.cli.values import FIELDS, KINDS
 from fmctl.documents.results import WholeRun
 from fmctl.domain.layout import CODES
 from fmctl.report.runs import NESTED
+from fmctl.usecases.choices import CHOICES, FORMATS, FRAMEWORKS, OBJECTIVES, PURCHASES, SHELLS
 
 SCRIPTS = Path(__file__).parent.parent.parent / "completions"
 

@@ -21,11 +21,11 @@ import pytest
 
 from fmctl.base.errors import ServiceUnavailable
 from fmctl.cli.live import watch
-from fmctl.cli.services import Services
 from fmctl.documents.metrics import MetricsDocument
 from fmctl.documents.progress import ProgressDocument
 from fmctl.operate.records import Record, write_record
 from fmctl.operate.state.files import FileStore
+from fmctl.usecases.services import Services
 from tests.cli.test_progress import PLAN, log, predicted
 
 BEGAN = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

@@ -13,8 +13,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from fmctl.cli.choices import SCHEMAS
 from fmctl.documents import DOCUMENTS, json_schema
+from fmctl.usecases.choices import SCHEMAS
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 UPDATE = "FMCTL_UPDATE_GOLDEN" in os.environ

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from fmctl.cli.app import build
-from fmctl.cli.choices import CHOICES
 from fmctl.cli.tree import spec_of
+from fmctl.usecases.choices import CHOICES
 
 COMMANDS = [command for command in spec_of(build())["commands"] if not command["group"]]
 GROUPS = [command["name"] for command in spec_of(build())["commands"] if command["group"]]

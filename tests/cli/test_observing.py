@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fmctl.cli.services import Services
+from fmctl.usecases.services import Services
 
 FILES = ["dashboard.json", "fmctl.rules.yml", "head.json", "nodes.json", "prometheus.yml"]
 

@@ -204,7 +204,7 @@ def test_plan_leaves_out_the_types_that_cannot(cli: Any) -> None:
     """p5 on Hopper has no MXFP8; one of two types is enough to go on."""
     from dataclasses import replace
 
-    from fmctl.cli.offered import able
+    from fmctl.usecases.support import able
 
     hopper = cli.services.catalogue.load_instance("p5.48xlarge")
     gpu = replace(hopper.accelerator, name="b200", architecture="blackwell", peak_flop_per_s={"fp8": 4.5e15})

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from fmctl.cli.services import Services
 from fmctl.documents.progress import ProgressDocument
+from fmctl.usecases.services import Services
 
 PLAN = ("llama-3.1-70b", "--tokens", "1T", "--nodes", "32", "--instances", "p5.48xlarge")
 
@@ -91,7 +91,7 @@ def test_the_log_of_a_job_on_the_cluster(real: Any, monkeypatch: pytest.MonkeyPa
 
     head: Any = Head()
     head.run = run
-    monkeypatch.setattr(type(real.services.operations), "head", lambda *_: head)
+    monkeypatch.setattr("fmctl.usecases.world.head", lambda *_: head)
     document = real.ok("progress", "r1", "--cluster", "live", "--job", "1", "--json").json()
     assert document["result"]["state"]["records"] == 39
     assert figures(document)["step_s"]["verdict"] == "inside"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fmctl.cli.choices import CAPACITIES
 from fmctl.domain.cluster import PURCHASES
+from fmctl.usecases.choices import CAPACITIES
 
 SITE = """\
 region: us-east-1

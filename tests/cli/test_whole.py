@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from fmctl.cli.services import Services
 from fmctl.documents.results import PlanDocument, Way, WholeRun
+from fmctl.usecases.services import Services
 
 DATED = ("--start", "2099-03-01")
 

@@ -14,11 +14,11 @@ from textual.pilot import Pilot
 
 from fmctl.base.config import resolve
 from fmctl.cli import ui_answers
-from fmctl.cli.services import Services
 from fmctl.cli.ui import core_of
 from fmctl.tui.app import FmctlApp
 from fmctl.tui.core import Core
 from fmctl.tui.worker import ThreadPlanning
+from fmctl.usecases.services import Services
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 # A search of a few dozen milliseconds whose ranking has several rows.

@@ -10,7 +10,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from fmctl.__main__ import main
-from fmctl.cli.services import Services
+from fmctl.usecases.services import Services
 from tests.tui.conftest import NOW, settled
 
 

@@ -13,10 +13,10 @@ from textual.pilot import Pilot
 
 from fmctl.base.config import resolve
 from fmctl.base.errors import FmctlError
-from fmctl.cli.services import Services
 from fmctl.cli.ui import core_of
 from fmctl.domain.ports import StackEvent
 from fmctl.tui.core import Core
+from fmctl.usecases.services import Services
 from tests.cli.conftest import FakeLab, FakeOperations
 from tests.unit.operate.cluster_fakes import START, FakeCloud
 

@@ -11,10 +11,10 @@ import moto
 import pytest
 
 from fmctl.__main__ import main
+from fmctl.adapters.aws import market
 from fmctl.base.errors import PermissionDenied, UsageError
 from fmctl.catalog import find_price, price_files
-from fmctl.cli.market import RealMarket
-from fmctl.cli.services import Services
+from fmctl.usecases.services import Services
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 
@@ -40,9 +40,9 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_bad_credentials_are_one_error_before_any_question(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for ask in (
-        lambda: RealMarket().prices(None, ["p5.48xlarge"], ["us-east-1"], NOW, silent),
-        lambda: RealMarket().capacity(None, ["us-east-1"]),
-        lambda: RealMarket().capacity("nobody", ["us-east-1"]),
+        lambda: market.prices(None, ["p5.48xlarge"], ["us-east-1"], NOW, silent),
+        lambda: market.capacity(None, ["us-east-1"]),
+        lambda: market.capacity("nobody", ["us-east-1"]),
     ):
         with pytest.raises(PermissionDenied):
             ask()
@@ -52,7 +52,7 @@ def test_bad_credentials_are_one_error_before_any_question(monkeypatch: pytest.M
 def test_a_local_aws_is_not_asked_for_prices(keys: None, monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(UsageError) as error:
-        RealMarket().prices(None, ["p5.48xlarge"], ["us-east-1"], NOW, silent)
+        market.prices(None, ["p5.48xlarge"], ["us-east-1"], NOW, silent)
     assert endpoint in error.value.what
 
 
@@ -60,7 +60,7 @@ def test_what_moto_knows_is_kept(keys: None, data: Path, capsys: pytest.CaptureF
     """Spot prices of a region, through the command; moto has no Price List, which is said."""
     words = ["prices", "refresh", "--instances", "p5", "--regions", "us-east-1", "--json"]
     with moto.mock_aws():
-        assert main(words, services=Services(market=RealMarket(), now=lambda: NOW)) == 0
+        assert main(words, services=Services(market=market, now=lambda: NOW)) == 0
     result = json.loads(capsys.readouterr().out)["result"]
     found = {row["what"]: (row["rows"], row["without_price"]) for row in result["found"]}
     assert found == {"spot": (1, 0), "spot-min": (1, 0), "spot-max": (1, 0)}

@@ -10,10 +10,10 @@ from typing import Any
 from fmctl.base.config import Settings
 from fmctl.base.errors import UnknownName, UsageError, shorten
 from fmctl.base.units import parse_list, parse_usd
-from fmctl.cli.choices import PURCHASES
-from fmctl.cli.options import Asked
-from fmctl.cli.services import Services
 from fmctl.domain.hardware import Instance, Price
+from fmctl.usecases.choices import PURCHASES
+from fmctl.usecases.options import Asked
+from fmctl.usecases.services import Services
 
 _UNSTATED = ("on-demand", "capacity-block")  # a type that is not sold on demand is planned at its capacity block price
 
@@ -63,7 +63,12 @@ def choose_offers(
     found: dict[str, tuple[Any, ...]] = {}
     left_out: dict[str, str] = {}
     for instance in instances:
-        ways = [w for r in regions for w in services.catalogue.ways(instance.name, r, on, spot) if w.option in stated]
+        ways = [
+            w
+            for r in regions
+            for w in services.catalogue.ways(instance.name, r, on, spot_usd_per_h=spot)
+            if w.option in stated
+        ]
         sold = tuple(way for way in ways if hasattr(way, "usd_per_h"))
         if sold:
             found[instance.name] = sold

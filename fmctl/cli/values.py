@@ -1,52 +1,12 @@
-"""What options and arguments accept: fixed values, or a kind that `fmctl __complete` lists.
+"""What completion lists beside fixed choices: kinds of names that `fmctl __complete` knows, and the fields of a row.
 
-Spelled out here because completion may not wait for numpy; a test holds the values against the domain's.
+Spelled out here because completion may not wait for numpy; a test holds the fields against the documents.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-FORMATS = ("table", "json", "jsonl", "csv", "md", "html", "yaml")
-FRAMEWORKS = (
-    "megatron",
-    "megatron-unfused",
-    "torchtitan",
-    "torchtitan-eager",
-    "nanotron",
-    "deepspeed",
-    "internevo",
-    "composer",
-)
-PRECISIONS = ("bf16", "fp8", "mxfp8", "nvfp4")
-CAPACITIES = ("on-demand", "odcr", "capacity-block", "spot")
-PURCHASES = ("on-demand", "odcr", "capacity-block", "spot", "reserved-1y", "reserved-3y", "savings-plan-1y")
-OBJECTIVES = ("cost", "time", "energy", "goodput", "throughput")
-SHELLS = ("bash", "zsh", "fish")
-SCHEMAS = (
-    "estimate", "plan", "explain", "diff", "validate", "calibrate", "render", "observe", "site", "preflight", "launch",
-    "status", "teardown", "history", "models", "model", "instances", "instance", "prices",
-    "prices-refresh", "capacity", "submit", "metrics", "progress", "jobs", "cancel", "report", "note", "lab",
-    "pcluster", "config", "schemas", "spec", "error",
-)  # fmt: skip
-
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "output": FORMATS,
-    "framework": FRAMEWORKS,
-    "precision": PRECISIONS,
-    "sharding": ("none", "zero1", "zero2", "zero3"),
-    "recompute": ("none", "selective", "full"),
-    "schedule": ("1f1b", "interleaved", "zero-bubble"),
-    "cp_comm": ("ring", "all-gather", "all-to-all"),
-    "dispatcher": ("all-to-all", "fused", "proxy"),
-    "cuda_graph": ("none", "layer", "full"),
-    "purchase": PURCHASES,
-    "capacity": CAPACITIES,
-    "objective": OBJECTIVES,
-    "shell": SHELLS,
-    "schema_name": SCHEMAS,
-    "scope": ("user", "project"),
-}
 DYNAMIC: Mapping[str, str] = {
     "model": "models",
     "instances": "instances",

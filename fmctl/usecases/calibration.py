@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings
-from fmctl.cli.services import Services
 from fmctl.domain.result import PlanRequest
+from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from fmctl.validation.calibrated import Applied

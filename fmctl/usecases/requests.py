@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from fmctl.base.config import Settings
 from fmctl.base.errors import PriceUnknown, UnknownName, UsageError, shorten
 from fmctl.base.units import parse_count, parse_deadline, parse_list, parse_nodes, parse_number, parse_usd
-from fmctl.cli import calibrated
-from fmctl.cli.choices import CHOICES, FRAMEWORKS
-from fmctl.cli.offered import able, check_framework
-from fmctl.cli.options import Asked, Search
-from fmctl.cli.prices import choose_offers, choose_prices
-from fmctl.cli.services import Services
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CODES
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import PlanRequest
+from fmctl.usecases.calibration import chosen
+from fmctl.usecases.choices import CHOICES, FRAMEWORKS
+from fmctl.usecases.options import Asked, Search
+from fmctl.usecases.prices import choose_offers, choose_prices
+from fmctl.usecases.services import Services
+from fmctl.usecases.support import able, check_framework
 
 if TYPE_CHECKING:
     from fmctl.domain.run import RunRequest
@@ -126,7 +126,7 @@ def _common(
 
     sold: leave out what is not sold there, whether a whole run is asked for or not.
     """
-    constants = calibrated.chosen(asked.calibration, settings)
+    constants = chosen(asked.calibration, settings)
     tokens = float(_count(asked.tokens, "--tokens", _MOST_TOKENS) or 0)
     start = _start(asked, services)
     offers: dict[str, tuple[Any, ...]] = {}

@@ -1,0 +1,19 @@
+"""Environments of ParallelCluster as plain data, for whoever shows or installs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fmctl.adapters.parallelcluster import environments as places
+from fmctl.domain.cluster import PCLUSTER_VERSION
+
+
+def install(version: str | None, say: Callable[[str], None]) -> Mapping[str, Any]:
+    """Make one for a version; the usual one by default. Raises OperationFailed, UsageError."""
+    return places.described(places.install(version or PCLUSTER_VERSION, say))
+
+
+def environments(named: str | None) -> Sequence[Mapping[str, Any]]:
+    """All that there are."""
+    return [places.described(one) for one in places.environments(named)]

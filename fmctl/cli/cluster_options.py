@@ -1,0 +1,55 @@
+"""Options of whatever makes, asks or ends a cluster: what it is to be, in which account, and how it is reached."""
+
+# No `from __future__ import annotations` here: typer would compile each of these options from its text.
+
+from typing import Annotated, Any, TypeAlias
+
+from typer import Argument, Option
+
+from fmctl.usecases.choices import CAPACITIES
+from fmctl.usecases.options import Aws, Text, Wanted
+
+_HEAD = "How the head node is reached: ssm, ssh://HOST, or local where this machine is it"
+Where = Annotated[Text, Option("--head", metavar="HOW", help=_HEAD, rich_help_panel="AWS", show_default=False)]
+Name = Annotated[str, Argument(metavar="NAME", help="The cluster.", show_default=False)]
+
+
+def _option(help: str, *flags: str, metavar: str) -> Any:
+    return Option(*flags, metavar=metavar, help=help, rich_help_panel="Cluster", show_default=False)
+
+
+_BOUGHT = f"How the GPUs are bought, as the plan was priced unless said: {' | '.join(CAPACITIES)}"
+_RESERVATION = "Reservation of odcr and capacity-block; one per UltraServer, with commas"
+_RECIPE = "Program that trains, where a framework has several: megatron-lm | megatron-bridge"
+_STATIC = "Nodes run from the start; otherwise they come with a job and go when idle"
+
+
+WantedOptions: TypeAlias = Annotated[
+    Wanted,
+    {
+        "site": _option("Where clusters go: a YAML or JSON file", "--site", metavar="FILE"),
+        "rank": _option("Row of the plan (1)", "--rank", metavar="N"),
+        "cluster_name": _option("Name, the plan's unless said", "--cluster-name", metavar="NAME"),
+        "capacity": _option(_BOUGHT, "--purchase", metavar="NAME"),
+        "reservation": _option(_RESERVATION, "--reservation", metavar="ID"),
+        "max_hours": _option("Hours after which it ends, whatever happens", "--max-hours", metavar="H"),
+        "idle_minutes": _option("Idle nodes go after so long (30)", "--idle-minutes", metavar="M"),
+        "static": Option("--static", help=_STATIC, rich_help_panel="Cluster"),
+        "recipe": _option(_RECIPE, "--recipe", metavar="NAME"),
+        "no_efa": Option("--no-efa", help="No EFA interfaces.", rich_help_panel="Cluster"),
+    },
+]
+
+
+def _aws(help: str, *flags: str, metavar: str) -> Any:
+    return Option(*flags, metavar=metavar, help=help, rich_help_panel="AWS", show_default=False)
+
+
+AwsOptions: TypeAlias = Annotated[
+    Aws,
+    {
+        "profile": _aws("AWS profile", "--profile", metavar="NAME"),
+        "region": _aws("AWS region", "--region", metavar="NAME"),
+        "store": _aws("Folder or s3://bucket/prefix", "--store", metavar="WHERE"),
+    },
+]

@@ -1,0 +1,75 @@
+"""The local AWS as the use cases reach it: `services.LabControl` over the process of the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from fmctl.adapters.lab import process
+from fmctl.base.errors import OperationFailed
+
+if TYPE_CHECKING:
+    from fmctl.adapters.lab.settings import Running
+    from fmctl.domain.cluster import Site
+    from fmctl.domain.hardware import Instance
+    from fmctl.domain.ports import Pcluster
+    from fmctl.operate.steps import Ports
+
+
+def start(port: int, speed: float) -> Mapping[str, Any]:
+    """See `LabControl`."""
+    return process.described(process.start(port, speed))
+
+
+def stop() -> Mapping[str, Any] | None:
+    """See `LabControl`."""
+    found = process.stop()
+    return None if found is None else process.described(found)
+
+
+def status() -> Mapping[str, Any] | None:
+    """See `LabControl`."""
+    found = process.running()
+    return None if found is None else process.described(found)
+
+
+def site_for(instance: Instance) -> tuple[Site, tuple[str, str | None]]:
+    """See `LabControl`."""
+    from fmctl.documents.site import read_site
+
+    found = _running()
+    kind, site = instance.member_type or instance.name, read_site(found.site)
+    block = found.seed["blocks"].get(kind)
+    held = found.seed["reservations"].get(kind) or block
+    if held is None:
+        return site, ("on-demand", None)
+    subnet = found.seed["private_subnets"][held["zone"]]
+    site = replace(site, compute_subnet=subnet, head_subnet=subnet)
+    only_blocks = kind not in found.seed["reservations"]
+    return site, (("capacity-block", block["id"]) if only_blocks else ("on-demand", None))
+
+
+def ports(pcluster: Pcluster) -> Ports:
+    """See `LabControl`."""
+    import tempfile
+    from pathlib import Path
+
+    from fmctl.adapters.aws.cloud import AwsCloud
+    from fmctl.adapters.aws.session import Session
+    from fmctl.adapters.lab.client import Lab
+    from fmctl.adapters.lab.clock_port import LabClock
+    from fmctl.operate.state.files import FileStore
+    from fmctl.operate.steps import Ports
+
+    lab = Lab(_running().endpoint)
+    clock = LabClock(lab)
+    folder = Path(tempfile.mkdtemp(prefix="fmctl-rehearsal-"))
+    return Ports(pcluster=pcluster, cloud=AwsCloud(Session(), clock.sleep), clock=clock, store=FileStore(folder))
+
+
+def _running() -> Running:
+    found = process.running()
+    if found is None:
+        raise OperationFailed("no lab runs", next="fmctl lab start")
+    return found
