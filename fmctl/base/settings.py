@@ -11,6 +11,7 @@ from fmctl.base.units import parse_list, parse_number
 
 Kind = Literal["text", "texts", "number", "switch"]
 
+DEFAULT_FRAMEWORK = "megatron"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 
@@ -42,7 +43,7 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         _setting("profile", "text", None, "AWS profile, as the AWS CLI means it", also=("AWS_PROFILE",)),
         _setting("instances", "texts", (), "instance types that plan looks at when none are named"),
-        _setting("framework", "text", "megatron", "training framework: fusions, overlaps, buffers and defaults"),
+        _setting("framework", "text", DEFAULT_FRAMEWORK, "training framework: fusions, overlaps, buffers and defaults"),
         _setting("precision", "text", "bf16", "arithmetic of the matrix products", "bf16", "fp8", "mxfp8", "nvfp4"),
         _setting("output", "text", "table", "output format", "table", "json", "jsonl", "csv", "md", "html", "yaml"),
         _setting("color", "text", "auto", "colour on a terminal", "auto", "always", "never"),

@@ -23,8 +23,8 @@ from fmctl.usecases.options import Text
 if TYPE_CHECKING:
     from fmctl.adapters.slurm.commands import Slurm
     from fmctl.domain.job import Job
+    from fmctl.domain.logged import Item
     from fmctl.progress.formats import Parser
-    from fmctl.progress.items import Item
 
 _Plan = Annotated[str, Argument(metavar="PLAN", help="A saved plan, or a plan document.", show_default=False)]
 _MEASURED = "Write the run as a row of measured runs (CSV), for `calibrate --data`"

@@ -145,7 +145,7 @@ def _intact(document: Mapping[str, Any]) -> bool:
 
 def rendering_of(made: "ClusterSpec", document: Mapping[str, Any], services: Services) -> "Rendering":
     """The files of a cluster. Raises CannotRun, which names the first row of the plan that its program can run."""
-    from fmctl.frameworks.recipes import first_rank
+    from fmctl.frameworks.choice import first_rank
     from fmctl.targets.parallelcluster.rendering import render
     from fmctl.targets.parallelcluster.spec import rows_of
 

@@ -22,11 +22,11 @@ from fmctl.usecases.options import Aws, Nodes, Text, head_named
 
 if TYPE_CHECKING:
     from fmctl.domain.job import Job
+    from fmctl.domain.logged import Item
     from fmctl.domain.ports import Head
     from fmctl.operate.runs import Run
     from fmctl.operate.state import StateStore
     from fmctl.progress.formats import Parser
-    from fmctl.progress.items import Item
     from fmctl.usecases.services import Services
 
 _RunName = Annotated[str, Argument(metavar="RUN", help="A run; `fmctl history` lists them.", show_default=False)]

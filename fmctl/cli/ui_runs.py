@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from fmctl.base.config import Settings
 from fmctl.cli.followed import Followed, beside_for
 from fmctl.cli.rendering import plan_document, shared_store
+from fmctl.domain.logged import Item
 from fmctl.progress.curves import Curves
 from fmctl.progress.feeds import JobFeed
-from fmctl.progress.items import Item
 from fmctl.tui.running import Measured
 from fmctl.usecases.options import Nodes
 from fmctl.usecases.services import Services

@@ -1,8 +1,37 @@
-"""What a training framework does by default: fusions, overlaps, buffers. Values stand in perf.frameworks."""
+"""What a training framework does by default: fusions, overlaps, buffers. Values stand in its folder of `frameworks`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Limits:
+    """Which layouts a framework can run; labels are those of `domain.layout`."""
+
+    schedules: tuple[str, ...]
+    shardings: tuple[str, ...]
+    recomputes: tuple[str, ...]
+    cp_comms: tuple[str, ...]  # none: no context parallelism
+    precisions: tuple[str, ...]
+    sequence_parallel: bool
+    uneven_stages: bool  # pipeline stages may hold different numbers of layers
+    expert_tp: bool  # experts have a degree of tensor parallelism of their own
+    # Which numbers of wholly recomputed layers of a stage it can be told: any, chunks (as many in each chunk),
+    # every-kth (those that every k-th layer makes), one-stage (any, without a pipeline), none.
+    partial: str
+    # What copies of sharded states may be of: ranks (data and context ranks; experts are copied too), data (data ranks
+    # alone; experts lie inside one copy, which is sharded), none.
+    replicas: str
+    whole_alone: bool  # weights that are not sharded stand beside data parallelism alone
+    alike_chunks: bool  # chunks of an interleaved stage are of one length, but for the first and the last (perf.stages)
+    # Context and expert parallelism are groups of data ranks: neither beside pipeline stages, experts not beside
+    # ZeRO-3, context not beside sequence parallelism.
+    data_groups: bool
+    pipeline: bool = True  # has pipeline parallelism
+    tensor: bool = True  # has tensor parallelism
+    sharded_stages: bool = False  # combines ZeRO-2/3 with pipeline stages
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -43,15 +72,8 @@ class Framework:
     gradient_bytes: per parameter. param_bytes: model weights.
     optimizer_bytes: master weight and Adam moments per parameter.
     allocator_overhead: reserved over allocated, minus 1.
-    schedules, shardings, recomputes, cp_comms: what it offers, as labels of domain.layout.
-    partial: which numbers of wholly recomputed layers of a stage it can be told: any, chunks (as many in each chunk),
-    every-kth (those that every k-th layer makes), one-stage (any, without a pipeline), none.
-    replicas: what copies of sharded states may be of: ranks (data and context ranks; experts are copied too), data
-    (data ranks alone; experts lie inside one copy, which is sharded), none.
-    whole_alone: weights that are not sharded stand beside data parallelism alone.
-    alike_chunks: chunks of an interleaved stage are of one length, but for the first and the last (perf.stages).
-    data_groups: context and expert parallelism are groups of data ranks: neither beside pipeline stages, experts not
-    beside ZeRO-3, context not beside sequence parallelism.
+    weights_read: how often a start reads the weights: once (ranks share what they read), copies (every copy of the
+    sharded states) or ranks (every data-parallel rank). assumed from the options of their loaders.
     """
 
     name: str
@@ -96,19 +118,8 @@ class Framework:
     whole_bytes: float
     pending_bytes: float
     allocator_overhead: float
-    schedules: tuple[str, ...]
-    shardings: tuple[str, ...]
-    recomputes: tuple[str, ...]
-    cp_comms: tuple[str, ...]
-    precisions: tuple[str, ...]
-    sequence_parallel: bool
-    uneven_stages: bool
     stages_by_cost: bool
     broadcast_s: float
-    expert_tp: bool
-    partial: str
-    replicas: str
-    whole_alone: bool
-    alike_chunks: bool
-    data_groups: bool
+    weights_read: Literal["once", "copies", "ranks"]
+    limits: Limits
     source: str

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fmctl.base.settings import DEFAULT_FRAMEWORK
 from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Instance, Price
 from fmctl.domain.layout import Layout
@@ -127,7 +128,7 @@ class PlanRequest:
     instances: tuple[Instance, ...]
     node_counts: tuple[int, ...]
     prices: Mapping[str, Price]
-    framework: str = "megatron"
+    framework: str = DEFAULT_FRAMEWORK
     global_batch: int | None = None
     tokens: float = 0.0
     fixed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

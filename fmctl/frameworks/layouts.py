@@ -13,6 +13,7 @@ from fmctl.domain.checked import checked
 from fmctl.domain.layout import CODES, FIELDS, Layout
 
 UNSTATED_STEPS = 100
+LOG_EVERY = 10  # steps between two lines of a log
 _CHECKPOINT_EVERY_S = 1800.0
 _MAY_BE_ZERO = ("recompute_layers", "sequence_parallel")
 

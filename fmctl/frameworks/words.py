@@ -26,7 +26,7 @@ def settled(layout: Layout, framework: Framework) -> Layout:
     Without context ranks nothing is exchanged between them, without expert ranks nothing is dispatched, without tensor
     ranks the sequence stays whole, what is not sharded has no replicas, and layers are counted for full recomputation.
     """
-    first = ContextComm.parse(framework.cp_comms[0]) if framework.cp_comms else ContextComm.RING
+    first = ContextComm.parse(framework.limits.cp_comms[0]) if framework.limits.cp_comms else ContextComm.RING
     changed: dict[str, int] = {}
     changed |= {"cp_comm": int(first)} if layout.cp == 1 else {}
     changed |= {"dispatcher": int(Dispatcher.ALL_TO_ALL)} if layout.ep == 1 else {}

@@ -76,7 +76,7 @@ def _expert_width(m: Mesh, s: Setting) -> bool:
 
 
 def _ulysses(m: Mesh, s: Setting) -> bool:
-    if s.framework.cp_comms != ("all-to-all",) or m.cp == 1:
+    if s.framework.limits.cp_comms != ("all-to-all",) or m.cp == 1:
         return False
     return any(k.mixer.n_heads % (m.tp * m.cp) for k in s.arch.kinds if k.mixer is not None)
 
@@ -93,12 +93,13 @@ MESH_RULES: tuple[MeshRule, ...] = (
     MeshRule("width", "a feed-forward width is not a multiple of tp", _widths),
     MeshRule("layers", "more pipeline stages than layers", lambda m, s: m.pp > s.arch.n_layers),
     MeshRule("uneven", "layers do not divide over the stages and the framework wants equal ones",
-             lambda m, s: bool(s.arch.n_layers % m.pp) and not s.framework.uneven_stages),
+             lambda m, s: bool(s.arch.n_layers % m.pp) and not s.framework.limits.uneven_stages),
     MeshRule("pipeline", "the framework has no pipeline parallelism",
-             lambda m, s: m.pp > 1 and s.framework.pp_overlap == 0.0 and s.framework.name == "composer"),
+             lambda m, s: m.pp > 1 and not s.framework.limits.pipeline),
     MeshRule("tensor", "the framework has no tensor parallelism",
-             lambda m, s: m.tp > 1 and s.framework.name == "composer"),
-    MeshRule("context", "the framework has no context parallelism", lambda m, s: m.cp > 1 and not s.framework.cp_comms),
+             lambda m, s: m.tp > 1 and not s.framework.limits.tensor),
+    MeshRule("context", "the framework has no context parallelism",
+             lambda m, s: m.cp > 1 and not s.framework.limits.cp_comms),
     MeshRule("sequence", "the sequence does not divide into 2 x cp pieces", lambda m, s: m.cp > 1 and
              bool(s.seq_len % (2 * m.cp))),
     MeshRule("ulysses", "all-to-all context parallelism needs heads to be a multiple of tp x cp", _ulysses),
@@ -107,11 +108,11 @@ MESH_RULES: tuple[MeshRule, ...] = (
     MeshRule("no-experts", "expert parallelism needs a mixture of experts", _has_experts),
     MeshRule("experts", "experts are not a multiple of ep", lambda m, s: bool(s.arch.n_experts % m.ep)),
     MeshRule("etp", "the framework has no expert tensor parallelism",
-             lambda m, s: m.etp > 1 and not s.framework.expert_tp),
+             lambda m, s: m.etp > 1 and not s.framework.limits.expert_tp),
     MeshRule("data-groups", "the framework has no context or expert parallelism beside pipeline stages",
-             lambda m, s: s.framework.data_groups and m.pp > 1 and (m.cp > 1 or s.arch.is_moe)),
+             lambda m, s: s.framework.limits.data_groups and m.pp > 1 and (m.cp > 1 or s.arch.is_moe)),
     MeshRule("data-experts", "the framework spreads experts over data ranks, which ep does not divide",
-             lambda m, s: s.framework.data_groups and bool(m.dp % m.ep)),
+             lambda m, s: s.framework.limits.data_groups and bool(m.dp % m.ep)),
     MeshRule("expert-width", "the expert width is not a multiple of etp", _expert_width),
     MeshRule("expert-ranks", "ep x etp does not divide tp x cp x dp",
              lambda m, s: bool(m.tp * m.cp * m.dp % (m.ep * m.etp))),
@@ -158,7 +159,7 @@ def option_reasons(
     mesh: Mesh, setting: Setting, options: Mapping[str, npt.NDArray[np.int64]], micro: npt.NDArray[np.int64]
 ) -> list[tuple[str, BoolArray]]:
     """(reason, mask of shape [Q, M]) for the options [Q] of a mesh crossed with its micro batches [M]."""
-    per_rank = setting.global_batch // mesh.dp
+    per_rank, limits = setting.global_batch // mesh.dp, setting.framework.limits
     counts = per_rank // micro
     vpp, sharding, schedule = options["vpp"][:, None], options["sharding"][:, None], options["schedule"][:, None]
     replicate = options["dp_replicate"][:, None]
@@ -174,7 +175,7 @@ def option_reasons(
         ("chunks", (vpp * mesh.pp > setting.arch.n_layers) & every),
         ("interleave-sends", (schedule == Schedule.INTERLEAVED) & (mesh.pp == 1) & every),
         ("interleave", (schedule == Schedule.INTERLEAVED) & (counts % mesh.pp != 0)[None, :]),
-        ("fsdp-pipeline", zero23 & np.asarray(not setting.framework.name.startswith("torchtitan")) & every),
+        ("fsdp-pipeline", zero23 & np.asarray(not limits.sharded_stages) & every),
         ("replicate", ((ranks % replicate != 0) | (replicate > ranks) | _no_copies(mesh, setting, replicate)) & every),
         ("expert-replicas", _split_experts(mesh, setting, replicate, sharding) & every),
         ("whole-weights", (sharding == Sharding.NONE) & np.asarray(_whole_refused(mesh, setting)) & every),
@@ -182,14 +183,16 @@ def option_reasons(
         ("dealing", _not_dealt(mesh, setting, vpp) & every),
         (
             "zero3-experts",
-            (sharding == Sharding.ZERO3) & np.asarray(setting.framework.data_groups and setting.arch.is_moe) & every,
+            (sharding == Sharding.ZERO3)
+            & np.asarray(setting.framework.limits.data_groups and setting.arch.is_moe)
+            & every,
         ),
     ]
 
 
 def _no_copies(mesh: Mesh, setting: Setting, copies: IntArray) -> BoolArray:
     """Whether the framework has no copies of sharded states, or not so many."""
-    kind = setting.framework.replicas
+    kind = setting.framework.limits.replicas
     refused = (copies > 1) & (kind == "none")
     if kind == "data":
         refused = refused | ((copies > 1) & ((mesh.dp % copies != 0) | (mesh.dp // copies * mesh.cp == 1)))
@@ -199,7 +202,7 @@ def _no_copies(mesh: Mesh, setting: Setting, copies: IntArray) -> BoolArray:
 def _split_experts(mesh: Mesh, setting: Setting, copies: IntArray, sharding: IntArray) -> BoolArray:
     """Whether experts would be spread over more than one copy, or copied unevenly."""
     ranks, group = mesh.tp * mesh.cp * mesh.dp, mesh.ep * mesh.etp
-    if setting.framework.replicas == "data":
+    if setting.framework.limits.replicas == "data":
         count = np.where(sharding == Sharding.NONE, mesh.dp, copies)
         return np.asarray((mesh.dp // count * mesh.cp * mesh.tp % group != 0) & (mesh.ep > 1))
     return np.asarray((copies > 1) & (ranks // group % copies != 0) & setting.arch.is_moe)
@@ -208,12 +211,12 @@ def _split_experts(mesh: Mesh, setting: Setting, copies: IntArray, sharding: Int
 def _whole_refused(mesh: Mesh, setting: Setting) -> bool:
     """Whether weights cannot stay whole on this mesh."""
     beside = mesh.cp > 1 or (mesh.dp > 1 and mesh.tp * mesh.pp > 1)
-    return setting.framework.whole_alone and beside
+    return setting.framework.limits.whole_alone and beside
 
 
 def _not_dealt(mesh: Mesh, setting: Setting, chunks: IntArray) -> BoolArray:
     """Whether the layers cannot be dealt to pp x chunks pieces; chunks of any shape."""
-    if not setting.framework.alike_chunks:
+    if not setting.framework.limits.alike_chunks:
         return np.zeros(chunks.shape, dtype=np.bool_)
     most, layers = int(chunks.max(initial=1)), setting.arch.n_layers
     dealt = [v == 1 or chunk_layers(layers, mesh.pp * v) is not None for v in range(1, most + 1)]
@@ -225,7 +228,7 @@ def untold_layers(mesh: Mesh, setting: Setting, layers: IntArray, chunks: IntArr
 
     layers, chunks: of each option, int64 [Q].
     """
-    some, kind = np.greater(layers, 0), setting.framework.partial
+    some, kind = np.greater(layers, 0), setting.framework.limits.partial
     if kind == "chunks":
         some &= layers % chunks != 0
     if kind == "every-kth":

@@ -12,7 +12,7 @@ import numpy as np
 from fmctl.base.errors import UnknownName
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.workload import Workload
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.plan import space
 from fmctl.plan.apart import OBJECTIVES, sort_key, told_apart

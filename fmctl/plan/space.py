@@ -139,7 +139,7 @@ def meshes(scope: Scope) -> Iterator[Mesh]:
 def _vpp(scope: Scope, mesh: Mesh) -> list[int]:
     if "vpp" in scope.fixed:
         return list(scope.fixed["vpp"])
-    if mesh.pp == 1 or "interleaved" not in scope.setting.framework.schedules:
+    if mesh.pp == 1 or "interleaved" not in scope.setting.framework.limits.schedules:
         return [1]
     layers = scope.setting.arch.n_layers
     values = range(1, layers // mesh.pp + 1)
@@ -152,7 +152,7 @@ def _vpp(scope: Scope, mesh: Mesh) -> list[int]:
 
 def _recompute(scope: Scope, mesh: Mesh) -> list[tuple[int, int]]:
     codes = scope.fixed.get("recompute")
-    codes = codes or _offered(Recompute, scope.setting.framework.recomputes)
+    codes = codes or _offered(Recompute, scope.setting.framework.limits.recomputes)
     stage = -(-scope.setting.arch.n_layers // mesh.pp)
     step = 1 if scope.exhaustive else max(1, stage // PARTIAL_STEPS)
     partial = list(scope.fixed.get("recompute_layers", (0, *range(step, stage, step))))
@@ -163,13 +163,13 @@ def _recompute(scope: Scope, mesh: Mesh) -> list[tuple[int, int]]:
 
 
 def _schedules(scope: Scope, vpp: int) -> list[int]:
-    offered = _offered(Schedule, scope.setting.framework.schedules)
+    offered = _offered(Schedule, scope.setting.framework.limits.schedules)
     values = [int(Schedule.INTERLEAVED)] if vpp > 1 else [s for s in offered if s != Schedule.INTERLEAVED]
     return [v for v in _allowed(scope, "schedule", values) if v in values]
 
 
 def _sharding(scope: Scope, mesh: Mesh) -> list[tuple[int, int]]:
-    offered = list(_offered(Sharding, scope.setting.framework.shardings))
+    offered = list(_offered(Sharding, scope.setting.framework.limits.shardings))
     ranks = mesh.dp * mesh.cp
     inside = max(scope.setting.domain_gpus // mesh.tp, 1)
     replicas = [1] if ranks <= inside or ranks % inside else [1, ranks // inside]
@@ -211,9 +211,13 @@ def options(scope: Scope, mesh: Mesh) -> Options:
     """What is free beside the mesh and the micro batch: schedules, recomputation, sharding and what else is asked."""
     fw = scope.setting.framework
     schedules = [(v, s) for v in _vpp(scope, mesh) for s in _schedules(scope, v)]
-    alone = fw.data_groups and mesh.cp > 1
-    sp = [0] if mesh.tp == 1 or not fw.sequence_parallel or alone else _codes(scope, "sequence_parallel", 1, [0, 1])
-    comms = list(_offered(ContextComm, fw.cp_comms)) or [0]
+    alone = fw.limits.data_groups and mesh.cp > 1
+    sp = (
+        [0]
+        if mesh.tp == 1 or not fw.limits.sequence_parallel or alone
+        else _codes(scope, "sequence_parallel", 1, [0, 1])
+    )
+    comms = list(_offered(ContextComm, fw.limits.cp_comms)) or [0]
     comm = [comms[0]] if mesh.cp == 1 else _codes(scope, "cp_comm", comms[0], comms)
     dispatchers = [int(Dispatcher.ALL_TO_ALL), int(Dispatcher.FUSED)]
     dispatch = [0] if mesh.ep == 1 else _codes(scope, "dispatcher", int(Dispatcher.ALL_TO_ALL), dispatchers)
@@ -393,6 +397,6 @@ def setting_of(
 ) -> Setting:
     """The facts that the constraint table checks against."""
     peaks = instance.accelerator.peak_flop_per_s
-    offered = [Precision.parse(label) for label in framework.precisions]
+    offered = [Precision.parse(label) for label in framework.limits.precisions]
     supported = tuple(int(p) for p in offered if PEAK_KEY[Precision(p)] in peaks)
     return Setting(arch, framework, seq_len, batch, instance.fabric.domain_gpus, within, supported)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
+from fmctl.domain.logged import Event, Item, Job, Record
 from fmctl.progress.curves import Curves
-from fmctl.progress.items import Event, Item, Job, Record
 
 # Checkpoints that are listed one by one; earlier ones are counted.
 MOST_SAVES = 200

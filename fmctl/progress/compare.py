@@ -16,16 +16,15 @@ from dataclasses import dataclass
 from math import exp, sqrt
 from typing import Any
 
+from fmctl.domain.logged import Job
+from fmctl.frameworks.registry import log_of
 from fmctl.perf.run.energy import power_ends
-from fmctl.progress.items import Job
 from fmctl.progress.state import Progress
 
 MEMORY_ENDS = (0.75, 1.10)
 STALL_ENDS = (0.5, 2.0)
 _Z90 = 1.2815515655446004  # of the normal distribution
 _MANY = 500.0
-# What the logger of a framework counts: the field of a plan's `memory` that it is held against.
-_MEMORY = {"deepspeed": "allocated_bytes"}
 Row = Mapping[str, Any]
 Span = tuple[float | None, float | None, float | None]
 NOTHING: Span = (None, None, None)
@@ -82,7 +81,7 @@ def compare(
     interval of power.
     """
     step, p = _step(row), progress
-    memory = row["memory"].get(_MEMORY.get(row["framework"], "reserved_bytes"))
+    memory = row["memory"].get(f"{log_of(row['framework']).memory}_bytes")
     low_w, high_w = power_ends(architecture)
     run: Mapping[str, Any] = row.get("whole_run") or {}
     wall: Span = (run.get("wall_p50_s"), run.get("wall_p10_s"), run.get("wall_p90_s"))

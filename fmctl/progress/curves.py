@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from math import isfinite
 
-from fmctl.progress.items import Item, Job, Record
+from fmctl.domain.logged import Item, Job, Record
 
 # As much as a screen can show. Twice that is where neighbours are put together.
 CURVE_POINTS = 400

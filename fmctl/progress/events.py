@@ -1,74 +1,62 @@
 """Lines that are no step: saves and loads with their time, starts and restarts, errors; what a job says of itself.
 
-Sources: Megatron-LM (checkpointing, timers), torchtitan (checkpoint, metrics), nanotron (trainer), DeepSpeed
-(checkpoint engine, ZeRO-3), PyTorch (elastic agent, ProcessGroupNCCL), Slurm's step daemon, the NVIDIA
-driver's kernel messages.
+Each framework names its own in its folder. Those that stand in the logs of all of them come from PyTorch (elastic
+agent, ProcessGroupNCCL), Slurm's step daemon and the NVIDIA driver's kernel messages.
 """
 
 from __future__ import annotations
 
 import re
+from functools import cache
 
-from fmctl.progress.items import Event
+from fmctl.domain.logged import Event
+from fmctl.frameworks.log import Log
+from fmctl.frameworks.registry import logs
 
 _LONGEST = 200
-_TIMER = r"\s\.{3,}\s*:?\s*\(?(?:[\d.]+, )?(?P<ms>[\d.]+)"
-# One of these stands in every line below: plain searches for them are what most of a log costs.
-MARKERS: tuple[bytes, ...] = (
-    b"heckpoint", b"raining starts at step", b"[before the start of training", b"restart worker group", b"CANCELLED AT",
-    b"Node failure on", b"collective operation timeout", b"NCCL error in", b"NVRM: Xid (PCI", b"ut of memory",
-    b"oom_kill event", b"found NaN in", b"Unexpected result nan", b"memory allocation retries", b"high memory pressure",
-    b"fmctl-record: ", b"fmctl-quality: ", b"validation loss at iteration", b"validate step:",
+Patterns = tuple[tuple[str, re.Pattern[str]], ...]
+_MARKERS = (
+    b"restart worker group", b"CANCELLED AT", b"Node failure on", b"collective operation timeout", b"NCCL error in",
+    b"NVRM: Xid (PCI", b"ut of memory", b"oom_kill event", b"fmctl-record: ", b"fmctl-quality: ",
 )  # fmt: skip
-_TABLE: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(pattern))
-    for kind, pattern in (
-        ("saved", r"successfully saved checkpoint (?:from|at) iteration\s+(?P<step>\d{1,12})"),
-        ("loaded", r"successfully loaded checkpoint.{0,2000}?at iteration\s+(?P<step>\d{1,12})"),
-        ("saving", r"saving checkpoint at iteration\s+(?P<step>\d{1,12})"),
-        ("saving", r"scheduled an async checkpoint save at iteration\s+(?P<step>\d{1,12})"),
-        ("save-time", r"save-checkpoint(?:-non-persistent)?" + _TIMER),
-        ("load-time", r"load-checkpoint" + _TIMER),
-        ("saved", r"Finished saving the checkpoint.{0,80}? in (?P<s>[\d.]+) seconds"),
-        ("saved", r"Last step checkpoint completed in (?P<s>[\d.]+)\s?s"),
-        ("loaded", r"Finished loading the checkpoint in (?P<s>[\d.]+) seconds"),
-        ("saving", r"Saving the checkpoint\b"),
-        ("loading", r"Loading the checkpoint (?:at step (?P<step>\d{1,12})|from)"),
-        ("saving", r"Saving checkpoint at .{0,2000}?(?P<step>\d{1,12})/?\s*$"),
-        ("loading", r"Loading checkpoint from"),
-        ("saving", r"Checkpoint global_step(?P<step>\d{1,12}) is (?:about|begin) to"),
-        ("saved", r"Checkpoint global_step(?P<step>\d{1,12}) is ready now"),
-        ("loaded", r"\[Torch\] Loaded checkpoint from"),
-        ("start", r"[Tt]raining starts at step (?P<step>\d{1,12})"),
-        ("start", r"\[before the start of training"),
-        ("restart", r"will restart worker group"),
-        ("interrupted", r"CANCELLED AT .{0,80}? DUE TO (?:NODE FAILURE|JOB REQUEUE|PREEMPTION)|Node failure on"),
-        ("validation", r"validation loss at iteration\s+(?P<step>\d{1,12}).{0,80}?loss value: (?P<s>[\d.E+-]+)"),
-        ("validation", r"validate step:\s*(?P<step>\d{1,12})\s+loss:\s*(?P<s>[\d.]+)"),
-        ("nccl-error", r"collective operation timeout|NCCL error in"),
-        ("xid", r"Xid \(PCI:[^)]{0,40}\): (?P<n>\d{1,5})"),
-        ("out-of-memory", r"[Oo]ut of memory|oom_kill event"),
-        ("nan", r"found NaN in|Unexpected result nan"),
-        (
-            "alloc-retries",
-            r"(?P<n>\d{1,9}) (?:CUDA memory allocation retries|pytorch allocator cache flushes since last step)",
-        ),
-    )
+_EVENTS = (
+    ("restart", r"will restart worker group"),
+    ("interrupted", r"CANCELLED AT .{0,80}? DUE TO (?:NODE FAILURE|JOB REQUEUE|PREEMPTION)|Node failure on"),
+    ("nccl-error", r"collective operation timeout|NCCL error in"),
+    ("xid", r"Xid \(PCI:[^)]{0,40}\): (?P<n>\d{1,5})"),
+    ("out-of-memory", r"[Oo]ut of memory|oom_kill event"),
 )
 
 
-# What the job's script says of the start it makes (`cluster.render.record`), and what a user's program says of quality.
+def markers() -> tuple[bytes, ...]:
+    """One of these stands in every line below: plain searches for them are what most of a log costs."""
+    return tuple(dict.fromkeys([marker for log in logs() for marker in log.markers] + [*_MARKERS]))
+
+
+def patterns() -> Patterns:
+    """Kinds of events with their patterns; the first that matches counts."""
+    return _compiled(logs())
+
+
+@cache
+def _compiled(found: tuple[Log, ...]) -> Patterns:
+    """Each framework's own, then those of all."""
+    pairs = [pair for log in found for pair in log.events] + [*_EVENTS]
+    return tuple((kind, re.compile(pattern)) for kind, pattern in pairs)
+
+
+# What the job's script says of the start it makes (`targets.slurm.record`), and what a user's program says of quality.
 _OURS = (("record", "fmctl-record: "), ("quality", "fmctl-quality: "))
 _LONGEST_OURS = 600
 
 
-def event(line: str) -> Event | None:
+def event(line: str, patterns: Patterns) -> Event | None:
     """What a line tells beside steps, None where it tells nothing that is known here."""
     for kind, head in _OURS:
         _, there, rest = line.partition(head)
         if there:
             return Event(kind, text="".join(c if c.isprintable() else " " for c in rest[:_LONGEST_OURS]).strip())
-    for kind, pattern in _TABLE:
+    for kind, pattern in patterns:
         found = pattern.search(line)
         if found is not None:
             held = found.groupdict()

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.domain.job import Job as SlurmJob
+from fmctl.domain.logged import Item
 from fmctl.progress.follow import PROOF_BYTES, Cursor, Follower
 from fmctl.progress.formats import LONGEST_LINE, Parser
-from fmctl.progress.items import Item
 
 # assumed: how often Slurm is asked whether a job is over; its controller serves all users.
 ASK_S = 10.0

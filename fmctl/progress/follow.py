@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from fmctl.base.errors import UnreadableFile
+from fmctl.domain.logged import Item
 from fmctl.progress.formats import LONGEST_LINE, Parser
-from fmctl.progress.items import Item
 
 BLOCK_BYTES = 1 << 20
 # More than a line or two: the ends of step lines are alike.

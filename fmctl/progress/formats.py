@@ -7,13 +7,14 @@ that hold one are decoded and looked at.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from fmctl.progress import events, frameworks
-from fmctl.progress.items import Item, Job, Record
+from fmctl.domain.logged import Item, Job, Record
+from fmctl.frameworks.registry import logs
+from fmctl.progress import events
 from fmctl.progress.text import clock_s, plain, rank_of
 
 # Of a longer line only its end counts: whatever is written without a line break must not fill the memory.
@@ -21,18 +22,7 @@ LONGEST_LINE = 1 << 16
 _LARGEST_STEP = 10**12
 _LAST_S = 253_402_300_800.0  # the year 10000, which no calendar here has
 _DECODER = json.JSONDecoder()
-_STEPS: tuple[tuple[bytes, Callable[[str, Job, frameworks.Where], frameworks.Read]], ...] = (
-    (b"time per iteration (ms)", frameworks.megatron),
-    (b" memory (MB) |", frameworks.megatron_memory),
-    (b"_per_iteration_ms:", frameworks.nanotron),
-    (b"memory: ", frameworks.torchtitan),
-    (b"SamplesPerSec=", frameworks.deepspeed),
-)
-_READERS = tuple((1 << i, read) for i, (_, read) in enumerate(_STEPS))
-_JSON = 1 << len(_STEPS)
-_EVENT = _JSON << 1
-
-
+_JSON, _EVENT = 1, 2  # kinds of lines; those of step lines follow
 # Words that several markers share: one search instead of many.
 _SHARED = (b"iteration", b"memory")
 
@@ -75,10 +65,13 @@ class Parser:
         self.source = source
         self.total_steps = self.job.total_steps
         json_key = json.dumps(self.names.step).encode() + b":"
+        self._events = events.patterns()
+        steps = [step for log in logs() for step in log.steps]
+        self._readers = tuple((_EVENT << 1 + i, read) for i, (_, read) in enumerate(steps))
         self._searches = _searches(
-            [(marker, 1 << i) for i, (marker, _) in enumerate(_STEPS)]
+            [(marker, _EVENT << 1 + i) for i, (marker, _) in enumerate(steps)]
             + [(json_key, _JSON)]
-            + [(marker, _EVENT) for marker in events.MARKERS]
+            + [(marker, _EVENT) for marker in events.markers()]
         )
 
     def block(self, data: bytes, until: int | None = None) -> list[Item]:
@@ -113,7 +106,7 @@ class Parser:
 
     def _line(self, line: str, kinds: int, found: list[Item]) -> None:
         at, rank = clock_s(line), rank_of(line)
-        for kind, read in _READERS:
+        for kind, read in self._readers:
             if kinds & kind:
                 for record, total in read(line, self.job, (at, rank, self.source)):
                     self.total_steps = total or self.total_steps
@@ -121,7 +114,7 @@ class Parser:
         if kinds & _JSON:
             found.extend(self._json(line, at, rank))
         if kinds & _EVENT:
-            told = events.event(line)
+            told = events.event(line, self._events)
             if told is not None:
                 found.append(told._replace(at=at, rank=rank, source=self.source))
 

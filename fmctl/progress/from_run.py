@@ -15,6 +15,7 @@ from typing import Any
 from fmctl.base.errors import UsageError
 from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
+from fmctl.frameworks.registry import log_of
 from fmctl.progress.state import Progress
 
 COLUMNS = (
@@ -28,12 +29,8 @@ COLUMNS = (
 # Fewer steps than these say more of compilation and caches than of the layout. assumed.
 FEWEST_RECORDS = 20
 _GIB = 2.0**30
-# How a plan's framework is called in files of measured runs.
-_FRAMEWORKS = {"megatron": "megatron-lm"}
 _EXCHANGES = {"all-gather": "cp by all-gather", "all-to-all": "cp by all-to-all"}
 _DISPATCHERS = {"all-to-all": "alltoall", "fused": "deepep", "proxy": "uccl"}
-# Allocated or reserved, as the framework's logger counts.
-_MEMORY = {"deepspeed": "allocated"}
 
 
 def measured_row(
@@ -57,11 +54,12 @@ def measured_row(
     """
     rate = _rate(row, progress)
     work, layout, memory = row["workload"], row["layout"], progress.memory_bytes
+    log = log_of(row["framework"])
     found: dict[str, Any] = {
         "id": name,
         "source_repo_or_paper": "own run",
         "source_path_or_table": name,
-        "framework": _FRAMEWORKS.get(row["framework"], row["framework"]),
+        "framework": log.measured_as.get(row["framework"], row["framework"]),
         "gpu": instance.accelerator.name,
         "system": f"AWS {row['instance']}",
         "inter_node_network": "EFA",
@@ -131,14 +129,13 @@ def _flags(layout: Mapping[str, Any], framework: str, arch: ModelArch | None) ->
     flags = [f"cuda_graph={layout['cuda_graph']}", _EXCHANGES.get(layout["cp_comm"], "")]
     if arch is None or arch.is_moe:
         flags.append(_DISPATCHERS.get(layout["dispatcher"], ""))
-    if framework == "torchtitan":
-        flags.append("compile")
+    flags.append(log_of(framework).flags.get(framework, ""))
     return "; ".join(flag for flag in flags if flag)
 
 
 def _notes(row: Mapping[str, Any], p: Progress) -> str:
     layout = row["layout"]
-    said = [f"median of {p.records} records", f"GiB {_MEMORY.get(row['framework'], 'reserved')}"]
+    said = [f"median of {p.records} records", f"GiB {log_of(row['framework']).memory}"]
     said += ["zero-bubble"] if layout["schedule"] == "zero-bubble" else []
     said += [f"full recomputation of {layout['recompute_layers']} layers"] if layout["recompute_layers"] else []
     return "; ".join(said)

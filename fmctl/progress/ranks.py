@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from statistics import median
 
-from fmctl.progress.items import Record
+from fmctl.domain.logged import Record
 
 _MOST_RANKS = 1 << 17
 _STEPS_HELD = 16

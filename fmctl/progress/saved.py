@@ -16,8 +16,8 @@ from typing import Any
 from fmctl import __version__
 from fmctl.base.errors import UnreadableFile
 from fmctl.base.files import read_text, write_atomic
+from fmctl.domain.logged import Record
 from fmctl.progress.feeds import Feed
-from fmctl.progress.items import Record
 from fmctl.progress.ranks import Ranks
 from fmctl.progress.sketch import Level, Sketch
 from fmctl.progress.summary import Summary

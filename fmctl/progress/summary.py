@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import isfinite, isnan
 
+from fmctl.domain.logged import Event, Item, Job, Record
 from fmctl.progress.follow import Follower
-from fmctl.progress.items import Event, Item, Job, Record
 from fmctl.progress.ranks import Ranks
 from fmctl.progress.sketch import Level, Sketch
 from fmctl.progress.state import Progress

@@ -1,11 +1,10 @@
-"""Parts that lines of every framework share: colours, clocks, ranks, numbers with units."""
+"""Parts that lines of every framework share: colours, clocks, ranks."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
 from functools import lru_cache
-from math import isinf, nan
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CLOCK = re.compile(
@@ -13,7 +12,6 @@ _CLOCK = re.compile(
 )
 # torchrun's `[rank3]:`, srun --label's `3: `, DeepSpeed's `[Rank 3]`.
 _RANK = re.compile(r"^\s*(?:\[rank(\d{1,7})\]:|(\d{1,7}): )|\[Rank (\d{1,7})\]")
-_SCALES = {"U": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12, "P": 1e15}
 
 
 def plain(line: str) -> str:
@@ -45,31 +43,3 @@ def rank_of(line: str) -> int | None:
     """The rank that wrote a line, where the launcher or the framework says so."""
     found = _RANK.search(line)
     return None if found is None else int(found.group(found.lastindex or 1))
-
-
-def number(text: str) -> float | None:
-    """`1.2E+00`, `10,050`, `nan`, `11.5K`: a number, None where it is none. Infinity is not a measurement: NaN."""
-    try:
-        value = float(text)
-    except ValueError:
-        return _scaled(text)
-    return nan if isinf(value) else value
-
-
-def _scaled(text: str) -> float | None:
-    clean = text.strip().replace(",", "")
-    if clean[-1:].isdigit():
-        clean += "U"
-    scale = _SCALES.get(clean[-1:].upper())
-    if not scale:
-        return None
-    try:
-        return float(clean[:-1]) * scale
-    except ValueError:
-        return None
-
-
-def positive(text: str) -> float | None:
-    """A number above 0, else None: a time, rate or size of 0 is one that was not measured."""
-    value = number(text)
-    return value if value is not None and value > 0.0 else None

@@ -7,6 +7,7 @@ from math import ceil
 from shlex import quote
 from typing import Any
 
+from fmctl.base.settings import DEFAULT_FRAMEWORK
 from fmctl.domain.layout import CODES
 from fmctl.domain.result import Estimate, Plan, PlanRequest
 from fmctl.report.plans import term_title
@@ -141,7 +142,7 @@ def _stated(request: PlanRequest) -> list[str]:
     words = [f"--tokens {_count(request.tokens)}"] if request.tokens else []
     words += [] if "seq_len" in request.options.get("defaulted", ()) else [f"--seq-len {request.seq_len}"]
     words += [f"--global-batch {request.global_batch}"] if request.global_batch is not None else []
-    words += [f"--framework {request.framework}"] if request.framework != "megatron" else []
+    words += [f"--framework {request.framework}"] if request.framework != DEFAULT_FRAMEWORK else []
     labels = ",".join(CODES["precision"](value).label for value in request.fixed.get("precision", ()))
     return words + ([f"--precision {labels}"] if labels else [])
 

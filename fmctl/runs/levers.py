@@ -9,7 +9,7 @@ from math import isnan
 from fmctl.domain.layout import Layouts
 from fmctl.domain.result import Estimate, PlanRequest
 from fmctl.domain.run import MOST_SPARES, Lever
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.perf.run.reliability import NODE_PER_H
 from fmctl.perf.train.evaluate import evaluate

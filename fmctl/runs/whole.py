@@ -19,7 +19,7 @@ from fmctl.domain.hardware import Price
 from fmctl.domain.layout import Sharding
 from fmctl.domain.result import Estimate, FloatArray, PlanRequest
 from fmctl.domain.run import RunRequest, Way, WholeRun
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.run import cost, energy
 from fmctl.perf.store import sizing
 from fmctl.runs.described import described, number
@@ -124,14 +124,11 @@ def columns_of(rows: Sequence[Estimate]) -> Rows:
 
 
 def _copies(row: Estimate) -> float:
-    """How often the weights are read when a job starts: once where ranks share what they read, else by every replica.
-
-    Megatron's distributed checkpoints load in parallel and exchange the rest; DTensor stacks read one copy per replica
-    of the sharded state; the others read weights on every data-parallel rank. assumed from their loaders' options.
-    """
-    if row.framework.startswith("megatron"):
+    """How often the weights are read when a job starts, by the framework's loader."""
+    read = FRAMEWORKS[row.framework].weights_read
+    if read == "once":
         return 1.0
-    if row.framework.startswith("torchtitan"):
+    if read == "copies":
         return float(max(row.layout.dp_replicate, 1))
     return 1.0 if row.layout.sharding == Sharding.ZERO3 else float(row.layout.dp)
 

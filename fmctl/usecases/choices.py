@@ -7,17 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fmctl.frameworks import registry
+
 FORMATS = ("table", "json", "jsonl", "csv", "md", "html", "yaml")
-FRAMEWORKS = (
-    "megatron",
-    "megatron-unfused",
-    "torchtitan",
-    "torchtitan-eager",
-    "nanotron",
-    "deepspeed",
-    "internevo",
-    "composer",
-)
+FRAMEWORKS = tuple(registry.FRAMEWORKS)
 PRECISIONS = ("bf16", "fp8", "mxfp8", "nvfp4")
 CAPACITIES = ("on-demand", "odcr", "capacity-block", "spot")
 PURCHASES = ("on-demand", "odcr", "capacity-block", "spot", "reserved-1y", "reserved-3y", "savings-plan-1y")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fmctl.domain.framework import Framework
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
 
 

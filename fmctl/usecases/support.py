@@ -18,11 +18,11 @@ _BLACKWELL = (Precision.MXFP8, Precision.NVFP4)
 def check_framework(framework: Framework, fixed: Fixed) -> None:
     """Raises UsageError where the framework's profile has none of the values that were stated for a field."""
     offered = {
-        "schedule": framework.schedules,
-        "sharding": framework.shardings,
-        "recompute": framework.recomputes,
-        "precision": framework.precisions,
-        "cp_comm": framework.cp_comms,
+        "schedule": framework.limits.schedules,
+        "sharding": framework.limits.shardings,
+        "recompute": framework.limits.recomputes,
+        "precision": framework.limits.precisions,
+        "cp_comm": framework.limits.cp_comms,
     }
     for name, labels in offered.items():
         stated = [CODES[name](value).label for value in fixed.get(name, ())]

@@ -17,7 +17,7 @@ import numpy as np
 
 from fmctl.base.errors import UsageError
 from fmctl.base.files import read_text
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.validation.cases import Case
 from fmctl.validation.constants import CONSTANTS

@@ -9,7 +9,7 @@ from typing import Any
 
 from fmctl.base.errors import UnreadableFile
 from fmctl.domain.framework import Framework
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR, Calibration
 from fmctl.validation.constants import CONSTANTS, apply
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmctl.domain.framework import Framework
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR, Calibration
 from fmctl.validation.constants import CONSTANTS, apply
 from fmctl.validation.predict import step_s

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import Layouts, Recompute
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR, Calibration
 from fmctl.perf.train.evaluate import evaluate, step_times
 from fmctl.validation.cases import Case, Skipped, case

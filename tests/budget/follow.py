@@ -15,9 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from fmctl.domain.logged import Job
 from fmctl.progress.follow import Follower
 from fmctl.progress.formats import Parser
-from fmctl.progress.items import Job
 from fmctl.progress.summary import Summary
 
 GOAL_S, ADDED_S, MEMORY_BYTES = 60.0, 1.0, 64e6

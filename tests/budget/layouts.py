@@ -19,7 +19,7 @@ from fmctl.catalog import find_price, load_instance, load_model
 from fmctl.domain.layout import Layout, Layouts
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.domain.workload import Workload
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
 from fmctl.plan.rank import search
 

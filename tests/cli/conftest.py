@@ -28,7 +28,7 @@ from fmctl.domain.ports import Reservation
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.operate.controller import launch
 from fmctl.operate.steps import Ports
 from fmctl.plan.apart import told_apart

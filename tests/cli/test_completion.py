@@ -81,7 +81,7 @@ def test_unknown_kinds_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_static_values_are_those_of_the_core(cli: Any) -> None:
     from fmctl.base.settings import SETTINGS
     from fmctl.buying.offers import OPTIONS
-    from fmctl.frameworks.profiles import FRAMEWORKS as PROFILES
+    from fmctl.frameworks.registry import FRAMEWORKS as PROFILES
     from fmctl.report.formats import WRITERS
 
     for name, codes in CODES.items():

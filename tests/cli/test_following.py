@@ -141,9 +141,9 @@ class Grown:
 
 def test_each_change_is_shown_once_and_a_finished_quiet_log_ends_it(real: Any, tmp_path: Path) -> None:
     from fmctl.cli.followed import Beside, Followed
+    from fmctl.domain.logged import Job
     from fmctl.progress.feeds import FileFeed
     from fmctl.progress.formats import Parser
-    from fmctl.progress.items import Job
 
     path = tmp_path / "a.jsonl"
     path.write_text('{"step": 1, "step_time_s": 9.0, "loss": 2.5}\n')
@@ -331,9 +331,9 @@ def test_a_head_node_that_is_away_ends_nothing_and_is_told(real: Any, tmp_path: 
 def test_who_trains_on_beyond_the_plan_is_followed_on(real: Any, tmp_path: Path) -> None:
     from fmctl.cli.followed import Beside, Followed
     from fmctl.cli.live import is_over
+    from fmctl.domain.logged import Job
     from fmctl.progress.feeds import FileFeed
     from fmctl.progress.formats import Parser
-    from fmctl.progress.items import Job
 
     path = tmp_path / "a.jsonl"
     for step in (1, 2, 3, 4):

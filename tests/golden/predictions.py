@@ -23,7 +23,7 @@ from fmctl.base.files import write_atomic
 from fmctl.catalog import load_instance, load_model
 from fmctl.domain.layout import CODES, Layout, Layouts
 from fmctl.domain.workload import Workload
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
 
 ROOT = Path(__file__).parent.parent.parent

@@ -13,7 +13,10 @@ from typing import Any
 from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.domain.layout import ContextComm, Layout, Precision, Recompute, Sharding
 from fmctl.domain.model import ModelArch
-from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.checkpoints import FOUND, newest_checkpoint
+from fmctl.frameworks.layouts import LOG_EVERY, Run
+from fmctl.frameworks.megatron.model import unsaid
+from fmctl.frameworks.recipe import JobFiles, Recipe, unsaid_warning, user_variables
 from fmctl.frameworks.words import (
     Words,
     flags,
@@ -28,6 +31,18 @@ from fmctl.frameworks.words import (
 
 FILE = "deepspeed.json"
 NAME = "Megatron-DeepSpeed"
+
+_START = """\
+if [ -n "${JOB_DATA:-}" ]; then
+  arguments+=(--data-path "$JOB_DATA")
+  arguments+=(--tokenizer-type HFTokenizer --tokenizer-model "${JOB_TOKENIZER:?a name or folder, in job.env}")
+else
+  say "Megatron-DeepSpeed has no mock data: set JOB_DATA and JOB_TOKENIZER in job.env"
+  exit 1
+fi
+arguments+=(--deepspeed --deepspeed_config "$here/deepspeed.json" --save "$JOB_CHECKPOINTS" --lr "$JOB_LEARNING_RATE")
+if [ -n "$newest" ]; then arguments+=(--load "$JOB_CHECKPOINTS" --load-tag "global_step$newest"); fi
+"""
 
 
 def refusals(run: Run, arch: ModelArch | None) -> Iterator[str]:
@@ -110,7 +125,7 @@ def read(words: Words, gpus: int, arch: ModelArch | None = None) -> Layout:
 
 
 def model_arguments(arch: ModelArch, run: Run) -> Iterator[str]:
-    """What the model is, as far as its pretrain_gpt.py has words for it; `megatron_model.unsaid` names the rest."""
+    """What the model is, as far as its pretrain_gpt.py has words for it; `megatron.model.unsaid` names the rest."""
     mixer = next((kind.mixer for kind in arch.kinds if kind.mixer is not None), None)
     feeds = [kind.feed_forward for kind in arch.kinds if kind.feed_forward is not None]
     yield from ("--num-layers", str(arch.n_layers), "--hidden-size", str(arch.hidden))
@@ -176,3 +191,41 @@ def _part(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(part, dict):
         raise UnreadableFile("the configuration is not DeepSpeed's", why=f"{name} is no mapping")
     return part
+
+
+def _schedule(run: Run, leave_min: int) -> tuple[str, ...]:
+    return (
+        "--train-iters", str(run.steps), "--save-interval", str(run.save_every), "--exit-signal-handler",
+        "--exit-duration-in-mins", str(leave_min), "--log-interval", str(LOG_EVERY),
+        "--distributed-timeout-minutes", "30",
+    )  # fmt: skip
+
+
+def _one_queue(run: Run) -> bool:
+    # Its tensor-parallel layers start communication before the product that hides it, which one queue keeps in order.
+    return run.layout.tp > 1
+
+
+def _warnings(run: Run, arch: ModelArch | None, files: JobFiles) -> Iterator[str]:
+    return unsaid_warning(run, arch, files.script, unsaid)
+
+
+RECIPE = Recipe(
+    "megatron-deepspeed",
+    write,
+    read,
+    user_variables,
+    profiles=("deepspeed",),
+    refusals=refusals,
+    model=model_arguments,
+    schedule=_schedule,
+    warnings=_warnings,
+    one_queue=_one_queue,
+    entry="pretrain_gpt.py",
+    saves=True,
+    start=FOUND + _START,
+    newest=newest_checkpoint(
+        "global_step", 'compgen -G "$at/*model_states.pt" >/dev/null', "latest", strip="global_step"
+    ),
+    packages=("deepspeed",),
+)

@@ -10,7 +10,10 @@ from collections.abc import Iterator, Mapping
 
 from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
-from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.checkpoints import FOUND, newest_checkpoint
+from fmctl.frameworks.layouts import LOG_EVERY, Run
+from fmctl.frameworks.megatron.model import model_arguments, unsaid
+from fmctl.frameworks.recipe import JobFiles, Recipe, unsaid_warning, user_variables
 from fmctl.frameworks.words import Words, flags, one_of, ranks_left, unreadable, whole
 from fmctl.perf.train.stages import chunk_sizes, head_layers
 
@@ -27,6 +30,18 @@ _PRECISION = {
     Precision.NVFP4: ("--fp4-format", "e2m1", "--fp4-recipe", "nvfp4"),
 }
 _RECIPES = {"tensorwise": Precision.FP8, "mxfp8": Precision.MXFP8, "nvfp4": Precision.NVFP4}
+_DATA = """\
+if [ -n "${JOB_DATA:-}" ]; then
+  arguments+=(--data-path "$JOB_DATA")
+  arguments+=(--tokenizer-type HuggingFaceTokenizer --tokenizer-model "${JOB_TOKENIZER:?a name or folder, in job.env}")
+else
+  arguments+=(--mock-data --tokenizer-type NullTokenizer --vocab-size "$JOB_VOCABULARY")
+fi
+arguments+=(--save "$JOB_CHECKPOINTS" --lr "$JOB_LEARNING_RATE")
+"""
+_RESUME = """\
+if [ -n "$newest" ]; then arguments+=(--load "$JOB_CHECKPOINTS" --ckpt-step "$newest"); fi
+"""
 _FUSED = ("--moe-token-dispatcher-type", "flex", "--moe-flex-dispatcher-backend", "deepep")
 
 
@@ -92,9 +107,25 @@ def read(words: Words, gpus: int, arch: ModelArch | None = None) -> Layout:
     )  # fmt: skip
 
 
-def needs_one_connection(layout: Layout) -> bool:
-    """Whether kernels have to be queued in order (before Blackwell): tensor or context parallel, whole weights."""
+def one_queue(run: Run) -> bool:
+    """Whether kernels have to be queued in order: tensor or context parallel, whole weights."""
+    layout = run.layout
     return (layout.tp > 1 or layout.cp > 1) and layout.sharding not in SHARDED
+
+
+def schedule(run: Run, leave_min: int) -> tuple[str, ...]:
+    """How long the run is, and when it saves."""
+    unfused = ("--attention-backend", "unfused") if run.framework == "megatron-unfused" else ()
+    return (
+        *unfused, "--train-iters", str(run.steps), "--save-interval", str(run.save_every), "--exit-signal-handler",
+        "--exit-duration-in-mins", str(leave_min), "--log-interval", str(LOG_EVERY), "--log-throughput",
+        "--distributed-timeout-minutes", "30",
+    )  # fmt: skip
+
+
+def warnings(run: Run, arch: ModelArch | None, files: JobFiles) -> Iterator[str]:
+    """What the arguments do not say of the model."""
+    return unsaid_warning(run, arch, files.script, unsaid)
 
 
 def pipeline_layout(layout: Layout, arch: ModelArch | None) -> str:
@@ -212,3 +243,22 @@ def _graphs(found: Mapping[str, tuple[str, ...]]) -> int:
         return CudaGraph.NONE
     spelled = (_word(found, "cuda-graph-impl"), _word(found, "cuda-graph-scope"))
     return one_of("--cuda-graph-impl", spelled, {v: k for k, v in GRAPHS.items()})
+
+
+RECIPE = Recipe(
+    "megatron-lm",
+    write,
+    read,
+    user_variables,
+    profiles=("megatron", "megatron-unfused"),
+    refusals=refusals,
+    model=model_arguments,
+    schedule=schedule,
+    warnings=warnings,
+    one_queue=one_queue,
+    entry="pretrain_gpt.py",
+    saves=True,
+    start=FOUND + _DATA + _RESUME,
+    newest=newest_checkpoint("iter_", '[ -s "$at/.metadata" ]', "latest_checkpointed_iteration.txt"),
+    packages=("megatron", "transformer"),
+)

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 
 from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
-from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.checkpoints import FOUND, newest_checkpoint
+from fmctl.frameworks.layouts import LOG_EVERY, Run
 from fmctl.frameworks.megatron import recipe as megatron
+from fmctl.frameworks.recipe import JobFiles, Recipe
 from fmctl.frameworks.words import Words, one_of, overrides, ranks_left, whole
 
 NAME = "Megatron-Bridge"
@@ -26,6 +28,12 @@ _MESH = {
     "ep": "expert_model_parallel_size", "etp": "expert_tensor_parallel_size",
 }  # fmt: skip
 _RECOMPUTE = {"null": Recompute.NONE, "selective": Recompute.SELECTIVE, "full": Recompute.FULL}
+
+_START = """\
+arguments=(--recipe "${JOB_RECIPE:?the name of a recipe, in job.env}" "${arguments[@]}")
+arguments+=("checkpoint.save=$JOB_CHECKPOINTS")
+if [ -n "$newest" ]; then arguments+=("checkpoint.load=$JOB_CHECKPOINTS" "checkpoint.ckpt_step=$newest"); fi
+"""
 
 
 def refusals(run: Run, arch: ModelArch | None) -> Iterator[str]:
@@ -143,3 +151,39 @@ def _graphs(found: Mapping[str, str]) -> int:
         return CudaGraph.NONE
     spelled = (found["model.cuda_graph_impl"], found.get("model.cuda_graph_scope", "null"))
     return one_of("model.cuda_graph_impl", spelled, {v: k for k, v in megatron.GRAPHS.items()})
+
+
+def _asked(run: Run, arch: ModelArch | None) -> Iterator[tuple[str, str]]:
+    yield "JOB_RECIPE", ""
+
+
+def _schedule(run: Run, leave_min: int) -> tuple[str, ...]:
+    return (
+        f"train.train_iters={run.steps}", f"checkpoint.save_interval={run.save_every}",
+        "train.exit_signal_handler=true", f"train.exit_duration_in_mins={leave_min}",
+        f"logger.log_interval={LOG_EVERY}", "dist.distributed_timeout_minutes=30",
+    )  # fmt: skip
+
+
+def _warnings(run: Run, arch: ModelArch | None, files: JobFiles) -> Iterator[str]:
+    yield (
+        f"Megatron-Bridge takes the model from its recipe: name that of {run.model}, JOB_RECIPE in {files.environment}"
+    )
+
+
+RECIPE = Recipe(
+    "megatron-bridge",
+    write,
+    read,
+    _asked,
+    profiles=("megatron",),
+    refusals=refusals,
+    schedule=_schedule,
+    warnings=_warnings,
+    one_queue=megatron.one_queue,
+    entry="scripts/training/run_recipe.py",
+    saves=True,
+    start=FOUND + _START,
+    # Its list of saves is a PyTorch file, which a shell does not read: a save is complete with both of these.
+    newest=newest_checkpoint("iter_", '[ -s "$at/.metadata" ] && [ -s "$at/train_state.pt" ]'),
+)

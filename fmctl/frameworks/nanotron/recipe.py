@@ -11,13 +11,34 @@ from typing import Any
 from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.domain.layout import ContextComm, Layout, Precision, Recompute, Sharding
 from fmctl.domain.model import FeedForward, Mixer, ModelArch
+from fmctl.frameworks.checkpoints import FOUND, newest_checkpoint
 from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.recipe import JobFiles, Recipe, unsaid_warning, user_variables
 from fmctl.frameworks.words import Words, no_chunks, no_graphs, one_of, plain_dispatch, unreadable, whole
 
 FILE = "nanotron.yaml"
 _LARGEST = 100_000
 _MODES = {"REDUCE_SCATTER": 1, "ALL_REDUCE": 0}
 _WARMUP_SHARE = 0.01  # assumed: a hundredth of the run, as in most published recipes; the user's to change
+
+# nanotron takes nothing but its file: what only the job knows replaces the nulls of it.
+_START = """\
+case $JOB_CHECKPOINTS$JOB_TOKENIZER$JOB_DATA$JOB_LEARNING_RATE in
+  *[\\"\\\\]*) say "quotes and backslashes cannot stand in job.env's paths"; exit 1 ;;
+esac
+export JOB_RESUME=${newest:+$JOB_CHECKPOINTS/$newest}
+awk '
+  function text(name) { return ENVIRON[name] == "" ? "null" : "\\"" ENVIRON[name] "\\"" }
+  /^ *checkpoints_path: null$/ { sub(/null$/, ""); print $0 text("JOB_CHECKPOINTS"); next }
+  /^ *resume_checkpoint_path: null$/ { sub(/null$/, ""); print $0 text("JOB_RESUME"); next }
+  /^ *tokenizer_name_or_path: null$/ { sub(/null$/, ""); print $0 text("JOB_TOKENIZER"); next }
+  /^ *learning_rate: null$/ { sub(/null$/, ""); print $0 ENVIRON["JOB_LEARNING_RATE"] + 0; next }
+  /^ *dataset: null$/ && ENVIRON["JOB_DATA"] != "" {
+    sub(/null$/, ""); print $0 "{dataset_folder: " text("JOB_DATA") "}"; next
+  }
+  { print }' "$here/nanotron.yaml" >"$JOB_CHECKPOINTS/nanotron-$SLURM_JOB_ID.yaml"
+arguments+=(--config-file "$JOB_CHECKPOINTS/nanotron-$SLURM_JOB_ID.yaml")
+"""
 
 
 def refusals(run: Run, arch: ModelArch | None) -> Iterator[str]:
@@ -176,3 +197,28 @@ def _section(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(section, Mapping):
         raise UnreadableFile("the configuration is not nanotron's", why=f"it has no {name}")
     return section
+
+
+def _one_queue(run: Run) -> bool:
+    # Its tensor-parallel layers start communication before the product that hides it, which one queue keeps in order.
+    return run.layout.tp > 1
+
+
+def _warnings(run: Run, arch: ModelArch | None, files: JobFiles) -> Iterator[str]:
+    return unsaid_warning(run, arch, files.script, unsaid)
+
+
+RECIPE = Recipe(
+    "nanotron",
+    write,
+    read,
+    user_variables,
+    profiles=("nanotron",),
+    refusals=refusals,
+    warnings=_warnings,
+    one_queue=_one_queue,
+    entry="run_train.py",
+    start=FOUND + _START,
+    newest=newest_checkpoint("", '[ -s "$at/checkpoint_metadata.json" ]', "latest.txt"),
+    packages=("nanotron",),
+)

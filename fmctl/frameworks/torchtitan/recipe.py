@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.domain.layout import ContextComm, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
-from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.checkpoints import FOUND, newest_checkpoint
+from fmctl.frameworks.layouts import LOG_EVERY, Run
+from fmctl.frameworks.recipe import JobFiles, Recipe
 from fmctl.frameworks.words import Words, flags, no_graphs, one_of, ranks_left, unreadable, whole
 from fmctl.perf.train.stages import chunk_layers
 
@@ -24,6 +26,12 @@ _DEGREES = {
     "tp": "tensor_parallel_degree", "pp": "pipeline_parallel_degree", "cp": "context_parallel_degree",
     "ep": "expert_parallel_degree", "etp": "expert_tensor_parallel_degree",
 }  # fmt: skip
+
+_START = """\
+arguments+=(--job.config_file "${JOB_CONFIG:?the torchtitan TOML file, in job.env}")
+arguments+=(--checkpoint.enable --checkpoint.folder "$JOB_CHECKPOINTS" --job.dump_folder "$JOB_CHECKPOINTS")
+if [ -n "$newest" ]; then arguments+=(--checkpoint.load_step "$newest"); fi
+"""
 
 
 def refusals(run: Run, arch: ModelArch | None) -> Iterator[str]:
@@ -201,3 +209,36 @@ def _recomputed(found: Mapping[str, str], pp: int, arch: ModelArch | None) -> tu
     if mode != Recompute.SELECTIVE or option == "op" or arch is None:
         return mode, 0
     return Recompute.FULL, -(-arch.n_layers // pp) // whole("selective_ac_option", option)
+
+
+def _asked(run: Run, arch: ModelArch | None) -> Iterator[tuple[str, str]]:
+    yield "JOB_CONFIG", ""
+
+
+def _schedule(run: Run, leave_min: int) -> tuple[str, ...]:
+    compiled = ("--compile.enable", "true") if run.framework == "torchtitan" else ()
+    return (
+        "--training.steps", str(run.steps), *compiled, "--checkpoint.interval", str(run.save_every),
+        "--metrics.log_freq", str(LOG_EVERY),
+    )  # fmt: skip
+
+
+def _warnings(run: Run, arch: ModelArch | None, files: JobFiles) -> Iterator[str]:
+    yield f"torchtitan takes the model from its own file: name that of {run.model}, JOB_CONFIG in {files.environment}"
+
+
+RECIPE = Recipe(
+    "torchtitan",
+    write,
+    read,
+    _asked,
+    profiles=("torchtitan", "torchtitan-eager"),
+    refusals=refusals,
+    schedule=_schedule,
+    warnings=_warnings,
+    entry="torchtitan.train",
+    module=True,
+    start=FOUND + _START,
+    newest=newest_checkpoint("step-", '[ -s "$at/.metadata" ]'),
+    packages=("torchtitan",),
+)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from shlex import quote
 
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
+from fmctl.frameworks.choice import recipe_for
 from fmctl.frameworks.layouts import Run
-from fmctl.frameworks.megatron import recipe as megatron
-from fmctl.frameworks.recipes import BRIDGE, DEEPSPEED, MEGATRON, NANOTRON, TORCHTITAN, Recipe, recipe_for
 from fmctl.targets.parallelcluster.capacity import BLOCK
 from fmctl.targets.parallelcluster.network import bus_bytes_per_s
 from fmctl.targets.parallelcluster.storage import SCRATCH
@@ -25,10 +24,6 @@ _NETWORK = {"NCCL_SOCKET_IFNAME": "^docker,lo,veth", "NCCL_DEBUG": "WARN"}
 # Links that `nvidia-smi nvlink -s` lists with a rate. Source: NVIDIA A100, H100 and Blackwell architecture papers: 600,
 # 900 and 1,800 GB/s a GPU at 50, 50 and 100 GB/s a link. What is not listed here is not counted.
 _NVLINKS = {"ampere": 12, "hopper": 18, "blackwell": 18, "blackwell-ultra": 18}
-_ENTRIES = {
-    "megatron-lm": "pretrain_gpt.py", "megatron-bridge": "scripts/training/run_recipe.py",
-    "torchtitan": "torchtitan.train", "nanotron": "run_train.py", "megatron-deepspeed": "pretrain_gpt.py",
-}  # fmt: skip
 
 
 def environment(spec: ClusterSpec, run: Run, instance: Instance, arch: ModelArch | None) -> str:
@@ -53,29 +48,17 @@ def _variables(spec: ClusterSpec, run: Run, instance: Instance, arch: ModelArch 
     yield from (("JOB_MODEL", run.model), ("JOB_FRAMEWORK", run.framework))
     yield "JOB_GPUS_PER_NODE", str(gpus_per_node(instance))
     yield "JOB_CHECKPOINTS", checkpoints(spec)
-    yield "JOB_ENTRY", "" if recipe is None else _ENTRIES[recipe.name]
+    yield "JOB_ENTRY", recipe.entry
     yield from (("JOB_FOLDER", ""), ("JOB_VENV", ""), ("JOB_IMAGE", ""), ("JOB_MOUNTS", _mounts(spec, instance)))
     yield "JOB_MANIFEST", ""
-    yield from _told_later(recipe, arch)
-    if recipe is None:
-        yield from _layout_variables(run)
+    yield from recipe.asked(run, arch)
     yield from _care(spec, run, instance)
     yield from _NETWORK.items()
     if spec.efa and instance.efa_interfaces:
         yield from _EFA.items()
-    yield from _framework_variables(recipe, run, instance).items()
+    if recipe.one_queue(run) and not instance.accelerator.architecture.startswith("blackwell"):
+        yield "CUDA_DEVICE_MAX_CONNECTIONS", "1"
     yield from _local(spec, instance)
-
-
-def _told_later(recipe: Recipe | None, arch: ModelArch | None) -> Iterator[tuple[str, str]]:
-    """What only the user knows: data, tokenizer, learning rate, the model where the program has its own."""
-    if recipe is TORCHTITAN:
-        yield "JOB_CONFIG", ""
-    elif recipe is BRIDGE:
-        yield "JOB_RECIPE", ""
-    elif recipe is not None:
-        yield from (("JOB_DATA", ""), ("JOB_TOKENIZER", ""), ("JOB_LEARNING_RATE", "3e-4"))
-        yield "JOB_VOCABULARY", str(arch.vocab if arch is not None else 128256)
 
 
 def _care(spec: ClusterSpec, run: Run, instance: Instance) -> Iterator[tuple[str, str]]:
@@ -113,17 +96,3 @@ def _mounts(spec: ClusterSpec, instance: Instance) -> str:
     disk = spec.site.file_system
     folders = [*([] if disk is None else [disk.mount_dir]), *([SCRATCH] if instance.nvme_disks else [])]
     return ",".join(f"{folder}:{folder}" for folder in folders)
-
-
-def _layout_variables(run: Run) -> Iterator[tuple[str, str]]:
-    yield from ((f"LAYOUT_{name.upper()}", str(value)) for name, value in run.layout.as_dict().items())
-    yield from (("JOB_SEQ_LEN", str(run.seq_len)), ("JOB_GLOBAL_BATCH", str(run.global_batch)))
-    yield from (("JOB_STEPS", str(run.steps)), ("JOB_SAVE_EVERY", str(run.save_every)))
-
-
-def _framework_variables(recipe: Recipe | None, run: Run, instance: Instance) -> Mapping[str, str]:
-    blackwell = instance.accelerator.architecture.startswith("blackwell")
-    ordered = recipe in (MEGATRON, BRIDGE) and not blackwell and megatron.needs_one_connection(run.layout)
-    # Its tensor-parallel layers start communication before the product that hides it, which one queue keeps in order.
-    ordered = ordered or (recipe in (NANOTRON, DEEPSPEED) and not blackwell and run.layout.tp > 1)
-    return {"CUDA_DEVICE_MAX_CONNECTIONS": "1"} if ordered else {}

@@ -18,30 +18,27 @@ from fmctl.domain.checked import checked
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
-from fmctl.frameworks.deepspeed import recipe as deepspeed
+from fmctl.frameworks.choice import recipe_for, told
 from fmctl.frameworks.layouts import Run
-from fmctl.frameworks.megatron import model as megatron_model
-from fmctl.frameworks.nanotron import recipe as nanotron
-from fmctl.frameworks.recipes import BRIDGE, DEEPSPEED, MEGATRON, NANOTRON, TORCHTITAN, Recipe, recipe_for, told
+from fmctl.frameworks.recipe import JobFiles
+from fmctl.frameworks.registry import recipes
 from fmctl.frameworks.words import Words
 from fmctl.targets.parallelcluster.capacity import BLOCK, Fleet
 from fmctl.targets.parallelcluster.config import QUEUE
 from fmctl.targets.parallelcluster.versions import pair_lines
 from fmctl.targets.slurm.environment import ENVIRONMENT, gpus_per_node
 from fmctl.targets.slurm.guards import AGAIN, ENDING, HEALTH, WATCH
-from fmctl.targets.slurm.launches import BODY, HEAD, LAUNCH, TELL
-from fmctl.targets.slurm.record import PACKAGES, RECORD
-from fmctl.targets.slurm.resume import NEWEST
-from fmctl.targets.slurm.times import LOG_EVERY, clock, limit_min, margin_s
+from fmctl.targets.slurm.launches import BODY, HEAD, LAUNCH
+from fmctl.targets.slurm.record import RECORD, packages
+from fmctl.targets.slurm.times import clock, limit_min, margin_s
 
 SCRIPT = "job.sbatch"
-_CAN_SAVE = (MEGATRON, BRIDGE, DEEPSPEED)  # they end with a save when their processes get SIGTERM
+_FILES = JobFiles(SCRIPT, ENVIRONMENT)
 
 
 def script(spec: ClusterSpec, run: Run, fleet: Fleet, instance: Instance, arch: ModelArch | None) -> str:
     """The batch script."""
     recipe = recipe_for(run.framework, spec.recipe)
-    name = "" if recipe is None else recipe.name
     head = HEAD.format(
         plan=checked("plan", spec.plan, "plan name"),
         environment=ENVIRONMENT,
@@ -52,21 +49,20 @@ def script(spec: ClusterSpec, run: Run, fleet: Fleet, instance: Instance, arch: 
         time=clock(limit_min(spec.max_hours)),
         margin=margin_s(run, limit_min(spec.max_hours)),
     )
-    entry = 'entry=(-m "$JOB_ENTRY")' if recipe is TORCHTITAN else 'entry=("$JOB_ENTRY")'
-    signal = "save_signal=TERM" if recipe in _CAN_SAVE else "save_signal="
+    entry = 'entry=(-m "$JOB_ENTRY")' if recipe.module else 'entry=("$JOB_ENTRY")'
+    signal = "save_signal=TERM" if recipe.saves else "save_signal="
     known_bad = pair_lines(facts(spec, run, instance))
     parts = (
-        head, "set -euo pipefail\n", AGAIN, HEALTH, WATCH, RECORD, NEWEST.get(name, ""), BODY, known_bad,
-        f"{signal}\n", ENDING, PACKAGES, f"{entry}\n", _array("arguments", fixed_arguments(spec, run, arch)),
-        TELL.get(name, ""), LAUNCH,
+        head, "set -euo pipefail\n", AGAIN, HEALTH, WATCH, RECORD, recipe.newest, BODY, known_bad,
+        f"{signal}\n", ENDING, packages(_packages()), f"{entry}\n",
+        _array("arguments", fixed_arguments(spec, run, arch)), recipe.start, LAUNCH,
     )  # fmt: skip
     return "".join(parts)
 
 
 def words(spec: ClusterSpec, run: Run, arch: ModelArch | None) -> Words:
-    """The layout in the words of its recipe; none where the framework has none. Raises UsageError."""
-    recipe = recipe_for(run.framework, spec.recipe)
-    return Words() if recipe is None else told(recipe, run, arch)
+    """The layout in the words of its recipe. Raises UsageError."""
+    return told(recipe_for(run.framework, spec.recipe), run, arch)
 
 
 def fixed_arguments(spec: ClusterSpec, run: Run, arch: ModelArch | None) -> tuple[str, ...]:
@@ -75,7 +71,12 @@ def fixed_arguments(spec: ClusterSpec, run: Run, arch: ModelArch | None) -> tupl
     limit = limit_min(spec.max_hours)
     leave = max(1, limit - ceil(margin_s(run, limit) / 60))
     layout = words(spec, run, arch).arguments
-    return (*_model_arguments(recipe, run, arch), *layout, *_schedule_arguments(recipe, run, leave))
+    model = () if arch is None else recipe.model(arch, run)
+    return (*model, *layout, *recipe.schedule(run, leave))
+
+
+def _packages() -> Iterator[str]:
+    return (name for recipe in recipes() for name in recipe.packages)
 
 
 def facts(spec: ClusterSpec, run: Run, instance: Instance) -> Mapping[str, str]:
@@ -100,9 +101,9 @@ def warnings(spec: ClusterSpec, run: Run, instance: Instance, arch: ModelArch | 
         yield f"the plan names no tokens: the job ends after {run.steps} steps"
     if spec.site.file_system is None:
         yield f"the site has no file system: set JOB_CHECKPOINTS in {ENVIRONMENT}"
-    if recipe is None:
+    if not recipe.entry:
         yield f"{run.framework} gets the layout as LAYOUT_ variables alone: set JOB_ENTRY in {ENVIRONMENT}"
-    elif recipe not in _CAN_SAVE:
+    elif not recipe.saves:
         yield f"{recipe.name} cannot be asked to save before the end: up to {run.save_every} steps are lost then"
     if spec.capacity.purchase == BLOCK and run.usable_until is None:
         yield f"set JOB_USABLE_UNTIL in {ENVIRONMENT} (UTC, ISO) to when the Capacity Block's instances go"
@@ -110,52 +111,7 @@ def warnings(spec: ClusterSpec, run: Run, instance: Instance, arch: ModelArch | 
         yield f"tensor parallelism {run.layout.tp} crosses NVLink domains of {instance.fabric.domain_gpus} GPUs"
     if fused_across(run, instance):
         yield "fused expert dispatch over EFA needs UCCL-EP or a DeepEP on NVSHMEM over libfabric in the image"
-    yield from _model_warnings(recipe, run, arch)
-
-
-def _model_warnings(recipe: Recipe | None, run: Run, arch: ModelArch | None) -> Iterator[str]:
-    if recipe is BRIDGE:
-        yield f"Megatron-Bridge takes the model from its recipe: name that of {run.model}, JOB_RECIPE in {ENVIRONMENT}"
-    if recipe is TORCHTITAN:
-        yield f"torchtitan takes the model from its own file: name that of {run.model}, JOB_CONFIG in {ENVIRONMENT}"
-    unsaid = {MEGATRON: megatron_model.unsaid, NANOTRON: nanotron.unsaid, DEEPSPEED: megatron_model.unsaid}
-    if recipe not in unsaid:
-        return
-    if arch is None:
-        yield f"the architecture of {run.model} is not in the catalogue: pass its arguments to {SCRIPT}"
-    elif unsaid[recipe](arch):
-        yield f"{SCRIPT} does not say the {', '.join(unsaid[recipe](arch))} of {run.model}: add arguments or a spec"
-
-
-def _model_arguments(recipe: Recipe | None, run: Run, arch: ModelArch | None) -> tuple[str, ...]:
-    if arch is None or recipe not in (MEGATRON, DEEPSPEED):
-        return ()
-    say = megatron_model.model_arguments if recipe is MEGATRON else deepspeed.model_arguments
-    return tuple(say(arch, run))
-
-
-def _schedule_arguments(recipe: Recipe | None, run: Run, leave: int) -> tuple[str, ...]:
-    if recipe is MEGATRON or recipe is DEEPSPEED:
-        unfused = ("--attention-backend", "unfused") if run.framework == "megatron-unfused" else ()
-        megatron_only = ("--log-throughput",) if recipe is MEGATRON else ()
-        return (
-            *unfused, "--train-iters", str(run.steps), "--save-interval", str(run.save_every), "--exit-signal-handler",
-            "--exit-duration-in-mins", str(leave), "--log-interval", str(LOG_EVERY), *megatron_only,
-            "--distributed-timeout-minutes", "30",
-        )  # fmt: skip
-    if recipe is BRIDGE:
-        return (
-            f"train.train_iters={run.steps}", f"checkpoint.save_interval={run.save_every}",
-            "train.exit_signal_handler=true", f"train.exit_duration_in_mins={leave}",
-            f"logger.log_interval={LOG_EVERY}", "dist.distributed_timeout_minutes=30",
-        )  # fmt: skip
-    if recipe is TORCHTITAN:
-        compiled = ("--compile.enable", "true") if run.framework == "torchtitan" else ()
-        return (
-            "--training.steps", str(run.steps), *compiled, "--checkpoint.interval", str(run.save_every),
-            "--metrics.log_freq", str(LOG_EVERY),
-        )  # fmt: skip
-    return ()
+    yield from recipe.warnings(run, arch, _FILES)
 
 
 def _array(name: str, values: tuple[str, ...]) -> str:

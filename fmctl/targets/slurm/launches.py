@@ -1,8 +1,6 @@
-"""The batch script's fixed text: what Slurm is asked for, what every job does, and how each recipe is told the rest."""
+"""The batch script's fixed text: what Slurm is asked for, and what every job does."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 HEAD = """\
 #!/bin/bash
@@ -75,66 +73,3 @@ if [ "$ending" = 0 ] && [ $((SECONDS - began)) -ge "${JOB_RETRY_AFTER_S:-600}" ]
 fi
 exit "$code"
 """
-_FOUND = """\
-newest=$(newest_checkpoint "$JOB_CHECKPOINTS")
-say "${newest:+going on from step }${newest:-starting from the beginning}"
-"""
-_MEGATRON_DATA = """\
-if [ -n "${JOB_DATA:-}" ]; then
-  arguments+=(--data-path "$JOB_DATA")
-  arguments+=(--tokenizer-type HuggingFaceTokenizer --tokenizer-model "${JOB_TOKENIZER:?a name or folder, in job.env}")
-else
-  arguments+=(--mock-data --tokenizer-type NullTokenizer --vocab-size "$JOB_VOCABULARY")
-fi
-arguments+=(--save "$JOB_CHECKPOINTS" --lr "$JOB_LEARNING_RATE")
-"""
-_MEGATRON = """\
-if [ -n "$newest" ]; then arguments+=(--load "$JOB_CHECKPOINTS" --ckpt-step "$newest"); fi
-"""
-_BRIDGE = """\
-arguments=(--recipe "${JOB_RECIPE:?the name of a recipe, in job.env}" "${arguments[@]}")
-arguments+=("checkpoint.save=$JOB_CHECKPOINTS")
-if [ -n "$newest" ]; then arguments+=("checkpoint.load=$JOB_CHECKPOINTS" "checkpoint.ckpt_step=$newest"); fi
-"""
-_TITAN = """\
-arguments+=(--job.config_file "${JOB_CONFIG:?the torchtitan TOML file, in job.env}")
-arguments+=(--checkpoint.enable --checkpoint.folder "$JOB_CHECKPOINTS" --job.dump_folder "$JOB_CHECKPOINTS")
-if [ -n "$newest" ]; then arguments+=(--checkpoint.load_step "$newest"); fi
-"""
-# nanotron takes nothing but its file: what only the job knows replaces the nulls of it.
-_NANOTRON = """\
-case $JOB_CHECKPOINTS$JOB_TOKENIZER$JOB_DATA$JOB_LEARNING_RATE in
-  *[\\"\\\\]*) say "quotes and backslashes cannot stand in job.env's paths"; exit 1 ;;
-esac
-export JOB_RESUME=${newest:+$JOB_CHECKPOINTS/$newest}
-awk '
-  function text(name) { return ENVIRON[name] == "" ? "null" : "\\"" ENVIRON[name] "\\"" }
-  /^ *checkpoints_path: null$/ { sub(/null$/, ""); print $0 text("JOB_CHECKPOINTS"); next }
-  /^ *resume_checkpoint_path: null$/ { sub(/null$/, ""); print $0 text("JOB_RESUME"); next }
-  /^ *tokenizer_name_or_path: null$/ { sub(/null$/, ""); print $0 text("JOB_TOKENIZER"); next }
-  /^ *learning_rate: null$/ { sub(/null$/, ""); print $0 ENVIRON["JOB_LEARNING_RATE"] + 0; next }
-  /^ *dataset: null$/ && ENVIRON["JOB_DATA"] != "" {
-    sub(/null$/, ""); print $0 "{dataset_folder: " text("JOB_DATA") "}"; next
-  }
-  { print }' "$here/nanotron.yaml" >"$JOB_CHECKPOINTS/nanotron-$SLURM_JOB_ID.yaml"
-arguments+=(--config-file "$JOB_CHECKPOINTS/nanotron-$SLURM_JOB_ID.yaml")
-"""
-_DEEPSPEED = """\
-if [ -n "${JOB_DATA:-}" ]; then
-  arguments+=(--data-path "$JOB_DATA")
-  arguments+=(--tokenizer-type HFTokenizer --tokenizer-model "${JOB_TOKENIZER:?a name or folder, in job.env}")
-else
-  say "Megatron-DeepSpeed has no mock data: set JOB_DATA and JOB_TOKENIZER in job.env"
-  exit 1
-fi
-arguments+=(--deepspeed --deepspeed_config "$here/deepspeed.json" --save "$JOB_CHECKPOINTS" --lr "$JOB_LEARNING_RATE")
-if [ -n "$newest" ]; then arguments+=(--load "$JOB_CHECKPOINTS" --load-tag "global_step$newest"); fi
-"""
-# What each recipe is told when the job starts: where it saves, what it goes on from, what only the user knows.
-TELL: Mapping[str, str] = {
-    "megatron-lm": _FOUND + _MEGATRON_DATA + _MEGATRON,
-    "megatron-bridge": _FOUND + _BRIDGE,
-    "torchtitan": _FOUND + _TITAN,
-    "nanotron": _FOUND + _NANOTRON,
-    "megatron-deepspeed": _FOUND + _DEEPSPEED,
-}

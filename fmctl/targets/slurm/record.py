@@ -7,6 +7,8 @@ what takes long goes on beside the training.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 # A digest of 20 GB from a file system takes half a minute; a listing of a million files a few.
 _SLOW_S = 900
 
@@ -66,15 +68,20 @@ record_start() {{
 }}
 """
 
-# Asked of the Python that trains, on the first node, inside its container.
-PACKAGES = """\
+_PACKAGES = """\
 record_packages='
 import hashlib, importlib.metadata as found, time
 every = sorted({f"{one.name}=={one.version}" for one in found.distributions() if one.name})
-shown = ("torch", "megatron", "transformer", "torchtitan", "nanotron", "deepspeed", "flash", "nvidia-nccl", "triton")
+shown = SHOWN
 head = time.strftime("fmctl-record: %Y-%m-%dT%H:%M:%SZ", time.gmtime())
 ours = " ".join(one for one in every if one.lower().startswith(shown))[:500]
 if ours: print(head, "packages", ours, flush=True)
 print(head, "packages_digest", "sha256:" + hashlib.sha256("\\n".join(every).encode()).hexdigest(), flush=True)'
 export record_packages
 """
+
+
+def packages(of_recipes: Iterable[str]) -> str:
+    """What the first node's Python is asked, inside its container: versions of packages by the beginnings of names."""
+    shown = ", ".join(f'"{name}"' for name in ("torch", *of_recipes, "flash", "nvidia-nccl", "triton"))
+    return _PACKAGES.replace("SHOWN", f"({shown})")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from math import ceil
 
-from fmctl.frameworks.layouts import Run
+from fmctl.frameworks.layouts import LOG_EVERY, Run
 
 _MOST_MARGIN_MIN = 60
-LOG_EVERY = 10  # steps
 _UNKNOWN_SAVE_S = 600.0  # assumed, where the plan names no tokens and so no save
 _SLACK_S = 300.0  # assumed: torchrun, the file system's metadata and Slurm's own minute
 _LEAST_HANG_MIN = 30  # assumed: NCCL's own timeout of 10 min, and loading and compiling, are no hang

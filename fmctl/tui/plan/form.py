@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input, Label
 
+from fmctl.base.settings import DEFAULT_FRAMEWORK
 from fmctl.tui.words import clean
 
 
@@ -42,7 +43,7 @@ FIELDS = (
     FieldSpec("regions", "regions", "us-east-1", "Regions to price in, with commas.", "regions", True),
     FieldSpec("purchase", "purchase", "on-demand", "Ways to pay, with commas.", "purchase", True),
     FieldSpec("start", "start", "now", "First day of the run, a date."),
-    FieldSpec("framework", "framework", "megatron", "Training framework.", "framework"),
+    FieldSpec("framework", "framework", DEFAULT_FRAMEWORK, "Training framework.", "framework"),
     FieldSpec("precision", "precision", "bf16", "Arithmetic of the matrix products.", "precision", True),
     FieldSpec("top", "rows", "10", "Rows to show."),
 )

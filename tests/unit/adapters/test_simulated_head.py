@@ -9,8 +9,8 @@ import pytest
 from fmctl.adapters.lab.head import Simulated, SimulatedHead
 from fmctl.adapters.slurm.commands import Slurm
 from fmctl.base.errors import OperationFailed
+from fmctl.domain.logged import Job, Record
 from fmctl.progress.formats import Parser
-from fmctl.progress.items import Job, Record
 
 BEGAN = datetime(2026, 11, 22, 9, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from fmctl.catalog import instance_names, load_instance, load_model, model_names
 from fmctl.catalog.instances import instance_record
 from fmctl.catalog.store import read_yaml
 from fmctl.domain.hardware import Instance
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.layer.counts import parameters
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.perf.ops.collectives import NETWORKS, fabric_rates

@@ -11,7 +11,7 @@ from fmctl.domain.layout import Layout, Layouts
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import Terms
 from fmctl.domain.workload import Workload
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.layer.shapes import Combos
 from fmctl.perf.train.composition import combos
 from fmctl.perf.train.evaluate import evaluate

@@ -20,7 +20,7 @@ from fmctl.domain.layout import (
     Sharding,
 )
 from fmctl.domain.result import Terms
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.plan.constraints import Mesh, mesh_reason
 from fmctl.plan.space import setting_of
 from tests.unit.perf.helpers import instance, model, run
@@ -84,12 +84,12 @@ def cases(draw: st.DrawFn) -> Case:
     profile, found = FRAMEWORKS[framework], model(arch)
     tp, cp, dp = draw(_powers(8)), draw(_powers(4)), draw(_powers(64))
     pp = draw(st.sampled_from([1, 2, 4, 6, 8]))
-    vpp = draw(st.sampled_from([1, 2, 3])) if pp > 1 and "interleaved" in profile.schedules else 1
+    vpp = draw(st.sampled_from([1, 2, 3])) if pp > 1 and "interleaved" in profile.limits.schedules else 1
     vpp = min(vpp, max(found.n_layers // pp, 1))
-    zero_bubble = vpp == 1 and "zero-bubble" in profile.schedules and draw(st.booleans())
-    experts = found.is_moe and profile.expert_tp
+    zero_bubble = vpp == 1 and "zero-bubble" in profile.limits.schedules and draw(st.booleans())
+    experts = found.is_moe and profile.limits.expert_tp
     recompute = draw(st.sampled_from(list(Recompute)))
-    precisions = [p for p in profile.precisions if p == "bf16" or on.startswith(("p5", "p6", "u-p6"))]
+    precisions = [p for p in profile.limits.precisions if p == "bf16" or on.startswith(("p5", "p6", "u-p6"))]
     if on.startswith("p5"):
         precisions = [p for p in precisions if p != "nvfp4"]
     layout = Layout(
@@ -101,13 +101,15 @@ def cases(draw: st.DrawFn) -> Case:
         etp=draw(st.sampled_from([1, tp])) if experts else 1,
         dp=dp,
         micro_batch=draw(_powers(4)),
-        sequence_parallel=int(tp > 1 and profile.sequence_parallel and draw(st.booleans())),
-        sharding=int(Sharding.parse(draw(st.sampled_from(profile.shardings)))),
+        sequence_parallel=int(tp > 1 and profile.limits.sequence_parallel and draw(st.booleans())),
+        sharding=int(Sharding.parse(draw(st.sampled_from(profile.limits.shardings)))),
         recompute=int(recompute),
         recompute_layers=draw(st.integers(0, found.n_layers // pp)) if recompute == Recompute.FULL else 0,
         precision=int(Precision.parse(draw(st.sampled_from(precisions)))),
         schedule=int(Schedule.INTERLEAVED if vpp > 1 else Schedule.ZERO_BUBBLE if zero_bubble else 0),
-        cp_comm=int(ContextComm.parse(draw(st.sampled_from(profile.cp_comms)))) if profile.cp_comms else 0,
+        cp_comm=int(ContextComm.parse(draw(st.sampled_from(profile.limits.cp_comms))))
+        if profile.limits.cp_comms
+        else 0,
         dispatcher=draw(st.sampled_from([int(d) for d in Dispatcher])),
         cuda_graph=draw(st.sampled_from([int(g) for g in CudaGraph])),
     )

@@ -11,7 +11,9 @@ import pytest
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import CudaGraph, Dispatcher, Layout, Layouts, Sharding
 from fmctl.domain.workload import Workload
-from fmctl.frameworks.profiles import MEGATRON, NANOTRON, TORCHTITAN
+from fmctl.frameworks.megatron.profile import MEGATRON
+from fmctl.frameworks.nanotron.profile import NANOTRON
+from fmctl.frameworks.torchtitan.profile import TORCHTITAN
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.perf.ops.collectives import fabric_rates
 from fmctl.perf.ops.kernels import ATTENTION_FITS, kernel_rates, sustained_clock

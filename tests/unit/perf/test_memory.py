@@ -10,7 +10,9 @@ import pytest
 from fmctl.catalog import load_instance
 from fmctl.domain.layout import Layout, Layouts, Recompute, Sharding
 from fmctl.domain.workload import Workload
-from fmctl.frameworks.profiles import MEGATRON, NANOTRON, TORCHTITAN, TORCHTITAN_EAGER
+from fmctl.frameworks.megatron.profile import MEGATRON
+from fmctl.frameworks.nanotron.profile import NANOTRON
+from fmctl.frameworks.torchtitan.profile import TORCHTITAN, TORCHTITAN_EAGER
 from fmctl.perf.layer.activations import layer_kept
 from fmctl.perf.layer.counts import parameters
 from fmctl.perf.layer.operators import operator_kept, products, repeated_share

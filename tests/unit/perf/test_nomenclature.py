@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fmctl.domain.framework import Framework
+from fmctl.domain.framework import Framework, Limits
 from fmctl.domain.layout import Layout
 from fmctl.domain.terms import TERMS, TermSpec
 from fmctl.perf.ops.calibration import Calibration
@@ -23,7 +23,7 @@ PAGE = (Path(__file__).parents[3] / "NOMENCLATURE.md").read_text(encoding="utf-8
 NAMES = set(re.findall(r"`([a-zA-Z0-9_]+)`", PAGE))
 
 
-OWNERS = [Layout, Framework, Calibration, KernelRates, FabricRates, EfaFit, Rate, Recovery, Process, Levels]
+OWNERS = [Layout, Framework, Limits, Calibration, KernelRates, FabricRates, EfaFit, Rate, Recovery, Process, Levels]
 
 
 @pytest.mark.parametrize("owner", OWNERS)

@@ -13,7 +13,7 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import Layout, Layouts, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
 from tests.unit.perf.helpers import instance, model, run
 from tests.unit.perf.strategies import INSTANCES, PRESETS, Case, cases, spread

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fmctl.domain.layout import Layout, Layouts, Sharding
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.layer.counts import parameters
 from fmctl.perf.ops.collectives import fabric_rates
 from fmctl.perf.ops.kernels import kernel_rates

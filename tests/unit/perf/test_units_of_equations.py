@@ -17,7 +17,7 @@ from fmctl.catalog import instance_names, load_instance, load_model
 from fmctl.domain.layout import Dispatcher, Layout, Layouts, Recompute, Schedule
 from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops import collectives, kernels
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.perf.run import cost, energy

@@ -15,7 +15,7 @@ from fmctl.catalog import load_instance, load_model
 from fmctl.domain.layout import Layout
 from fmctl.domain.result import Plan
 from fmctl.domain.workload import Workload
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
 from fmctl.perf.train.floor import step_floor_s
 from fmctl.plan import layouts, space

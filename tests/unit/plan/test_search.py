@@ -14,7 +14,7 @@ from fmctl.catalog import load_instance, load_model
 from fmctl.domain.layout import ContextComm, Layout, Layouts, Sharding
 from fmctl.domain.model import ModelArch
 from fmctl.domain.workload import Workload
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
 from fmctl.plan import layouts, space
 from fmctl.plan.rank import search
@@ -46,8 +46,8 @@ def test_whole_search_equals_brute_force(arch: ModelArch, seq_len: int, batch: i
     framework = FRAMEWORKS["megatron"]
     instance = asked.instances[0]
     cluster = Cluster(arch, Workload(seq_len, batch), instance, 1, framework, asked.prices[instance.name])
-    shardings = [int(Sharding.parse(label)) for label in framework.shardings]
-    comms = [int(ContextComm.parse(label)) for label in framework.cp_comms]
+    shardings = [int(Sharding.parse(label)) for label in framework.limits.shardings]
+    comms = [int(ContextComm.parse(label)) for label in framework.limits.cp_comms]
     tally, fastest, step_s = brute_force(cluster, shardings, comms)
     assert plan.evaluated == tally["evaluated"]
     assert plan.fitting == tally["fit"]

@@ -10,9 +10,9 @@ import random
 from dataclasses import dataclass, replace
 from statistics import median
 
+from fmctl.domain.logged import Event, Record
 from fmctl.progress.compare import job_of
 from fmctl.progress.evidence import Evidence, evidence_of
-from fmctl.progress.items import Event, Record
 from fmctl.progress.summary import Summary
 from tests.unit.progress.logs import plan_row
 

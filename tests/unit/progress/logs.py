@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fmctl.domain.logged import Item, Job, Record
 from fmctl.progress.formats import Names, Parser
-from fmctl.progress.items import Item, Job, Record
 
 JOB = Job(gpus=64, seq_len=8192, tokens_per_step=512 * 8192.0, total_steps=1000)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fmctl.domain.logged import Event, Record
 from fmctl.progress.chronicle import MOST_SAVES, Chronicle
 from fmctl.progress.formats import Parser
-from fmctl.progress.items import Event, Record
 from tests.unit.progress.logs import JOB, clock, megatron, titan
 
 

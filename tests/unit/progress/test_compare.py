@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from fmctl.domain.logged import Event, Record
 from fmctl.perf.run.energy import power_ends
 from fmctl.progress.compare import Compared, compare, job_of, outside
-from fmctl.progress.items import Event, Record
 from fmctl.progress.state import Progress
 from fmctl.progress.summary import Summary
 from tests.unit.progress.logs import plan_row

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fmctl.domain.logged import Event, Job, Record
 from fmctl.progress.curves import CURVE_POINTS, Curves
-from fmctl.progress.items import Event, Job, Record
 
 
 def test_a_curve_keeps_its_ends_and_its_mean_however_long_the_run() -> None:

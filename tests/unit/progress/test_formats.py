@@ -7,10 +7,11 @@ from math import isnan
 
 import pytest
 
-from fmctl.progress.events import MARKERS, event
+from fmctl.domain.logged import Event, Job, Record
+from fmctl.frameworks.log import number
+from fmctl.progress.events import event, markers, patterns
 from fmctl.progress.formats import LONGEST_LINE, Names, Parser
-from fmctl.progress.items import Event, Job, Record
-from fmctl.progress.text import clock_s, number, plain, rank_of
+from fmctl.progress.text import clock_s, plain, rank_of
 from tests.unit.progress.logs import JOB, deepspeed, megatron, nanotron, parse_lines, records, titan
 
 MIDNIGHT = 1_763_596_800.0 + 365 * 86_400.0  # 2026-11-20
@@ -178,7 +179,7 @@ def test_events(line: str, kind: str, step: int | None, value: float | None) -> 
 
 def test_each_marker_stands_in_a_line_that_is_known() -> None:
     joined = "\n".join(line for line, *_ in EVENTS) + "\noom_kill event\nNCCL error in:\nUnexpected result nan"
-    assert [m for m in MARKERS if m.decode() not in joined] == []
+    assert [m for m in markers() if m.decode() not in joined] == []
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_each_marker_stands_in_a_line_that_is_known() -> None:
 )  # fmt: skip
 def test_other_lines_are_nothing(line: str) -> None:
     assert Parser().line(line) == []
-    assert event(line) is None
+    assert event(line, patterns()) is None
 
 
 def test_clocks_and_ranks_and_numbers() -> None:

@@ -12,8 +12,8 @@ import pytest
 from fmctl.base.errors import UsageError
 from fmctl.catalog import load_instance, load_model
 from fmctl.domain.layout import CODES
+from fmctl.domain.logged import Record
 from fmctl.progress.from_run import COLUMNS, FEWEST_RECORDS, as_csv, measured_row
-from fmctl.progress.items import Record
 from fmctl.progress.state import Progress
 from fmctl.progress.summary import Summary
 from fmctl.validation.cases import Case, case

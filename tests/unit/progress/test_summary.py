@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fmctl.domain.logged import Event, Job, Record
 from fmctl.progress.follow import Follower
 from fmctl.progress.formats import Parser
-from fmctl.progress.items import Event, Job, Record
 from fmctl.progress.sketch import ACCURACY, Level, Sketch
 from fmctl.progress.state import Progress
 from fmctl.progress.summary import Summary, advance

@@ -16,7 +16,7 @@ from fmctl.catalog import find_grid, find_price, load_instance, load_model
 from fmctl.domain.layout import Layouts
 from fmctl.domain.result import Estimate, PlanRequest
 from fmctl.domain.run import RunRequest
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.plan import space
 from fmctl.plan.rank import search
 from fmctl.plan.results import Cluster, estimates

@@ -14,12 +14,13 @@ import yaml
 
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.layout import Recompute, Sharding
+from fmctl.frameworks.registry import recipes
 from fmctl.targets.slurm import job
 from fmctl.targets.slurm.environment import ENVIRONMENT
 from fmctl.targets.slurm.guards import AGAIN, HEALTH, WATCH
-from fmctl.targets.slurm.resume import NEWEST
 from tests.unit.targets.helpers import WHOLE_RUN, capacity, rendered, row, spec
 
+NEWEST = {recipe.name: recipe.newest for recipe in recipes()}
 DONE = {
     "megatron-lm": (".metadata", "iter_{:07d}", "latest_checkpointed_iteration.txt", "{}"),
     "megatron-bridge": (".metadata", "iter_{:07d}", "latest_train_state.pt", "{}"),

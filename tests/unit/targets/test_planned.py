@@ -7,9 +7,9 @@ import random
 import pytest
 
 from fmctl.catalog import load_instance, load_model
+from fmctl.frameworks.choice import recipe_for
 from fmctl.frameworks.layouts import Run
-from fmctl.frameworks.profiles import FRAMEWORKS
-from fmctl.frameworks.recipes import recipe_for
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.plan import space
 
 SAMPLED = 400

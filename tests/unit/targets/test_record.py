@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fmctl.targets.slurm.record import PACKAGES, RECORD
+from fmctl.targets.slurm.record import RECORD, packages
 
 FRAME = "set -euo pipefail\nhelpers=()\nnvidia-smi() { return 9; }\n" + RECORD + "record_start\nwait\nrecord end 0\n"
 
@@ -86,6 +86,6 @@ def test_data_may_be_a_prefix_or_a_list_of_digests(tmp_path: Path) -> None:
 
 
 def test_packages_are_those_of_the_python_that_trains() -> None:
-    text = PACKAGES + 'python3 -c "$record_packages"'
+    text = packages(["megatron"]) + 'python3 -c "$record_packages"'
     ran = subprocess.run(["bash", "-c", text], capture_output=True, text=True, timeout=60, check=True)
     assert "packages_digest sha256:" in ran.stdout

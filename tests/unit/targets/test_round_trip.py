@@ -11,10 +11,12 @@ import pytest
 
 from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.domain.layout import ContextComm, CudaGraph, Layout, Precision, Recompute, Sharding
+from fmctl.frameworks.choice import offered, recipe_for, same, told
 from fmctl.frameworks.layouts import Run
 from fmctl.frameworks.megatron import recipe as megatron
-from fmctl.frameworks.profiles import FRAMEWORKS
-from fmctl.frameworks.recipes import OFFERED, RECIPES, Recipe, recipe_for, same, told
+from fmctl.frameworks.recipe import Recipe
+from fmctl.frameworks.registry import FRAMEWORKS, recipes
+from fmctl.frameworks.torchrun.recipe import RECIPE as ANY
 from fmctl.frameworks.words import Words, settled
 from fmctl.perf.train.stages import chunk_sizes, head_layers
 from fmctl.plan.constraints import option_reasons
@@ -28,7 +30,8 @@ CASES = (
     ("deepseek-v3", "p6-b200.48xlarge", 32),
     ("mixtral-8x7b", "p5en.48xlarge", 8), ("qwen3-30b-a3b", "p5.48xlarge", 4), ("gemma-3-27b", "p6-b300.48xlarge", 3),
 )  # fmt: skip
-PAIRS = [(profile, recipe) for profile, offered in OFFERED.items() for recipe in offered]
+PAIRS = [(profile, recipe) for profile in FRAMEWORKS for recipe in offered(profile)]
+RECIPES = {recipe.name: recipe for recipe in recipes()}
 
 
 def random_runs(profile: str, seed: int) -> Iterator[tuple[Run, str]]:
@@ -169,8 +172,8 @@ def test_hostile_words_end_in_an_error_of_ours_or_a_layout(recipe: str, text: st
 
 
 def test_every_profile_has_a_recipe_or_is_known_to_have_none() -> None:
-    assert set(FRAMEWORKS) - set(OFFERED) == {"internevo", "composer"}
-    assert recipe_for("internevo") is recipe_for("composer") is None
+    assert {name for name in FRAMEWORKS if not offered(name)} == {"internevo", "composer"}
+    assert recipe_for("internevo") is recipe_for("composer") is ANY
     with pytest.raises(UsageError, match="not for a plan of composer") as caught:
         recipe_for("composer", "nanotron")
     assert caught.value.why == "it has none"

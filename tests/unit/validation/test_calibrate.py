@@ -11,7 +11,7 @@ from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.catalog import load_instance, load_model
 from fmctl.domain.hardware import Price
 from fmctl.domain.result import PlanRequest
-from fmctl.frameworks.profiles import FRAMEWORKS
+from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.plan.rank import search
 from fmctl.validation import calibrate as module

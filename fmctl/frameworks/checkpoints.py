@@ -1,12 +1,10 @@
-"""Shell functions that find the newest complete checkpoint, by each recipe's own marker.
+"""Shell functions that find the newest complete checkpoint, by a recipe's own marker.
 
 Each prints the step to go on from, or nothing. A folder whose save was cut short is passed over, and so is one that is
 newer than the file by which the framework says that a save is complete.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 _FUNCTION = """\
 # The newest complete checkpoint in a folder, as a step; nothing where there is none. Saves cut short are passed over.
@@ -29,22 +27,21 @@ latest=$(tr -d '[:space:]' 2>/dev/null <"$1/{file}" || true)
 _UNLISTED = "latest=999999999999999"
 
 
-def _function(prefix: str, complete: str, latest: str) -> str:
+def newest_checkpoint(prefix: str, complete: str, listed: str = "", strip: str = "") -> str:
+    """The function `newest_checkpoint FOLDER`.
+
+    Args:
+        prefix: of the folders of saves, before the step.
+        complete: shell condition that holds where the folder `$at` is a whole save.
+        listed: the file that names the newest complete save; "" where there is none.
+        strip: what stands before the step in that file.
+    """
+    latest = _LISTED.format(file=listed, strip=strip) if listed else _UNLISTED
     return _FUNCTION.format(prefix=prefix, complete=complete, latest=latest)
 
 
-NEWEST: Mapping[str, str] = {
-    "megatron-lm": _function(
-        "iter_", '[ -s "$at/.metadata" ]', _LISTED.format(file="latest_checkpointed_iteration.txt", strip="")
-    ),
-    # Its list of saves is a PyTorch file, which a shell does not read: a save is complete with both of these.
-    "megatron-bridge": _function("iter_", '[ -s "$at/.metadata" ] && [ -s "$at/train_state.pt" ]', _UNLISTED),
-    "torchtitan": _function("step-", '[ -s "$at/.metadata" ]', _UNLISTED),
-    "nanotron": _function(
-        "", '[ -s "$at/checkpoint_metadata.json" ]', _LISTED.format(file="latest.txt", strip="")
-    ),
-    "megatron-deepspeed": _function(
-        "global_step", 'compgen -G "$at/*model_states.pt" >/dev/null',
-        _LISTED.format(file="latest", strip="global_step"),
-    ),
-}  # fmt: skip
+# Said by every job that looks for one.
+FOUND = """\
+newest=$(newest_checkpoint "$JOB_CHECKPOINTS")
+say "${newest:+going on from step }${newest:-starting from the beginning}"
+"""
