@@ -110,31 +110,26 @@ class CudaGraph(Named):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How one run is spread over GPUs. GPUs = tp x pp x cp x dp; experts live inside tp x cp x dp.
+    """How one run is spread over GPUs. GPUs = tp x pp x cp x dp; experts live inside tp x cp x dp."""
 
-    `recompute_layers`: with FULL recompute, the layers recomputed per pipeline stage (0: all of them).
-    `dp_replicate`: copies of the sharded state (HSDP); states are sharded over dp x cp / dp_replicate ranks.
-    `cuda_graph`: what is captured, so that the host's launch time does not count there.
-    """
-
-    tp: int = 1
-    pp: int = 1
-    vpp: int = 1
-    cp: int = 1
-    ep: int = 1
-    etp: int = 1
-    dp: int = 1
-    dp_replicate: int = 1
-    micro_batch: int = 1
-    sequence_parallel: int = 0
+    tp: int = 1  # tensor-parallel ranks
+    pp: int = 1  # pipeline stages
+    vpp: int = 1  # chunks per stage, above 1 with the interleaved schedule
+    cp: int = 1  # context-parallel ranks: pieces of a sequence
+    ep: int = 1  # expert-parallel ranks, inside tp x cp x dp
+    etp: int = 1  # tensor-parallel ranks of one expert
+    dp: int = 1  # data-parallel ranks
+    dp_replicate: int = 1  # copies of the sharded state (HSDP): it is shared out over dp x cp / dp_replicate ranks
+    micro_batch: int = 1  # sequences of one forward pass on a rank
+    sequence_parallel: int = 0  # 1: tensor ranks share out the tokens between their products
     sharding: int = Sharding.NONE
     recompute: int = Recompute.NONE
-    recompute_layers: int = 0
+    recompute_layers: int = 0  # with FULL: layers per stage that are run again, 0: all of them
     precision: int = Precision.BF16
     schedule: int = Schedule.ONE_F_ONE_B
     cp_comm: int = ContextComm.RING
     dispatcher: int = Dispatcher.ALL_TO_ALL
-    cuda_graph: int = CudaGraph.NONE
+    cuda_graph: int = CudaGraph.NONE  # what is captured: the host's launch time does not count there
 
     @property
     def gpus(self) -> int:

@@ -45,7 +45,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Reject:
-    """Why candidate layouts were rejected: a reason (key of search.constraints), a sentence, and how many."""
+    """Why candidate layouts were rejected: a reason (key of plan.constraints), a sentence, and how many."""
 
     reason: str
     sentence: str
@@ -54,13 +54,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Estimate:
-    """One layout on one instance type and count, with its terms, price and what follows for the run.
-
-    `usd_per_h`, `usd_per_billion_tokens`, `run_usd` are None where the price is unknown; `run_s` and `run_usd` also
-    where no token count was given. `chosen` names the fields the planner chose because nobody stated them.
-    `resolution`: natural log of the ratio up to which another layout on this hardware cannot be told from this one.
-    `whole`: the run with its failures, checkpoints and bill; None where no token count was given, or none is possible.
-    """
+    """One layout on one instance type and count, with its terms, price and what follows for the run."""
 
     arch: ModelArch
     workload: Workload
@@ -71,17 +65,19 @@ class Estimate:
     terms: Mapping[str, float]
     price: Price
     fits: str  # ok, tight, OOM
-    run_s: float | None
+    run_s: float | None  # None where no token count was given
     run_low_s: float | None
     run_high_s: float | None
-    run_usd: float | None
+    run_usd: float | None  # this and the next two are None where the price is unknown
     usd_per_h: float | None
     usd_per_billion_tokens: float | None
     run_wh: float | None
-    resolution: float
-    chosen: Mapping[str, str] = field(default_factory=dict)
+    resolution: float  # natural log of the ratio up to which another layout on this hardware cannot be told from it
+    chosen: Mapping[str, str] = field(default_factory=dict)  # fields that nobody stated, and what the planner took
     notes: tuple[str, ...] = ()
-    whole: WholeRun | None = None
+    whole: WholeRun | None = (
+        None  # the run with failures, saves and bill; None without tokens, or where none is possible
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -107,7 +103,7 @@ class Plan:
     search_s: float
     objective: str
     pareto: tuple[int, ...] = ()  # indices of `rows` on the cost x finish front
-    told_apart: tuple[bool | None, ...] = ()  # of each row: search.apart.told_apart
+    told_apart: tuple[bool | None, ...] = ()  # of each row: plan.apart.told_apart
     levers: tuple[Lever, ...] = ()  # what would help the first row, best first
     notes: tuple[str, ...] = ()
     partial: bool = False  # whether clusters are missing: the search goes on, or was stopped
@@ -115,30 +111,24 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PlanRequest:
-    """What a search is asked: targets, the hardware to consider, and the values allowed per layout field.
-
-    `nodes` are (lowest, highest) or an explicit tuple of counts per instance. `fixed` maps layout fields to the
-    allowed values (one value: stated by the user). `prices` maps instance name to its price (usd_per_h None: unknown).
-    `calibration` and `frameworks` stand in for the shipped constants and profiles where they are given. `offers`: ways
-    to buy each instance type (buying.offers.Offer); with `run` and `tokens` rows are ranked as whole runs.
-    """
+    """What a search is asked: targets, the hardware to consider, and the values allowed per layout field."""
 
     arch: ModelArch
     seq_len: int
     instances: tuple[Instance, ...]
-    node_counts: tuple[int, ...]
-    prices: Mapping[str, Price]
+    node_counts: tuple[int, ...]  # of each instance type; empty: as many as hold the model, and more
+    prices: Mapping[str, Price]  # by instance name; usd_per_h None: unknown
     framework: str = DEFAULT_FRAMEWORK
     global_batch: int | None = None
-    tokens: float = 0.0
-    fixed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    tokens: float = 0.0  # of the whole run; 0: not stated
+    fixed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # layout field -> allowed values; one: stated
     deadline_s: float | None = None
     budget_usd: float | None = None
-    objective: str = "cost"  # cost, time, throughput
+    objective: str = "cost"  # a key of plan.apart.OBJECTIVES
     top: int = 10
     tp_within_domain: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
-    calibration: Any = None  # perf.calibration.Calibration, which the domain may not import
-    frameworks: Mapping[str, Framework] | None = None
-    offers: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    run: RunRequest | None = None
+    calibration: Any = None  # perf.ops.calibration.Calibration in place of the shipped constants
+    frameworks: Mapping[str, Framework] | None = None  # in place of the shipped profiles
+    offers: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # buying.offers.Offer by instance name
+    run: RunRequest | None = None  # with tokens: rows are ranked as whole runs

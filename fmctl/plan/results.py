@@ -10,6 +10,7 @@ from fmctl.domain.hardware import Instance, Price
 from fmctl.domain.layout import FIELDS, Layout, Layouts
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import Estimate, NearMiss
+from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import Workload
 from fmctl.perf.ops.calibration import PRIOR, Calibration
 from fmctl.perf.run import cost
@@ -17,19 +18,6 @@ from fmctl.perf.train.evaluate import evaluate
 
 # A plan whose margin is under this share of device memory is called tight: allocators fragment, NCCL grows.
 TIGHT_SHARE = 0.05
-MEMORY_PARTS = (
-    "weights_bytes", "gradients_bytes", "optimizer_bytes", "activations_bytes", "logits_bytes", "buffers_bytes",
-    "runtime_bytes",
-)  # fmt: skip
-ADVICE: Mapping[str, str] = {
-    "weights_bytes": "shard weights (--sharding zero3, more --tp or --pp) or take more nodes",
-    "gradients_bytes": "shard gradients (more --tp or --pp, zero3) or take more nodes",
-    "optimizer_bytes": "shard optimizer states (--sharding zero1) or take more nodes",
-    "activations_bytes": "recompute (--recompute full), a smaller --micro-batch, or more --tp or --cp",
-    "logits_bytes": "a smaller --micro-batch, or more --tp or --cp",
-    "buffers_bytes": "a smaller --micro-batch, or more --tp",
-    "runtime_bytes": "an instance type with more memory",
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -131,6 +119,6 @@ def _notes(cluster: Cluster, layout: Layout) -> tuple[str, ...]:
 def near_miss(estimate: Estimate) -> NearMiss:
     """What of `estimate` is too big and what would help."""
     short = max(-estimate.terms["margin_bytes"], 0.0)
-    largest = max(MEMORY_PARTS, key=lambda name: estimate.terms[name])
-    advice = ADVICE[largest] if short > 0 else "more nodes or a later deadline; fewer nodes or a larger budget"
-    return NearMiss(estimate, short, largest, advice)
+    largest = max((term for term in TERMS if term.advice), key=lambda term: estimate.terms[term.name])
+    advice = largest.advice if short > 0 else "more nodes or a later deadline; fewer nodes or a larger budget"
+    return NearMiss(estimate, short, largest.name, advice)

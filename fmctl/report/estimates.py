@@ -101,10 +101,6 @@ def _also_chosen(document: Mapping[str, Any]) -> tuple[str, ...]:
 _SPELLED = ("precision", "sharding", "recompute", "schedule", "sequence_parallel")
 
 
-# What follows the parts: reserved is their sum with what the allocator loses; with the context it is all in use.
-_MEMORY_SUMS = ("allocated_bytes", "reserved_bytes", "runtime_bytes", "used_bytes", "margin_bytes")
-
-
 def _switch(name: str, value: Any) -> str:
     return ("yes" if value else "no") if name == "sequence_parallel" else str(value)
 
@@ -119,7 +115,7 @@ def _stated(layout: Mapping[str, Any], chosen: Mapping[str, str]) -> str:
 
 def _parts(result: Result, group: str, total: str) -> Table:
     """The parts of one total, largest first, with their share of it."""
-    from fmctl.domain.terms import TERM_BY_NAME
+    from fmctl.domain.terms import TERM_BY_NAME, TERMS
 
     values = result[group]
     whole = values.get(total)
@@ -129,7 +125,9 @@ def _parts(result: Result, group: str, total: str) -> Table:
     columns = (Column(""), Column("", "right"), Column("", "right"))
     rows = [(TERM_BY_NAME[n].title, say(n, values[n]), f"{values[n] / whole:.0%}" if whole else "") for n in shown]
     if rows and group == "memory":
-        rows += [(TERM_BY_NAME[n].title, say(n, values[n]), "") for n in _MEMORY_SUMS if n in values]
+        # Reserved is the sum of the parts with what the allocator loses; with the context it is all in use.
+        sums = [term for term in TERMS if term.group == group and not term.parent]
+        rows += [(term.title, say(term.name, values[term.name]), "") for term in sums if term.name in values]
         rows.append(("device memory", say("_bytes", values["device_bytes"]), ""))
     return Table(columns, tuple(rows), header=False)
 

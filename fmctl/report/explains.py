@@ -25,7 +25,6 @@ _TITLES = {
     "bill": "What the run is billed for",
 }
 _TOTALS = {"time": "step_s", "memory": "used_bytes"}
-_UNDER = {"memory": ("runtime_bytes",)}  # a part of what is in use, beside what is allocated
 _MONEY = (
     ("price_usd_per_h", "one instance", "price list", ""),
     ("usd_per_h", "all instances", "price of one x instances", "price_usd_per_h"),
@@ -91,8 +90,13 @@ def _parts(result: Mapping[str, Any], group: str) -> list[Document]:
 
 def _share(value: float | None, whole: float | None, name: str, group: str) -> float | None:
     """The display share of the group's total; a total and what does not add up to it have none."""
-    adds_up = bool(TERM_BY_NAME[name].parent) or name in _UNDER.get(group, ())
+    adds_up = bool(TERM_BY_NAME[name].parent) or _beside(name)
     return value / whole if adds_up and whole and value is not None else None
+
+
+def _beside(name: str) -> bool:
+    """Whether a term is a part of what is in use, beside what is allocated."""
+    return name in TERM_BY_NAME and TERM_BY_NAME[name].kind == "context"
 
 
 def _total(result: Mapping[str, Any], group: str) -> Document | None:
@@ -146,7 +150,7 @@ _UNITS = (
 def _section(section: Mapping[str, Any]) -> Section:
     parts = section["parts"]
     if section["name"] in _TOTALS:
-        parts = sorted(parts, key=lambda p: (p["share"] is None, p["name"] in _UNDER["memory"], -(p["share"] or 0)))
+        parts = sorted(parts, key=lambda p: (p["share"] is None, _beside(p["name"]), -(p["share"] or 0)))
     rows = tuple(
         (part["title"], say(part["name"], part["value"]), _percent(part["share"]), _bar(part["share"]))
         for part in parts

@@ -12,6 +12,7 @@ from fmctl.buying.blocks import Need, chain
 from fmctl.domain.block_end import taken_down
 from fmctl.domain.result import Estimate
 from fmctl.domain.run import Checkpoints, Energy, Failures, Spread, Way, WholeRun
+from fmctl.domain.terms import names
 from fmctl.perf.run import carbon, goodput, recovery, reliability, spares
 from fmctl.perf.store import sizing
 from fmctl.runs.runs import Runs
@@ -110,18 +111,13 @@ def _energy(found: carbon.Footprint, at: int) -> Energy:
     )
 
 
-# What of a step is not useful work of the kernels, by the name that reports use.
-_EXPOSED = ("tp_exposed_s", "cp_exposed_s", "ep_exposed_s", "dp_exposed_s", "pp_exposed_s")
-_WAITING = ("bubble_s", "straggler_s", "overhead_s", "launch_s")
-
-
 def _parts(runs: Runs, at: int, row: Estimate) -> tuple[tuple[str, float], ...]:
     """Where the wall time goes at P50, s, by name; the parts add up to it."""
     t = runs.trained
     work, wall = float(t.rows.work_s[at]), float(runs.wall_s[at, 1])
     steps = float(t.rows.steps[at])
-    exposed = steps * sum(row.terms.get(name, 0.0) for name in _EXPOSED)
-    waiting = steps * sum(row.terms.get(name, 0.0) for name in _WAITING)
+    exposed = steps * sum(row.terms.get(name, 0.0) for name in names("exchange", "reduce", "send"))
+    waiting = steps * sum(row.terms.get(name, 0.0) for name in names("wait", "fixed", "host"))
     p = t.saving.process
     saves = work / at_row(p.interval_s, at) * at_row(p.stall_s, at)
     start = at_row(t.start_s, at)

@@ -9,6 +9,7 @@ from math import isnan
 from fmctl.domain.layout import Layouts
 from fmctl.domain.result import Estimate, PlanRequest
 from fmctl.domain.run import MOST_SPARES, Lever
+from fmctl.domain.terms import names
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.perf.run.reliability import NODE_PER_H
@@ -19,8 +20,6 @@ from fmctl.runs.whole import columns_of, grid_of, setting_of
 
 PRICE_CUT, FASTER, WIDER = 0.10, 1.10, 1.25
 _DAY_S = 24.0 * HOUR_S
-_KERNELS = ("gemm_s", "attention_s", "recompute_s", "logits_s", "memory_bound_s")
-_FOLLOW = ("bubble_s", "straggler_s")
 
 Change = Callable[[Estimate, PlanRequest], tuple[Estimate, PlanRequest] | None]
 
@@ -92,7 +91,7 @@ def _wider_efa(row: Estimate, request: PlanRequest) -> tuple[Estimate, PlanReque
 def _faster_kernels(row: Estimate, request: PlanRequest) -> tuple[Estimate, PlanRequest] | None:
     """Kernels 10 % faster; bubbles and stragglers, which are as long as stages are, with them."""
     terms = dict(row.terms)
-    saved = sum(terms.get(name, 0.0) for name in (*_KERNELS, *_FOLLOW)) * (1.0 - 1.0 / FASTER)
+    saved = sum(terms.get(name, 0.0) for name in names("compute", "stream", "wait")) * (1.0 - 1.0 / FASTER)
     ratio = 1.0 - saved / terms["step_s"]
     terms |= {name: terms[name] * ratio for name in ("step_s", "step_low_s", "step_high_s")}
     return replace(row, terms=terms), request

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fmctl.domain.layout import Precision
+from fmctl.domain.terms import names
 from fmctl.validation.cases import Case
 
 # Forward, input gradients and weight gradients of a matrix product cost the same; the last one goes.
 WEIGHT_GRADIENT_SHARE = 1.0 / 3.0
-_DROPPED_BYTES = ("gradients_bytes", "optimizer_bytes")
-_DROPPED_S = ("dp_exposed_s", "dp_total_s", "optimizer_s")
+_DROPPED_BYTES = tuple(name for name in names("states", group="memory") if name != "weights_bytes")
+_DROPPED_S = (*names("reduce", "update"), *names("reduce", group="communication"))
 Terms = dict[str, float]
 
 

@@ -39,21 +39,16 @@ _NVLINK: Mapping[str, tuple[NvlinkFit, NvlinkFit]] = {
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EfaFit:
-    """Constants of one EFA generation.
+    """Constants of one network between nodes; shares are achieved over nominal rate of one GPU's interfaces."""
 
-    base_s: one pass between two nodes, launch included. node_s: each further node of a ring. peer_s: each peer outside
-    of an all-to-all. ring_share, all_to_all_share, send_share: achieved over nominal rate of one GPU's interfaces.
-    ramp_bytes: w0 of a ring. send_s: one message.
-    """
-
-    base_s: float
-    node_s: float
-    peer_s: float
-    ring_share: float
-    ramp_bytes: float
+    base_s: float  # one pass between two nodes, launch included
+    node_s: float  # each further node of a ring
+    peer_s: float  # each peer outside, of an all-to-all
+    ring_share: float  # of collectives in a ring
+    ramp_bytes: float  # w0 of a ring
     all_to_all_share: float
     send_share: float
-    send_s: float
+    send_s: float  # one message
 
 
 # InfiniBand and RoCE clusters, which measured runs come from: prior values of RDMA fabrics, not fitted.

@@ -91,20 +91,15 @@ ATTENTION_FIXED_S = 10e-6
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AttentionFit:
-    """Constants of one fused-attention kernel family on one architecture, for `attention_s`; causal masks.
+    """Constants of one fused-attention kernel family on one architecture, for `attention_s`; causal masks."""
 
-    forward, backward: share of the bf16 peak at head_dim 128 and long sequences. forward_half, backward_half: tokens
-    at which half of that rate is lost. dim64, dim256: rate at that head_dim over the rate at 128; backward_dim64 the
-    same of the backward pass (256: as forward).
-    """
-
-    forward: float
+    forward: float  # share of the bf16 peak at head_dim 128 and long sequences
     backward: float
-    forward_half: float
+    forward_half: float  # tokens at which half of that rate is lost
     backward_half: float
-    dim64: float
+    dim64: float  # rate at head_dim 64 over the rate at 128
     backward_dim64: float
-    dim256: float
+    dim256: float  # at 256, of both passes
 
 
 # Forward passes and FlashAttention-2 backward: causal sweeps, errors of 1-3 % at the median. FlashAttention-3 and cuDNN

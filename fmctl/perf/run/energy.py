@@ -20,11 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 
 from fmctl.domain.hardware import Instance
 from fmctl.domain.result import FloatArray, Terms
+from fmctl.domain.terms import Kind, names
 
 # GPU power of sustained training over its limit; published node logs of LLM training draw 80-95 % of GPU nameplate.
 TRAINING_POWER_SHARE = 0.88
@@ -94,13 +97,12 @@ def idle_w(nameplate: float, levels: Levels = AIR) -> float:
 def states_s(terms: Mapping[str, FloatArray] | Terms) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Time of a step in compute, in memory-bound work and in exposed communication, s, shape [n].
 
-    terms: columns of `domain.terms.TERMS`. Compute: GEMMs, attention, recomputation, logits. Memory-bound: with the
-    optimizer step. What is left of the step waits: bubble, launches, overhead, stragglers.
+    terms: columns of `domain.terms.TERMS`, added up by their kind. Memory-bound: with the optimizer step. What is left
+    of the step waits: bubble, launches, overhead, stragglers.
     """
-    compute_s = terms["gemm_s"] + terms["attention_s"] + terms["recompute_s"] + terms["logits_s"]
-    memory_s = terms["memory_bound_s"] + terms["optimizer_s"]
-    exposed_s = terms["tp_exposed_s"] + terms["cp_exposed_s"] + terms["ep_exposed_s"]
-    return compute_s, memory_s, exposed_s + terms["pp_exposed_s"] + terms["dp_exposed_s"]
+    kinds: tuple[tuple[Kind, ...], ...] = (("compute",), ("stream", "update"), ("exchange", "send", "reduce"))
+    compute_s, memory_s, exposed_s = (reduce(add, (terms[name] for name in names(*kind))) for kind in kinds)
+    return compute_s, memory_s, exposed_s
 
 
 def step_power_w(instance: Instance, terms: Mapping[str, FloatArray] | Terms) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.content import Content
 
-from fmctl.domain.terms import TERM_BY_NAME
+from fmctl.domain.terms import TERM_BY_NAME, Kind
 from fmctl.report.view import Document
 from fmctl.report.words import compact_layout, label, money, say, short_layout
 from fmctl.tui.explain.pipeline import drawn
@@ -18,24 +18,23 @@ from fmctl.tui.words import clean, wrapped
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: its name, the sections of the document on it, of those only some terms where they are named."""
+    """One page: its name, the sections of the document on it."""
 
     name: str
     sections: tuple[str, ...]
-    terms: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()  # of those sections only terms of these kinds; empty: all but the totals
 
 
 PAGES = (
     Page("step", ("time",)),
     Page("memory", ("memory",)),
-    Page("pipeline", ("time", "communication"), ("bubble_s", "pp_exposed_s", "pp_total_s", "straggler_s")),
+    Page("pipeline", ("time", "communication"), ("wait", "send")),
     Page("network", ("communication",)),
     Page("money", ("bill", "money")),
     Page("run", ("run",)),
     Page("energy", ("energy", "flop", "checkpoint")),
     Page("levers", ()),
 )
-_SAID_ABOVE = ("step_s", "step_low_s", "step_high_s", "used_bytes", "margin_bytes")  # in the line over the parts
 _HEADLINES: Mapping[str, str] = {
     "time.step_s": "step",
     "flop.mfu": "MFU",
@@ -52,12 +51,17 @@ _WITHOUT_RATIO = ("memory.margin_bytes", "layout.dp", "layout.vpp")
 
 
 def parts_of(document: Document, page: Page) -> list[Document]:
-    """The parts of a page, in the order of its sections. The total that parts add up to is not one of them."""
+    """The parts of a page, in the order of its sections. The total that parts add up to is in the line over them."""
     by_name = {section["name"]: section["parts"] for section in document["result"]["sections"]}
     found = [part for name in page.sections for part in by_name.get(name, ())]
-    if page.terms:
-        return [part for part in found if part["name"] in page.terms]
-    return [part for part in found if part["name"] not in _SAID_ABOVE]
+    if page.kinds:
+        return [part for part in found if _kind(part) in page.kinds]
+    return [part for part in found if _kind(part) != "total"]
+
+
+def _kind(part: Document) -> Kind | None:
+    spec = TERM_BY_NAME.get(part["name"])
+    return None if spec is None else spec.kind
 
 
 def headline(row: Mapping[str, Any]) -> Content:
