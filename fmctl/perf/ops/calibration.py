@@ -16,8 +16,8 @@ class Calibration:
 
     name: str = "published-runs-2026-11"
     date: str = "2026-11-22"
-    # GEMM rate of whole training steps over that of short benchmark bursts in bf16 (power throttling, clocks); *_low: in
-    # fp8 and below, where training kernels can beat the library behind the tables (above 1).
+    # GEMM rate of whole training steps over that of short benchmark bursts in bf16 (power throttling, clocks); *_low:
+    # in fp8 and below, where training kernels can beat the library behind the tables (above 1).
     sustained_ampere: float = 0.918
     sustained_hopper: float = 0.889
     sustained_hopper_low: float = 1.06
@@ -35,7 +35,8 @@ class Calibration:
     interval_dense: float = 0.14
     interval_moe: float = 0.35
     # How far two layouts of one model on the same GPUs must be predicted apart for the model to tell which is faster,
-    # natural log of their ratio: the 80 % quantile of the errors of such ratios on measured pairs (validation.resolution).
+    # natural log of their ratio: the 80 % quantile of the errors of such ratios on measured pairs (see
+    # validation.resolution).
     resolution_dense: float = 0.12
     resolution_moe: float = 0.335
     interval_extrapolated: float = 0.1  # added to the half width where kernels lie outside the measured tables
