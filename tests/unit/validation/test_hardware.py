@@ -30,7 +30,7 @@ def at(gpus: int = 64, **cells: str) -> tuple[float, str, int, int]:
         ("Management: 1x Ethernet 10GB/Sec", 400.0, "infiniband-ndr"),
         ("Infiniband; Ethernet", 400.0, "infiniband-ndr"),
         ("3.2 Tbps RoCE per node", 400.0, "roce"),
-        ("EFA 32x100G = 3.2 Tbps/node", 400.0, "p5"),
+        ("EFA 32x100G = 3.2 Tbps/node", 400.0, "efa-v2"),
     ],
 )
 def test_network_descriptions(network: str, rate: float, kind: str) -> None:
