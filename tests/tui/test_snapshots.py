@@ -1,26 +1,36 @@
-"""What the screens look like at two sizes, as text: `FMCTL_UPDATE_GOLDEN=1 pytest tests/tui` writes them anew.
+"""What the planning screens look like at two sizes, as text.
 
 Few, and only of what stays: times of the search and marks of the cursor are left out.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
+from fmctl.operate.runs import write_run
+from fmctl.operate.state.files import FileStore
 from tests.tui.conftest import screen_text, settled
+from tests.tui.snapshot import held
+from tests.tui.test_runs import record
 
-HERE = Path(__file__).parent / "snapshots"
-UPDATE = bool(os.environ.get("FMCTL_UPDATE_GOLDEN"))  # read before the tests' own environment is made
-KEYS = {"plan": (), "explain": ("e",), "memory": ("e", "right"), "models": ("4",)}
+KEYS = {
+    "plan": (),
+    "explain": ("e",),
+    "memory": ("e", "right"),
+    "models": ("4",),
+    "diff": ("space", "down", "space", "d"),
+    "save": ("S",),
+    "export": ("x",),
+    "help": ("question_mark",),
+    "jump": ("colon",),
+}
+SIZES = pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+@SIZES
 @pytest.mark.parametrize("name", KEYS)
 def test_screens_look_as_they_did(session: Any, name: str, size: tuple[int, int]) -> None:
     found = ""
@@ -31,11 +41,31 @@ def test_screens_look_as_they_did(session: Any, name: str, size: tuple[int, int]
             await pilot.press(key)
             await settled(pilot)
         await pilot.pause(0.5)  # the line of keys comes a little later than the rest
-        found = re.sub(r"searched in [^│]*", "", screen_text(pilot.app)) + "\n"
+        found = screen_text(pilot.app)
 
     session(scenario, size=size)
-    path = HERE / f"{name}-{size[0]}x{size[1]}.txt"
-    if UPDATE:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(found)
-    assert found == path.read_text(), "FMCTL_UPDATE_GOLDEN=1 writes it anew, if this is meant"
+    held(name, size, found)
+
+
+RUNS = {"runs": ("6",), "run": ("6", "enter"), "run-diff": ("6", "space", "down", "space", "d")}
+
+
+@SIZES
+@pytest.mark.parametrize("name", RUNS)
+def test_screens_of_runs_look_as_they_did(session: Any, name: str, size: tuple[int, int]) -> None:
+    found = ""
+
+    async def scenario(pilot: Pilot[None]) -> None:
+        nonlocal found
+        app: Any = pilot.app
+        row = app.screen.answer.document["result"]["rows"][0]
+        for run, loss in (("llama-1", 2.5), ("llama-2", 2.25)):
+            write_run(FileStore(), record(run, row, loss))
+        for key in RUNS[name]:
+            await pilot.press(key)
+            await settled(pilot)
+        await pilot.pause(0.5)
+        found = screen_text(app)
+
+    session(scenario, size=size)
+    held(name, size, found)
