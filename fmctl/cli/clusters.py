@@ -113,22 +113,23 @@ def extend(
     """Move a cluster's end by so many hours."""
     settings = settings_for(out)
     from fmctl.operate import controller
-    from fmctl.operate.actions import Action
-    from fmctl.report.clusters import actions_answer
+    from fmctl.report.clusters import extend_answer, would_extend_answer
 
     consent.refuse(settings)
     needs_yes(consent.yes or consent.dry_run, True)
     more = parse_number(hours.removesuffix("h"), what="HOURS")
     ports = ctx.obj.operations.ports(settings, aws.options(), None, consent.read_only)
+    if consent.dry_run:
+        emit(would_extend_answer(name, controller.plan_extend(name, more, ports)[0]), out, settings)
+        return
 
     def confirm(end: Any, usd: float | None) -> bool:
         cost = "an unknown sum" if usd is None else f"${usd:,.2f}"
         write_stderr(f"{name} will end at {end:%Y-%m-%d %H:%M} UTC; {more:g} h cost at most {cost}\n")
         return consent.yes or ask_for_name(name, "extend")
 
-    record = controller.extend(name, more, ports, confirm=confirm, break_lock=consent.break_lock)
-    said = Action("extend", f"{name} ends at {record.end:%Y-%m-%d %H:%M} UTC")
-    emit(actions_answer("launch", name, (said,)), out, settings)
+    found = controller.extend(name, more, ports, confirm=confirm, break_lock=consent.break_lock)
+    emit(extend_answer(found), out, settings)
 
 
 def teardown(

@@ -142,8 +142,7 @@ class Clusters:
     def extend(self, name: str, hours: str, confirm: Confirm) -> Answer:
         """See `tui.running.Clusters`."""
         from fmctl.operate import controller
-        from fmctl.operate.actions import Action
-        from fmctl.report.clusters import actions_answer
+        from fmctl.report.clusters import extend_answer
 
         more = parse_number(hours.strip().removesuffix("h"), what="HOURS")
 
@@ -151,20 +150,19 @@ class Clusters:
             cost = "an unknown sum" if usd is None else f"${usd:,.2f}"
             return confirm(name, f"extend {name}\nnew end: {end:%Y-%m-%d %H:%M} UTC\ncosts: {cost} at most, {more:g} h")
 
-        record = controller.extend(name, more, self._changing(), confirm=asked)
-        return actions_answer("launch", name, (Action("extend", f"{name} ends at {record.end:%Y-%m-%d %H:%M} UTC"),))
+        return extend_answer(controller.extend(name, more, self._changing(), confirm=asked))
 
     def stop_fleet(self, name: str, say: Say, confirm: Confirm) -> Answer:
         """See `tui.running.Clusters`."""
         from fmctl.operate.fleet import stop_fleet
-        from fmctl.report.clusters import actions_answer
+        from fmctl.report.clusters import change_answer
 
         def asked(steps: Any) -> bool:
             goes, stays = "; ".join(steps[0].destroys), "; ".join(steps[0].keeps)
             return confirm(name, f"stop the fleet of {name}\ngoes: {goes}\nstays: {stays}\n{steps[0].what}")
 
-        _, steps = stop_fleet(name, replace(self._changing(), say=say), confirm=asked)
-        return actions_answer("teardown", name, steps)
+        done, steps = stop_fleet(name, replace(self._changing(), say=say), confirm=asked)
+        return change_answer("teardown", name, steps, done=done, said="was asked to stop its compute nodes")
 
     def teardown(self, name: str, say: Say, confirm: Confirm) -> Answer:
         """See `tui.running.Clusters`."""

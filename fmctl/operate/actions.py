@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.end import end_name, warning_name
 from fmctl.domain.ports import Leftover, Node, Stack
 from fmctl.operate.costs import CostLine, total_usd_per_h
 
@@ -137,7 +138,7 @@ def launch_actions(spec: ClusterSpec, rendering: Rendering, actual: Actual, end:
         Action("lock", f"one operator for {name}"),
     ]
     if actual.end != end:
-        role, schedule = f"IAM role fmctl-end-{name}", f"schedule fmctl-end-{name}"
+        role, schedule = f"IAM role {end_name(name)}", f"schedule {end_name(name)}"
         steps += [
             Action("end-role", "the role that may delete the stack", (role,), token=token(name, digest, "end-role")),
             Action(
@@ -194,7 +195,7 @@ def teardown_actions(name: str, digest: str, actual: Actual, *, arranged: bool =
         steps.append(Action("wait", "until the stack is gone"))
     left = any(_of_the_end(one, name) for one in actual.leftovers)
     if now != MISSING or actual.end is not None or arranged or left:
-        removed = (f"schedules fmctl-end-{name} and fmctl-warn-{name}", f"IAM role fmctl-end-{name}")
+        removed = (f"schedules {end_name(name)} and {warning_name(name)}", f"IAM role {end_name(name)}")
         steps.append(
             Action("remove-end", "the scheduled end", destroys=removed, token=token(name, digest, "remove-end"))
         )
@@ -232,7 +233,7 @@ def _create(spec: ClusterSpec, digest: str) -> str:
 
 
 def _of_the_end(found: Leftover, name: str) -> bool:
-    return found.id.rpartition("/")[2] == f"fmctl-end-{name}"
+    return found.id.rpartition("/")[2] == end_name(name)
 
 
 def _plain(found: Any) -> Any:

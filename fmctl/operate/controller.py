@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, StalePlan, UnknownName, UsageError
 from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.end import end_name
 from fmctl.domain.ports import Identity, Node, Stack
 from fmctl.operate import actions
 from fmctl.operate.actions import Action, Actual, Money, Rendering, end_step, spec_digest, token
@@ -41,6 +42,14 @@ class Launched:
     created: bool
     nodes: tuple[Node, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """What an extension came to: the record, with its end; done: False where it was not confirmed."""
+
+    record: Record
+    done: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +164,13 @@ def launch(
         return Launched(record, done=True, created="create" in steps, nodes=nodes, warnings=said(run))
 
 
+def plan_extend(name: str, hours: float, ports: Ports) -> tuple[datetime, float | None]:
+    """(the end that `extend` would arrange, what the hours cost at most), without lock. Raises as `extend` does."""
+    record = _extendable(name, hours, ports)
+    identity_in(ports, record.region, record.account, name)
+    return _later(_running(Run(ports, name, record.region), record), record, hours, ports)
+
+
 def extend(
     name: str,
     hours: float,
@@ -162,7 +178,7 @@ def extend(
     *,
     confirm: Callable[[datetime, float | None], bool],
     break_lock: bool = False,
-) -> Record:
+) -> Extended:
     """Move a cluster's end by so many hours, from its end as it is.
 
     Args:
@@ -176,30 +192,45 @@ def extend(
         UnknownName: this store knows no such cluster.
         OperationFailed: it does not run, or is being deleted.
     """
-    if not 0 < hours <= MOST_HOURS:
-        raise UsageError(
-            f"cannot extend by {hours} hours", why="wanted a number above 0", next=f"fmctl extend {name} 12h"
-        )
-    record = _known(ports, name)
+    record = _extendable(name, hours, ports)
     who = identity_in(ports, record.region, record.account, name)
     boundary = record.boundary and record.boundary.replace(masked(who.account), who.account)
     with locked(ports, name, break_lock):
         run = Run(ports, name, record.region)
-        actual = run.actual()
-        if actual.stack is None or actions.condition(actual.stack) not in (actions.READY, actions.GROWING):
-            raise OperationFailed(f"{name} does not run", why=_said(actual.stack), next=f"fmctl status {name}")
-        if not actions.ours(actual.stack, record.tags):
-            raise not_ours(actual.stack)
-        base = max(actual.end or record.end, ports.clock.now())
-        end = (base + timedelta(hours=hours)).replace(microsecond=0)
-        cost = None if record.hourly_usd is None else record.hourly_usd * hours
+        actual = _running(run, record)
+        end, cost = _later(actual, record, hours, ports)
         if not confirm(end, cost):
-            return record
+            return Extended(record, done=False)
+        assert actual.stack is not None
         whole = (end - actual.stack.created).total_seconds() / 3600
         moved = changed(record, end=end, max_hours=max(record.max_hours, whole))
         write_record(ports.store, moved)  # first: a launch that goes on must not take a later end for a wrong clock
         _arrange_end(run, end, record.spec_digest, boundary)
-        return moved
+        return Extended(moved, done=True)
+
+
+def _extendable(name: str, hours: float, ports: Ports) -> Record:
+    if not 0 < hours <= MOST_HOURS:
+        raise UsageError(
+            f"cannot extend by {hours} hours", why="wanted a number above 0", next=f"fmctl extend {name} 12h"
+        )
+    return _known(ports, name)
+
+
+def _running(run: Run, record: Record) -> Actual:
+    """What there is of a cluster that runs and is the record's. Raises OperationFailed."""
+    actual = run.actual()
+    if actual.stack is None or actions.condition(actual.stack) not in (actions.READY, actions.GROWING):
+        raise OperationFailed(f"{run.name} does not run", why=_said(actual.stack), next=f"fmctl status {run.name}")
+    if not actions.ours(actual.stack, record.tags):
+        raise not_ours(actual.stack)
+    return actual
+
+
+def _later(actual: Actual, record: Record, hours: float, ports: Ports) -> tuple[datetime, float | None]:
+    base = max(actual.end or record.end, ports.clock.now())
+    cost = None if record.hourly_usd is None else record.hourly_usd * hours
+    return (base + timedelta(hours=hours)).replace(microsecond=0), cost
 
 
 def status(name: str, ports: Ports) -> Status:
@@ -335,12 +366,12 @@ def _arrange_end(run: Run, end: datetime, digest: str, boundary: str | None) -> 
     role = run.do(
         "end-role",
         token(name, digest, "end-role"),
-        {"role": f"fmctl-end-{name}"},
+        {"role": end_name(name)},
         lambda: cloud.end_role(name, boundary),
     )
     assert role is not None
     step = end_step(end)
-    data = {"schedule": f"fmctl-end-{name}", "at": end}
+    data = {"schedule": end_name(name), "at": end}
     run.do(
         "end-schedule",
         token(name, digest, step),

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied, UnwritableFile
+from fmctl.domain.end import end_name
 from fmctl.domain.ports import Leftover, Stack
 from fmctl.operate import actions
 from fmctl.operate.actions import Action, Actual, token
@@ -111,7 +112,7 @@ def _teardown(run: Run, record: Record | None, confirm: ConfirmTeardown) -> Torn
     if "wait" in steps:
         retained = _wait_deleted(run, record)
     if "remove-end" in steps:
-        what = {"role": f"fmctl-end-{name}", "schedule": f"fmctl-end-{name}"}
+        what = {"role": end_name(name), "schedule": end_name(name)}
         run.do("remove-end", steps["remove-end"].token, what, lambda: run.ports.cloud.remove_end(name))
     left = _sweep(run) + _reserved(run, record)
     _close(run, record, retained, _spent(run, record, actual.stack))

@@ -10,7 +10,7 @@ from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.ports import Leftover
 from fmctl.operate.actions import Action, Actual, Money
 from fmctl.operate.checks import Check
-from fmctl.operate.controller import Launched, Status
+from fmctl.operate.controller import Extended, Launched, Status
 from fmctl.operate.costs import NODES, CostLine
 from fmctl.operate.records import Record
 from fmctl.operate.teardown import Torn
@@ -64,7 +64,44 @@ def _preflight_report(document: Document) -> Report:
 
 def actions_answer(kind: str, name: str, steps: Sequence[Action], money: Money | None = None) -> Answer:
     """What a launch or a teardown would do, in order (`--dry-run`)."""
-    rows = [
+    result: dict[str, Any] = {"cluster": name, "dry_run": True, "done": False, "actions": _action_rows(steps)}
+    if money is not None:
+        result |= _money(money)
+    document = envelope(kind, result, inputs={"cluster": name})
+    title = f"{name}: dry run, nothing is done"
+    return Answer(document, document["result"]["actions"], lambda: _actions_report(document, title))
+
+
+def change_answer(kind: str, name: str, steps: Sequence[Action], *, done: bool, said: str) -> Answer:
+    """What an extension or a stop came to: what was done, or that nothing was.
+
+    Args:
+        kind: of the document.
+        name: the cluster.
+        steps: what was to be done.
+        done: whether it was.
+        said: that it was, as a sentence about the cluster.
+    """
+    result: dict[str, Any] = {"cluster": name, "dry_run": False, "done": done, "actions": _action_rows(steps)}
+    document = envelope(kind, result, inputs={"cluster": name})
+    title = f"{name} {said}" if done else f"{name} was left as it is, nothing is done"
+    return Answer(document, document["result"]["actions"], lambda: _actions_report(document, title))
+
+
+def extend_answer(found: Extended) -> Answer:
+    """An extended cluster, or one that was left with its end."""
+    name, end = found.record.name, f"{found.record.end:%Y-%m-%d %H:%M} UTC"
+    step = Action("extend", f"{name} ends at {end}")
+    return change_answer("launch", name, (step,), done=found.done, said=f"ends at {end} now")
+
+
+def would_extend_answer(name: str, end: datetime) -> Answer:
+    """What an extension would do (`--dry-run`)."""
+    return actions_answer("launch", name, (Action("extend", f"{name} would end at {end:%Y-%m-%d %H:%M} UTC"),))
+
+
+def _action_rows(steps: Sequence[Action]) -> list[dict[str, Any]]:
+    return [
         {
             "step": step.name,
             "what": step.what,
@@ -75,14 +112,9 @@ def actions_answer(kind: str, name: str, steps: Sequence[Action], money: Money |
         }
         for step in steps
     ]
-    result: dict[str, Any] = {"cluster": name, "dry_run": True, "done": False, "actions": rows}
-    if money is not None:
-        result |= _money(money)
-    document = envelope(kind, result, inputs={"cluster": name})
-    return Answer(document, document["result"]["actions"], lambda: _actions_report(document))
 
 
-def _actions_report(document: Document) -> Report:
+def _actions_report(document: Document, title: str) -> Report:
     result = document["result"]
     cells = tuple(
         (str(i), a["step"], a["what"], "; ".join((*a["creates"], *(f"- {d}" for d in a["destroys"]))))
@@ -92,7 +124,7 @@ def _actions_report(document: Document) -> Report:
     sections = [Section(table=Table(columns, cells))]
     if "usd_per_h" in result:
         sections.insert(0, Section(table=facts(*_money_facts(result))))
-    return Report(f"{result['cluster']}: dry run, nothing is done", tuple(sections))
+    return Report(title, tuple(sections))
 
 
 def _money(money: Money) -> dict[str, Any]:

@@ -193,8 +193,24 @@ def test_teardown_names_what_is_left_and_is_no_error_twice(ops: Any) -> None:
 def test_extending_moves_the_end(ops: Any) -> None:
     world = ops.services.operations.world
     before = world.ends["live"]
-    ops.ok("extend", "live", "2h", "--yes")
+    said = ops.ok("extend", "live", "2h", "--yes")
     assert (world.ends["live"] - before).total_seconds() == 7200
+    end = f"{world.ends['live']:%Y-%m-%d %H:%M} UTC"
+    assert f"live ends at {end} now" in said.out
+    assert "dry run" not in said.out and "nothing is done" not in said.out
+    result = ops.ok("extend", "live", "1h", "--yes", "--json").json()["result"]
+    assert (result["dry_run"], result["done"], result["actions"][0]["step"]) == (False, True, "extend")
+
+
+def test_a_dry_run_of_an_extension_moves_nothing(ops: Any) -> None:
+    world = ops.services.operations.world
+    before = world.ends["live"]
+    for words in (("--dry-run",), ("--dry-run", "--yes")):
+        said = ops.ok("extend", "live", "2h", *words)
+        assert "live: dry run, nothing is done" in said.out and "would end at" in said.out
+        result = ops.ok("extend", "live", "2h", *words, "--json").json()["result"]
+        assert (result["dry_run"], result["done"]) == (True, False)
+    assert world.ends["live"] == before
 
 
 def test_a_shared_store_has_the_plans_too(ops: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ from textual.widgets import Tabs
 
 from fmctl.base.errors import PermissionDenied
 from fmctl.cli.ui_answers import answer
+from fmctl.report.clusters import change_answer
+from fmctl.report.view import Answer
 from fmctl.tui.app import FmctlApp
 from fmctl.tui.clusters.logs import LogBox
 from fmctl.tui.clusters.one import PAGES
@@ -128,9 +130,33 @@ def test_extending_asks_hours_then_the_name(app: FmctlApp, operations: Operation
         assert "at most, 12 h" in shown(pilot)
         await pilot.press(*"live", "enter")
         await until(pilot, lambda: not list(app.tasks.active()))
+        answer = app.tasks.find("extend", "live").answer  # type: ignore[union-attr]
+        assert answer is not None
+        assert answer.report().title == f"live ends at {operations.world.ends['live']:%Y-%m-%d %H:%M} UTC now"
+        assert (answer.document["result"]["dry_run"], answer.document["result"]["done"]) == (False, True)
 
     run(app, scenario)
     assert (operations.world.ends["live"] - before).total_seconds() == 12 * 3600
+
+
+def test_an_extension_that_nobody_confirms_says_that_nothing_was_done(app: FmctlApp, operations: Operations) -> None:
+    before = operations.world.ends["live"]
+
+    async def scenario(pilot: Pilot[None]) -> None:
+        await opened(pilot)
+        await pilot.press("E")
+        await pilot.pause()
+        await pilot.press(*"12", "enter")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmName))
+        await pilot.press("escape")
+        await until(pilot, lambda: not list(app.tasks.active()))
+        answer = app.tasks.find("extend", "live").answer  # type: ignore[union-attr]
+        assert answer is not None
+        assert answer.report().title == "live was left as it is, nothing is done"
+        assert (answer.document["result"]["dry_run"], answer.document["result"]["done"]) == (False, False)
+
+    run(app, scenario)
+    assert operations.world.ends["live"] == before
 
 
 def test_stopping_the_fleet_says_what_goes_on_costing(app: FmctlApp) -> None:
@@ -142,6 +168,10 @@ def test_stopping_the_fleet_says_what_goes_on_costing(app: FmctlApp) -> None:
         await pilot.press(*"live", "enter")
         await until(pilot, lambda: not list(app.tasks.active()))
         assert app.tasks.find("stop", "live").trouble is None  # type: ignore[union-attr]
+        answer = app.tasks.find("stop", "live").answer  # type: ignore[union-attr]
+        assert answer is not None
+        assert answer.report().title == "live was asked to stop its compute nodes"
+        assert (answer.document["result"]["dry_run"], answer.document["result"]["done"]) == (False, True)
 
     run(app, scenario)
 
@@ -248,7 +278,13 @@ def test_leaving_while_something_is_under_way_is_asked_twice(app: FmctlApp) -> N
     async def scenario(pilot: Pilot[None]) -> None:
         view = await opened(pilot)
         ends = threading.Event()
-        app.tasks.start("launch", "small", lambda say, yes: ends.wait(10))  # type: ignore[arg-type, return-value]
+        done = change_answer("launch", "small", (), done=True, said="runs")
+
+        def launching(say: object, yes: object) -> Answer:
+            ends.wait(10)
+            return done
+
+        app.tasks.start("launch", "small", launching)
         await pilot.press("q")
         await until(pilot, lambda: app.tasks.warned)
         assert app.screen is view and app.is_running

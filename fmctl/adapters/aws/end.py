@@ -8,7 +8,6 @@ stack makes, as narrow as names and tags allow.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 import time
@@ -21,28 +20,15 @@ from typing import Any
 from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import OperationFailed
+from fmctl.domain.end import end_name, warning_name
 
 GROUP = "default"
-_LONGEST = 64
 _AT = "at(%Y-%m-%dT%H:%M:%S)"
 # A new role takes a while to be known everywhere: how often the schedule is tried, with seconds between.
 _ROLE_TRIES, _ROLE_PAUSE_S = 10, 3.0
 _GONE = {"NoSuchEntity", "ResourceNotFoundException", "NoSuchEntityException"}
 _CLUSTER_TAG, _TYPE_TAG = "parallelcluster:cluster-name", "parallelcluster:node-type"
 WARNED = timedelta(minutes=30)
-
-
-def end_name(cluster: str) -> str:
-    """Name of the schedule and of the role: at most 64 characters."""
-    whole = f"fmctl-end-{cluster}"
-    if len(whole) <= _LONGEST:
-        return whole
-    return f"{whole[: _LONGEST - 9]}-{hashlib.sha256(cluster.encode()).hexdigest()[:8]}"
-
-
-def warning_name(cluster: str) -> str:
-    """Name of the schedule that warns of the end: at most 64 characters."""
-    return end_name(cluster).replace("fmctl-end-", "fmctl-warn-", 1)[:_LONGEST]
 
 
 def warning_words(cluster: str, at: datetime) -> str:

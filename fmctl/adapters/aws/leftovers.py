@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from fmctl.adapters.aws.end import end_name, warning_name
 from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import FmctlError, UnknownName
+from fmctl.domain.end import end_name, warning_name
 from fmctl.domain.ports import Leftover
 
 _TAG = "parallelcluster:cluster-name"

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
 from fmctl.base.errors import UsageError
+from fmctl.report.view import Answer
 from fmctl.tui.background import Calls, Found, Heard
 from fmctl.tui.core import Trouble
 from fmctl.tui.dialog import Dialog
@@ -113,7 +114,7 @@ class Acting(View):
             if task.trouble is not None:
                 self.session.say(f"{task.kind} of {task.about}: {task.trouble.sentence()}", error=True)
             elif task.answer is not None:
-                self.session.say(f"{task.kind} of {task.about}: done")
+                self.session.say(f"{task.kind} of {task.about}: {'done' if _done(task.answer) else 'nothing was done'}")
             self.action_again()
         self.task_said(message)
 
@@ -155,6 +156,13 @@ class Acting(View):
 
     def heard(self, what: str, value: Any) -> None:
         """A call tells something."""
+
+
+def _done(answer: Answer) -> bool:
+    """Whether an operation did what it was begun for, and was not stopped at its question."""
+    result = answer.document["result"]
+    rows = result.get("clusters", [result])
+    return all(row["done"] for row in rows)
 
 
 OLD_S = 30.0

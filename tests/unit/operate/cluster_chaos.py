@@ -52,7 +52,7 @@ class Case:
                 launched = launch(spec(self.by), rendering(self.by), seen, confirm=lambda *_: True)
                 return "running" if launched.done else "declined"
             if command == "extend":
-                return f"ends {extend(NAME, 12, seen, confirm=lambda *_: True).end:%d. %H:%M}"
+                return f"ends {extend(NAME, 12, seen, confirm=lambda *_: True).record.end:%d. %H:%M}"
             torn = teardown(NAME, seen, confirm=lambda *_: True)
             return "gone" if torn.done else "declined"
         except Killed:

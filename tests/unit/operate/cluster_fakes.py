@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, ServiceUnavailable, UnwritableFile
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site
+from fmctl.domain.end import end_name
 from fmctl.domain.ports import Finding, Identity, Leftover, Node, Reservation, Resource, Stack, StackEvent
 from fmctl.domain.state import Stored
 from fmctl.operate.state.locks import Holder
@@ -238,7 +239,7 @@ class FakeCloud:
                 self.world.made.append(f"role {cluster}")
             self.world.boundary = boundary
             self.world.roles.add(cluster)
-            return f"arn:aws:iam::{ACCOUNT}:role/fmctl-end-{cluster}"
+            return f"arn:aws:iam::{ACCOUNT}:role/{end_name(cluster)}"
 
         return self.gate.call("Cloud.end_role", make)
 
@@ -262,7 +263,7 @@ class FakeCloud:
 
     def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
         def left() -> tuple[Leftover, ...]:
-            role = [Leftover("IAM role", f"fmctl-end-{cluster}", 0.0, "aws iam ...")] * (cluster in self.world.roles)
+            role = [Leftover("IAM role", end_name(cluster), 0.0, "aws iam ...")] * (cluster in self.world.roles)
             return (Leftover("log group", f"/aws/parallelcluster/{cluster}-1", None, "aws logs ..."), *role)
 
         return self.gate.call("Cloud.leftovers", left)

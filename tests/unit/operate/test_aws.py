@@ -14,7 +14,7 @@ import pytest
 from cluster_fakes import NAME
 
 from fmctl.adapters.aws.cloud import AwsCloud
-from fmctl.adapters.aws.end import end_name, rights
+from fmctl.adapters.aws.end import rights
 from fmctl.adapters.aws.errors import asked, of_code
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import (
@@ -27,6 +27,7 @@ from fmctl.base.errors import (
     UsageError,
 )
 from fmctl.catalog.pricing import find_price
+from fmctl.domain.end import end_name, warning_name
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TAGS = [{"Key": "parallelcluster:cluster-name", "Value": NAME}, {"Key": "fmctl:cluster", "Value": NAME}]
@@ -97,12 +98,12 @@ def test_the_end_is_made_moved_and_removed(cloud: AwsCloud) -> None:
     later = AT.replace(hour=21)
     cloud.put_end(NAME, later, role, "token2")
     assert cloud.end(NAME) == later
-    target = cloud.session.client("scheduler").get_schedule(Name=f"fmctl-end-{NAME}")["Target"]
+    target = cloud.session.client("scheduler").get_schedule(Name=end_name(NAME))["Target"]
     assert json.loads(target["Input"]) == {"StackName": NAME}
     assert target["Arn"].endswith(":aws-sdk:cloudformation:deleteStack")
     assert {one.kind for one in cloud.leftovers(NAME)} >= {"schedule", "IAM role"}
     iam = cloud.session.client("iam")
-    found = iam.get_role(RoleName=f"fmctl-end-{NAME}")["Role"]
+    found = iam.get_role(RoleName=end_name(NAME))["Role"]
     assert found["PermissionsBoundary"]["PermissionsBoundaryArn"].endswith("policy/edge")
     (statement,) = found["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
@@ -300,7 +301,7 @@ def test_without_a_region_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_end_is_warned_of_half_an_hour_before(cloud: AwsCloud) -> None:
     role = cloud.end_role(NAME, None)
     cloud.put_end(NAME, AT, role, "t" * 32)
-    found = cloud.session.client("scheduler").get_schedule(Name=f"fmctl-warn-{NAME}")
+    found = cloud.session.client("scheduler").get_schedule(Name=warning_name(NAME))
     before = AT - timedelta(minutes=30)
     assert found["ScheduleExpression"] == before.strftime("at(%Y-%m-%dT%H:%M:%S)")
     assert found["Target"]["Arn"].endswith("aws-sdk:ssm:sendCommand")
@@ -315,7 +316,7 @@ def test_the_end_is_warned_of_half_an_hour_before(cloud: AwsCloud) -> None:
     }
     # Moved with the end, and gone with it.
     cloud.put_end(NAME, AT + timedelta(hours=5), role, "u" * 32)
-    moved = cloud.session.client("scheduler").get_schedule(Name=f"fmctl-warn-{NAME}")
+    moved = cloud.session.client("scheduler").get_schedule(Name=warning_name(NAME))
     assert moved["ScheduleExpression"] != found["ScheduleExpression"]
     cloud.remove_end(NAME)
     assert cloud.session.client("scheduler").list_schedules()["Schedules"] == []

@@ -22,6 +22,7 @@ from fmctl.base.errors import (
     UsageError,
 )
 from fmctl.domain.cluster import Capacity, FileSystem
+from fmctl.domain.end import end_name, warning_name
 from fmctl.domain.ports import Finding, Leftover, Reservation, Stack
 from fmctl.operate import actions
 from fmctl.operate.actions import Actual, launch_actions, spec_digest, teardown_actions, token
@@ -75,8 +76,22 @@ def test_a_teardown_does_what_is_left_to_do() -> None:
     assert names(teardown_actions(NAME, "d", Actual(end=END))) == everything[3:]
     assert teardown_actions(NAME, "d", Actual()) == ()
     assert names(teardown_actions(NAME, "d", Actual(), arranged=True)) == everything[3:]
-    role = Leftover("IAM role", f"fmctl-end-{NAME}", 0.0, "")
+    role = Leftover("IAM role", end_name(NAME), 0.0, "")
     assert names(teardown_actions(NAME, "d", Actual(leftovers=(role,)))) == everything[3:]
+
+
+@pytest.mark.parametrize("length", [54, 55, 57, 60])
+def test_the_end_of_a_long_name_is_planned_and_torn_down_by_the_name_that_aws_knows(length: int) -> None:
+    name = "c" * length
+    role = Leftover("IAM role", f"arn:aws:iam::123456789012:role/{end_name(name)}", 0.0, "")
+    steps = teardown_actions(name, "d", Actual(leftovers=(role,)))
+    assert names(steps) == ["remove-end", "sweep"]
+    assert steps[0].destroys == (f"schedules {end_name(name)} and {warning_name(name)}", f"IAM role {end_name(name)}")
+    assert max(len(end_name(name)), len(warning_name(name))) <= 64
+    named = launch_actions(replace(spec(), name=name), rendering(), Actual(), END)
+    assert {thing for step in named if step.name.startswith("end-") for thing in step.creates} == {
+        f"IAM role {end_name(name)}", f"schedule {end_name(name)}",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
