@@ -1,4 +1,4 @@
-"""Functions of a module that is imported when the first of them is called: start-up pays for what it runs alone."""
+"""Modules imported when the first of their functions is called: start-up pays for what it runs alone."""
 
 from __future__ import annotations
 
@@ -25,3 +25,19 @@ class Lazy:
 def lazily(home: str, **elsewhere: str) -> Any:
     """The functions of a module as an object of whatever Protocol the caller says it is. See `Lazy`."""
     return Lazy(home, **elsewhere)
+
+
+class _Later:
+    def __init__(self, place: str, given: tuple[Any, ...]) -> None:
+        self._place, self._given, self._made = place, given, None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._made is None:
+            module, _, kind = self._place.partition(":")
+            self._made = getattr(import_module(module), kind)(*self._given)
+        return getattr(self._made, name)
+
+
+def later(place: str, *given: Any) -> Any:
+    """An object of a class, `module:Class`, imported and made when it is first asked for anything."""
+    return _Later(place, given)

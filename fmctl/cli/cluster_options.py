@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 from typer import Argument, Option
 
 from fmctl.usecases.choices import CAPACITIES
-from fmctl.usecases.options import Aws, Text, Wanted
+from fmctl.usecases.options import Aws, Consent, Text, Wanted
 
 _HEAD = "How the head node is reached: ssm, ssh://HOST, or local where this machine is it"
 Where = Annotated[Text, Option("--head", metavar="HOW", help=_HEAD, rich_help_panel="AWS", show_default=False)]
@@ -51,5 +51,21 @@ AwsOptions: TypeAlias = Annotated[
         "profile": _aws("AWS profile", "--profile", metavar="NAME"),
         "region": _aws("AWS region", "--region", metavar="NAME"),
         "store": _aws("Folder or s3://bucket/prefix", "--store", metavar="WHERE"),
+    },
+]
+
+
+def _consent(help: str, *flags: str, metavar: str | None = None) -> Any:
+    return Option(*flags, metavar=metavar, help=help, rich_help_panel="Consent")
+
+
+ConsentOptions: TypeAlias = Annotated[
+    Consent,
+    {
+        "yes": _consent("Do not ask.", "--yes", "-y"),
+        "dry_run": _consent("Say what would be done.", "--dry-run"),
+        "read_only": _consent("Refuse to.", "--read-only"),
+        "timeout": _consent("Stop waiting.", "--timeout", metavar="SECONDS"),
+        "break_lock": _consent("Take another host's lock.", "--break-lock"),
     },
 ]

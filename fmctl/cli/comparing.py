@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer import Argument, Option
 
-from fmctl.base.config import Settings
-from fmctl.base.errors import ExitCode, UnknownName, UnreadableFile, UsageError, shorten
-from fmctl.base.files import read_text
-from fmctl.base.units import parse_count
+from fmctl.base.errors import ExitCode
 from fmctl.cli.options import AskedOptions, Output, Row
 from fmctl.cli.output import emit, settings_for
-from fmctl.cli.planning import no_layout
-from fmctl.operate import store
-from fmctl.operate.runs import Run, read_run, run_names
-from fmctl.report.view import Document
-from fmctl.usecases.calibration import provenance
-from fmctl.usecases.options import Asked
-from fmctl.usecases.requests import estimate_request
-from fmctl.usecases.services import Services
+from fmctl.usecases import comparing
 
 _Subject = Annotated[
     str, Argument(metavar="SUBJECT", help="A model, a saved plan, or a document in a JSON file.", show_default=False)
@@ -36,30 +25,12 @@ def explain(ctx: typer.Context, subject: _Subject, asked: AskedOptions, out: Out
 
     SUBJECT is a model with the options of `estimate`, a saved plan, or a plan or estimate document in a JSON file.
     """
-    from fmctl.report.explains import explain_answer
-
     settings = settings_for(out)
-    document = saved(subject)
-    if document is not None:
-        _no_options(asked)
-        emit(explain_answer(document, _row(document, subject, row)), out, settings)
-        return
-    if row is not None:
-        raise UsageError(
-            "--row is for saved plans", why=f"{shorten(subject)} is not one", next="fmctl explain NAME --row N"
-        )
-    from fmctl.report.results import estimate_document
-
-    try:
-        request = estimate_request(subject, asked, settings, ctx.obj)
-    except UnknownName as error:
-        raise _neither(error, subject, ctx) from None
-    plan = ctx.obj.planner.best(request)
-    if plan.rows or plan.nearest:
-        document = estimate_document(plan, request, provenance(request, ctx.obj))
-        emit(explain_answer(document, document["result"]), out, settings)
-    if not plan.rows:
-        raise no_layout(plan, request, subject)
+    found = comparing.explain(subject, asked, row, settings, ctx.obj)
+    if found.answer is not None:
+        emit(found.answer, out, settings)
+    if found.trouble is not None:
+        raise found.trouble
 
 
 def diff(
@@ -76,97 +47,7 @@ def diff(
     Of runs it compares what they were made of, what they cost, and what was measured, as last brought up to date.
     """
     settings = settings_for(out)
-    ran = _runs(a, b, settings, ctx.obj)
-    if ran is not None:
-        from fmctl.report.record import runs_diff_answer
-
-        answer = runs_diff_answer(ran, every=every)
-    else:
-        from fmctl.report.diffs import diff_answer
-
-        sides = [_side(name, row) for name in (a, b)]
-        answer = diff_answer((a, b), (sides[0], sides[1]), every=every)
+    answer = comparing.diff(a, b, row, every, settings, ctx.obj)
     emit(answer, out, settings)
     if exit_code and answer.document["result"]["different"]:
         raise typer.Exit(ExitCode.DIFFERENT)
-
-
-def _runs(a: str, b: str, settings: Settings, services: Services) -> tuple[Run, Run] | None:
-    """Both runs; None where neither is one. Raises UsageError where the other is a plan, UnknownName where nothing."""
-    folder = services.operations.store(settings, {})
-    known = run_names(folder)
-    theirs = [name for name in (a, b) if name in known and name not in store.plan_names()]
-    if not theirs:
-        return None
-    other = b if theirs[0] == a else a
-    if other not in known and (other in store.plan_names() or _is_file(other)):
-        raise UsageError(
-            f"{shorten(theirs[0])} is a run and {shorten(other)} is none",
-            why="runs are compared with runs",
-            next=f"fmctl report {shorten(theirs[0])} holds it against its plan",
-        )
-    return read_run(folder, a), read_run(folder, b)
-
-
-def saved(subject: str) -> Document | None:
-    """The document of that name or file; None where `subject` can only be a model."""
-    if subject in store.plan_names():
-        return _marked(store.load(subject), subject)
-    if not subject.endswith(".json"):
-        return None
-    found = store.parse(read_text(Path(subject).expanduser(), what="document"), subject)
-    if isinstance(found, dict) and str(found.get("schema", "")).startswith("fmctl."):
-        return _marked(store.read_document(Path(subject).expanduser()), subject)
-    return None  # a Hugging Face config has no schema of ours
-
-
-def _marked(document: Document, name: str) -> Document:
-    """A plan that was edited after it was saved can be looked at; it says what it is."""
-    if not store.intact(document):
-        document["warnings"] = [*document["warnings"], f"{name} was changed after it was saved"]
-    return document
-
-
-def _side(name: str, row: str | None) -> dict[str, Any]:
-    if name in store.plan_names():
-        document = _marked(store.load(name), name)
-    elif name.endswith(".json") or _is_file(name):
-        document = _marked(store.read_document(Path(name).expanduser()), name)
-    else:
-        raise UnknownName("saved plan or file", name, store.plan_names(), next="fmctl plan MODEL --save NAME")
-    return {"inputs": document["inputs"], "result": _row(document, name, row), "warnings": document["warnings"]}
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
-
-
-def _row(document: Document, name: str, row: str | None) -> Document:
-    """The row that was asked for: the first of a plan, the only one of an estimate."""
-    result = document["result"]
-    rows = result["rows"] if document["schema"] == "fmctl.plan/1" else [result] if result else []
-    wanted = 1 if row is None else parse_count(row, what="--row")
-    if not rows:
-        raise UnreadableFile(f"{shorten(name)} has no rows", why="nothing fitted", next="fmctl plan MODEL --save NAME")
-    if wanted > len(rows):
-        raise UsageError(f"{shorten(name)} has no row {wanted}", why=f"it has {len(rows)}", next=f"--row {len(rows)}")
-    return dict(rows[wanted - 1])
-
-
-def _no_options(asked: Asked) -> None:
-    """A saved answer cannot be asked anew: options that would change it are refused, not ignored."""
-    given = [name for name in type(asked).__dataclass_fields__ if getattr(asked, name) is not None]
-    if given:
-        option = "--" + given[0].replace("_", "-")
-        raise UsageError(f"{option} is for models", why="a saved answer is fixed", next="fmctl explain MODEL")
-
-
-def _neither(error: UnknownName, subject: str, ctx: typer.Context) -> UnknownName:
-    """No model, and no plan either: suggestions from both lists."""
-    if error.kind != "model":
-        return error
-    names = [*store.plan_names(), *ctx.obj.catalogue.model_names()]
-    return UnknownName("model or saved plan", subject, names, next="fmctl models list")

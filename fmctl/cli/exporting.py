@@ -2,12 +2,10 @@
 
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -15,24 +13,19 @@ from typer import Argument, Option
 from fmctl.base.errors import UsageError, shorten
 from fmctl.base.units import parse_count
 from fmctl.cli.cluster_options import AwsOptions, Where
-from fmctl.cli.followed import Followed, followed
-from fmctl.cli.live import POLL_S, is_over
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for, warn
 from fmctl.cli.run_options import NodesOptions, RunOptions
-from fmctl.cli.streams import write_stderr, write_stdout
+from fmctl.cli.streams import tell, write_stdout
+from fmctl.usecases import following
+from fmctl.usecases.exporting import families_now, serve
 from fmctl.usecases.options import Text
-
-if TYPE_CHECKING:
-    from fmctl.observe.exposition import Family
 
 _PlanName = Annotated[
     str, Argument(metavar="PLAN", help="A saved plan, or a plan document in a JSON file.", show_default=False)
 ]
 _MOST_PORT = 65_535
 HERE = "127.0.0.1"
-# assumed: two scrapes at the usual interval, so that the last values are seen before the exporter ends.
-LINGER_S = 30.0
 
 
 def _serve(help: str, *flags: str, metavar: str) -> Any:
@@ -77,7 +70,7 @@ def observe_export(
         raise UsageError(f"--port {shorten(str(port))} is too large", why=f"the most is {_MOST_PORT}")
     address = _address(served.address)
     name = _run_name(served.run_name, plan_name)
-    found = followed(ctx, plan_name, run, nodes, settings, aws, head)
+    found = following.follow(plan_name, run, nodes, aws, head, (ctx.obj, settings))
     found.read()
     labels = {"cluster": found.beside.label, "run": name}
     if served.once:
@@ -90,7 +83,8 @@ def observe_export(
         else:
             emit(exported_answer(families, plan_name, found.feed.parser.source, warnings), out, settings)
         return
-    serve(found, labels, (address, port), out)
+    say = (lambda line: None) if out.quiet else tell
+    serve(found, labels, (address, port), say, lambda warnings: warn(warnings, out))
 
 
 def _address(given: str | None) -> str:
@@ -110,43 +104,3 @@ def _run_name(given: str | None, plan_name: str) -> str:
         why = f"it has to be 1 to {LONGEST_RUN_NAME} printable characters"
         raise UsageError(f"run '{shorten(name)}' cannot be used", why=why, next="--run NAME")
     return name
-
-
-def serve(
-    found: Followed, labels: dict[str, str], where: tuple[str, int], out: Output,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:  # fmt: skip
-    """Offer a run's metrics until it is over. Raises OperationFailed where the port cannot be had."""
-    from fmctl.adapters.prometheus.metrics_http import PATH, MetricsServer
-    from fmctl.observe.exposition import CONTENT_TYPE
-    from fmctl.report.exported import text_of
-
-    said: set[str] = set()
-    with MetricsServer(*where, CONTENT_TYPE) as server:
-        quiet_s = 0.0
-        while True:
-            quiet_s = 0.0 if found.advance() else quiet_s + POLL_S
-            families, warnings = families_now(found, labels)
-            server.set(text_of(families))
-            if not said and not out.quiet:
-                write_stderr(f"fmctl: metrics on http://{where[0]}:{server.port}{PATH}; Ctrl-C ends it\n")
-            fresh = [one for one in (*warnings, *([found.trouble] if found.trouble else [])) if one not in said]
-            warn(tuple(fresh), out)
-            said |= {"", *fresh}
-            if is_over(found, quiet_s):
-                break
-            sleep(POLL_S)
-        found.keep()
-        sleep(LINGER_S)
-
-
-def families_now(found: Followed, labels: dict[str, str]) -> "tuple[tuple[Family, ...], tuple[str, ...]]":
-    """What is offered, with the cost until now, and what could not be had."""
-    from fmctl.report.exported import families_of
-    from fmctl.report.known import figures_of
-
-    progress = found.summary.progress()
-    until_log = found.beside.known(found.measured, progress.last_at)
-    figures = figures_of(found.row, progress, found.instance, until_log)
-    now = found.beside.known(found.measured, None)
-    return families_of(progress, figures, now, labels, found.trouble is None), now.all_warnings()

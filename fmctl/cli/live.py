@@ -6,22 +6,15 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
 
 from fmctl.base.config import Settings
-from fmctl.cli.followed import Followed
 from fmctl.cli.options import Output
 from fmctl.cli.output import colour
 from fmctl.cli.streams import stdout_is_terminal, write_stdout
 from fmctl.report.view import Answer
+from fmctl.usecases.following import Followed, Sleep, watch
 
-# A new line is on the screen within a second: what is left is for reading and drawing.
-POLL_S = 0.8
-# assumed: a finished run whose log says nothing for so long says nothing more; a last save may take a while.
-QUIET_S = 15.0
-_FEW = 3
 _HIDE, _SHOW = "\033[?25l", "\033[?25h"
-Sleep = Callable[[float], None]
 
 
 def live(found: Followed, out: Output, settings: Settings, sleep: Sleep = time.sleep) -> None:
@@ -37,40 +30,9 @@ def live(found: Followed, out: Output, settings: Settings, sleep: Sleep = time.s
         screen.end()
 
 
-def watch(found: Followed, show: Callable[[Answer], None], sleep: Sleep = time.sleep) -> None:
-    """Show a run at once and after every change, until it is known to be over."""
-    found.read()  # what cannot be read at all is an error; later it may be a moment's
-    found.advance()
-    show(found.answer())
-    quiet_s = 0.0
-    while not is_over(found, quiet_s):
-        sleep(POLL_S)
-        changed = found.advance()
-        quiet_s = 0.0 if changed else quiet_s + POLL_S
-        if changed:
-            show(found.answer())
-    before = found.summary.items
-    found.read()  # what came between the last reading and the end
-    found.finish()
-    if found.summary.items > before:
-        show(found.answer())
-
-
 def _line(answer: Answer) -> None:
     """One document a line; what its reader should know is in it."""
     write_stdout(json.dumps(answer.document, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def is_over(found: Followed, quiet_s: float) -> bool:
-    """Whether the job is over; of a log, whether the last step is done and nothing came for long.
-
-    Who trains on beyond the plan's steps writes again within a few of them.
-    """
-    if found.feed.over:
-        return True
-    progress = found.summary.progress()
-    few_s = _FEW * (progress.step_s or 0.0) * (progress.interval or 1)
-    return progress.finished and quiet_s > max(QUIET_S, few_s)
 
 
 class _Screen:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings, resolve
@@ -50,6 +52,18 @@ def emit(answer: Answer, out: Output, settings: Settings) -> None:
         write_atomic(out.out, text)
     if form not in ("json", "yaml") or out.fields or out.query:
         warn(answer.warnings, out)
+
+
+def emit_files(files: Mapping[str, str], answer: Answer, out: Output, settings: Settings) -> None:
+    """Files themselves, where no document around them was asked for; -O has them in its folder already."""
+    if settings.text("output") != "table" or out.query is not None or out.fields is not None:
+        emit(answer, replace(out, out=None), settings)
+        return
+    if out.out is None:
+        from fmctl.report.renders import file_text
+
+        write_stdout(file_text(files))
+    warn(answer.warnings, out)
 
 
 def warn(warnings: tuple[str, ...], out: Output) -> None:

@@ -2,29 +2,23 @@
 
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
-import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from typer import Argument, Option
 
 from fmctl.base.errors import UsageError
+from fmctl.base.files import write_atomic
 from fmctl.cli.cluster_options import AwsOptions, Where
-from fmctl.cli.followed import followed
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.run_options import NodesOptions, RunOptions
 from fmctl.cli.streams import write_stderr
+from fmctl.usecases import following
+from fmctl.usecases.following import measured_csv
 from fmctl.usecases.options import Text
-
-if TYPE_CHECKING:
-    from fmctl.adapters.slurm.commands import Slurm
-    from fmctl.domain.job import Job
-    from fmctl.domain.logged import Item
-    from fmctl.progress.formats import Parser
 
 _Plan = Annotated[str, Argument(metavar="PLAN", help="A saved plan, or a plan document.", show_default=False)]
 _MEASURED = "Write the run as a row of measured runs (CSV), for `calibrate --data`"
@@ -59,7 +53,7 @@ def progress(
     settings = settings_for(out)
     if told.follow and (out.out, out.query, out.fields) != (None, None, None):
         raise UsageError("--follow goes to stdout as it is", why="-O, --query or --fields was given", next="-o jsonl")
-    found = followed(ctx, plan_name, run, nodes, settings, aws, head)
+    found = following.follow(plan_name, run, nodes, aws, head, (ctx.obj, settings))
     if told.follow:
         from fmctl.cli.live import live
 
@@ -70,34 +64,5 @@ def progress(
         found.measured = found.beside.measure(found.summary.progress())
         emit(found.answer(), out, settings)
     if told.measured is not None:
-        _write_measured(ctx, found.row, found.summary.progress(), plan_name, told.measured)
-
-
-def items_of_file(log: str, parser: "Parser") -> "Iterator[Item]":
-    """What a log on this machine tells. Raises UnreadableFile."""
-    from fmctl.progress.feeds import FileFeed
-
-    feed = FileFeed(log, parser)
-    yield from feed.read()
-    yield from feed.finish()
-
-
-def items_of_job(slurm: "Slurm", job: "Job", parser: "Parser") -> "Iterator[Item]":
-    """What a job's output on its cluster tells. Raises OperationFailed."""
-    from fmctl.progress.feeds import JobFeed
-
-    feed = JobFeed(slurm, job, parser, time.monotonic)
-    yield from feed.read()
-    yield from feed.finish()
-
-
-def _write_measured(ctx: typer.Context, row: Mapping[str, Any], found: Any, name: str, path: str) -> None:
-    from fmctl.base.files import write_atomic
-    from fmctl.progress.from_run import as_csv, measured_row
-
-    services = ctx.obj
-    instance = services.catalogue.load_instance(row["instance"])
-    known = row["model"] in services.catalogue.model_names()
-    arch = services.catalogue.load_model(row["model"]) if known else None
-    write_atomic(Path(path).expanduser(), as_csv([measured_row(row, found, instance, name, arch)]))
-    write_stderr(f"fmctl: wrote the run to {path}: fmctl calibrate --data {path}\n")
+        write_atomic(Path(told.measured).expanduser(), measured_csv(found, plan_name, ctx.obj))
+        write_stderr(f"fmctl: wrote the run to {told.measured}: fmctl calibrate --data {told.measured}\n")

@@ -41,6 +41,11 @@ def write_stderr(text: str) -> None:
         sys.stderr.flush()
 
 
+def tell(line: str) -> None:
+    """A line of what goes on, signed."""
+    write_stderr(f"fmctl: {line}\n")
+
+
 def printable(line: str) -> str:
     """The line without anything that would steer a terminal."""
     return line if line.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)

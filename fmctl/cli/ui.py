@@ -13,8 +13,9 @@ from typer import Option
 
 from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import UsageError
+from fmctl.base.lazy import later
 from fmctl.base.units import parse_count
-from fmctl.cli.streams import stdin_is_terminal, stdout_is_terminal, write_stderr, write_stdout
+from fmctl.cli.streams import stdin_is_terminal, stdout_is_terminal, tell, write_stderr, write_stdout
 from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
@@ -54,14 +55,14 @@ def ui(
     _need_terminal(where)
     services, room = ctx.obj, None
     if demo:
-        from fmctl.cli.ui_demo import entered
+        from fmctl.usecases.session.demo import entered
 
-        room, settings = entered(services)  # before anything else: it changes the environment
+        room, settings = entered(services, tell)  # before anything else: it changes the environment
         services = room.services
     else:
         settings = resolve()
-    from fmctl.tui.core import Question
     from fmctl.tui.worker import ProcessPlanning
+    from fmctl.usecases.session.items import Question
 
     planning = ProcessPlanning(_answerer())  # its imports run beside Textual's, on the other core
     planning.ask(Question("warm", "", channel="warm"), lambda reply: None)
@@ -121,49 +122,35 @@ def _leave_on_signals(app: Any) -> None:
             signal.signal(getattr(signal, name), leave)
 
 
-class _Later:
-    """What a screen may never ask for: imported and made when it does, and not before the first paint."""
-
-    def __init__(self, module: str, kind: str, *given: Any) -> None:
-        self._named, self._given, self._made = (module, kind), given, None
-
-    def __getattr__(self, name: str) -> Any:
-        if self._made is None:
-            from importlib import import_module
-
-            module, kind = self._named
-            self._made = getattr(import_module(f"fmctl.cli.{module}"), kind)(*self._given)
-        return getattr(self._made, name)
-
-
 def core_of(services: Services, settings: Settings, planning: Any, *, read_only: bool = False) -> "Core":
     """What the session is given: the services of the commands and their answers."""
-    from fmctl.cli import ui_files
     from fmctl.tui.core import Core
     from fmctl.usecases.choices import CHOICES
+    from fmctl.usecases.session.files import Files
 
+    files = Files(settings, services)
     return Core(
         settings=settings,
         planning=planning,
         catalogue=services.catalogue,
         choices=CHOICES,
         now=services.now,
-        save_plan=lambda name, document: ui_files.save_plan(name, document, settings, services),
-        models_answer=lambda: ui_files.models_answer(services),
-        model_answer=lambda name: ui_files.model_answer(name, services),
-        saved_plans=ui_files.saved_plans,
-        load_plan=ui_files.load_plan,
-        history_answer=lambda: ui_files.history_answer(settings, services),
-        run_answer=lambda names: ui_files.run_answer(names, settings, services),
+        save_plan=files.save_plan,
+        models_answer=files.models,
+        model_answer=files.model,
+        saved_plans=files.saved_plans,
+        load_plan=files.load_plan,
+        history_answer=files.history,
+        run_answer=files.run,
         services=services,
-        clusters=_Later("ui_clusters", "Clusters", services, settings, {}, read_only),
-        launching=_Later("ui_launching", "Launching", services, settings, {}, read_only),
+        clusters=later("fmctl.usecases.session.clusters:Clusters", services, settings, {}, read_only),
+        launching=later("fmctl.usecases.session.launching:Launching", services, settings, {}, read_only),
         read_only=read_only,
     )
 
 
 def _answerer() -> Any:
-    from fmctl.cli.ui_start import answer
+    from fmctl.usecases.session.start import answer
 
     return answer
 

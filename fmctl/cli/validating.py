@@ -7,13 +7,12 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from fmctl.base.errors import UnknownName
 from fmctl.cli.options import Calibration, Output
 from fmctl.cli.output import emit, settings_for
-from fmctl.usecases.calibration import basis, chosen
 from fmctl.usecases.options import Text
+from fmctl.usecases.validating import AXES
+from fmctl.usecases.validating import validate as check
 
-AXES = ("family", "gpu", "framework", "kind", "parallelism", "precision")
 _Data = Annotated[
     Text, Option("--data", metavar="FILE", help="Measured runs (CSV); the shipped ones otherwise.", show_default=False)
 ]
@@ -29,18 +28,4 @@ def validate(
     unstated is assumed by one written rule per framework and said in its `assumed`.
     """
     settings = settings_for(out)
-    axis = by or AXES[0]
-    if axis not in AXES:
-        raise UnknownName("table", axis, AXES, next=f"--by {' | '.join(AXES)}")
-    from fmctl.report.validations import validate_answer
-    from fmctl.validation.calibrated import Applied
-    from fmctl.validation.predict import predict, prepare
-    from fmctl.validation.records import records
-    from fmctl.validation.rows import SHIPPED, read_rows
-    from fmctl.validation.summary import summary
-
-    prepared = prepare(read_rows(data or SHIPPED))
-    constants = chosen(calibration, settings) or Applied()
-    found = records(predict(prepared, constants.calibration, constants.frameworks))
-    provenance = {"calibration": basis(constants.calibration), "rules": "docs/assumptions.md"}
-    emit(validate_answer(found, summary(found), {"data": data or "shipped", "by": axis}, provenance), out, settings)
+    emit(check(data, by, calibration, settings), out, settings)

@@ -13,12 +13,13 @@ from textual.worker import Worker, WorkerState
 
 from fmctl.base.errors import FmctlError, UsageError
 from fmctl.tui import session, themes
-from fmctl.tui.core import Core, Trouble
+from fmctl.tui.core import Core
 from fmctl.tui.palette import PaletteProvider
 from fmctl.tui.tasks import Tasks
 from fmctl.tui.view import View
 from fmctl.tui.views import VIEWS, load
 from fmctl.tui.words import clean
+from fmctl.usecases.session.items import Trouble
 
 if TYPE_CHECKING:
     from textual.filter import LineFilter

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 from fmctl.base.errors import FmctlError
-from fmctl.tui.core import Trouble
+from fmctl.usecases.session.items import Trouble
 
 if TYPE_CHECKING:
     from textual.message_pump import MessagePump

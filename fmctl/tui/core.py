@@ -8,65 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fmctl.base.config import Settings
-from fmctl.base.errors import FmctlError
 from fmctl.report.view import Document
 
 if TYPE_CHECKING:
     from fmctl.tui.running import Clusters, Launching
+    from fmctl.usecases.session.items import Question, Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the planner is asked: `options` by their names on the command line, values as they were typed.
-
-    `kind` is plan or estimate. A new question ends the one before it on the same `channel`, and no other.
-    """
-
-    kind: str
-    model: str
-    options: Mapping[str, str] = field(default_factory=dict)
-    channel: str = "plan"
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """An error as a person reads it: what happened, why, what to do next; `code` as in `fmctl.base.errors`."""
-
-    what: str
-    why: str | None = None
-    next: str | None = None
-    code: str = "failed"
-
-    @classmethod
-    def of(cls, error: BaseException) -> Trouble:
-        """Any exception as a sentence; one that nobody meant to raise is called internal."""
-        if isinstance(error, FmctlError):
-            return cls(error.what, error.why, error.next, error.code)
-        text = " ".join(str(error).split())[:200]
-        return cls(f"internal error: {type(error).__name__}", text or None, "see the log; report it", "internal")
-
-    def sentence(self) -> str:
-        """All of it in one line."""
-        parts = [self.what, f"({self.why})" if self.why else "", f"next: {self.next}" if self.next else ""]
-        return " · ".join(filter(None, (" ".join(filter(None, parts[:2])), parts[2])))
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer so far (`last` False) or in full; `document` and `trouble` may both be there: nothing fits, and why.
-
-    `done` of `total` clusters are searched.
-    """
-
-    number: int
-    document: Document | None = None
-    trouble: Trouble | None = None
-    done: int = 0
-    total: int = 0
-    last: bool = True
-
-
-Heard = Callable[[Reply], None]
+Heard = Callable[["Reply"], None]
 
 
 class Planning(Protocol):

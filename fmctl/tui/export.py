@@ -14,9 +14,9 @@ from textual.widgets.option_list import Option
 from fmctl.base.errors import FmctlError, UsageError
 from fmctl.base.files import write_atomic
 from fmctl.report.formats import WRITERS
-from fmctl.tui.core import Trouble
 from fmctl.tui.dialog import Dialog
 from fmctl.tui.words import clean
+from fmctl.usecases.session.items import Trouble
 
 if TYPE_CHECKING:
     from fmctl.tui.view import View

@@ -1,52 +1,20 @@
 """What the screens of launches and clusters ask for: the commands' own functions, handed in by the command.
 
 Every call may take seconds and may raise FmctlError, so screens make it in the background (`fmctl.tui.background`).
-`confirm` is asked once, before anything is made or destroyed: it sees the cluster's name and what a person has to read.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from fmctl.usecases.session.items import Confirm, Measured, Part, Say, Told, Wanted
+
 if TYPE_CHECKING:
     from fmctl.operate.watch import Event
-    from fmctl.progress.curves import Point
     from fmctl.report.view import Answer
-
-Confirm = Callable[[str, str], bool]
-Say = Callable[[str], None]
-Wanted = Mapping[str, str]
-"""Options of `launch` by name, as typed: site, rank, cluster_name, capacity, reservation, max_hours, ..."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What a log has gained, whole lines; `mark` is where to go on. at: of the newest line, where the log says it."""
-
-    lines: tuple[str, ...]
-    mark: int = 0
-    at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A run so far: the answer of `progress`, and its steps as a curve. command: that prints the same."""
-
-    answer: Answer
-    points: tuple[Point, ...]
-    command: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a Prometheus says of a cluster. power_w: of all GPUs; alerts: (state, name, words)."""
-
-    power_w: float | None = None
-    alerts: tuple[tuple[str, str, str], ...] = field(default=())
 
 
 class Clusters(Protocol):

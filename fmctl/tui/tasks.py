@@ -12,7 +12,7 @@ from textual.message import Message
 
 from fmctl.report.view import Answer
 from fmctl.tui.background import attempted
-from fmctl.tui.core import Trouble
+from fmctl.usecases.session.items import Trouble
 
 if TYPE_CHECKING:
     from fmctl.tui.app import FmctlApp

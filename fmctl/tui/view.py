@@ -17,9 +17,10 @@ from textual.widgets import Static
 
 from fmctl.base.errors import FmctlError, UsageError
 from fmctl.report.view import Answer
-from fmctl.tui.core import Core, Question, Reply, Trouble
+from fmctl.tui.core import Core
 from fmctl.tui.keys import Keys
 from fmctl.tui.words import clean, cut
+from fmctl.usecases.session.items import Question, Reply, Trouble
 
 if TYPE_CHECKING:
     from fmctl.tui.app import FmctlApp

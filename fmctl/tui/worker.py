@@ -14,14 +14,13 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from fmctl.report.view import Document
-from fmctl.tui.core import Heard, Question, Reply, Trouble
+from fmctl.tui.core import Heard
+from fmctl.usecases.session.items import Cancelled, Found, Partly, Question, Reply, Trouble
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-Say = Callable[[Document | None, int, int], None]
-Cancelled = Callable[[], bool]
-Answerer = Callable[[Question, Say, Cancelled], tuple[Document | None, Trouble | None]]
+Answerer = Callable[[Question, Partly, Cancelled], Found]
 
 
 _LESS_URGENT = 5  # where cores are scarce, the screen goes before the search

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from fmctl.base.config import Settings
+from fmctl.base.errors import PermissionDenied
+from fmctl.base.units import parse_number
 
 Text: TypeAlias = str | None
 
@@ -124,6 +126,26 @@ class Watched:
     hosts: Text = None
     head: Text = None
     ends: Text = None
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Consent:
+    """What may be spent or destroyed without asking."""
+
+    yes: bool = False
+    dry_run: bool = False
+    read_only: bool = False
+    timeout: Text = None
+    break_lock: bool = False
+
+    def refuse(self, settings: Settings) -> None:
+        """Raise PermissionDenied under read-only, where more than a dry run is asked for."""
+        if (self.read_only or settings.switch("read_only")) and not self.dry_run:
+            raise PermissionDenied("nothing is spent or destroyed under read-only", next="without --read-only")
+
+    def timeout_s(self) -> float | None:
+        """--timeout in seconds."""
+        return None if self.timeout is None else parse_number(self.timeout.removesuffix("s"), what="--timeout")
 
 
 def head_named(head: str | None, settings: Settings) -> str:

@@ -67,10 +67,10 @@ async def watched(rounds: int) -> dict[str, float]:
     """The session over so many refreshes."""
     from textual.widgets import Tabs
 
-    from fmctl.cli.ui_answers import answer
     from fmctl.tui.app import FmctlApp
     from fmctl.tui.clusters.one import PAGES
     from fmctl.tui.worker import ThreadPlanning
+    from fmctl.usecases.session.answers import answer
     from tests.tui.conftest import SMALL
     from tests.tui.world import Operations, operating_core
 

@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 
 from fmctl.base.errors import ServiceUnavailable
-from fmctl.cli.live import watch
 from fmctl.documents.metrics import MetricsDocument
 from fmctl.documents.progress import ProgressDocument
 from fmctl.operate.records import Record, write_record
 from fmctl.operate.state.files import FileStore
+from fmctl.usecases.following import watch
 from fmctl.usecases.services import Services
 from tests.cli.test_progress import PLAN, log, predicted
 
@@ -140,10 +140,11 @@ class Grown:
 
 
 def test_each_change_is_shown_once_and_a_finished_quiet_log_ends_it(real: Any, tmp_path: Path) -> None:
-    from fmctl.cli.followed import Beside, Followed
     from fmctl.domain.logged import Job
     from fmctl.progress.feeds import FileFeed
     from fmctl.progress.formats import Parser
+    from fmctl.usecases.beside import Beside
+    from fmctl.usecases.following import Followed
 
     path = tmp_path / "a.jsonl"
     path.write_text('{"step": 1, "step_time_s": 9.0, "loss": 2.5}\n')
@@ -302,10 +303,11 @@ class Away:
 
 
 def test_a_head_node_that_is_away_ends_nothing_and_is_told(real: Any, tmp_path: Path) -> None:
-    from fmctl.cli.exporting import families_now
-    from fmctl.cli.followed import Beside, Followed
     from fmctl.progress.feeds import FileFeed
     from fmctl.progress.formats import Parser
+    from fmctl.usecases.beside import Beside
+    from fmctl.usecases.exporting import families_now
+    from fmctl.usecases.following import Followed
 
     path = tmp_path / "a.jsonl"
     add(path, 1)
@@ -329,11 +331,11 @@ def test_a_head_node_that_is_away_ends_nothing_and_is_told(real: Any, tmp_path: 
 
 
 def test_who_trains_on_beyond_the_plan_is_followed_on(real: Any, tmp_path: Path) -> None:
-    from fmctl.cli.followed import Beside, Followed
-    from fmctl.cli.live import is_over
     from fmctl.domain.logged import Job
     from fmctl.progress.feeds import FileFeed
     from fmctl.progress.formats import Parser
+    from fmctl.usecases.beside import Beside
+    from fmctl.usecases.following import Followed, is_over
 
     path = tmp_path / "a.jsonl"
     for step in (1, 2, 3, 4):

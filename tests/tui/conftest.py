@@ -13,12 +13,12 @@ import pytest
 from textual.pilot import Pilot
 
 from fmctl.base.config import resolve
-from fmctl.cli import ui_answers
 from fmctl.cli.ui import core_of
 from fmctl.tui.app import FmctlApp
 from fmctl.tui.core import Core
 from fmctl.tui.worker import ThreadPlanning
 from fmctl.usecases.services import Services
+from fmctl.usecases.session import answers
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 # A search of a few dozen milliseconds whose ranking has several rows.
@@ -34,15 +34,15 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ui_answers, "_services", lambda: Services(now=lambda: NOW))
-    ui_answers._kept.clear()
+    monkeypatch.setattr(answers, "_services", lambda: Services(now=lambda: NOW))
+    answers._kept.clear()
     return tmp_path
 
 
 @pytest.fixture
 def core() -> Core:
     """The session's world, planning in a thread."""
-    return core_of(Services(now=lambda: NOW), resolve(), ThreadPlanning(ui_answers.answer))
+    return core_of(Services(now=lambda: NOW), resolve(), ThreadPlanning(answers.answer))
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from textual.pilot import Pilot
 from textual.widgets import Tabs
 
 from fmctl.base.errors import PermissionDenied
-from fmctl.cli.ui_answers import answer
 from fmctl.report.clusters import change_answer
 from fmctl.report.view import Answer
 from fmctl.tui.app import FmctlApp
@@ -18,6 +17,7 @@ from fmctl.tui.clusters.logs import LogBox
 from fmctl.tui.clusters.one import PAGES
 from fmctl.tui.confirm import ConfirmName
 from fmctl.tui.worker import ThreadPlanning
+from fmctl.usecases.session.answers import answer
 from tests.tui.world import Operations, operating_core, run, shown, until
 
 

@@ -10,15 +10,15 @@ from textual.pilot import Pilot
 
 from fmctl.adapters import itself
 from fmctl.base.errors import OperationFailed
-from fmctl.cli.ui_answers import answer
 from fmctl.domain.ports import Finding
 from fmctl.operate import store
 from fmctl.tui.app import FmctlApp
 from fmctl.tui.confirm import ConfirmName
-from fmctl.tui.core import Question
 from fmctl.tui.launch.files import FileBox
 from fmctl.tui.table import Rows
 from fmctl.tui.worker import ThreadPlanning
+from fmctl.usecases.session.answers import answer
+from fmctl.usecases.session.items import Question
 from tests.tui.conftest import SMALL
 from tests.tui.world import Operations, operating_core, run, shown, until
 

@@ -12,10 +12,10 @@ from textual.pilot import Pilot
 from textual.widgets import Tabs
 
 from fmctl.__main__ import main
-from fmctl.cli.ui_answers import answer
 from fmctl.tui.app import FmctlApp
 from fmctl.tui.worker import ThreadPlanning
 from fmctl.usecases.services import Services
+from fmctl.usecases.session.answers import answer
 from tests.tui.test_launch import SITE, operations  # noqa: F401 - a fixture
 from tests.tui.world import NOW, Operations, operating_core, run, until
 

@@ -254,8 +254,8 @@ def test_hostile_text_neither_steers_the_terminal_nor_breaks_the_lines() -> None
 
 
 def test_a_killed_planner_is_a_sentence_and_r_asks_again(session: Any) -> None:
-    from fmctl.cli.ui_start import answer
     from fmctl.tui.worker import ProcessPlanning
+    from fmctl.usecases.session.start import answer
 
     planning = ProcessPlanning(answer)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from fmctl.tui.core import Question, Reply, Trouble
 from fmctl.tui.worker import ProcessPlanning, ThreadPlanning
+from fmctl.usecases.session.items import Question, Reply, Trouble
 
 
 def answer(question: Question, say: Any, cancelled: Any) -> tuple[dict[str, Any] | None, Trouble | None]:

@@ -13,12 +13,12 @@ from textual.widgets import Input, Static
 from fmctl.base.errors import UsageError
 from fmctl.report.view import Answer
 from fmctl.tui.background import Calls, Found, Heard
-from fmctl.tui.core import Trouble
 from fmctl.tui.dialog import Dialog
 from fmctl.tui.running import Clusters
 from fmctl.tui.tasks import TaskChanged
 from fmctl.tui.view import View
 from fmctl.tui.words import clean
+from fmctl.usecases.session.items import Trouble
 
 
 class HoursDialog(Dialog[str]):

@@ -10,10 +10,10 @@ from textual.binding import Binding, BindingType
 
 from fmctl.report.view import Answer
 from fmctl.tui.clusters.acting import Acting
-from fmctl.tui.core import Trouble
 from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows, TablePanel
 from fmctl.tui.words import command_line
+from fmctl.usecases.session.items import Trouble
 
 EVERY_S = 10.0
 

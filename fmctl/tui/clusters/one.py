@@ -16,12 +16,11 @@ from fmctl.report.view import Answer, Section
 from fmctl.tui.clusters.acting import Acting
 from fmctl.tui.clusters.logs import LogPanel
 from fmctl.tui.clusters.parts import EventBox, PageRows, RunBox, event_line, told_sections
-from fmctl.tui.core import Trouble
-from fmctl.tui.running import Part
 from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows, TablePanel
 from fmctl.tui.tasks import TaskChanged
 from fmctl.tui.words import clean, command_line
+from fmctl.usecases.session.items import Part, Trouble
 
 PAGES = ("overview", "stack", "events", "jobs", "run", "logs")
 _HEAD_LOG = "cfn-init"

@@ -15,9 +15,9 @@ from fmctl.report.view import Column, Section, Table
 from fmctl.report.words import si
 from fmctl.tui.clusters.curve import Curve
 from fmctl.tui.clusters.logs import LogPanel
-from fmctl.tui.running import Measured, Told
 from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows
+from fmctl.usecases.session.items import Measured, Told
 
 
 def event_line(event: Event) -> str:

@@ -16,7 +16,6 @@ from textual.widgets import Input, Static, Tab, Tabs
 from fmctl.base.errors import UsageError
 from fmctl.report.explains import explain_answer
 from fmctl.report.view import Answer, Section
-from fmctl.tui.core import Question
 from fmctl.tui.explain.pages import PAGES, Page, changes, headline, parts_of, picture, term_text
 from fmctl.tui.explain.subject import Subject
 from fmctl.tui.explain.terms import Terms
@@ -25,6 +24,7 @@ from fmctl.tui.plan.form import Form
 from fmctl.tui.sections import Sections
 from fmctl.tui.view import Answered, Entry, View
 from fmctl.tui.words import command_line
+from fmctl.usecases.session.items import Question
 
 _ROOMY = 36  # lines from which the first page has room for more than the step
 _LEVERS = ("What would help most", "Ways to buy it")

@@ -16,7 +16,6 @@ from fmctl.report.view import Answer, Section
 from fmctl.tui.background import Calls, Found, Heard
 from fmctl.tui.clusters.logs import LogPanel
 from fmctl.tui.clusters.parts import PageRows
-from fmctl.tui.core import Trouble
 from fmctl.tui.launch.files import FileBox, FolderDialog
 from fmctl.tui.launch.form import LaunchForm
 from fmctl.tui.running import Launching
@@ -25,6 +24,7 @@ from fmctl.tui.table import Rows, TablePanel
 from fmctl.tui.tasks import Task, TaskChanged
 from fmctl.tui.view import View
 from fmctl.tui.words import command_line
+from fmctl.usecases.session.items import Trouble
 
 FILES = ("cluster.yaml", "job.sbatch", "job.env")
 PAGES = ("checks", *FILES, "rehearsal", "launch")

@@ -15,7 +15,6 @@ from textual.widgets import DataTable, Input
 
 from fmctl.report.shown import shown_plan
 from fmctl.report.view import Document
-from fmctl.tui.core import Question, Reply, Trouble
 from fmctl.tui.diff import Sides, compared_rows
 from fmctl.tui.explain.subject import Subject
 from fmctl.tui.explain.whatif import exact_options
@@ -27,6 +26,7 @@ from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows, TablePanel
 from fmctl.tui.view import WIDE, Answered, Entry, View
 from fmctl.tui.words import command_line
+from fmctl.usecases.session.items import Question, Reply, Trouble
 
 DEFAULT_MODEL = "llama-3.1-70b"
 _BAR = 12

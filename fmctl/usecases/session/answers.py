@@ -11,23 +11,20 @@ from typing import Any
 
 from fmctl.base.config import resolve
 from fmctl.base.errors import FmctlError, UsageError
-from fmctl.cli.planning import no_layout
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.report.results import estimate_document, plan_document
-from fmctl.report.view import Document
-from fmctl.tui.core import Question, Trouble
-from fmctl.tui.worker import Cancelled, Say
 from fmctl.usecases.calibration import provenance
 from fmctl.usecases.options import Asked, Search
+from fmctl.usecases.planning import no_layout
 from fmctl.usecases.requests import estimate_request, plan_request
 from fmctl.usecases.services import Services
+from fmctl.usecases.session.items import Cancelled, Found, Partly, Question, Trouble
 
 # Partial answers come at once, and then no oftener than the screen can show them and a person read them, s.
 _PARTIAL_EVERY_S = 0.2
 _KEPT_ANSWERS = 64
 
-_Found = tuple[Document | None, Trouble | None]
-_kept: OrderedDict[Any, _Found] = OrderedDict()
+_kept: OrderedDict[Any, Found] = OrderedDict()
 
 
 @cache
@@ -35,7 +32,7 @@ def _services() -> Services:
     return Services()
 
 
-def answer(question: Question, say: Say, cancelled: Cancelled) -> _Found:
+def answer(question: Question, say: Partly, cancelled: Cancelled) -> Found:
     """The document that the command would print, and what it would say went wrong.
 
     Answers are kept while the day lasts: going back to what the form said before costs nothing.
@@ -54,7 +51,7 @@ def answer(question: Question, say: Say, cancelled: Cancelled) -> _Found:
     return found
 
 
-def _warmed(question: Question, say: Say, cancelled: Cancelled, services: Services) -> _Found:
+def _warmed(question: Question, say: Partly, cancelled: Cancelled, services: Services) -> Found:
     """What every first question needs is imported and read before there is one."""
     from fmctl.plan import rank  # noqa: F401
 
@@ -62,7 +59,7 @@ def _warmed(question: Question, say: Say, cancelled: Cancelled, services: Servic
     return None, None
 
 
-def _planned(question: Question, say: Say, cancelled: Cancelled, services: Services) -> _Found:
+def _planned(question: Question, say: Partly, cancelled: Cancelled, services: Services) -> Found:
     from fmctl.plan.rank import search
 
     asked, aim = options_of(question.options)
@@ -86,7 +83,7 @@ def _planned(question: Question, say: Say, cancelled: Cancelled, services: Servi
     return document, None if found.rows else _why_not(found, request, question.model)
 
 
-def _estimated(question: Question, say: Say, cancelled: Cancelled, services: Services) -> _Found:
+def _estimated(question: Question, say: Partly, cancelled: Cancelled, services: Services) -> Found:
     asked, _ = options_of(question.options)
     request = estimate_request(question.model, asked, resolve(), services)
     plan = services.planner.best(request)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import OperationFailed
-from fmctl.cli.rendering import plan_document
-from fmctl.cli.streams import write_stderr
-from fmctl.cli.ui_launching import Launching
 from fmctl.usecases.options import Asked, Search, Wanted
+from fmctl.usecases.plans import plan_document
 from fmctl.usecases.services import Services
+from fmctl.usecases.session.items import Say
+from fmctl.usecases.session.launching import Launching
 
 if TYPE_CHECKING:
     from fmctl.adapters.lab.client import Lab
@@ -36,14 +36,14 @@ class Demo:
         started: whether this session started the lab, and so ends it.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, say: Say) -> None:
         """Find or start the lab, and point the environment at it. Raises OperationFailed where moto is missing."""
         from fmctl.adapters.lab.client import Lab
 
         found = services.lab.status()
         self.started = found is None
         if found is None:
-            write_stderr("fmctl: starting the local AWS for the demo\n")
+            say("starting the local AWS for the demo")
             found = services.lab.start(0, _SPEED)
         self._enter(found)
         lab = Lab(str(found["endpoint"]))
@@ -147,9 +147,9 @@ class DemoOperations:
     def head(self, settings: Settings, options: Mapping[str, str | None], how: str, cluster: str | None) -> Any:
         """See `Operations`; the job of the cluster's plan runs on it. Raises OperationFailed before it is there."""
         from fmctl.adapters.lab.head import SimulatedHead
-        from fmctl.cli.ui_clusters import plan_row
         from fmctl.operate.actions import READY, condition
         from fmctl.operate.records import read_record
+        from fmctl.usecases.session.runs import plan_row
 
         ports = self.ports(settings, options, None, True)
         record = read_record(ports.store, cluster or "")
@@ -174,9 +174,9 @@ def _job(row: Mapping[str, Any]) -> Any:
     return Simulated(f"{row['model']}", row["nodes"], step_s, job.total_steps or 10**6, batch, tflops)
 
 
-def entered(services: Services) -> tuple[Demo, Settings]:
+def entered(services: Services, say: Say) -> tuple[Demo, Settings]:
     """The demo, and the settings as they are in it."""
-    demo = Demo(services)
+    demo = Demo(services, say)
     settings = resolve()
     demo.prepare(settings)
     return demo, settings

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings
-from fmctl.base.errors import FmctlError, PermissionDenied, UsageError, shorten
-from fmctl.cli.rendering import asked_for, plan_document, rendering_of, shared_store, site_for
+from fmctl.base.errors import FmctlError, UsageError, shorten
 from fmctl.report.view import Answer
-from fmctl.tui.running import Confirm, Say
-from fmctl.usecases.options import Aws, Wanted
+from fmctl.usecases import launching, rendering
+from fmctl.usecases.launching import Caller
+from fmctl.usecases.options import Aws, Consent, Wanted
+from fmctl.usecases.rendering import site_for
 from fmctl.usecases.services import Services
+from fmctl.usecases.session.items import Confirm, Say
 
 if TYPE_CHECKING:
-    from fmctl.operate.checks import Check
+    pass
 
 _SWITCHES = ("static", "no_efa")
 
@@ -37,18 +38,13 @@ class Launching:
 
     def rendered(self, plan: str, wanted: Mapping[str, str]) -> Answer:
         """See `tui.running.Launching`."""
-        from fmctl.report.renders import render_answer
-        from fmctl.targets.parallelcluster.spec import spec
-
-        given = self.given(plan, wanted)
-        asked = asked_for(given, self._settings)
-        document, notes = plan_document(plan, shared_store(self._settings, self._services))
-        made = spec(document, site_for(given, self._settings), asked, Path(plan).stem)
-        return render_answer(rendering_of(made, document, self._services), made, asked.rank, notes)
+        return rendering.render(plan, self.given(plan, wanted), self._settings, self._services).answer
 
     def preflight(self, plan: str, wanted: Mapping[str, str], hear: Callable[[Answer], None]) -> Answer:
         """See `tui.running.Launching`."""
-        return self._checked(plan, wanted, lambda answer, check: hear(answer))[0]
+        given = self.given(plan, wanted)
+        heard = lambda answer, check: hear(answer)  # noqa: E731
+        return launching.preflight(plan, given, self._aws, self._settings, self._services, heard)[0]
 
     def check_config(self, plan: str, wanted: Mapping[str, str], text: str) -> Sequence[tuple[str, str]]:
         """See `tui.running.Launching`."""
@@ -80,26 +76,16 @@ class Launching:
 
     def launch(self, plan: str, wanted: Mapping[str, str], say: Say, confirm: Confirm) -> Answer:
         """See `tui.running.Launching`."""
-        from fmctl.cli.operations import refuse_stale, specified, stop_on_fail
-        from fmctl.operate import controller
-        from fmctl.report.clusters import confirmation, launch_answer
-
-        if self._read_only:
-            raise PermissionDenied("nothing is spent or destroyed under read-only", next="without --read-only")
-        spec, _, files, stale = specified(self._services, plan, self.given(plan, wanted), self._settings, self._aws)
-        refuse_stale(plan, stale)
-        ports = self._services.operations.ports(self._settings, self._aws.options(), spec.site, False)
-        ports = replace(ports, say=say)
-        steps, _ = controller.plan_launch(spec, files, ports)
-        if any(step.name == "create" for step in steps):
-            say("checks before a launch")
-            tell = lambda answer, check: say(f"{check.state:8} {check.name}: {check.found}")  # noqa: E731
-            stop_on_fail(self._checked(plan, wanted, tell)[1])
-
-        def asked(steps: Any, money: Any) -> bool:
-            return confirm(spec.name, f"launch of {spec.name}\n" + confirmation(spec.name, money, steps))
-
-        return launch_answer(controller.launch(spec, files, ports, confirm=asked))
+        consent = Consent(read_only=self._read_only)
+        consent.refuse(self._settings)
+        caller = Caller(
+            lambda name, text: confirm(name, f"launch of {name}\n{text}"),
+            say,
+            lambda: say("checks before a launch"),
+            lambda check: say(f"{check.state:8} {check.name}: {check.found}"),
+        )
+        given = self.given(plan, wanted)
+        return launching.launch(plan, given, self._aws, consent, (self._services, self._settings), caller)
 
     def write(self, files: Mapping[str, str], folder: str) -> str:
         """See `tui.running.Launching`."""
@@ -110,20 +96,6 @@ class Launching:
         for name, text in files.items():
             write_atomic(Path(folder).expanduser() / name, text, parents=True)
         return f"wrote {', '.join(files)} to {folder}"
-
-    def _checked(
-        self, plan: str, wanted: Mapping[str, str], hear: Callable[[Answer, Check], None]
-    ) -> tuple[Answer, tuple[Check, ...]]:
-        from fmctl.cli.operations import checked, specified
-        from fmctl.operate.preflight import worst
-        from fmctl.report.clusters import preflight_answer
-
-        spec, instance, files, _ = specified(self._services, plan, self.given(plan, wanted), self._settings, self._aws)
-        found: tuple[Check, ...] = ()
-        for check in checked(self._services, spec, instance, files, self._settings, self._aws):
-            found = (*found, check)
-            hear(preflight_answer(spec, found, worst(found)), check)
-        return preflight_answer(spec, found, worst(found)), found
 
 
 def option_words(wanted: Mapping[str, str]) -> list[str]:

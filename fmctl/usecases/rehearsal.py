@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError
-from fmctl.cli.rendering import asked_for, plan_document, shared_store
-from fmctl.cli.streams import write_stderr
 from fmctl.usecases.options import Wanted
+from fmctl.usecases.plans import plan_document, shared_store
+from fmctl.usecases.rendering import arch_of, asked_for
+from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from fmctl.operate.steps import Ports
     from fmctl.report.view import Answer
-    from fmctl.usecases.services import Services
 
+Say = Callable[[str], None]
 CANNOT_PROVE = (
     "that AWS has the capacity, or the account the quota and the rights",
     "that the AMI boots, drivers load and NCCL talks over EFA",
@@ -29,9 +30,8 @@ CANNOT_PROVE = (
 )
 
 
-def rehearsed(services: Services, plan_name: str, wanted: Wanted, settings: Settings) -> Answer:
+def rehearse(services: Services, plan_name: str, wanted: Wanted, settings: Settings, say: Say) -> Answer:
     """Start a lab where none runs, launch PLAN in it with the real ParallelCluster, look, tear down, stop the lab."""
-    from fmctl.cli.rendering import arch_of
     from fmctl.operate import controller
     from fmctl.operate.actions import condition
     from fmctl.operate.rendered import for_launch
@@ -42,15 +42,15 @@ def rehearsed(services: Services, plan_name: str, wanted: Wanted, settings: Sett
 
     document, notes = plan_document(plan_name, shared_store(settings, services))
     name = plan_name.rpartition("/")[2].removesuffix(".json")
-    with _lab(services) as lab, _environment(lab["environment"]):
+    with _lab(services, say) as lab, _environment(lab["environment"]):
         instance = services.catalogue.load_instance(_instance(document, wanted))
         site, capacity = services.lab.site_for(instance)
         asked = replace(asked_for(wanted, settings), purchase=capacity[0], reservation=capacity[1])
         made = spec(document, site, asked, name)
         files = for_launch(render(made, instance, arch_of(made, services)))
         ports = services.lab.ports(services.operations.pcluster(settings, site.pcluster_version))
-        ports = replace(ports, clock=_Telling(ports, made.name), say=lambda line: write_stderr(f"fmctl: {line}\n"))
-        write_stderr(f"fmctl: rehearsing {made.name} in {lab['endpoint']}; nothing of it is a real account\n")
+        ports = replace(ports, clock=_Telling(ports, made.name, say), say=say)
+        say(f"rehearsing {made.name} in {lab['endpoint']}; nothing of it is a real account")
         resources = ports.pcluster.synth(made.name, files.config, site.region)
         began = ports.clock.now()
         launched = controller.launch(made, files, ports, confirm=lambda steps, money: True)
@@ -67,8 +67,8 @@ def rehearsed(services: Services, plan_name: str, wanted: Wanted, settings: Sett
 class _Telling:
     """The lab's clock, which says what happened to the stack while somebody waited."""
 
-    def __init__(self, ports: Ports, cluster: str) -> None:
-        self._clock, self._cloud, self._cluster = ports.clock, ports.cloud, cluster
+    def __init__(self, ports: Ports, cluster: str, say: Say) -> None:
+        self._clock, self._cloud, self._cluster, self._say = ports.clock, ports.cloud, cluster, say
         self._last: str | None = None
 
     def now(self) -> datetime:
@@ -81,7 +81,7 @@ class _Telling:
         with suppress(FmctlError):  # the stack is gone in the end
             for event in self._cloud.stack_events(self._cluster, self._last):
                 self._last = event.id
-                write_stderr(f"fmctl: {event.at:%H:%M:%S} {event.logical_id} {event.status}\n")
+                self._say(f"{event.at:%H:%M:%S} {event.logical_id} {event.status}")
 
 
 def _instance(document: Any, wanted: Wanted) -> str:
@@ -91,13 +91,13 @@ def _instance(document: Any, wanted: Wanted) -> str:
 
 
 @contextmanager
-def _lab(services: Services) -> Iterator[Any]:
+def _lab(services: Services, say: Say) -> Iterator[Any]:
     """A lab that runs: the user's own, left as it is, or one for this rehearsal, stopped after it."""
     found = services.lab.status()
     if found is not None:
         yield found
         return
-    write_stderr("fmctl: starting a local AWS\n")
+    say("starting a local AWS")
     found = services.lab.start(0, 1.0)
     try:
         yield found

@@ -1,31 +1,31 @@
 """A run that is followed: its log, its plan, its cluster's cost, metrics of its nodes; for `progress` and exporter."""
 
-# No `from __future__ import annotations` here: typer would compile each of these options from its text.
+from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, OperationTimeout, ServiceUnavailable, UnreadableFile, UsageError, shorten
-from fmctl.base.units import parse_count, parse_duration_s
-from fmctl.cli.rendering import plan_document, shared_store
+from fmctl.base.units import parse_count
+from fmctl.usecases.beside import Beside, beside_for
 from fmctl.usecases.options import Aws, Nodes, Run, head_named
+from fmctl.usecases.plans import plan_document, shared_store
+from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
-    from fmctl.observe.measured import Measured, Source
-    from fmctl.operate.records import Record
+    from fmctl.adapters.slurm.commands import Slurm
+    from fmctl.domain.job import Job
+    from fmctl.domain.logged import Item
+    from fmctl.observe.measured import Measured
     from fmctl.progress.feeds import Feed
+    from fmctl.progress.formats import Parser
     from fmctl.progress.state import Progress
-    from fmctl.report.known import Known
     from fmctl.report.view import Answer
-    from fmctl.usecases.services import Services
 
 # assumed: how often metrics are asked for again while a run is followed; they change over minutes.
 MEASURE_S = 60.0
@@ -33,66 +33,12 @@ MEASURE_S = 60.0
 KEEP_S = 10.0
 
 
-class Beside:
-    """What is known beside a log: asked at any time, and never a reason to fail.
-
-    Args:
-        row: of the plan.
-        source: of metrics; None: not asked for.
-        label: the cluster's name among metrics.
-        since_s: how far back metrics are looked at; None: to the log's beginning.
-        record: of the cluster; None where it is not known.
-        now: the clock.
-    """
-
-    def __init__(
-        self, row: Mapping[str, Any], source: "Source | None", label: str, since_s: float | None,
-        record: "Record | None", now: Callable[[], datetime], warnings: tuple[str, ...] = (),
-    ) -> None:  # fmt: skip
-        self._row, self._source, self.label, self._since_s = row, source, label, since_s
-        self._record, self._now, self._warnings = record, now, warnings
-        self.limit_w: float | None = None
-
-    @property
-    def asks(self) -> bool:
-        """Whether there is a Prometheus to ask."""
-        return self._source is not None
-
-    def measure(self, found: "Progress") -> "Measured | None":
-        """Metrics in the time of the run; a log without a clock has none, but where --since says how long."""
-        from fmctl.observe.measured import Measured, Window, measure
-
-        if self._source is None:
-            return None
-        end = self._now().timestamp() if found.last_at is None else found.last_at
-        start = found.began_at if self._since_s is None else end - self._since_s
-        if start is None:
-            why = "Prometheus was not asked: the log has no clock yet; --since 1h takes the last hour"
-            return Measured(self.label, Window(end, end), {}, {}, None, 0, (why,))
-        return measure(self._source, self.label, Window(start, end), self._row["gpus"], self.limit_w)
-
-    def known(self, measured: "Measured | None", at: float | None) -> "Known":
-        """All of it, with the cost until a time (s since 1970; None: now)."""
-        from fmctl.report.known import Known
-
-        record, until = self._record, self._now().timestamp() if at is None else at
-        spent = None if record is None else _spent(record, until)
-        ends = [datetime.fromisoformat(str(one["end"])) for one in (self._row.get("whole_run") or {}).get("blocks", ())]
-        known_ends = ends[-1:] + ([] if record is None else [record.end])
-        return Known(
-            measured=measured,
-            spent_usd=spent,
-            usd_per_h=None if record is None else record.hourly_usd,
-            ends_at=min((one.timestamp() for one in known_ends), default=None),
-            warnings=self._warnings,
-        )
-
-
-def _spent(record: "Record", until: float) -> float | None:
-    """Hours since the cluster began at what it costs; as counted, where it is gone."""
-    if record.spent_usd is not None or record.hourly_usd is None:
-        return record.spent_usd
-    return record.hourly_usd * max(min(until, record.end.timestamp()) - record.began.timestamp(), 0.0) / 3600.0
+# A new line is on the screen within a second: what is left is for reading and drawing.
+POLL_S = 0.8
+# assumed: a finished run whose log says nothing for so long says nothing more; a last save may take a while.
+QUIET_S = 15.0
+_FEW = 3
+Sleep = Callable[[float], None]
 
 
 class Followed:
@@ -102,7 +48,7 @@ class Followed:
     """
 
     def __init__(
-        self, plan: str, row: Mapping[str, Any], instance: Any, feed: "Feed", beside: Beside, state: str | None = None
+        self, plan: str, row: Mapping[str, Any], instance: Any, feed: Feed, beside: Beside, state: str | None = None
     ) -> None:
         from fmctl.progress.summary import Summary
 
@@ -171,10 +117,10 @@ class Followed:
             self._thread.start()
         return done
 
-    def _measure(self, found: "Progress") -> None:
+    def _measure(self, found: Progress) -> None:
         self.measured = self.beside.measure(found)
 
-    def answer(self) -> "Answer":
+    def answer(self) -> Answer:
         """The run so far against its plan."""
         from fmctl.report.progress import progress_answer
 
@@ -192,16 +138,11 @@ def _place(state: str) -> Path:
         raise UsageError(f"--state {shorten(state)} cannot be used", why=str(error), next="--state FILE") from error
 
 
-def followed(
-    ctx: typer.Context,
-    plan_name: str,
-    run: Run,
-    nodes: Nodes,
-    settings: Settings,
-    aws: Aws,
-    head: str | None,
+def follow(
+    plan_name: str, run: Run, nodes: Nodes, aws: Aws, head: str | None, asked: tuple[Services, Settings]
 ) -> Followed:
     """What the options name, nothing read yet. Raises UsageError, UnreadableFile."""
+    services, settings = asked
     if (run.log is None) == (run.job is None):
         raise UsageError("it is not said which run", why="one of --log and --job names it", next="--log train.log")
     from fmctl.progress.compare import job_of
@@ -210,11 +151,11 @@ def followed(
     from fmctl.targets.parallelcluster.spec import cluster_name
     from fmctl.targets.parallelcluster.spec import plan_name as plan_named
 
-    document, _ = plan_document(plan_name, shared_store(settings, ctx.obj, aws.store))
+    document, _ = plan_document(plan_name, shared_store(settings, services, aws.store))
     row = row_for(document, run.rank)
     parser = Parser(job_of(row), source=run.log or f"job {run.job}")
     name = plan_named(document, Path(plan_name).stem)
-    beside = _beside(ctx, cluster_name(name), row, run, nodes, settings, aws)
+    beside = _beside(cluster_name(name), row, run, nodes, aws, asked)
     feed: Feed
     if run.log is not None:
         feed = FileFeed(run.log, parser)
@@ -222,9 +163,9 @@ def followed(
         from fmctl.adapters.slurm.commands import Slurm
 
         number = parse_count(str(run.job), what="--job")
-        slurm = Slurm(ctx.obj.operations.head(settings, aws.options(), head_named(head, settings), run.cluster))
+        slurm = Slurm(services.operations.head(settings, aws.options(), head_named(head, settings), run.cluster))
         feed = JobFeed(slurm, slurm.job(number), parser, time.monotonic)
-    instance = ctx.obj.catalogue.load_instance(row["instance"])
+    instance = services.catalogue.load_instance(row["instance"])
     beside.limit_w = instance.accelerator.power_w
     return Followed(plan_name, row, instance, feed, beside, run.state)
 
@@ -244,37 +185,75 @@ def row_for(document: Mapping[str, Any], rank: str | None) -> Mapping[str, Any]:
 
 
 def _beside(
-    ctx: typer.Context,
-    usual: str,
-    row: Mapping[str, Any],
-    run: Run,
-    nodes: Nodes,
-    settings: Settings,
-    aws: Aws,
+    usual: str, row: Mapping[str, Any], run: Run, nodes: Nodes, aws: Aws, asked: tuple[Services, Settings]
 ) -> Beside:
     """usual: the cluster's name as `observe render` makes it from the plan's."""
+    services, settings = asked
     record, warnings = None, []
     if run.cluster is not None:
         from fmctl.operate.records import check_name, read_record
 
         check_name(run.cluster)
         try:
-            record = read_record(ctx.obj.operations.store(settings, aws.options()), run.cluster)
+            record = read_record(services.operations.store(settings, aws.options()), run.cluster)
         except FmctlError as error:
             warnings.append(f"what {run.cluster} has cost is not known: {error.what}")
-    return beside_for(row, run.cluster or usual, nodes, record, (ctx.obj, settings), tuple(warnings))
+    return beside_for(row, run.cluster or usual, nodes, record, asked, tuple(warnings))
 
 
-def beside_for(
-    row: Mapping[str, Any], cluster: str, nodes: Nodes, record: "Record | None", asked: "tuple[Services, Settings]",
-    warnings: tuple[str, ...] = (),
-) -> Beside:  # fmt: skip
-    """What is known beside the log of a run on that cluster. Raises UsageError."""
-    from fmctl.domain.checked import checked
+def watch(found: Followed, show: Callable[[Answer], None], sleep: Sleep = time.sleep) -> None:
+    """Show a run at once and after every change, until it is known to be over."""
+    found.read()  # what cannot be read at all is an error; later it may be a moment's
+    found.advance()
+    show(found.answer())
+    quiet_s = 0.0
+    while not is_over(found, quiet_s):
+        sleep(POLL_S)
+        changed = found.advance()
+        quiet_s = 0.0 if changed else quiet_s + POLL_S
+        if changed:
+            show(found.answer())
+    before = found.summary.items
+    found.read()  # what came between the last reading and the end
+    found.finish()
+    if found.summary.items > before:
+        show(found.answer())
 
-    services, settings = asked
-    url = nodes.prometheus if nodes.prometheus is not None else settings.text("prometheus_url")
-    since_s = None if nodes.since is None else parse_duration_s(nodes.since, what="--since")
-    source = None if url is None else services.prometheus(url)
-    label = checked("cluster", nodes.metrics_cluster or cluster, "cluster name")
-    return Beside(row, source, label, since_s, record, services.now, warnings)
+
+def is_over(found: Followed, quiet_s: float) -> bool:
+    """Whether the job is over; of a log, whether the last step is done and nothing came for long.
+
+    Who trains on beyond the plan's steps writes again within a few of them.
+    """
+    if found.feed.over:
+        return True
+    progress = found.summary.progress()
+    few_s = _FEW * (progress.step_s or 0.0) * (progress.interval or 1)
+    return progress.finished and quiet_s > max(QUIET_S, few_s)
+
+
+def items_of_file(log: str, parser: Parser) -> Iterator[Item]:
+    """What a log on this machine tells. Raises UnreadableFile."""
+    from fmctl.progress.feeds import FileFeed
+
+    feed = FileFeed(log, parser)
+    yield from feed.read()
+    yield from feed.finish()
+
+
+def items_of_job(slurm: Slurm, job: Job, parser: Parser) -> Iterator[Item]:
+    """What a job's output on its cluster tells. Raises OperationFailed."""
+    from fmctl.progress.feeds import JobFeed
+
+    feed = JobFeed(slurm, job, parser, time.monotonic)
+    yield from feed.read()
+    yield from feed.finish()
+
+
+def measured_csv(found: Followed, name: str, services: Services) -> str:
+    """The run as a file of measured runs with one row."""
+    from fmctl.progress.from_run import as_csv, measured_row
+
+    row, known = found.row, services.catalogue.model_names()
+    arch = services.catalogue.load_model(row["model"]) if row["model"] in known else None
+    return as_csv([measured_row(row, found.summary.progress(), found.instance, name, arch)])

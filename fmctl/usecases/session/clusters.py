@@ -9,18 +9,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fmctl.base.config import Settings
-from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, UsageError
-from fmctl.base.units import parse_number
+from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied
 from fmctl.report.view import Answer
-from fmctl.tui.running import Confirm, Measured, Part, Say, Told
+from fmctl.usecases import clusters
+from fmctl.usecases.options import Consent, head_named
 from fmctl.usecases.services import Services
+from fmctl.usecases.session.items import Confirm, Measured, Part, Say, Told
 
 if TYPE_CHECKING:
     from fmctl.adapters.slurm.commands import Slurm
-    from fmctl.cli.ui_runs import Following
     from fmctl.operate.records import Record
     from fmctl.operate.steps import Ports
     from fmctl.operate.watch import Event
+    from fmctl.usecases.session.runs import Following
 
 T = TypeVar("T")
 _BREATH_S = 0.5  # between two looks of a watch at whether anybody still watches
@@ -41,17 +42,7 @@ class Clusters:
 
     def status(self, name: str | None = None) -> Answer:
         """See `tui.running.Clusters`."""
-        from fmctl.operate import controller
-        from fmctl.operate.records import cluster_names, read_record
-        from fmctl.report.clusters import status_answer
-
-        def look(ports: Ports) -> Answer:
-            known = [name] if name else cluster_names(ports.store)
-            names = [one for one in known if name or _living(read_record(ports.store, one))]
-            found = [controller.status(one, ports) for one in names]
-            return status_answer(found, ports.clock.now(), f"AWS and {ports.store.where}")
-
-        return self._look(look)
+        return self._look(lambda ports: clusters.status(name or None, ports))
 
     def timeline(self, name: str) -> Answer:
         """See `tui.running.Clusters`."""
@@ -67,36 +58,21 @@ class Clusters:
 
     def events(self, name: str, stop: threading.Event) -> Iterator[Event]:
         """See `tui.running.Clusters`."""
-        from fmctl.operate.records import read_record
-        from fmctl.operate.watch import Watch
-
         ports = self._ports(read_only=True)
-        record = read_record(ports.store, name)
-        seen, there = Watch(
-            name, ports.cloud, _Stoppable(ports.clock, stop), usd_per_h=record.usd_per_h if record else None,
-            cap_usd=record.cap_usd if record else None, node_count=record.nodes if record else 0,
-        ), False  # fmt: skip
-
-        def over(state: str) -> bool:
-            nonlocal there
-            there, was = state != "", there
-            return stop.is_set() or (was and not there)
-
         try:
-            yield from seen.events(until=over)
+            yield from clusters.events(name, ports, clock=_Stoppable(ports.clock, stop), stopped=stop.is_set)
         except _Stopped:
             return
 
     def jobs(self, name: str) -> Answer:
         """See `tui.running.Clusters`."""
-        from fmctl.report.jobs import jobs_answer
+        from fmctl.usecases import jobs as cases
 
-        slurm = self._slurm(name)
-        return jobs_answer(name, slurm.jobs(), slurm.nodes(), self._services.now(), slurm.head.label)
+        return cases.jobs(name, self._slurm(name), self._services)
 
     def measured(self, name: str, job: int) -> Measured:
         """See `tui.running.Clusters`."""
-        from fmctl.cli.ui_runs import Following
+        from fmctl.usecases.session.runs import Following
 
         with self._lock:
             run = self._runs.get((name, job))
@@ -141,16 +117,12 @@ class Clusters:
 
     def extend(self, name: str, hours: str, confirm: Confirm) -> Answer:
         """See `tui.running.Clusters`."""
-        from fmctl.operate import controller
-        from fmctl.report.clusters import extend_answer
 
-        more = parse_number(hours.strip().removesuffix("h"), what="HOURS")
-
-        def asked(end: datetime, usd: float | None) -> bool:
+        def asked(end: datetime, usd: float | None, more: float) -> bool:
             cost = "an unknown sum" if usd is None else f"${usd:,.2f}"
             return confirm(name, f"extend {name}\nnew end: {end:%Y-%m-%d %H:%M} UTC\ncosts: {cost} at most, {more:g} h")
 
-        return extend_answer(controller.extend(name, more, self._changing(), confirm=asked))
+        return clusters.extend(name, hours, self._changing(), Consent(), asked)
 
     def stop_fleet(self, name: str, say: Say, confirm: Confirm) -> Answer:
         """See `tui.running.Clusters`."""
@@ -166,13 +138,8 @@ class Clusters:
 
     def teardown(self, name: str, say: Say, confirm: Confirm) -> Answer:
         """See `tui.running.Clusters`."""
-        from fmctl.operate.teardown import teardown
-        from fmctl.report.clusters import teardown_answer, teardown_text
-
-        def asked(steps: Any, actual: Any) -> bool:
-            return confirm(name, teardown_text(name, steps, actual))
-
-        return teardown_answer([teardown(name, replace(self._changing(), say=say), confirm=asked)])
+        ports = replace(self._changing(), say=say)
+        return clusters.teardown(clusters.Removal(name), ports, Consent(yes=True), confirm)
 
     # What they share.
 
@@ -186,7 +153,6 @@ class Clusters:
 
     def _slurm(self, name: str) -> Slurm:
         from fmctl.adapters.slurm.commands import Slurm
-        from fmctl.usecases.options import head_named
 
         how = head_named(None, self._settings)
         return Slurm(self._services.operations.head(self._settings, self._options, how, name))
@@ -234,17 +200,3 @@ class _Stoppable:
                 raise _Stopped
             self._clock.sleep(min(seconds, _BREATH_S))
             seconds -= _BREATH_S
-
-
-def _living(record: Any) -> bool:
-    return record is not None and record.state != "gone"
-
-
-def plan_row(document: Mapping[str, Any], record: Record) -> tuple[int, Mapping[str, Any]]:
-    """(rank, row) of a plan that a cluster runs: the first of its instance type and node count."""
-    rows = document["result"].get("rows") or ()
-    for rank, row in enumerate(rows, 1):
-        if (row["instance"], row["nodes"]) == (record.instance, record.nodes):
-            return rank, row
-    what = f"{record.plan} has no row of {record.nodes} x {record.instance}"
-    raise UsageError(what, why="it was saved again since the launch", next="fmctl progress PLAN --cluster NAME")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings
-from fmctl.cli.followed import Followed, beside_for
-from fmctl.cli.rendering import plan_document, shared_store
+from fmctl.base.errors import UsageError
 from fmctl.domain.logged import Item
 from fmctl.progress.curves import Curves
 from fmctl.progress.feeds import JobFeed
-from fmctl.tui.running import Measured
+from fmctl.usecases.beside import beside_for
+from fmctl.usecases.following import Followed
 from fmctl.usecases.options import Nodes
+from fmctl.usecases.plans import plan_document, shared_store
 from fmctl.usecases.services import Services
+from fmctl.usecases.session.items import Measured
 
 if TYPE_CHECKING:
     from fmctl.adapters.slurm.commands import Slurm
@@ -38,7 +40,6 @@ class Following:
 
     def __init__(self, record: Record, job: int, services: Services, settings: Settings, slurm: Slurm) -> None:
         """Raises UnknownName, UsageError where the plan of the cluster is not there any more, or has no such row."""
-        from fmctl.cli.ui_clusters import plan_row
         from fmctl.progress.compare import job_of
         from fmctl.progress.formats import Parser
 
@@ -58,3 +59,13 @@ class Following:
         """What the log has gained is added, metrics come beside it; the answer of `progress`."""
         self._followed.advance()
         return Measured(self._followed.answer(), self._feed.curves.points, self.command)
+
+
+def plan_row(document: Mapping[str, Any], record: Record) -> tuple[int, Mapping[str, Any]]:
+    """(rank, row) of a plan that a cluster runs: the first of its instance type and node count."""
+    rows = document["result"].get("rows") or ()
+    for rank, row in enumerate(rows, 1):
+        if (row["instance"], row["nodes"]) == (record.instance, record.nodes):
+            return rank, row
+    what = f"{record.plan} has no row of {record.nodes} x {record.instance}"
+    raise UsageError(what, why="it was saved again since the launch", next="fmctl progress PLAN --cluster NAME")

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fmctl.report.view import Document
-    from fmctl.tui.core import Question, Trouble
-    from fmctl.tui.worker import Cancelled, Say
+    from fmctl.usecases.session.items import Cancelled, Partly, Question, Trouble
 
 
-def answer(question: Question, say: Say, cancelled: Cancelled) -> tuple[Document | None, Trouble | None]:
-    """See `ui_answers.answer`."""
-    from fmctl.cli.ui_answers import answer
+def answer(question: Question, say: Partly, cancelled: Cancelled) -> tuple[Document | None, Trouble | None]:
+    """See `answers.answer`."""
+    from fmctl.usecases.session.answers import answer
 
     return answer(question, say, cancelled)

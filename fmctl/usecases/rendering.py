@@ -1,0 +1,112 @@
+"""A plan as files: what its cluster is to be, where it goes, and what is written for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fmctl.base.config import Settings
+from fmctl.base.errors import CannotRun, UnknownName, UnreadableFile, UsageError, shorten
+from fmctl.base.units import parse_count, parse_number
+from fmctl.usecases.choices import CAPACITIES
+from fmctl.usecases.options import Wanted
+from fmctl.usecases.plans import plan_document, shared_store
+from fmctl.usecases.services import Services
+
+if TYPE_CHECKING:
+    from fmctl.domain.cluster import ClusterSpec, Site
+    from fmctl.domain.model import ModelArch
+    from fmctl.report.view import Answer
+    from fmctl.targets.parallelcluster.rendering import Rendering
+    from fmctl.targets.parallelcluster.spec import Asked
+
+_MOST_RANK = 10_000
+_MOST_MINUTES = 24 * 60
+_PLAN_AGAIN = "no row of this plan can be run: plan again, with --recompute full or another --framework"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The files of a cluster, what it is, and the document about them."""
+
+    rendering: Rendering
+    spec: ClusterSpec
+    answer: Answer
+
+
+def render(plan_name: str, wanted: Wanted, settings: Settings, services: Services) -> Rendered:
+    """A plan's cluster as files; nothing is launched. Raises UnknownName, UsageError, CannotRun."""
+    from fmctl.report.renders import render_answer
+    from fmctl.targets.parallelcluster.spec import spec
+
+    asked = asked_for(wanted, settings)
+    document, notes = plan_document(plan_name, shared_store(settings, services))
+    made = spec(document, site_for(wanted, settings), asked, Path(plan_name).stem)
+    rendering = rendering_of(made, document, services)
+    return Rendered(rendering, made, render_answer(rendering, made, asked.rank, notes))
+
+
+def asked_for(wanted: Wanted, settings: Settings) -> Asked:
+    """The options as values. Raises UsageError, UnknownName."""
+    from fmctl.targets.parallelcluster.spec import IDLE_MINUTES, Asked
+
+    if wanted.capacity is not None and wanted.capacity not in CAPACITIES:
+        raise UnknownName("purchase option", wanted.capacity, CAPACITIES, next=f"--purchase {' | '.join(CAPACITIES)}")
+    hours = settings.number("max_hours")
+    if wanted.max_hours is not None:
+        hours = parse_number(wanted.max_hours, what="--max-hours")
+    minutes = IDLE_MINUTES if wanted.idle_minutes is None else parse_count(wanted.idle_minutes, what="--idle-minutes")
+    rank = 1 if wanted.rank is None else parse_count(wanted.rank, what="--rank")
+    for what, value, most in (("--idle-minutes", minutes, _MOST_MINUTES), ("--rank", rank, _MOST_RANK)):
+        if value > most:
+            raise UsageError(f"{what} {shorten(str(value))} is too large", why=f"the most is {most:,}")
+    return Asked(
+        rank=rank,
+        cluster=wanted.cluster_name,
+        purchase=wanted.capacity,
+        reservation=wanted.reservation,
+        max_hours=hours,
+        idle_minutes=minutes,
+        static=wanted.static,
+        efa=not wanted.no_efa,
+        recipe=wanted.recipe or "",
+    )
+
+
+def site_for(wanted: Wanted, settings: Settings) -> Site:
+    """The site that the option or the setting names. Raises UsageError where neither does."""
+    path = settings.text("site") if wanted.site is None else wanted.site
+    if path is None:
+        raise UsageError(
+            "it is not said where the cluster goes",
+            why="no site was named; its file holds region, subnets and file system",
+            next="--site site.yaml (its fields: fmctl schema site)",
+        )
+    from fmctl.documents.site import read_site
+
+    return read_site(path)
+
+
+def rendering_of(made: ClusterSpec, document: Mapping[str, Any], services: Services) -> Rendering:
+    """The files of a cluster. Raises CannotRun, which names the first row of the plan that its program can run."""
+    from fmctl.frameworks.choice import first_rank
+    from fmctl.targets.parallelcluster.rendering import render
+    from fmctl.targets.parallelcluster.spec import rows_of
+
+    arch = arch_of(made, services)
+    try:
+        return render(made, services.catalogue.load_instance(made.instance), arch)
+    except CannotRun as error:
+        rank = first_rank(rows_of(document), arch, made.recipe)
+        raise CannotRun(error.what, why=error.why, next=f"--rank {rank}" if rank else _PLAN_AGAIN) from None
+
+
+def arch_of(spec: ClusterSpec, services: Services) -> ModelArch | None:
+    """The model, if the catalogue has it; a plan of somebody's own file can be rendered without."""
+    name = str(spec.row["model"])
+    try:
+        return services.catalogue.load_model(name) if name in services.catalogue.model_names() else None
+    except UnreadableFile:
+        return None

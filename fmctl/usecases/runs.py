@@ -1,0 +1,158 @@
+"""`report` and `note`: the record of a training run, brought up to date and read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from fmctl.base.config import Settings
+from fmctl.base.errors import FmctlError, UnknownName, UsageError
+from fmctl.operate.runs import Run, read_run, read_runs, write_run
+from fmctl.usecases.beside import beside_for
+from fmctl.usecases.following import items_of_file, items_of_job
+from fmctl.usecases.operator import operator
+from fmctl.usecases.options import Aws, Nodes
+from fmctl.usecases.services import Services
+
+if TYPE_CHECKING:
+    from fmctl.domain.job import Job
+    from fmctl.domain.logged import Item
+    from fmctl.domain.ports import Head
+    from fmctl.operate.state import StateStore
+    from fmctl.progress.formats import Parser
+    from fmctl.report.view import Answer
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Reach:
+    """How runs, their clusters and metrics are reached. how: to a head node."""
+
+    services: Services
+    settings: Settings
+    aws: Aws
+    how: str
+    nodes: Nodes = field(default_factory=Nodes)
+
+    def store(self) -> StateStore:
+        """Where records are kept."""
+        return self.services.operations.store(self.settings, self.aws.options())
+
+    def head(self, cluster: str) -> Head:
+        """The head node of a cluster."""
+        return self.services.operations.head(self.settings, self.aws.options(), self.how, cluster)
+
+
+def report(run_name: str, reach: Reach, log: str | None, offline: bool) -> Answer:
+    """All that is on record of a run, brought up to date first. Raises UnknownName, UsageError."""
+    from fmctl.report.record import report_answer
+
+    if offline and log is not None:
+        raise UsageError("--offline and --log exclude each other", why="a log is something to ask")
+    store = reach.store()
+    run = read_run(store, run_name)
+    warnings: tuple[str, ...] = ()
+    settled = run.over and run.log is not None and log is None
+    if not offline and not settled:
+        run, warnings = brought_up(run, reach, store, log)
+    return report_answer(run, read_runs(store), warnings)
+
+
+def note(run_name: str, quality: Sequence[str], text: str | None, reach: Reach) -> Answer:
+    """A run with figures of quality, or words, added to its record. Raises UnknownName, UsageError."""
+    from fmctl.operate.runs import figure, noted
+    from fmctl.report.record import note_answer
+
+    if not quality and not text:
+        raise UsageError("there is nothing to note", next=f"fmctl note {run_name} --quality mmlu=0.652")
+    figures = dict(figure(word) for word in quality)
+    store = reach.store()
+    changed = noted(read_run(store, run_name), reach.services.now(), operator(), figures, text)
+    write_run(store, changed)
+    return note_answer(changed)
+
+
+def bring_up_to_date(cluster: str, reach: Reach, say: Callable[[str], None]) -> None:
+    """Read job and log of each of a cluster's runs that is not over, for soon nobody can; what fails is said."""
+    store = reach.store()
+    for run in read_runs(store):
+        if run.cluster == cluster and run.job is not None and not (run.over and run.log is not None):
+            _, warnings = brought_up(run, reach, store, None)
+            for text in warnings:
+                say(f"warning: {text}")
+
+
+def brought_up(run: Run, reach: Reach, store: StateStore, log: str | None) -> tuple[Run, tuple[str, ...]]:
+    """The run as it is now, kept; where nobody answers as it was, and why."""
+    if run.job is None:
+        return run, (f"{run.name} has no job: its submission was refused or lost; fmctl submit tries again",)
+    try:
+        found, warnings = _read(run, store, reach, log)
+    except FmctlError as error:
+        if log is not None:
+            raise
+        why = f"{error.what}{f': {error.why}' if error.why else ''}"
+        return run, (f"{run.name} is as of {run.seen_at or 'its submission'}: {why}",)
+    write_run(store, found)
+    return found, warnings
+
+
+def _read(run: Run, store: StateStore, reach: Reach, log: str | None) -> tuple[Run, tuple[str, ...]]:
+    """The run with what job, log and metrics say now, and what could not be had."""
+    from fmctl.operate.records import read_record
+    from fmctl.operate.runs import cost_of, energy_of, job_facts, job_of_facts, parent_of, with_cluster
+    from fmctl.progress.chronicle import Chronicle
+    from fmctl.progress.compare import job_of
+    from fmctl.progress.formats import Parser
+    from fmctl.progress.summary import Summary
+    from fmctl.report.progress import progress_answer
+
+    known: Any = run.job
+    parser = Parser(job_of(run.row), source=log or f"job {known['id']}")
+    summary, kept = Summary(parser.job), Chronicle(parser.job)
+    job, items = _job_and_log(run, None if log is not None else reach.head(run.cluster), log, parser)
+    summary.add_all(kept.listening(items))
+    told = kept.as_dict()
+    if job is None:
+        job = job_of_facts(known, told["starts"])
+    record = read_record(store, run.cluster) if run.cluster in _clusters(store) else None
+    instance = reach.services.catalogue.load_instance(run.row["instance"])
+    progress = summary.progress()
+    beside = beside_for(run.row, run.cluster, reach.nodes, record, (reach.services, reach.settings))
+    beside.limit_w = instance.accelerator.power_w
+    metrics = beside.known(beside.measure(progress), progress.last_at)
+    answer = progress_answer(run.plan, run.row, progress, instance, parser.source, metrics)
+    power = next(one for one in answer.document["result"]["figures"] if one["name"] == "power_w")
+    now: datetime = reach.services.now()
+    found = replace(
+        with_cluster(run, record),
+        job={**known, **{k: v for k, v in job_facts(job).items() if v is not None}},
+        log=told,
+        measured=answer.document["result"],
+        cost=cost_of(run.row, told["starts"], record),
+        energy=energy_of(run.row, told["starts"], power["measured"]),
+        seen_at=now.isoformat(timespec="seconds"),
+    )
+    return replace(found, parent=parent_of(found, read_runs(store))), answer.warnings
+
+
+def _job_and_log(run: Run, head: Head | None, log: str | None, parser: Parser) -> tuple[Job | None, Iterator[Item]]:
+    """(the job, None where Slurm has forgotten it; items of its log)."""
+    if head is None:
+        return None, items_of_file(str(log), parser)
+    from fmctl.adapters.slurm.commands import Slurm
+    from fmctl.operate.runs import job_of_facts
+
+    slurm, known = Slurm(head), run.job or {}
+    try:
+        job: Job | None = slurm.job(int(known["id"]), run.token)
+    except UnknownName:
+        job = None
+    return job, items_of_job(slurm, job or job_of_facts(known), parser)
+
+
+def _clusters(store: StateStore) -> list[str]:
+    from fmctl.operate.records import cluster_names
+
+    return cluster_names(store)
