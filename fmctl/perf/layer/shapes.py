@@ -14,6 +14,7 @@ import numpy as np
 from fmctl.domain.layout import IntArray
 from fmctl.domain.model import FeedForward, Mixer, ModelArch
 from fmctl.domain.result import FloatArray
+from fmctl.perf.ops.operation import Gemm
 
 # Chunk length of chunked linear attention and state-space kernels (GDN, KDA and Mamba-2 reference kernels use 64).
 LINEAR_CHUNK = 64
@@ -21,12 +22,7 @@ LINEAR_CHUNK = 64
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Combos:
-    """Unique combinations of the layout fields that one layer's cost depends on: arrays of shape [U].
-
-    staged: 1 where pipeline stages lie in several NVLink domains. tokens = micro_batch x seq / cp, what one rank
-    computes per micro batch; region = tokens under sequence parallelism (tokens / tp with it, tokens without).
-    precision, recompute, cp_comm, dispatcher are codes (int64).
-    """
+    """Unique combinations of the layout fields that one layer's cost depends on: arrays of shape [U]."""
 
     tp: FloatArray
     cp: FloatArray
@@ -35,24 +31,14 @@ class Combos:
     micro_batch: FloatArray
     sequence_parallel: FloatArray
     cuda_graph: FloatArray
-    staged: FloatArray
-    tokens: FloatArray
-    region: FloatArray
+    staged: FloatArray  # 1 where pipeline stages lie in several NVLink domains
+    tokens: FloatArray  # micro_batch x seq / cp: what one rank computes per micro batch
+    region: FloatArray  # tokens between products: tokens / tp with sequence parallelism, tokens without
     seq: float
-    precision: IntArray
+    precision: IntArray  # this and the next are codes
     recompute: IntArray
     cp_comm: IntArray
     dispatcher: IntArray
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Gemm:
-    """`groups` products [m, k] x [k, n] forward; arrays broadcastable to [U]."""
-
-    m: FloatArray
-    n: FloatArray
-    k: FloatArray
-    groups: FloatArray | float = 1.0
 
 
 def _f(value: float) -> FloatArray:

@@ -18,7 +18,7 @@ constants of the nearest type, scaled by the vendor's plugin latency (75 us EFA 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ import numpy.typing as npt
 from fmctl.base.errors import UsageError
 from fmctl.domain.hardware import Fabric
 from fmctl.domain.result import FloatArray
+from fmctl.perf.ops.operation import Collective, Dispatch
 
 # NVLink: (a0 s, a1 s per rank, e, w0 bytes) for all-gather/reduce-scatter and for all-to-all, by link rate class.
 NvlinkFit = tuple[float, float, float, float]
@@ -73,6 +74,7 @@ _POSTED = frozenset({"efa-v1", "efa-v2"})
 # Rate of fused dispatch kernels over that of NCCL's all-to-all on EFA: 37-46 of 50 GB/s on p5, 73-102 of 100 on
 # p6-b300 (public benchmark results of AWS samples).
 FUSED_SHARE = 0.9
+PROXY_SLOWDOWN = 1.5
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -185,3 +187,45 @@ def send_s(f: FabricRates, message_bytes: FloatArray, inside_domain: npt.NDArray
     network = f.net.send_s + message_bytes / (f.net.send_share * f.net_bytes_per_s)
     result: FloatArray = np.where(inside_domain, nvlink, network)
     return result
+
+
+def local_ranks(f: FabricRates, message: Collective | Dispatch) -> FloatArray:
+    """Ranks of a group that lie in one NVLink domain, at least one: domain / stride, at most all of them."""
+    inside: FloatArray = np.maximum(np.minimum(message.ranks, np.floor(f.domain_gpus / message.stride)), 1.0)
+    return inside
+
+
+def collective_s(f: FabricRates, message: Collective) -> FloatArray:
+    """Time of one message of a group of ranks, s, shape [U]."""
+    moved, ranks = message.moved_bytes, message.ranks
+    if message.what == "send":
+        return send_s(f, moved, message.stride * ranks <= f.domain_gpus)
+    timed = _BY_NAME[message.what]
+    return timed(f, moved, ranks, local_ranks(f, message))
+
+
+_BY_NAME: Mapping[str, Callable[[FabricRates, FloatArray, FloatArray, FloatArray], FloatArray]] = {
+    "gather": gather_s,
+    "all-reduce": all_reduce_s,
+    "all-to-all": all_to_all_s,
+}
+
+
+def fused_s(f: FabricRates, sent: Dispatch, post_s: float) -> FloatArray:
+    """Fused dispatch of one pass: the slower of the wire and of posting its tokens, s. post_s: of one token."""
+    local = local_ranks(f, sent)
+    wire = dispatch_s(f, sent.tokens * sent.token_bytes, np.asarray(float(sent.copies)), sent.ranks, local)
+    slower: FloatArray = np.maximum(wire, posting_s(f, sent, local, post_s))
+    return slower
+
+
+def posting_s(f: FabricRates, sent: Dispatch, local: FloatArray, post_s: float) -> FloatArray:
+    """Time to post the tokens of one exchange to remote domains one by one (EFA v1 and v2), s.
+
+    A token goes to d (1 - (1 - 1/d)^k) of d domains on average. Kernels that post from the GPU keep up with the first
+    remote domain; a CPU proxy posts every copy, 1.5 times as slowly (benchmarks of both on p5: 1.3 to 3 times).
+    """
+    domains = sent.ranks / local
+    remote = (domains - 1.0) * (1.0 - (1.0 - 1.0 / domains) ** sent.copies)
+    copies = np.where(sent.proxied, PROXY_SLOWDOWN * remote, np.maximum(remote - 1.0, 0.0))
+    return post_s * f.posted * sent.tokens * copies

@@ -8,64 +8,80 @@ from fmctl.domain.result import FloatArray
 from fmctl.perf.layer import flops
 from fmctl.perf.run import energy
 from fmctl.perf.store import checkpoint
-from fmctl.perf.train.composition import Evaluation, weighted
-from fmctl.perf.train.layers import COMPONENTS, TOTALS
+from fmctl.perf.train.layers import COMPONENTS
+from fmctl.perf.train.memory import Memory
+from fmctl.perf.train.passes import kernel_s, measured_s
+from fmctl.perf.train.setup import picked, weighted
 from fmctl.perf.train.stages import LAST
+from fmctl.perf.train.step import Step
+
+Columns = dict[str, FloatArray]
 
 
-def detail(e: Evaluation) -> dict[str, FloatArray]:
+def detail(e: Step, m: Memory) -> Columns:
     """Every term of `TERMS`, and what the first stage reserves (`first_stage_bytes`), which some loggers print."""
-    times = time_terms(e)
-    return {**e.terms(), **times, **memory_terms(e), **run_terms(e, times)}
+    measured = _measured(e)
+    times = time_terms(e, measured)
+    return {**times, **memory_terms(e, m), **run_terms(e, times), "measured_fraction": measured}
 
 
-def _slow_layers(e: Evaluation) -> list[FloatArray]:
-    return [e.pick_slowest([slot[k] for slot in e.layers]) for k in range(len(e.kinds))]
+def _slow_layers(e: Step) -> list[FloatArray]:
+    """Layers of each kind on the slowest stage."""
+    return [picked(e.stages.slowest, list(slots)) for slots in zip(*e.states.layers, strict=True)]
 
 
-def time_terms(e: Evaluation) -> dict[str, FloatArray]:
-    """Parts of the step on the slowest stage, communication totals, and the interval."""
-    g, count = e.by_layer.gather, e.rows.micro_batches
-    layers = _slow_layers(e)
-    parts: dict[str, FloatArray] = {}
-    for name in COMPONENTS:
-        both = [g(k.forward_parts[name] + k.backward_parts[name]) for k in e.kinds]
-        parts[name] = count * weighted(layers, both)
-    again = weighted(layers, [g(k.selective_s) for k in e.kinds])
-    again = again + e.rows.recomputed * weighted(layers, e.forward)
-    parts["recompute_s"] = count * again
-    parts["logits_s"] = np.maximum(e.steady - sum(parts.values()), 0.0)
-    totals = {name: count * weighted(layers, [g(k.totals[name]) for k in e.kinds]) for name in TOTALS}
-    half = _half_width(e)
-    exposed = {
-        "pp_exposed_s": e.sends_exposed,
-        "bubble_s": e.bubble,
-        "dp_exposed_s": e.data_exposed,
-        "optimizer_s": e.optimizer,
-        "overhead_s": np.asarray(e.overhead),
-        "straggler_s": e.straggler,
-    }
+def time_terms(e: Step, measured: FloatArray) -> Columns:
+    """Parts of the step on the slowest stage, communication totals, and the interval. measured: `_measured`."""
+    times, half = e.times, _half_width(e, measured)
+    totals = {**_layer_totals(e), "pp_total_s": times.sends.total_s, "dp_total_s": times.data.total_s}
     return {
-        **parts,
+        **_layer_parts(e),
         **totals,
-        **exposed,
-        "pp_total_s": e.sends,
-        "dp_total_s": e.data_total,
-        "step_low_s": e.step / (1.0 + half),
-        "step_high_s": e.step * (1.0 + half),
-        **_levels(e, {**totals, "pp_total_s": e.sends, "dp_total_s": e.data_total}),
+        "pp_exposed_s": times.sends.exposed_s,
+        "bubble_s": times.bubble,
+        "dp_exposed_s": times.data.exposed_s,
+        "optimizer_s": times.optimizer,
+        "overhead_s": np.asarray(times.overhead),
+        "straggler_s": times.straggler,
+        "step_low_s": times.step / (1.0 + half),
+        "step_high_s": times.step * (1.0 + half),
+        **_levels(e, totals),
     }
 
 
-def _levels(e: Evaluation, totals: dict[str, FloatArray]) -> dict[str, FloatArray]:
+def _layer_parts(e: Step) -> Columns:
+    """What the micro batches of the slowest stage are made of; what its layers leave of it is the ends."""
+    g, count, layers = e.layers.gather, e.rows.micro_batches, _slow_layers(e)
+    parts: Columns = {}
+    for name in COMPONENTS:
+        parts[name] = count * weighted(layers, [g(k.forward[name] + k.backward[name]) for k in e.layers.kinds])
+    again = weighted(layers, [g(k.selective_s) for k in e.layers.kinds])
+    parts["recompute_s"] = count * (again + e.rows.recomputed * weighted(layers, e.seconds.forward))
+    parts["logits_s"] = np.maximum(e.times.steady - sum(parts.values()), 0.0)
+    return parts
+
+
+def _layer_totals(e: Step) -> Columns:
+    """Communication inside the layers of the slowest stage, hidden part included."""
+    count, layers = e.rows.micro_batches, _slow_layers(e)
+    passes = [k.passes for k in e.layers.kinds]
+    each = {
+        "tp_total_s": [p.tp.wire.forward_s + p.tp.wire.backward_s for p in passes],
+        "cp_total_s": [p.cp.wire.forward_s + p.cp.wire.backward_s for p in passes],
+        "ep_total_s": [2.0 * (p.ep.wire.forward_s + p.ep.fixed_s) for p in passes],
+    }
+    gather = e.layers.gather
+    return {name: count * weighted(layers, [gather(kind) for kind in kinds]) for name, kinds in each.items()}
+
+
+def _levels(e: Step, totals: Columns) -> Columns:
     """Communication time by the slowest level its group uses: EFA as soon as the group leaves an NVLink domain."""
-    r, domain = e.rows, e.model.fabric.domain_gpus
-    ep = e.by_layer.gather(e.combos.ep * e.combos.etp)
+    r, domain = e.rows, e.setup.model.fabric.domain_gpus
     reach = {
         "tp_total_s": r.tp,
         "cp_total_s": r.tp * r.cp,
-        "ep_total_s": ep,
-        "pp_total_s": e.gpus,
+        "ep_total_s": e.layers.gather(e.layers.combos.ep * e.layers.combos.etp),
+        "pp_total_s": r.gpus,
         "dp_total_s": r.tp * r.cp * r.dp,
     }
     outside = [np.where(reach[name] > domain, total, 0.0) for name, total in totals.items()]
@@ -74,70 +90,67 @@ def _levels(e: Evaluation, totals: dict[str, FloatArray]) -> dict[str, FloatArra
     return {"network_s": weighted(ones, outside), "nvlink_s": weighted(ones, inside)}
 
 
-def _measured(e: Evaluation) -> FloatArray:
-    layers, g = _slow_layers(e), e.by_layer.gather
-    measured = weighted(layers, [g(k.measured_s) for k in e.kinds])
-    whole = weighted(layers, [g(k.kernel_s) for k in e.kinds])
+def _measured(e: Step) -> FloatArray:
+    """Share of the kernel time of the slowest stage that rests on measured tables."""
+    layers, g, t = _slow_layers(e), e.layers.gather, e.layers
+    measured = weighted(layers, [g(measured_s(e.setup.model, t.combos, k.ops, k.passes)) for k in t.kinds])
+    whole = weighted(layers, [g(kernel_s(k.passes)) for k in t.kinds])
     return np.minimum(measured / np.maximum(whole, 1e-12), 1.0)
 
 
-def _half_width(e: Evaluation) -> FloatArray:
-    base = e.calibration.interval_moe if e.arch.is_moe else e.calibration.interval_dense
-    return base + e.calibration.interval_extrapolated * (1.0 - _measured(e))
+def _half_width(e: Step, measured: FloatArray) -> FloatArray:
+    calibration = e.setup.model.calibration
+    base = calibration.interval_moe if e.setup.model.arch.is_moe else calibration.interval_dense
+    return base + calibration.interval_extrapolated * (1.0 - measured)
 
 
-def memory_terms(e: Evaluation) -> dict[str, FloatArray]:
+def memory_terms(e: Step, m: Memory) -> Columns:
     """Parts of the memory of the fullest stage."""
-    g = e.by_state.gather
+    g, states = e.states.gather, e.states.table
 
     def at(per_slot: list[FloatArray]) -> FloatArray:
-        picked = per_slot[0]
-        for slot in range(1, e.slots):
-            picked = np.where(e.fullest == slot, per_slot[slot], picked)
-        return picked
+        return picked(m.fullest, [g(x) for x in per_slot])
 
     # At the ends of a pipeline the loss is part of the peak, as far as it is the loss that makes it.
-    last = (e.fullest == LAST) | (e.rows.pp <= 1.0)
-    peak = at(e.peaks)
-    logits = np.where(last, np.minimum(e.loss_bytes, peak), 0.0)
-    capacity = float(e.instance.accelerator.memory_bytes)
+    last = (m.fullest == LAST) | e.rows.single
+    peak = picked(m.fullest, [p.moving for p in m.peaks])
+    logits = np.where(last, np.minimum(m.moments.loss, peak), 0.0)
     return {
-        "weights_bytes": at([g(x) for x in e.states.weights_bytes]),
-        "gradients_bytes": at([g(x) for x in e.states.gradients_bytes]),
-        "optimizer_bytes": at([g(x) for x in e.states.optimizer_bytes]),
+        "weights_bytes": at(states.weights_bytes),
+        "gradients_bytes": at(states.gradients_bytes),
+        "optimizer_bytes": at(states.optimizer_bytes),
         "activations_bytes": peak - logits,
         "logits_bytes": logits,
-        "buffers_bytes": e.buffers,
-        "allocated_bytes": e.allocated,
-        "first_stage_bytes": e.first_stage,
-        "reserved_bytes": e.reserved,
-        "runtime_bytes": e.runtime,
-        "margin_bytes": capacity - e.used,
+        "buffers_bytes": m.moments.buffers,
+        "allocated_bytes": m.allocated,
+        "first_stage_bytes": m.first_stage,
+        "reserved_bytes": m.reserved,
+        "runtime_bytes": m.runtime,
+        "margin_bytes": float(e.setup.instance.accelerator.memory_bytes) - m.used,
     }
 
 
-def run_terms(e: Evaluation, times: dict[str, FloatArray]) -> dict[str, FloatArray]:
+def run_terms(e: Step, times: Columns) -> Columns:
     """FLOPs, utilisation, rates, checkpoint and energy. times: `time_terms`, by which nodes draw power."""
-    tokens = float(e.workload.tokens_per_step)
-    seq = e.workload.seq_len
-    model_flop = flops.model_flop_per_token(e.arch, seq) * tokens
-    again = e.rows.recomputed * flops.layer_forward_flop(e.arch, seq)
+    arch, instance, step = e.setup.model.arch, e.setup.instance, e.times.step
+    tokens, seq = float(e.setup.workload.tokens_per_step), e.setup.workload.seq_len
+    model_flop = flops.model_flop_per_token(arch, seq) * tokens
+    again = e.rows.recomputed * flops.layer_forward_flop(arch, seq)
     hardware_flop = model_flop + tokens * again
-    peak = e.gpus * e.model.rates.bf16_peak_flop_per_s
-    nodes = e.gpus / e.instance.gpus
-    power = nodes * energy.step_power_w(e.instance, times | {"step_s": e.step})
-    rate = tokens / e.step
-    size = checkpoint.checkpoint_bytes(e.arch)
+    gpus = e.rows.gpus
+    peak, nodes = gpus * e.setup.model.rates.bf16_peak_flop_per_s, gpus / instance.gpus
+    power = nodes * energy.step_power_w(instance, times | {"step_s": step})
+    rate = tokens / step
+    size = checkpoint.checkpoint_bytes(arch)
     return {
         "model_flop": np.asarray(model_flop),
         "hardware_flop": hardware_flop,
-        "mfu": model_flop / (e.step * peak),
-        "hfu": hardware_flop / (e.step * peak),
+        "mfu": model_flop / (step * peak),
+        "hfu": hardware_flop / (step * peak),
         "tokens_per_s": rate,
-        "tokens_per_s_per_gpu": rate / e.gpus,
+        "tokens_per_s_per_gpu": rate / gpus,
         "checkpoint_bytes": np.asarray(size),
-        "checkpoint_save_s": checkpoint.save_s(size, nodes * e.instance.member_count),
+        "checkpoint_save_s": checkpoint.save_s(size, nodes * instance.member_count),
         "power_w": power,
         "wh_per_million_tokens": energy.wh_per_million_tokens(power, rate),
-        "measured_fraction": _measured(e),
     }

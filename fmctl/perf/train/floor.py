@@ -14,11 +14,7 @@ from fmctl.domain.model import ModelArch
 from fmctl.domain.result import FloatArray
 from fmctl.domain.workload import Workload
 from fmctl.perf.ops.calibration import Calibration
-from fmctl.perf.ops.collectives import fabric_rates
-from fmctl.perf.ops.columns import unique
-from fmctl.perf.ops.kernels import kernel_rates
-from fmctl.perf.train.composition import LAYER_FIELDS, combos, weighted
-from fmctl.perf.train.layers import Model, end_table, kind_table, tensor_times
+from fmctl.perf.train.setup import layer_tables, setup, weighted
 
 
 def micro_batch_s(
@@ -32,22 +28,17 @@ def micro_batch_s(
     """(T, F) of one micro batch over all stages, s, shape [n]: everything without recomputation; forward of the layers.
 
     T = sum over kinds n (forward + backward) + embedding + logits, F = sum over kinds n forward, with n the main
-    layers of a kind. Source: the terms of perf.composition without selective recomputation, MTP layers and what
+    layers of a kind. Source: the terms of perf.train.step without selective recomputation, MTP layers and what
     happens once per step, all of which only add. Valid: any layout; recompute, pp and dp are not looked at
     but for what they cost the host.
     """
-    rates = kernel_rates(instance.accelerator, framework.attention_kernel, calibration, framework.attention_share)
-    model = Model(arch, rates, fabric_rates(instance.fabric), framework, calibration)
-    by_layer = unique(layouts, (*LAYER_FIELDS, *(("pp", "dp") if framework.host_rank_s else ())))
-    c = combos(by_layer.layouts, workload.seq_len, instance.fabric.domain_gpus)
-    tensor = tensor_times(model, c)
-    kinds = [kind_table(model, kind, c, tensor) for kind in arch.kinds]
+    tables = layer_tables(setup(arch, workload, instance, framework, calibration), layouts)
     counts = [np.asarray(float(n)) for n in arch.kind_counts()]
-    forward = weighted(counts, [k.forward_s for k in kinds])
-    ends = end_table(model, c, tensor)
+    forward = weighted(counts, [k.forward_s for k in tables.kinds])
+    ends = tables.ends
     logits = (1.0 + arch.mtp_layers) * (ends.logits_forward_s + ends.logits_backward_s)
-    whole = forward + weighted(counts, [k.backward_s for k in kinds]) + (ends.embedding_s + logits)
-    return by_layer.gather(whole), by_layer.gather(forward)
+    whole = forward + weighted(counts, [k.backward_s for k in tables.kinds]) + (ends.embedding_s + logits)
+    return tables.gather(whole), tables.gather(forward)
 
 
 def step_floor_s(

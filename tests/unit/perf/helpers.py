@@ -13,8 +13,8 @@ from fmctl.domain.result import Terms
 from fmctl.domain.workload import Workload
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.layer.shapes import Combos
-from fmctl.perf.train.composition import combos
 from fmctl.perf.train.evaluate import evaluate
+from fmctl.perf.train.setup import combos
 
 
 @cache

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 
 from fmctl.domain.framework import Framework
-from fmctl.domain.layout import CudaGraph, Dispatcher, Layout, Layouts, Sharding
+from fmctl.domain.layout import CudaGraph, Layout, Layouts, Sharding
 from fmctl.domain.workload import Workload
 from fmctl.frameworks.megatron.profile import MEGATRON
 from fmctl.frameworks.nanotron.profile import NANOTRON
 from fmctl.frameworks.torchtitan.profile import TORCHTITAN
 from fmctl.perf.ops.calibration import PRIOR
-from fmctl.perf.ops.collectives import fabric_rates
+from fmctl.perf.ops.collectives import PROXY_SLOWDOWN, FabricRates, fabric_rates, posting_s
 from fmctl.perf.ops.kernels import ATTENTION_FITS, kernel_rates, sustained_clock
+from fmctl.perf.ops.operation import Dispatch
 from fmctl.perf.train.evaluate import evaluate
-from fmctl.perf.train.layers import PROXY_SLOWDOWN, Model, host_s, posting_s
+from fmctl.perf.train.layers import host_s
 from tests.unit.perf.helpers import columns, instance, model
 
 
@@ -63,19 +64,16 @@ def test_half_of_the_shorter_stalls() -> None:
 
 def test_tokens_posted_one_by_one() -> None:
     # ep 32 over 4 hosts, top 8: a token goes to 3 (1 - (3/4)^8) = 2.6997 of 3 remote hosts.
-    arch = model("qwen3-30b-a3b")
+    def posted(fabric: FabricRates, proxied: bool) -> float:
+        tokens, ranks, local = np.array([2048.0]), np.array([32.0]), np.array([8.0])
+        sent = Dispatch(tokens, 1.0, 8, ranks, np.array([1.0]), np.array([proxied]))
+        return float(posting_s(fabric, sent, local, 1e-6)[0])
+
     fabric = fabric_rates(instance("p5.48xlarge").fabric)
-    calibration = replace(PRIOR, post_s=1e-6)
-    rates = kernel_rates(instance("p5.48xlarge").accelerator, "cudnn", calibration)
-    tokens, local = np.array([2048.0]), np.array([8.0])
-    found = Model(arch, rates, fabric, MEGATRON, calibration)
     remote = 3.0 * (1.0 - 0.75**8)
-    kernel = posting_s(found, columns(4096, ep=32, dp=32, dispatcher=int(Dispatcher.FUSED)), tokens, 8, local)
-    proxy = posting_s(found, columns(4096, ep=32, dp=32, dispatcher=int(Dispatcher.PROXY)), tokens, 8, local)
-    assert kernel[0] == pytest.approx(2048e-6 * (remote - 1.0))
-    assert proxy[0] == pytest.approx(2048e-6 * PROXY_SLOWDOWN * remote)
-    newer = replace(found, fabric=fabric_rates(instance("p6-b300.48xlarge").fabric))
-    assert posting_s(newer, columns(4096, ep=32, dp=32, dispatcher=2), tokens, 8, local)[0] == 0.0
+    assert posted(fabric, False) == pytest.approx(2048e-6 * (remote - 1.0))
+    assert posted(fabric, True) == pytest.approx(2048e-6 * PROXY_SLOWDOWN * remote)
+    assert posted(fabric_rates(instance("p6-b300.48xlarge").fabric), True) == 0.0
 
 
 def test_a_power_limit_slows_the_clock() -> None:

@@ -21,7 +21,7 @@ from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops import collectives, kernels
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.perf.run import cost, energy
-from fmctl.perf.train import composition, schedule
+from fmctl.perf.train import schedule, setup
 from fmctl.perf.train.evaluate import evaluate
 
 UNITS = pint.UnitRegistry()
@@ -194,8 +194,8 @@ def test_every_time_doubles_with_the_second(
     once = evaluate(arch, workload, instance, rows, profile, calibration)
     monkeypatch.setattr(kernels, "STREAM_LAUNCH_S", 2.0 * kernels.STREAM_LAUNCH_S)
     monkeypatch.setattr(kernels, "ATTENTION_FIXED_S", 2.0 * kernels.ATTENTION_FIXED_S)
-    monkeypatch.setattr(composition, "kernel_rates", doubled_kernels)
-    monkeypatch.setattr(composition, "fabric_rates", doubled_fabric)
+    monkeypatch.setattr(setup, "kernel_rates", doubled_kernels)
+    monkeypatch.setattr(setup, "fabric_rates", doubled_fabric)
     slow = replace(profile, **{field: 2.0 * getattr(profile, field) for field in SECONDS})
     twice = evaluate(arch, workload, instance, rows, slow, calibration)
     for term in TERMS:
