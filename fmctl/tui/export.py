@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -19,7 +20,9 @@ from fmctl.tui.words import clean
 from fmctl.usecases.session.items import Trouble
 
 if TYPE_CHECKING:
-    from fmctl.tui.view import View
+    from textual.screen import Screen
+
+    from fmctl.report.view import Answer
 
 _ABOUT = {
     "svg": "a picture of the screen",
@@ -28,18 +31,6 @@ _ABOUT = {
     "csv": "the rows, as -o csv prints them",
     "json": "the whole document, as -o json prints it",
 }
-
-
-def exported(view: View, form: str) -> str:
-    """The view in a format. Raises UsageError where it has no such form."""
-    if form not in view.exports():
-        raise UsageError(
-            f"this view cannot be written as '{form}'", why="there is no answer yet" if form in _ABOUT else None,
-            next="one of ." + ", .".join(view.exports()),
-        )  # fmt: skip
-    if form == "svg" or view.answer is None:
-        return view.app.export_screenshot(title=f"fmctl {view.NAME}")
-    return WRITERS[form](view.answer)
 
 
 def _said(form: str) -> Content:
@@ -52,12 +43,13 @@ class ExportScreen(Dialog[None]):
     TITLE_TEXT = "export"
     KEYS = "enter writes · ↑↓ format · esc"
 
-    def __init__(self, view: View) -> None:
+    def __init__(
+        self, view: Screen[Any], name: str, answer: Answer | None, forms: Sequence[str], say: Callable[[str], None]
+    ) -> None:
         super().__init__()
-        self._view = view
-        self._forms = tuple(view.exports())
+        self._name, self._answer, self._forms, self._say = name, answer, tuple(forms), say
         # The picture is of the screen below this dialog, so it is taken before the dialog is on it.
-        self._picture = view.app.export_screenshot(title=f"fmctl {view.NAME}")
+        self._picture = view.app.export_screenshot(title=f"fmctl {name}")
 
     def body(self) -> ComposeResult:
         """Formats, file, and a word where it cannot be written."""
@@ -65,7 +57,7 @@ class ExportScreen(Dialog[None]):
             *(Option(_said(form), id=form) for form in self._forms),
             markup=False, compact=True,
         )  # fmt: skip
-        yield Input(value=f"fmctl-{self._view.NAME}.{self._forms[0]}", compact=True, select_on_focus=False)
+        yield Input(value=f"fmctl-{self._name}.{self._forms[0]}", compact=True, select_on_focus=False)
         yield Static("", classes="said", markup=False)
 
     def on_mount(self) -> None:
@@ -83,10 +75,19 @@ class ExportScreen(Dialog[None]):
         path = Path(self.query_one(Input).value).expanduser()
         form = path.suffix.lstrip(".").lower()
         try:
-            text = self._picture if form == "svg" else exported(self._view, form)
+            text = self._written(form)
             write_atomic(path, text)
         except FmctlError as error:
             self.query_one(".said", Static).update(clean(Trouble.of(error).sentence()))
             return
-        self._view.session.say(f"wrote {path}")
+        self._say(f"wrote {path}")
         self.dismiss(None)
+
+    def _written(self, form: str) -> str:
+        """The view in a format. Raises UsageError where it has no such form."""
+        if form not in self._forms:
+            raise UsageError(
+                f"this view cannot be written as '{form}'", why="there is no answer yet" if form in _ABOUT else None,
+                next="one of ." + ", .".join(self._forms),
+            )  # fmt: skip
+        return self._picture if form == "svg" or self._answer is None else WRITERS[form](self._answer)

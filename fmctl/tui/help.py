@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -12,9 +12,8 @@ from textual.widgets import Static
 from fmctl.tui.dialog import Dialog
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
     from textual.widget import Widget
-
-    from fmctl.tui.view import View
 
 
 # What arrows, page keys, tab and the mouse do in any program.
@@ -27,16 +26,15 @@ class HelpScreen(Dialog[None]):
     TITLE_TEXT = "help"
     KEYS = "↑↓ scroll · esc"
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: Screen[Any], name: str, about: str) -> None:
         super().__init__()
         self._focused = view.focused
-        self._about = view.HELP
+        self._name, self._about = name, about
         self._keys = [
             (active.binding.id or "", view.app.get_key_display(active.binding), active.binding.description, active.node)
             for active in view.active_bindings.values()
             if active.enabled and active.binding.description and not active.binding.action.startswith(_EVERYWHERE)
         ]
-        self._view = view
 
     def body(self) -> ComposeResult:
         """The widget, its keys, the keys of the screen."""
@@ -47,7 +45,7 @@ class HelpScreen(Dialog[None]):
                 yield Static(widget.border_title or "This widget", classes="help-heading", markup=False)
                 yield Static(_plain(about), classes="help-text", markup=False)
                 yield Static(self._listed(widget), markup=False)
-            yield Static(f"The {self._view.NAME} screen", classes="help-heading", markup=False)
+            yield Static(f"The {self._name} screen", classes="help-heading", markup=False)
             yield Static(_plain(self._about), classes="help-text", markup=False)
             yield Static(self._listed(None), markup=False)
 

@@ -6,16 +6,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
+from textual.app import App
 from textual.message import Message
 
 from fmctl.report.view import Answer
 from fmctl.tui.background import attempted
 from fmctl.usecases.session.items import Trouble
-
-if TYPE_CHECKING:
-    from fmctl.tui.app import FmctlApp
 
 _MOST_LINES = 2000
 Work = Callable[[Callable[[str], None], Callable[[str, str], bool]], Answer]
@@ -44,7 +42,7 @@ class Task:
 class Tasks:
     """The operations of a session, newest last; one of a kind for one thing at a time."""
 
-    def __init__(self, app: FmctlApp) -> None:
+    def __init__(self, app: App[Any]) -> None:
         self._app = app
         self._tasks: list[Task] = []
         self.warned = False  # whether it was said that leaving leaves something under way

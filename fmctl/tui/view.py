@@ -23,7 +23,7 @@ from fmctl.tui.words import clean, cut
 from fmctl.usecases.session.items import Question, Reply, Trouble
 
 if TYPE_CHECKING:
-    from fmctl.tui.app import FmctlApp
+    from fmctl.tui.room import Room
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 15
 _TOLD = 60  # cells of a copied command in the note about it: two lines; the command line shows the rest
@@ -74,9 +74,9 @@ class View(Screen[None]):
         self.awaited: dict[str, int] = {}
 
     @property
-    def session(self) -> FmctlApp:
-        """The application, by its own type."""
-        found: FmctlApp = self.app  # type: ignore[assignment]
+    def session(self) -> Room:
+        """The application, as the screens know it."""
+        found: Room = self.app  # type: ignore[assignment]
         return found
 
     @property
@@ -179,7 +179,7 @@ class View(Screen[None]):
         """Keys and a word for the focused widget."""
         from fmctl.tui.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self))
+        self.app.push_screen(HelpScreen(self, self.NAME, self.HELP))
 
     def action_jump(self) -> None:
         """Go to another screen by name."""
@@ -202,7 +202,7 @@ class View(Screen[None]):
         """Write this view to a file."""
         from fmctl.tui.export import ExportScreen
 
-        self.app.push_screen(ExportScreen(self))
+        self.app.push_screen(ExportScreen(self, self.NAME, self.answer, self.exports(), self.session.say))
 
     def action_again(self) -> None:
         """Ask the same again."""
