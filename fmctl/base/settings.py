@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from fmctl.base.errors import UnknownName, UsageError, shorten
+from fmctl.base.outputs import OUTPUTS
 from fmctl.base.units import parse_list, parse_number
 
 Kind = Literal["text", "texts", "number", "switch"]
@@ -24,7 +25,7 @@ class Setting:
     default: object
     doc: str
     env: tuple[str, ...] = ()
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()
 
 
 def _setting(name: str, kind: Kind, default: object, doc: str, *choices: str, also: tuple[str, ...] = ()) -> Setting:
@@ -45,7 +46,7 @@ SETTINGS: Mapping[str, Setting] = {
         _setting("instances", "texts", (), "instance types that plan looks at when none are named"),
         _setting("framework", "text", DEFAULT_FRAMEWORK, "training framework: fusions, overlaps, buffers and defaults"),
         _setting("precision", "text", "bf16", "arithmetic of the matrix products", "bf16", "fp8", "mxfp8", "nvfp4"),
-        _setting("output", "text", "table", "output format", "table", "json", "jsonl", "csv", "md", "html", "yaml"),
+        Setting("output", "text", "table", "output format", ("FMCTL_OUTPUT",), OUTPUTS),
         _setting("color", "text", "auto", "colour on a terminal", "auto", "always", "never"),
         _setting("read_only", "switch", False, "refuse everything that spends money or destroys"),
         _setting("calibration", "text", None, "name of the fitted constants to predict with (fmctl calibrate --name)"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from fmctl.base.outputs import OUTPUTS
 from fmctl.cli.values import FIELDS
-from fmctl.usecases.choices import FORMATS, FRAMEWORKS
+from fmctl.usecases.choices import FRAMEWORKS
 
 
 def complete(args: Sequence[str]) -> int:
@@ -79,7 +80,7 @@ _KINDS: Mapping[str, Callable[[], Sequence[str]]] = {
     "calibrations": _calibrations,
     "subjects": _subjects,
     "fields": lambda: FIELDS,
-    "formats": lambda: FORMATS,
+    "formats": lambda: list(OUTPUTS),
     "frameworks": lambda: FRAMEWORKS,
     "settings": _settings,
 }

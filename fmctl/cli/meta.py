@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from fmctl.base.errors import UnknownName
 from fmctl.cli.options import Output
-from fmctl.cli.output import emit, settings_for
+from fmctl.cli.output import emit, prints_documents, settings_for
 from fmctl.cli.streams import write_stdout
 from fmctl.usecases.choices import SHELLS
 
@@ -29,7 +29,7 @@ def schema(out: Output, schema_name: _Schema = None) -> None:
         emit(schemas_answer(about()), out, settings)
         return
     document = json_schema(schema_name)
-    if settings.text("output") not in ("json", "yaml") and out.query is None and out.fields is None:
+    if not prints_documents(settings) and out.query is None and out.fields is None:
         _write(document, out.out)  # a schema has one form, whatever the default output is
         return
     emit(Answer(document, [document], lambda: Report("", ())), out, settings)

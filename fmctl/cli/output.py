@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import UnknownName, UsageError
+from fmctl.base.outputs import OUTPUTS
 from fmctl.base.units import parse_list
 from fmctl.cli.options import Output
 from fmctl.cli.streams import stdout_is_terminal, write_stderr, write_stdout
-from fmctl.usecases.choices import FORMATS
 
 if TYPE_CHECKING:
     from fmctl.report.view import Answer
@@ -33,8 +33,8 @@ def settings_for(out: Output) -> Settings:
 
 def format_of(out: Output) -> str | None:
     """The format that was asked for, None where none was. Raises UnknownName, UsageError."""
-    if out.output is not None and out.output not in FORMATS:
-        raise UnknownName("format", out.output, FORMATS, next=f"-o {' | '.join(FORMATS)}")
+    if out.output is not None and out.output not in OUTPUTS:
+        raise UnknownName("format", out.output, OUTPUTS, next=f"-o {' | '.join(OUTPUTS)}")
     if out.json and out.output not in (None, "json"):
         raise UsageError(f"--json and -o {out.output} exclude each other")
     return "json" if out.json else out.output
@@ -42,6 +42,8 @@ def format_of(out: Output) -> str | None:
 
 def emit(answer: Answer, out: Output, settings: Settings) -> None:
     """Print the answer, or write it to the file named."""
+    from fmctl.report.formats import found
+
     form = settings.text("output") or "table"
     text = _text(answer, out, settings, form)
     if out.out is None:
@@ -50,8 +52,15 @@ def emit(answer: Answer, out: Output, settings: Settings) -> None:
         from fmctl.base.files import write_atomic
 
         write_atomic(out.out, text)
-    if form not in ("json", "yaml") or out.fields or out.query:
+    if not found(form).whole or out.fields or out.query:
         warn(answer.warnings, out)
+
+
+def prints_documents(settings: Settings) -> bool:
+    """Whether the format prints a document as it is, be there rows in it or not."""
+    from fmctl.report.formats import found
+
+    return found(settings.text("output") or "table").whole
 
 
 def emit_files(files: Mapping[str, str], answer: Answer, out: Output, settings: Settings) -> None:
@@ -86,7 +95,7 @@ def _text(answer: Answer, out: Output, settings: Settings, form: str) -> str:
 
         width = shutil.get_terminal_size((80, 24)).columns
         return terminal_text(answer.report(), max(width, 20), colour=colour(out, settings))
-    return formats.WRITERS[form](answer)
+    return formats.found(form).answer(answer)
 
 
 def _on_terminal(out: Output, settings: Settings) -> bool:

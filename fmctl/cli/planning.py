@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from fmctl.cli.options import AskedOptions, ModelName, Output, SearchOptions
-from fmctl.cli.output import emit, progress_line, settings_for
+from fmctl.cli.output import emit, prints_documents, progress_line, settings_for
 from fmctl.cli.streams import write_stderr
 from fmctl.usecases import planning
 from fmctl.usecases.planning import keep
@@ -35,7 +35,7 @@ def plan(ctx: typer.Context, model: ModelName, asked: AskedOptions, aim: SearchO
         said = keep(aim.save, found.answer.document, settings, ctx.obj)
         if not out.quiet:
             write_stderr(f"fmctl: {said}\n")
-    if found.answer is not None and (found.trouble is None or settings.text("output") in ("json", "yaml")):
+    if found.answer is not None and (found.trouble is None or prints_documents(settings)):
         emit(found.answer, out, settings)
     if found.trouble is not None:
         raise found.trouble

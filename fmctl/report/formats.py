@@ -1,16 +1,36 @@
-"""Answers as text in the formats that programs and documents read: json, jsonl, csv, md, html, yaml."""
+"""Answers as text in the formats that people, programs and documents read; `fmctl.base.outputs` names them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from fmctl.base.errors import UnknownName, UsageError, shorten
+from fmctl.base.outputs import OUTPUTS
 from fmctl.report.envelope import plain
 from fmctl.report.view import Answer, Report, Row, Section, Table
 
-FORMATS = ("table", "json", "jsonl", "csv", "md", "html", "yaml")
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Format:
+    """One format: how it writes an answer, and how any plain value, such as some fields of the rows.
+
+    whole: it prints the document as it is, warnings and all; other formats leave warnings to stderr.
+    """
+
+    answer: Callable[[Answer], str]
+    value: Callable[[Any], str]
+    whole: bool = False
+
+
+def found(name: str) -> Format:
+    """The format of that name, imported now."""
+    module, _, title = OUTPUTS[name].partition(":")
+    one: Format = getattr(import_module(module), title)
+    return one
 
 
 def as_json(value: Any) -> str:
@@ -72,17 +92,6 @@ def as_table(report: Report) -> str:
     return plain_text(report)
 
 
-WRITERS: Mapping[str, Callable[[Answer], str]] = {
-    "table": lambda answer: as_table(answer.report()),
-    "json": lambda answer: as_json(answer.document),
-    "jsonl": lambda answer: as_jsonl(answer.rows),
-    "csv": lambda answer: as_csv(answer.rows),
-    "md": lambda answer: as_markdown(answer.report()),
-    "html": lambda answer: _html(answer.report(), answer.warnings),
-    "yaml": lambda answer: as_yaml(answer.document),
-}
-
-
 def _html(report: Report, warnings: Sequence[str] = ()) -> str:
     from fmctl.report.html import as_html
 
@@ -94,12 +103,12 @@ def picked(answer: Answer, names: Sequence[str], form: str) -> str:
     known = list(dict.fromkeys(name for row in answer.rows for name in row))
     wanted = [_known(name, known) for name in names] if known else list(names)
     rows = [{name: row.get(name) for name in wanted} for row in answer.rows]
-    return written(rows, form)
+    return found(form).value(rows)
 
 
 def queried(document: Mapping[str, Any], expression: str, form: str) -> str:
     """What a JMESPath expression finds in the document; one text or number alone is printed bare in a table."""
-    return written(plain(_answered(expression, lambda compiled: compiled.search(document))), form)
+    return found(form).value(plain(_answered(expression, lambda compiled: compiled.search(document))))
 
 
 def check_query(expression: str) -> None:
@@ -122,24 +131,21 @@ def _answered(expression: str, ask: Callable[[Any], Any]) -> Any:
         raise UsageError(f"--query '{shorten(expression)}' cannot be answered", why=type(error).__name__) from None
 
 
-def written(value: Any, form: str) -> str:
-    """Any plain value in any format."""
-    if form == "yaml":
-        return as_yaml(value)
-    if form == "json":
-        return as_json(value)
-    rows = _rows(value)
-    if form in ("csv", "jsonl"):
-        return as_csv(rows) if form == "csv" else as_jsonl(rows)
-    if not isinstance(value, list | dict):
-        return ("" if value is None else str(value)) + "\n"
-    if not _tabular(rows):
-        return as_json(value)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    from fmctl.report.text import table_of
+def _tabled(write: Callable[[Report], str]) -> Callable[[Any], str]:
+    """Any plain value as a table: one text or number bare, and what is no table as JSON."""
 
-    report = Report("", (Section(table=table_of(rows, names)),) if rows else ())
-    return as_table(report) if form == "table" else _html(report) if form == "html" else as_markdown(report)
+    def value(found: Any) -> str:
+        if not isinstance(found, list | dict):
+            return ("" if found is None else str(found)) + "\n"
+        rows = _rows(found)
+        if not _tabular(rows):
+            return as_json(found)
+        from fmctl.report.text import table_of
+
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        return write(Report("", (Section(table=table_of(rows, names)),) if rows else ()))
+
+    return value
 
 
 def _rows(value: Any) -> list[Row]:
@@ -168,3 +174,12 @@ def _pipes(table: Table) -> str:
     rules = ["---:" if column.align == "right" else "---" for column in table.columns]
     lines = [titles, rules, *([cell.replace("|", "\\|") for cell in row] for row in table.rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+TABLE = Format(lambda answer: as_table(answer.report()), _tabled(as_table))
+JSON = Format(lambda answer: as_json(answer.document), as_json, whole=True)
+JSONL = Format(lambda answer: as_jsonl(answer.rows), lambda value: as_jsonl(_rows(value)))
+CSV = Format(lambda answer: as_csv(answer.rows), lambda value: as_csv(_rows(value)))
+MARKDOWN = Format(lambda answer: as_markdown(answer.report()), _tabled(as_markdown))
+HTML = Format(lambda answer: _html(answer.report(), answer.warnings), _tabled(_html))
+YAML = Format(lambda answer: as_yaml(answer.document), as_yaml, whole=True)

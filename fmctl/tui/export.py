@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 
 from fmctl.base.errors import FmctlError, UsageError
 from fmctl.base.files import write_atomic
-from fmctl.report.formats import WRITERS
+from fmctl.report.formats import found
 from fmctl.tui.dialog import Dialog
 from fmctl.tui.words import clean
 from fmctl.usecases.session.items import Trouble
@@ -90,4 +90,4 @@ class ExportScreen(Dialog[None]):
                 f"this view cannot be written as '{form}'", why="there is no answer yet" if form in _ABOUT else None,
                 next="one of ." + ", .".join(self._forms),
             )  # fmt: skip
-        return self._picture if form == "svg" or self._answer is None else WRITERS[form](self._answer)
+        return self._picture if form == "svg" or self._answer is None else found(form).answer(self._answer)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fmctl.base.outputs import OUTPUTS
 from fmctl.frameworks import registry
 
-FORMATS = ("table", "json", "jsonl", "csv", "md", "html", "yaml")
 FRAMEWORKS = tuple(registry.FRAMEWORKS)
 PRECISIONS = ("bf16", "fp8", "mxfp8", "nvfp4")
 CAPACITIES = ("on-demand", "odcr", "capacity-block", "spot")
@@ -24,7 +24,7 @@ SCHEMAS = (
 )  # fmt: skip
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "output": FORMATS,
+    "output": tuple(OUTPUTS),
     "framework": FRAMEWORKS,
     "precision": PRECISIONS,
     "sharding": ("none", "zero1", "zero2", "zero3"),

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from fmctl.__main__ import main
+from fmctl.base.outputs import OUTPUTS
 from fmctl.cli.app import build
 from fmctl.cli.completion import script
 from fmctl.cli.values import FIELDS, KINDS
 from fmctl.documents.results import WholeRun
 from fmctl.domain.layout import CODES
 from fmctl.report.runs import NESTED
-from fmctl.usecases.choices import CHOICES, FORMATS, FRAMEWORKS, OBJECTIVES, PURCHASES, SHELLS
+from fmctl.usecases.choices import CHOICES, FRAMEWORKS, OBJECTIVES, PURCHASES, SHELLS
 
 SCRIPTS = Path(__file__).parent.parent.parent / "completions"
 
@@ -82,13 +83,12 @@ def test_the_static_values_are_those_of_the_core(cli: Any) -> None:
     from fmctl.base.settings import SETTINGS
     from fmctl.buying.offers import OPTIONS
     from fmctl.frameworks.registry import FRAMEWORKS as PROFILES
-    from fmctl.report.formats import WRITERS
 
     for name, codes in CODES.items():
         assert CHOICES[name] == codes.labels()
     assert set(FRAMEWORKS) == set(PROFILES)
     assert PURCHASES == OPTIONS
-    assert tuple(WRITERS) == FORMATS == SETTINGS["output"].choices
+    assert CHOICES["output"] == tuple(OUTPUTS) == tuple(SETTINGS["output"].choices)
     assert SETTINGS["objective"].choices == OBJECTIVES
 
 

@@ -217,7 +217,7 @@ def test_a_plan_is_saved_as_the_command_saves_it(session: Any) -> None:
 
 @pytest.mark.parametrize("form", ["svg", "md", "html", "csv", "json"])
 def test_the_view_is_exported(session: Any, form: str) -> None:
-    from fmctl.report.formats import WRITERS
+    from fmctl.report.formats import found
 
     async def scenario(pilot: Pilot[None]) -> None:
         app: Any = pilot.app
@@ -225,7 +225,7 @@ def test_the_view_is_exported(session: Any, form: str) -> None:
         await pilot.pause()
         assert app.screen.NAME == "plan"
         text = Path(f"fmctl-plan.{form}").read_text()
-        assert "<svg" in text if form == "svg" else text == WRITERS[form](app.screen.answer)
+        assert "<svg" in text if form == "svg" else text == found(form).answer(app.screen.answer)
 
     session(scenario)
 
