@@ -14,13 +14,8 @@ from typing import Any
 from fmctl.catalog import find_instance, find_price, instance_record, prices, regions_of, zones_of
 from fmctl.catalog.pricing import LIVE_SPOT
 from fmctl.domain.hardware import Price
+from fmctl.domain.purchase import BLOCK, ON_DEMAND, PURCHASES, SPOT, Purchase
 
-ON_DEMAND, ODCR, BLOCK, SPOT = "on-demand", "odcr", "capacity-block", "spot"
-SAVINGS_PLAN = "savings-plan-1y"
-OPTIONS = (ON_DEMAND, ODCR, BLOCK, SPOT, "reserved-1y", "reserved-3y", SAVINGS_PLAN)
-# What is paid for: hours that run; hours that are held, used or not; whole blocks in advance; every hour of the term.
-BILLED = {ON_DEMAND: "used", SPOT: "used", ODCR: "held", BLOCK: "up front"}
-TERM_H = {"reserved-1y": 8760.0, "reserved-3y": 26280.0, SAVINGS_PLAN: 8760.0}
 REVISIONS = ("2027-01-01",)
 """Announced days from which Capacity Block rates are others (Capacity Blocks pricing page, read 2026-10-08)."""
 _LOCAL_ZONE = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]+-[a-z]{3}-[0-9]+[a-z]?")
@@ -61,7 +56,7 @@ class NotSold:
 
 def offers(instance: str, region: str, on: date, *, spot_usd_per_h: float | None = None,
            stale: bool = False) -> tuple[Offer, ...]:  # fmt: skip
-    """Every way to buy a type in a region, in the order of OPTIONS.
+    """Every way to buy a type in a region, in the order of `domain.purchase.PURCHASES`.
 
     Args:
         instance: a type, an UltraServer, or an alias.
@@ -83,21 +78,21 @@ def ways(instance: str, region: str, on: date, *, spot_usd_per_h: float | None =
     name = find_instance(instance)
     record = instance_record(name)
     found: list[Offer | NotSold] = []
-    for option in OPTIONS:
+    for option in PURCHASES.values():
         why = _not_sold(record, name, region, option, on)
         if why:
-            found.append(NotSold(name, region, option, why))
+            found.append(NotSold(name, region, option.name, why))
             continue
         price, rate = _price(name, region, option, on, stale)
-        if option == SPOT and spot_usd_per_h is not None:
-            price, rate = Price(name, region, SPOT, spot_usd_per_h, "", "given by the user"), "given"
+        if option is SPOT and spot_usd_per_h is not None:
+            price, rate = Price(name, region, SPOT.name, spot_usd_per_h, "", "given by the user"), "given"
         found.append(_offer(price, rate, option, _note(record, region, option, on)))
     return tuple(found)
 
 
 def regions(instance: str) -> tuple[str, ...]:
     """Regions and Local Zones where a type can be bought in any way, sorted."""
-    sold = {region for option in (ON_DEMAND, BLOCK, SPOT) for region in regions_of(instance, option)}
+    sold = {region for option in (ON_DEMAND, BLOCK, SPOT) for region in regions_of(instance, option.name)}
     return tuple(sorted(sold))
 
 
@@ -108,83 +103,72 @@ def zones(instance: str, region: str) -> tuple[str, ...]:
     return zones_of(instance_record(instance).get("member_type") or find_instance(instance)).get(region, ())
 
 
-def _not_sold(record: Any, name: str, region: str, option: str, on: date) -> str:
+def _not_sold(record: Any, name: str, region: str, option: Purchase, on: date) -> str:
     """Why a type is not sold that way there; empty where it is."""
     if not record["purchase"]:
         return str(record["unplannable"])
-    sold_as = ON_DEMAND if option in (ODCR, SAVINGS_PLAN) else option
-    if sold_as not in record["purchase"]:
+    if option.listing not in record["purchase"]:
         return _never(record, option)
-    there = regions_of(name, sold_as)
+    there = regions_of(name, option.listing)
     if region not in there:
         return f"{name} is not sold {option} in {region}; it is in {', '.join(there)}"
-    if option == SAVINGS_PLAN and not _savings_rows(name, region, on):
+    if option.evidence and not _evidence(name, region, option, on):
         return f"no Savings Plan rate of {name} in {region} is on file"
     return ""
 
 
-def _never(record: Any, option: str) -> str:
+def _never(record: Any, option: Purchase) -> str:
     if record.get("member_type"):
         return "UltraServers are sold as Capacity Blocks alone"
-    if option == ODCR:
-        return "a reservation is paid at the on-demand rate, and there is none"
-    if option in (ON_DEMAND, BLOCK, SPOT):
-        return f"AWS sells it as {' or '.join(record['purchase'])} alone"
-    return f"no {option} rate is listed for it"
+    return option.never or f"AWS sells it as {' or '.join(record['purchase'])} alone"
 
 
-def _price(name: str, region: str, option: str, on: date, stale: bool) -> tuple[Price, str]:
+def _price(name: str, region: str, option: Purchase, on: date, stale: bool) -> tuple[Price, str]:
     """The price in force and what kind of rate it is; with `stale` the newest known one where that is unknown."""
-    if option == SAVINGS_PLAN:
-        price = _savings_rows(name, region, on)[-1]
+    if option.evidence:
+        price = _evidence(name, region, option, on)[-1]
         return price, "listed" if price.usd_per_h is not None else "unknown"
-    listed_as = ON_DEMAND if option == ODCR else option
-    price = find_price(name, region, listed_as, on)
+    price = find_price(name, region, option.rate, on)
     if price.usd_per_h is not None:
-        return price, "typical" if option == SPOT and not price.source.startswith(LIVE_SPOT) else "listed"
-    older = find_price(name, region, listed_as, on, stale=True) if stale else price
+        return price, "typical" if option is SPOT and not price.source.startswith(LIVE_SPOT) else "listed"
+    older = find_price(name, region, option.rate, on, stale=True) if stale else price
     return older, "unknown" if older.usd_per_h is None else "stale"
 
 
-def _savings_rows(name: str, region: str, on: date) -> list[Price]:
-    """Rows of Savings Plans in force on a day, oldest first; such rates are evidence and hold for nothing else."""
-    rows = [row for row in prices(name, region, SAVINGS_PLAN) if row.date <= on.isoformat()]
+def _evidence(name: str, region: str, option: Purchase, on: date) -> list[Price]:
+    """Rows in force on a day, oldest first, of an option whose rates are evidence and hold for nothing else."""
+    rows = [row for row in prices(name, region, option.name) if row.date <= on.isoformat()]
     return sorted(rows, key=lambda row: row.date)
 
 
-def _offer(price: Price, rate: str, option: str, note: str) -> Offer:
+def _offer(price: Price, rate: str, option: Purchase, note: str) -> Offer:
     known = price.usd_per_h is not None
     return Offer(
         instance=price.instance,
         region=price.region,
         zones=zones(price.instance, price.region),
-        option=option,
+        option=option.name,
         usd_per_h=price.usd_per_h,
         rate=rate,
         why="" if known else price.note or "no price is on file",
         date=price.date,
         source=price.source,
-        billed=BILLED.get(option, "term"),
-        term_h=TERM_H.get(option, 0.0),
+        billed=option.billed,
+        term_h=option.term_h,
         note="; ".join(filter(None, (note, price.note if known else ""))),
     )
 
 
-def _note(record: Any, region: str, option: str, on: date) -> str:
+def _note(record: Any, region: str, option: Purchase, on: date) -> str:
     notes = []
     if _LOCAL_ZONE.fullmatch(region):
         notes.append("a Local Zone: the account has to opt in")
     elif not zones(record["name"], region):
         notes.append("the table of zones names none here: ask AWS")
-    if option == BLOCK:
-        notes.append("paid up front and not refunded; UpfrontFee of the offering is what counts")
+    if option.note:
+        notes.append(option.note)
+    if option is BLOCK:
         if record.get("member_type"):
             notes.append("one block per UltraServer; it cannot be shared with other accounts")
         notes += [f"rates are revised from {day}" for day in REVISIONS if on.isoformat() >= day]
-    if option == ODCR:
-        notes.append("billed from its creation to its cancellation, used or not")
-    if option == SPOT:
-        notes.append("AWS takes instances back at two minutes' notice; how often is not published")
-    if option in TERM_H:
-        notes.append("every hour of the term is paid for")
     return "; ".join(notes)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from fmctl.base.errors import UnknownName
 from fmctl.buying.offers import Offer
 from fmctl.catalog import find_price, find_storage_price
+from fmctl.domain.purchase import ON_DEMAND
 
 ON_FILE = "us-east-1"
 """The region whose storage and head-node prices are on file."""
@@ -33,8 +34,8 @@ def compute_rate(offer: Offer) -> Rate:
 def node_rate(instance: str, region: str, on: date) -> Rate:
     """One on-demand hour of a head or login node."""
     try:
-        here = find_price(instance, region, "on-demand", on)
-        there = find_price(instance, ON_FILE, "on-demand", on)
+        here = find_price(instance, region, ON_DEMAND.name, on)
+        there = find_price(instance, ON_FILE, ON_DEMAND.name, on)
     except UnknownName:
         return Rate(None, why=f"no price of {instance} is on file")
     if here.usd_per_h is not None:

@@ -18,18 +18,17 @@ if TYPE_CHECKING:
     )
     from fmctl.catalog.models import find_preset, load_model
     from fmctl.catalog.names import instance_names, model_names
-    from fmctl.catalog.pricing import OPTIONS, find_price, find_storage_price, prices, storage_prices
+    from fmctl.catalog.pricing import find_price, find_storage_price, prices, storage_prices
 
 _HOMES = {
     "grid": ("find_grid", "grids"),
     "instances": ("accelerator_names", "find_instance", "instance_record", "load_instance", "regions_of", "zones_of"),
     "models": ("find_preset", "load_model"),
     "names": ("instance_names", "model_names"),
-    "pricing": ("OPTIONS", "find_price", "find_storage_price", "prices", "storage_prices"),
+    "pricing": ("find_price", "find_storage_price", "prices", "storage_prices"),
 }
 
 __all__ = [
-    "OPTIONS",
     "accelerator_names",
     "find_grid",
     "find_instance",

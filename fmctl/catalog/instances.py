@@ -15,6 +15,7 @@ from fmctl.base.errors import UnknownName, UsageError
 from fmctl.catalog.names import PACKAGE, instance_names
 from fmctl.catalog.store import read_csv, read_yaml
 from fmctl.domain.hardware import MIB, Accelerator, Fabric, Instance, Link
+from fmctl.domain.purchase import purchase
 
 HARDWARE = Path(PACKAGE) / "hardware"
 GIB = 2**30
@@ -156,5 +157,5 @@ def regions_of(instance: str, option: str) -> tuple[str, ...]:
     record = _instances()[full]
     if option not in record["purchase"]:
         return ()
-    listed = record["regions"].get("on-demand" if option.startswith("reserved") else option)
+    listed = record["regions"].get(purchase(option).regions)
     return tuple(listed or zones_of(full))

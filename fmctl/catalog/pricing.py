@@ -15,11 +15,10 @@ from fmctl.catalog.names import instance_names
 from fmctl.catalog.price_files import read_prices, read_storage_prices, snapshot_files
 from fmctl.catalog.store import data_dir
 from fmctl.domain.hardware import Price, StoragePrice
+from fmctl.domain.purchase import ON_DEMAND, priced
 
-OPTIONS = ("on-demand", "capacity-block", "spot", "reserved-1y", "reserved-3y")
-"""Ways to buy that a plan can use; other options in the file are evidence (Spot extremes, history, SageMaker)."""
-
-SAME_PRICE = {"on-demand": ("on-demand", "on-demand-history")}
+# Other options in the file than those of `priced` are evidence: Spot extremes, history, SageMaker, Savings Plans.
+SAME_PRICE = {ON_DEMAND.name: (ON_DEMAND.name, "on-demand-history")}
 LIVE_LIST, LIVE_SPOT = "AWS Price List API", "EC2 Spot price history"
 """How the source of a row begins that was asked of AWS and kept in a snapshot."""
 
@@ -55,7 +54,7 @@ def find_price(instance: str, region: str, option: str, on: date, *, stale: bool
     Args:
         instance: a type or its alias.
         region: an AWS region, or a Local Zone such as us-east-1-dfw-2a.
-        option: one of OPTIONS.
+        option: one of `domain.purchase.priced`.
         on: the day.
         stale: take the newest known price where the one in force is unknown; the note says so.
 
@@ -63,7 +62,7 @@ def find_price(instance: str, region: str, option: str, on: date, *, stale: bool
         UnknownName: no such instance or option.
     """
     name = _priced_name(instance)
-    if option not in OPTIONS:
+    if option not in priced():
         raise _no_option(option)
     options = SAME_PRICE.get(option, (option,))
     rows = [row for row in _rows() if row.instance == name and row.option in options and row.date <= on.isoformat()]
@@ -109,7 +108,8 @@ def _priced_name(instance: str) -> str:
 
 
 def _no_option(option: str) -> UnknownName:
-    return UnknownName("purchase option", option, OPTIONS, next=f"use one of {', '.join(OPTIONS)}")
+    names = priced()
+    return UnknownName("purchase option", option, names, next=f"use one of {', '.join(names)}")
 
 
 def storage_prices() -> tuple[StoragePrice, ...]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from typer import Argument, Option
 
+from fmctl.domain.purchase import BLOCK, ODCR
 from fmctl.usecases.choices import CAPACITIES
 from fmctl.usecases.options import Aws, Consent, Text, Wanted
 
@@ -19,7 +20,7 @@ def _option(help: str, *flags: str, metavar: str) -> Any:
 
 
 _BOUGHT = f"How the GPUs are bought, as the plan was priced unless said: {' | '.join(CAPACITIES)}"
-_RESERVATION = "Reservation of odcr and capacity-block; one per UltraServer, with commas"
+_RESERVATION = f"Reservation of {ODCR} and {BLOCK}; one per UltraServer, with commas"
 _RECIPE = "Program that trains, where a framework has several: megatron-lm | megatron-bridge"
 _STATIC = "Nodes run from the start; otherwise they come with a job and go when idle"
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from fmctl.domain.purchase import ON_DEMAND, Purchase, purchase
+
 PCLUSTER_VERSION = "3.16.1"
-# How GPUs are bought; the reservation id belongs to odcr and capacity-block.
-PURCHASES = ("on-demand", "odcr", "capacity-block", "spot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,20 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How the GPUs are bought: one of PURCHASES, with the reservation it names.
+    """How the GPUs are bought: one of `domain.purchase.launched`, with the reservation it names.
 
     reservation_id: of one reservation; one Capacity Block per UltraServer, with commas between them. static: nodes run
     from the start; otherwise they come with a job and go when idle (a Capacity Block is always static).
     """
 
-    purchase: str = "on-demand"
+    purchase: str = ON_DEMAND.name
     reservation_id: str | None = None
     static: bool = False
+
+    @property
+    def option(self) -> Purchase:
+        """The purchase option with all that follows from it. Raises UnknownName."""
+        return purchase(self.purchase)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fmctl.domain.purchase import PURCHASES, Market
+
 # Source: EC2 service quotas page. Spot of P6 is not published.
 QUOTA_ON_DEMAND: Mapping[str, str] = {"p": "L-417A185B", "g": "L-DB2E81BA", "trn": "L-2C3B7624"}
 QUOTA_SPOT: Mapping[str, str] = {"p5": "L-C4BD4855", "p4": "L-7212CCBC", "g": "L-3819A6DF", "trn": "L-6B0D517C"}
+# Capacity Blocks count against none.
+_CODES: Mapping[Market, Mapping[str, str]] = {"on-demand": QUOTA_ON_DEMAND, "spot": QUOTA_SPOT}
 
 
 def quota_code(instance: str, purchase: str) -> str | None:
@@ -20,7 +24,5 @@ def quota_family(instance: str, purchase: str) -> str | None:
 
 
 def _quota(instance: str, purchase: str) -> tuple[str, str] | tuple[None, None]:
-    if purchase == "capacity-block":
-        return None, None
-    codes = QUOTA_SPOT if purchase == "spot" else QUOTA_ON_DEMAND
+    codes = _CODES.get(PURCHASES[purchase].market, {})
     return next(((family, code) for family, code in codes.items() if instance.startswith(family)), (None, None))

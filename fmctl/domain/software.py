@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from fmctl.domain.purchase import BLOCK
+
 # What `software` may name. efa: the EFA installer. ofi: aws-ofi-nccl, the plugin.
 COMPONENTS = ("efa", "nccl", "ofi", "driver", "cuda", "megatron-bridge", "deepep")
 _VERSION = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6}){0,3}")
@@ -93,7 +95,7 @@ KNOWN_BAD: tuple[Bad, ...] = (
         "release notes of ParallelCluster 3.14.0",
     ),
     Bad(
-        (Condition("pcluster", before="3.8.0"), Condition("purchase", ("capacity-block",))),
+        (Condition("pcluster", before="3.8.0"), Condition("purchase", (BLOCK.name,))),
         "it knows no Capacity Blocks",
         "pcluster_version 3.8.0 or later",
         "release notes of ParallelCluster 3.8.0",

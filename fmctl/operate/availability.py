@@ -13,10 +13,11 @@ from typing import Literal
 from fmctl.adapters.aws.capacity import Answer, BlockOffering, Capacity, SpotScore
 from fmctl.buying.blocks import MOST_INSTANCES
 from fmctl.domain.ports import Reservation
+from fmctl.domain.purchase import BLOCK, ON_DEMAND, SPOT
 from fmctl.domain.quotas import quota_code, quota_family
 
 State = Literal["yes", "maybe", "no", "unknown"]
-BLOCK, RESERVATION, ON_DEMAND, SPOT = "capacity-block", "reservation", "on-demand", "spot"
+RESERVATION = "reservation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,9 @@ class Way:
 
 def look(capacity: Capacity, need: Need, region: str) -> Region:
     """Ask one region everything. Raises nothing that AWS says: see `Answer`."""
-    sold = [purchase for purchase in (ON_DEMAND, SPOT) if purchase in need.purchase]
+    sold = [purchase for purchase in (ON_DEMAND.name, SPOT.name) if purchase in need.purchase]
     spot: Answer[SpotScore] = Answer(())
-    if SPOT in sold:
+    if SPOT.name in sold:
         spot = capacity.spot_scores(need.instance, need.count, [region])
     return Region(
         name=region,
@@ -114,7 +115,7 @@ def _quota(capacity: Capacity, need: Need, purchase: str) -> Answer[Quota]:
     limit = capacity.quota(code)
     used: Answer[int] = Answer(())
     if limit.found and family is not None:
-        used = capacity.used_vcpus(family, purchase == SPOT)
+        used = capacity.used_vcpus(family, purchase == SPOT.name)
     found = Quota(purchase, code, next(iter(limit.found), None), next(iter(used.found), None), needed)
     why = " and ".join(f"{purchase}: {answer.why}" for answer in (limit, used) if answer.why)
     return Answer((found,), why, limit.next or used.next, limit.denied or used.denied)
@@ -132,7 +133,7 @@ def available(found: Sequence[Way]) -> State:
     states = {way.state for way in found}
     if states & {"yes", "maybe"}:
         return "yes" if "yes" in states else "maybe"
-    return "unknown" if any(way.state == "unknown" and way.way != SPOT for way in found) else "no"
+    return "unknown" if any(way.state == "unknown" and way.way != SPOT.name for way in found) else "no"
 
 
 def _by_reservation(need: Need, found: Region) -> Way:
@@ -163,17 +164,17 @@ def free_instances(one: Reservation) -> int:
 def _by_block(need: Need, found: Region) -> Way:
     offers = found.blocks.found
     if not found.blocks.asked:
-        return Way(found.name, BLOCK, "unknown", "Capacity Blocks could not be asked", found.blocks.next)
+        return Way(found.name, BLOCK.name, "unknown", "Capacity Blocks could not be asked", found.blocks.next)
     if not offers:
         words = f"none of {need.in_a_block} for {need.days} d is on sale"
-        return Way(found.name, BLOCK, "no", words, "other --days, --count, --start or --regions")
+        return Way(found.name, BLOCK.name, "no", words, "other --days, --count, --start or --regions")
     cheapest = min((one.fee_usd for one in offers if one.fee_usd is not None), default=None)
     price = "" if cheapest is None else f", from ${cheapest:,.2f}"
     if need.in_a_block < need.count:
         side_by_side = -(-need.count // need.in_a_block)
         words = f"{need.count} take {side_by_side} blocks; on sale of {need.in_a_block}: {len(offers)}{price} each"
-        return Way(found.name, BLOCK, "maybe", words)
-    return Way(found.name, BLOCK, "yes", f"{len(offers)} on sale{price}")
+        return Way(found.name, BLOCK.name, "maybe", words)
+    return Way(found.name, BLOCK.name, "yes", f"{len(offers)} on sale{price}")
 
 
 def _by_quota(need: Need, found: Region, answer: Answer[Quota]) -> Way:

@@ -11,6 +11,7 @@ from fmctl.domain.block_end import block_usable_until
 from fmctl.domain.cluster import ClusterSpec, Site
 from fmctl.domain.hardware import Instance
 from fmctl.domain.ports import Identity, Lustre, Reservation, Subnet
+from fmctl.domain.purchase import BLOCK, ODCR, ON_DEMAND, SPOT
 from fmctl.domain.storage import GIB_PER_TIB
 
 OK, WARNING, FAIL, UNKNOWN = "ok", "warning", "fail", "unknown"
@@ -120,7 +121,7 @@ def quota_code(spec: ClusterSpec) -> str | None:
 
 def quota_check(spec: ClusterSpec, instance: Instance, limit: float | None, used: int) -> Check:
     """Quota in vCPUs against what the nodes need beside what runs; unknown is a state."""
-    if spec.capacity.purchase == "capacity-block":
+    if spec.capacity.option.in_blocks:
         return Check("quota", OK, "Capacity Blocks do not count")
     code = quota_code(spec)
     needed = instance.vcpu * spec.nodes
@@ -136,7 +137,7 @@ def usable_until(reservation: Reservation, ultraserver: bool) -> datetime | None
     """When EC2 begins to take a block's instances down; None where it does not end."""
     if reservation.end is None:
         return None
-    if reservation.kind != "capacity-block":
+    if reservation.kind != BLOCK.name:
         return reservation.end
     return block_usable_until(reservation.end, ultraserver)
 
@@ -146,7 +147,7 @@ def reservation_check(
 ) -> Check:
     """The reservation or block is of the kind, type, zone and size that the run needs, and lasts long enough."""
     name, wanted = "reservation", spec.capacity.reservation_id
-    if spec.capacity.purchase in ("on-demand", "spot"):
+    if not spec.capacity.option.reserved:
         if wanted:
             return Check(name, WARNING, f"{spec.capacity.purchase} does not use {wanted}", "--purchase odcr")
         return Check(name, OK, "none needed; capacity is not promised")
@@ -172,10 +173,10 @@ def reservation_check(
 
 def _mismatch(spec: ClusterSpec, instance: Instance, subnet: Subnet, found: Reservation) -> str:
     """In what a reservation differs from what the plan needs; empty where in nothing."""
-    kind = "capacity-block" if spec.capacity.purchase == "capacity-block" else "default"
+    kind = BLOCK.name if spec.capacity.option.in_blocks else "default"
     needed = members(spec, instance)
     if found.kind != kind:
-        return f"{found.id} is {'a Capacity Block' if found.kind == 'capacity-block' else 'an on-demand reservation'}"
+        return f"{found.id} is {'a Capacity Block' if found.kind == BLOCK.name else 'an on-demand reservation'}"
     if found.instance != member_type(instance):
         return f"{found.id} is for {found.instance}, the plan for {member_type(instance)}"
     if found.zone != subnet.zone:
@@ -187,11 +188,11 @@ def _mismatch(spec: ClusterSpec, instance: Instance, subnet: Subnet, found: Rese
 
 def spot_check(spec: ClusterSpec) -> Check:
     """Spot and large training do not go together: one reclaimed node stops all."""
-    if spec.capacity.purchase != "spot":
+    if spec.capacity.option is not SPOT:
         return Check("purchase", OK, spec.capacity.purchase)
     found = f"spot: any of {spec.nodes} nodes may go with two minutes' notice, and the run stops with it"
     state = FAIL if spec.nodes > 1 and spec.instance.startswith(P_FAMILIES) else WARNING
-    return Check("purchase", state, found, "--purchase on-demand, odcr or capacity-block")
+    return Check("purchase", state, found, f"--purchase {ON_DEMAND}, {ODCR} or {BLOCK}")
 
 
 def storage_check(spec: ClusterSpec, subnet: Subnet, found: Lustre | None) -> Check:

@@ -12,6 +12,7 @@ from fmctl.domain import quotas
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
 from fmctl.domain.ports import Finding, Pcluster, Subnet, Survey
+from fmctl.domain.purchase import SPOT
 from fmctl.operate import checks
 from fmctl.operate.checks import FAIL, OK, UNKNOWN, WARNING, Check
 
@@ -136,7 +137,7 @@ def _quota(spec: ClusterSpec, survey: Survey) -> tuple[float | None, int]:
     if code is None:
         return None, 0
     family = quotas.quota_family(spec.instance, spec.capacity.purchase) or "p"
-    return survey.quota(code), survey.running_vcpus((family,), spec.capacity.purchase == "spot")
+    return survey.quota(code), survey.running_vcpus((family,), spec.capacity.option is SPOT)
 
 
 def _arch(instance: Instance) -> str:

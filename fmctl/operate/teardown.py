@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied, UnwritableFile
 from fmctl.domain.end import end_name
 from fmctl.domain.ports import Leftover, Stack
+from fmctl.domain.purchase import ODCR
 from fmctl.operate import actions
 from fmctl.operate.actions import Action, Actual, token
 from fmctl.operate.journal import ENDED
@@ -231,7 +232,7 @@ def _sweep(run: Run) -> tuple[Leftover, ...]:
 
 def _reserved(run: Run, record: Record | None) -> tuple[Leftover, ...]:
     """Reservations that the cluster used and that go on being billed, whether anything runs in them or not."""
-    if record is None or record.purchase != "odcr":
+    if record is None or record.purchase != ODCR.name:
         return ()
     left: list[Leftover] = []
     for one in (used.removeprefix(_RESERVATION) for used in record.reused if used.startswith(_RESERVATION)):

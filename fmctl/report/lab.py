@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fmctl.domain.purchase import BLOCK, ODCR
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Section, Table, facts
 
@@ -46,8 +47,8 @@ def _lab_report(found: Mapping[str, Any] | None, ended: bool) -> Report:
         ("site file", found["site"]), ("log", found["log"]),
     )  # fmt: skip
     seed = found["seed"]
-    held = [(kind, "odcr", one) for kind, one in seed["reservations"].items()]
-    held += [(kind, "capacity-block", one) for kind, one in seed["blocks"].items()]
+    held = [(kind, ODCR.name, one) for kind, one in seed["reservations"].items()]
+    held += [(kind, BLOCK.name, one) for kind, one in seed["blocks"].items()]
     columns = (Column("instance"), Column("purchase"), Column("nodes", "right"), Column("zone"), Column("reservation"))
     cells = tuple((kind, how, str(one["count"]), one["zone"], one["id"]) for kind, how, one in held)
     sections = (

@@ -14,9 +14,10 @@ from fmctl.buying.bills import Bill
 from fmctl.buying.blocks import MOST_IN_ORGANISATION, next_start
 from fmctl.buying.durations import Chains, chains
 from fmctl.buying.lines import Hours, Parts, bill, block_hours
-from fmctl.buying.offers import BLOCK, Offer
+from fmctl.buying.offers import Offer
 from fmctl.domain.block_end import taken_down
 from fmctl.domain.grid import Grid
+from fmctl.domain.purchase import PURCHASES
 from fmctl.domain.result import FloatArray
 from fmctl.perf.run import carbon
 from fmctl.perf.store import saving
@@ -72,7 +73,7 @@ def compose(trained: Trained, offer: Offer, grid: Grid) -> Runs:
 def _bought(trained: Trained, offer: Offer) -> tuple[FloatArray, Chains | None, float, np.ndarray]:
     """(wall time [n, 3] from the start that was asked for, blocks, wait for the first block s, whether it is sold)."""
     rows, train_s, start_s = trained.rows, trained.train_s, trained.start_s
-    if offer.option != BLOCK:
+    if not PURCHASES[offer.option].in_blocks:
         return train_s, None, 0.0, np.full(rows.nodes.shape, True)
     asked, members = trained.setting.request, trained.setting.instance.member_count
     ready_s = (next_start(asked.start) - asked.start).total_seconds()

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fmctl.base.outputs import OUTPUTS
+from fmctl.domain.purchase import PURCHASES as _PURCHASES
+from fmctl.domain.purchase import launched
 from fmctl.frameworks import registry
 
 FRAMEWORKS = tuple(registry.FRAMEWORKS)
 PRECISIONS = ("bf16", "fp8", "mxfp8", "nvfp4")
-CAPACITIES = ("on-demand", "odcr", "capacity-block", "spot")
-PURCHASES = ("on-demand", "odcr", "capacity-block", "spot", "reserved-1y", "reserved-3y", "savings-plan-1y")
+CAPACITIES = launched()
+PURCHASES = tuple(_PURCHASES)
 OBJECTIVES = ("cost", "time", "energy", "goodput", "throughput")
 SHELLS = ("bash", "zsh", "fish")
 SCHEMAS = (

@@ -73,10 +73,9 @@ def _with_block_end(
 ) -> tuple[list[str], tuple[str, ...]]:
     """(variables with when the Capacity Block's instances go, as AWS says; why not, where it would not say)."""
     from fmctl.domain.block_end import block_usable_until
-    from fmctl.targets.parallelcluster.capacity import BLOCK
 
     known = any(word.startswith("JOB_USABLE_UNTIL=") for word in given)
-    if made.capacity.purchase != BLOCK or made.capacity.reservation_id is None or known:
+    if not made.capacity.option.in_blocks or made.capacity.reservation_id is None or known:
         return given, ()
     services, settings = asked
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmctl.adapters.lab import process
 from fmctl.base.errors import OperationFailed
+from fmctl.domain.purchase import BLOCK, ON_DEMAND
 
 if TYPE_CHECKING:
     from fmctl.adapters.lab.settings import Running
@@ -43,11 +44,11 @@ def site_for(instance: Instance) -> tuple[Site, tuple[str, str | None]]:
     block = found.seed["blocks"].get(kind)
     held = found.seed["reservations"].get(kind) or block
     if held is None:
-        return site, ("on-demand", None)
+        return site, (ON_DEMAND.name, None)
     subnet = found.seed["private_subnets"][held["zone"]]
     site = replace(site, compute_subnet=subnet, head_subnet=subnet)
     only_blocks = kind not in found.seed["reservations"]
-    return site, (("capacity-block", block["id"]) if only_blocks else ("on-demand", None))
+    return site, ((BLOCK.name, block["id"]) if only_blocks else (ON_DEMAND.name, None))
 
 
 def ports(pcluster: Pcluster) -> Ports:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import CapacityUnavailable, ExitCode, OperationFailed, PermissionDenied
+from fmctl.domain.purchase import ON_DEMAND
 from fmctl.usecases.operator import operator
 from fmctl.usecases.options import Aws, Consent, Wanted
 from fmctl.usecases.plans import plan_document, shared_store
@@ -120,7 +121,7 @@ def checked(
     survey = operations.survey(settings, aws.options(), spec.site)
     now = services.now()
     price = services.catalogue.find_price(
-        spec.instance, spec.site.region, str(spec.row["cost"].get("price_option") or "on-demand"), now.date()
+        spec.instance, spec.site.region, str(spec.row["cost"].get("price_option") or ON_DEMAND), now.date()
     )
     each = price.usd_per_h
     today = Today(now, None if each is None else each * spec.nodes, None)

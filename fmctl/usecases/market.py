@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fmctl.base.config import Settings
 from fmctl.base.errors import OperationFailed, PermissionDenied, UnknownName, UsageError, shorten
 from fmctl.base.units import parse_count, parse_deadline, parse_list
+from fmctl.domain.purchase import BLOCK, ON_DEMAND, SPOT
 from fmctl.usecases.prices import check_region
 from fmctl.usecases.services import Catalogue, Services
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from fmctl.report.view import Answer
 
 Progress = Callable[[int, int], None]
-_ANY = ("on-demand", "capacity-block", "spot")
+_ANY = (ON_DEMAND.name, BLOCK.name, SPOT.name)
 """How a type may be sold of which nobody has said it."""
 
 

@@ -8,16 +8,14 @@ from math import inf
 from typing import Any
 
 from fmctl.base.config import Settings
-from fmctl.base.errors import UnknownName, UsageError, shorten
+from fmctl.base.errors import UsageError, shorten
 from fmctl.base.units import parse_list, parse_usd
 from fmctl.domain.hardware import Instance, Price
-from fmctl.usecases.choices import PURCHASES
+from fmctl.domain.purchase import BLOCK, ON_DEMAND, purchase
 from fmctl.usecases.options import Asked
 from fmctl.usecases.services import Services
 
-_UNSTATED = ("on-demand", "capacity-block")  # a type that is not sold on demand is planned at its capacity block price
-
-_LISTED = {"odcr": "on-demand"}  # a reservation is paid at that rate
+_UNSTATED = (ON_DEMAND.name, BLOCK.name)  # a type that is not sold on demand is planned at its capacity block price
 
 
 def choose_prices(
@@ -35,7 +33,7 @@ def choose_prices(
     chosen: dict[str, Price] = {}
     for instance in instances:
         by_option = [
-            [find(instance.name, region, _LISTED.get(option, option), today) for region in regions]
+            [find(instance.name, region, purchase(option).rate, today) for region in regions]
             for option in stated or _UNSTATED
         ]
         if stated:
@@ -93,8 +91,7 @@ def _regions(asked: Asked, settings: Settings) -> list[str]:
 def _stated(asked: Asked, settings: Settings) -> tuple[str, ...]:
     names = parse_list(asked.purchase, what="--purchase") if asked.purchase is not None else settings.texts("purchase")
     for name in names:
-        if name not in PURCHASES:
-            raise UnknownName("purchase option", name, PURCHASES, next=f"--purchase {' | '.join(PURCHASES)}")
+        purchase(name)
     return tuple(names)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings
-from fmctl.base.errors import CannotRun, UnknownName, UnreadableFile, UsageError, shorten
+from fmctl.base.errors import CannotRun, UnreadableFile, UsageError, shorten
 from fmctl.base.units import parse_count, parse_number
-from fmctl.usecases.choices import CAPACITIES
+from fmctl.domain.purchase import launched, unknown
 from fmctl.usecases.options import Wanted
 from fmctl.usecases.plans import plan_document, shared_store
 from fmctl.usecases.services import Services
@@ -52,8 +52,8 @@ def asked_for(wanted: Wanted, settings: Settings) -> Asked:
     """The options as values. Raises UsageError, UnknownName."""
     from fmctl.targets.parallelcluster.spec import IDLE_MINUTES, Asked
 
-    if wanted.capacity is not None and wanted.capacity not in CAPACITIES:
-        raise UnknownName("purchase option", wanted.capacity, CAPACITIES, next=f"--purchase {' | '.join(CAPACITIES)}")
+    if wanted.capacity is not None and wanted.capacity not in launched():
+        raise unknown(wanted.capacity, launched())
     hours = settings.number("max_hours")
     if wanted.max_hours is not None:
         hours = parse_number(wanted.max_hours, what="--max-hours")

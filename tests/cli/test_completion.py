@@ -81,13 +81,13 @@ def test_unknown_kinds_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_static_values_are_those_of_the_core(cli: Any) -> None:
     from fmctl.base.settings import SETTINGS
-    from fmctl.buying.offers import OPTIONS
+    from fmctl.domain.purchase import PURCHASES as OPTIONS
     from fmctl.frameworks.registry import FRAMEWORKS as PROFILES
 
     for name, codes in CODES.items():
         assert CHOICES[name] == codes.labels()
     assert set(FRAMEWORKS) == set(PROFILES)
-    assert PURCHASES == OPTIONS
+    assert tuple(OPTIONS) == PURCHASES
     assert CHOICES["output"] == tuple(OUTPUTS) == tuple(SETTINGS["output"].choices)
     assert SETTINGS["objective"].choices == OBJECTIVES
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fmctl.base.errors import UnknownName, UsageError
+from fmctl.base.errors import UsageError
 from fmctl.domain.checked import checked, example
-from fmctl.domain.cluster import PURCHASES, Capacity, ClusterSpec
+from fmctl.domain.cluster import Capacity, ClusterSpec
 from fmctl.domain.hardware import Instance
+from fmctl.domain.purchase import BLOCK, ODCR, SPOT, Market, launched, unknown
 from fmctl.targets.parallelcluster.parts import CapacityReservationTarget, ComputeResource, Efa, Enabled
 
-BLOCK = "capacity-block"
-RESERVED = ("odcr", BLOCK)
 ULTRASERVER_SIZES = (9, 18)  # instances of one Capacity Block that ParallelCluster 3.16 lays out as a Slurm block
-_TYPES = {"on-demand": "ONDEMAND", "odcr": "ONDEMAND", BLOCK: "CAPACITY_BLOCK", "spot": "SPOT"}
+_TYPES: Mapping[Market, str] = {"on-demand": "ONDEMAND", "capacity-block": "CAPACITY_BLOCK", "spot": "SPOT"}
 # GdrSupport is a switch for the first generation of EFA; later types need none, and p5.4xlarge has no GPUDirect RDMA.
 _GDR = ("p4d.24xlarge", "p4de.24xlarge")
 _MOST_NODES = 2000
@@ -56,9 +55,9 @@ def fleet(instance: Instance, nodes: int) -> Fleet:
 def check(capacity: Capacity, instance: Instance, blocks: int = 1) -> tuple[str, ...]:
     """The reservations to use. Raises UsageError where purchase, type and reservation do not go together."""
     bought = capacity.purchase
-    if bought not in PURCHASES:
-        raise UnknownName("purchase option", bought, PURCHASES, next=f"--purchase {' | '.join(PURCHASES)}")
-    if instance.member_type and bought != BLOCK:
+    if bought not in launched():
+        raise unknown(bought, launched())
+    if instance.member_type and not capacity.option.in_blocks:
         raise UsageError(
             f"{instance.name} cannot be bought as {bought}",
             why="UltraServers are sold as Capacity Blocks alone",
@@ -66,12 +65,12 @@ def check(capacity: Capacity, instance: Instance, blocks: int = 1) -> tuple[str,
         )
     given = tuple(filter(None, (capacity.reservation_id or "").split(",")))
     ids = tuple(checked("reservation", one.strip(), "reservation") for one in given)
-    if bought not in RESERVED:
+    if not capacity.option.reserved:
         if ids:
             raise UsageError(
                 f"a reservation is not for {bought}",
                 why="nothing would use it",
-                next=f"--purchase {' | '.join(RESERVED)}",
+                next=f"--purchase {ODCR} | {BLOCK}",
             )
         return ()
     if len(set(ids)) != blocks or len(ids) != blocks:
@@ -83,19 +82,19 @@ def check(capacity: Capacity, instance: Instance, blocks: int = 1) -> tuple[str,
 
 def capacity_type(capacity: Capacity) -> str:
     """ParallelCluster's word for it."""
-    return _TYPES[capacity.purchase]
+    return _TYPES[capacity.option.market]
 
 
 def is_static(capacity: Capacity) -> bool:
     """Whether nodes run from the start to the end."""
-    return capacity.static or capacity.purchase == BLOCK
+    return capacity.static or capacity.option.in_blocks
 
 
 def placement(capacity: Capacity) -> Enabled | None:
     """A cluster placement group where capacity is free to be placed; forcing one on a reservation can fail."""
-    if capacity.purchase == BLOCK:
+    if capacity.option.in_blocks:
         return None
-    return Enabled(capacity.purchase != "odcr")
+    return Enabled(not capacity.option.reserved)
 
 
 def resources(spec: ClusterSpec, instance: Instance) -> tuple[ComputeResource, ...]:
@@ -119,17 +118,16 @@ def resources(spec: ClusterSpec, instance: Instance) -> tuple[ComputeResource, .
 
 def warnings(spec: ClusterSpec, instance: Instance) -> Iterator[str]:
     """What whoever launches this should know."""
-    bought = spec.capacity.purchase
-    sold = "on-demand" if bought == "odcr" else bought
-    if sold not in instance.purchase:
-        yield f"no price is known for {instance.name} {sold}: AWS may not sell it that way"
-    if bought == BLOCK:
+    bought = spec.capacity.option
+    if bought.listing not in instance.purchase:
+        yield f"no price is known for {instance.name} {bought.listing}: AWS may not sell it that way"
+    if bought.in_blocks:
         minutes = 60 if instance.member_type else 30
         yield f"AWS ends instances {minutes} min before the Capacity Block ends: save the last checkpoint before that"
         yield "a Capacity Block is paid up front and not refunded; it starts nodes only once it has begun"
     elif is_static(spec.capacity):
         yield "static nodes cost money from creation to teardown, whether a job runs or not"
-    if bought == "spot":
+    if bought is SPOT:
         yield "Spot capacity can go at two minutes' notice: the job is queued again, from its last checkpoint"
     if instance.member_type:
         yield "NVLink between nodes of an UltraServer needs IMEX set up by a Slurm prolog, which fmctl does not write"

@@ -101,7 +101,7 @@ def _scheduling(spec: ClusterSpec, instance: Instance) -> Scheduling:
     static = capacity.is_static(spec.capacity)
     return Scheduling(
         SlurmSettings(
-            queue_update_strategy="TERMINATE" if spec.capacity.purchase == capacity.BLOCK else "DRAIN",
+            queue_update_strategy="TERMINATE" if spec.capacity.option.in_blocks else "DRAIN",
             scaledown_idletime=None if static else spec.idle_minutes,
             custom_slurm_settings=_ULTRASERVER_SLURM if instance.member_type else (),
         ),

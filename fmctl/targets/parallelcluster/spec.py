@@ -11,9 +11,9 @@ from typing import Any
 from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.domain.checked import KINDS, checked
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site
+from fmctl.domain.purchase import BLOCK, ODCR, ON_DEMAND, PURCHASES, SPOT
 from fmctl.frameworks.layouts import positive
 from fmctl.operate import store
-from fmctl.targets.parallelcluster.capacity import RESERVED
 
 IDLE_MINUTES = 30
 UNKNOWN_RUN_HOURS = 24.0
@@ -110,9 +110,9 @@ def bought(asked: Asked, price_option: str) -> Capacity:
     """How the GPUs are bought: as asked, else as the plan was priced; on demand with a reservation is an ODCR."""
     purchase = asked.purchase
     if purchase is None:
-        purchase = price_option if price_option in ("capacity-block", "spot") else "on-demand"
-        if asked.reservation is not None and purchase not in RESERVED:
-            purchase = "odcr"
+        purchase = price_option if price_option in (BLOCK.name, SPOT.name) else ON_DEMAND.name
+        if asked.reservation is not None and not PURCHASES[purchase].reserved:
+            purchase = ODCR.name
     return Capacity(purchase, asked.reservation, asked.static)
 
 

@@ -10,7 +10,6 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
 from fmctl.frameworks.choice import recipe_for
 from fmctl.frameworks.layouts import Run
-from fmctl.targets.parallelcluster.capacity import BLOCK
 from fmctl.targets.parallelcluster.network import bus_bytes_per_s
 from fmctl.targets.parallelcluster.storage import SCRATCH
 from fmctl.targets.slurm.times import hang_min, limit_min, margin_s
@@ -75,7 +74,7 @@ def _care(spec: ClusterSpec, run: Run, instance: Instance) -> Iterator[tuple[str
     yield from (("JOB_BUS_SHARE", f"{_BUS_SHARE:g}"), ("JOB_ALL_REDUCE", ""))
     yield from (("JOB_HANG_MINUTES", str(hang_min(run))), ("JOB_MOST_RESTARTS", "10"))
     yield "JOB_SAVE_MARGIN_S", str(margin_s(run, limit_min(spec.max_hours)))
-    block = spec.capacity.purchase == BLOCK and run.usable_until is not None
+    block = spec.capacity.option.in_blocks and run.usable_until is not None
     yield "JOB_USABLE_UNTIL", str(run.usable_until) if block else ""
     yield "JOB_SOFTWARE", " ".join(f"{name}={version}" for name, version in spec.site.software.items())
 

@@ -23,7 +23,7 @@ from fmctl.frameworks.layouts import Run
 from fmctl.frameworks.recipe import JobFiles
 from fmctl.frameworks.registry import recipes
 from fmctl.frameworks.words import Words
-from fmctl.targets.parallelcluster.capacity import BLOCK, Fleet
+from fmctl.targets.parallelcluster.capacity import Fleet
 from fmctl.targets.parallelcluster.config import QUEUE
 from fmctl.targets.parallelcluster.versions import pair_lines
 from fmctl.targets.slurm.environment import ENVIRONMENT, gpus_per_node
@@ -105,7 +105,7 @@ def warnings(spec: ClusterSpec, run: Run, instance: Instance, arch: ModelArch | 
         yield f"{run.framework} gets the layout as LAYOUT_ variables alone: set JOB_ENTRY in {ENVIRONMENT}"
     elif not recipe.saves:
         yield f"{recipe.name} cannot be asked to save before the end: up to {run.save_every} steps are lost then"
-    if spec.capacity.purchase == BLOCK and run.usable_until is None:
+    if spec.capacity.option.in_blocks and run.usable_until is None:
         yield f"set JOB_USABLE_UNTIL in {ENVIRONMENT} (UTC, ISO) to when the Capacity Block's instances go"
     if instance.fabric.domain_gpus % run.layout.tp:
         yield f"tensor parallelism {run.layout.tp} crosses NVLink domains of {instance.fabric.domain_gpus} GPUs"

@@ -12,6 +12,7 @@ from textual.containers import Container, Horizontal
 from textual.message import Message
 from textual.widgets import Input, Label
 
+from fmctl.domain.purchase import BLOCK, ODCR, ON_DEMAND, SPOT
 from fmctl.tui.plan.form import FieldSpec
 
 FIELDS = (
@@ -19,8 +20,8 @@ FIELDS = (
     FieldSpec("max_hours", "max hours", "as the plan", "Hours after which AWS deletes the cluster, whatever happens."),
     FieldSpec("cluster_name", "name", "the plan's", "What the cluster is called."),
     FieldSpec("rank", "row", "1", "Row of the plan that is launched."),
-    FieldSpec("capacity", "purchase", "as priced", "How nodes are bought: on-demand, spot, odcr or capacity-block."),
-    FieldSpec("reservation", "reservation", "none", "Id of the reservation that odcr and capacity-block use."),
+    FieldSpec("capacity", "purchase", "as priced", f"How nodes are bought: {ON_DEMAND}, {SPOT}, {ODCR} or {BLOCK}."),
+    FieldSpec("reservation", "reservation", "none", f"Id of the reservation that {ODCR} and {BLOCK} use."),
 )
 
 

@@ -15,6 +15,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Label
 
 from fmctl.base.settings import DEFAULT_FRAMEWORK
+from fmctl.domain.purchase import ON_DEMAND
 from fmctl.tui.words import clean
 
 
@@ -41,7 +42,7 @@ FIELDS = (
     FieldSpec("instances", "instances", "p5 to p6-b200", "Instance types, with commas.", "instances", True),
     FieldSpec("nodes", "nodes", "2 to 128", "Instances: 8, 8..256 (powers of two) or 8,12,16."),
     FieldSpec("regions", "regions", "us-east-1", "Regions to price in, with commas.", "regions", True),
-    FieldSpec("purchase", "purchase", "on-demand", "Ways to pay, with commas.", "purchase", True),
+    FieldSpec("purchase", "purchase", ON_DEMAND.name, "Ways to pay, with commas.", "purchase", True),
     FieldSpec("start", "start", "now", "First day of the run, a date."),
     FieldSpec("framework", "framework", DEFAULT_FRAMEWORK, "Training framework.", "framework"),
     FieldSpec("precision", "precision", "bf16", "Arithmetic of the matrix products.", "precision", True),

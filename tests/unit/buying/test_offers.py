@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from fmctl.base.errors import UnknownName
-from fmctl.buying.offers import BILLED, OPTIONS, NotSold, Offer, offers, regions, ways, zones
+from fmctl.buying.offers import NotSold, Offer, offers, regions, ways, zones
 from fmctl.catalog import instance_names, regions_of, zones_of
+from fmctl.domain.purchase import PURCHASES
 
 TODAY = date(2026, 11, 22)
 with (Path(__file__).parents[2] / "data" / "purchase.csv").open(encoding="utf-8", newline="") as file:
@@ -59,7 +60,7 @@ def test_what_is_sold_where_is_what_the_facts_say(name: str) -> None:
     seen = 0
     for region in EVERYWHERE:
         found = by_option(name, region)
-        assert tuple(found) == OPTIONS
+        assert list(found) == list(PURCHASES)
         for option in ("on-demand", "odcr", "capacity-block", "spot"):
             one = found[option]
             assert isinstance(one, Offer) == sold(FACTS[name], region, option), (region, option)
@@ -71,7 +72,7 @@ def test_what_is_sold_where_is_what_the_facts_say(name: str) -> None:
                 continue
             assert (one.usd_per_h is None) == (one.rate == "unknown") == bool(one.why)
             assert one.usd_per_h is None or one.usd_per_h > 0.0
-            assert one.billed == BILLED.get(one.option, "term")
+            assert one.billed == PURCHASES[one.option].billed
             # A committed term is sold only where hours of the type are.
             assert one.billed != "term" or sold(FACTS[name], region, "on-demand")
         assert [one for one in found.values() if isinstance(one, Offer)] == list(offers(name, region, TODAY))

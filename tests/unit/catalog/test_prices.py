@@ -6,7 +6,7 @@ import pytest
 
 from fmctl.base.errors import UnknownName
 from fmctl.catalog import find_price, find_storage_price, instance_names, prices, storage_prices
-from fmctl.catalog.pricing import OPTIONS
+from fmctl.domain.purchase import priced
 
 TODAY = date(2026, 11, 22)
 
@@ -91,7 +91,7 @@ def test_the_answer_carries_the_region_asked_for():
 
 def test_no_answer_is_younger_than_the_day():
     for name in instance_names():
-        for option in OPTIONS:
+        for option in priced():
             for back in (0, 100, 300, 600):
                 day = TODAY - timedelta(days=back)
                 price = find_price(name, "us-east-1", option, day)

@@ -8,10 +8,11 @@ from functools import cache
 from typing import Any
 
 from fmctl.catalog import instance_names, instance_record, load_instance, load_model
-from fmctl.domain.cluster import PURCHASES, Capacity, ClusterSpec, FileSystem, Site
+from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem, Site
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CudaGraph, Layout, Recompute, Sharding
 from fmctl.domain.model import ModelArch
+from fmctl.domain.purchase import launched
 from fmctl.targets.parallelcluster.rendering import Rendering, render
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -91,7 +92,7 @@ def capacity(name: str, purchase: str, nodes: int) -> Capacity:
 def matrix() -> Iterator[tuple[str, ClusterSpec]]:
     """Every launchable type, every way to buy it, every kind of storage; then sites that differ otherwise."""
     for name in launchable():
-        for purchase in PURCHASES:
+        for purchase in launched():
             if instance(name).member_type and purchase != "capacity-block":
                 continue
             for kind, disk in STORAGE.items():
