@@ -14,8 +14,8 @@ from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Instance, Price
 from fmctl.domain.layout import Layout
 from fmctl.domain.model import ModelArch
-from fmctl.domain.terms import TERMS
-from fmctl.domain.workload import Workload
+from fmctl.domain.terms import TERMS, TermSpec
+from fmctl.domain.workload import TrainingWorkload, Workload
 
 if TYPE_CHECKING:  # what only whole runs need: an estimate starts without it
     from fmctl.domain.run import Lever, RunRequest, WholeRun
@@ -26,21 +26,21 @@ FloatArray = npt.NDArray[np.float64]
 class Terms:
     """Terms of n layouts as columns: `terms["step_s"]` has shape [n]."""
 
-    __slots__ = ("columns", "n")
+    __slots__ = ("columns", "n", "specs")
 
-    def __init__(self, n: int, columns: Mapping[str, FloatArray]) -> None:
-        """`columns` maps names of `TERMS` to float64 arrays of shape [n] or [] (the same for all rows)."""
+    def __init__(self, n: int, columns: Mapping[str, FloatArray], specs: tuple[TermSpec, ...] = TERMS) -> None:
+        """`columns` maps names of `specs` to float64 arrays of shape [n] or [] (the same for all rows)."""
         self.n = n
         self.columns = columns
+        self.specs = specs
 
     def __getitem__(self, name: str) -> FloatArray:
         return self.columns[name]
 
     def row(self, i: int) -> dict[str, float]:
-        """Row i as plain floats, in the order of `TERMS`."""
-        return {
-            t.name: float(c if (c := self.columns[t.name]).ndim == 0 else c[i]) for t in TERMS if t.name in self.columns
-        }
+        """Row i as plain floats, in the order of `specs`."""
+        held = [t.name for t in self.specs if t.name in self.columns]
+        return {name: float(c if (c := self.columns[name]).ndim == 0 else c[i]) for name in held}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -124,7 +124,7 @@ class PlanRequest:
     fixed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # layout field -> allowed values; one: stated
     deadline_s: float | None = None
     budget_usd: float | None = None
-    objective: str = "cost"  # a key of plan.apart.OBJECTIVES
+    objective: str = "cost"  # of those that the workload's planner knows
     top: int = 10
     tp_within_domain: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -132,3 +132,4 @@ class PlanRequest:
     frameworks: Mapping[str, Framework] | None = None  # in place of the shipped profiles
     offers: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # buying.offers.Offer by instance name
     run: RunRequest | None = None  # with tokens: rows are ranked as whole runs
+    workload: str = TrainingWorkload.kind  # what is planned: a key of plan.workloads.PLANNERS

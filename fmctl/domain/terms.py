@@ -141,6 +141,8 @@ TERMS: tuple[TermSpec, ...] = (
     _T("measured_fraction", "provenance", "share of kernel time on measured tables",
        "time of kernels whose shape lies inside a measured table / kernel time", "perf.kernels"),
 )  # fmt: skip
+# The terms of each kind of workload (`Workload.kind`).
+TERMS_OF: Mapping[str, tuple[TermSpec, ...]] = {"training": TERMS}
 TERM_BY_NAME: Mapping[str, TermSpec] = {t.name: t for t in TERMS}
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from fmctl.domain.layout import IntArray, Layouts, Recompute, Schedule
 from fmctl.domain.result import FloatArray
 from fmctl.perf.train.floor import micro_batch_s, step_floor_s
+from fmctl.plan.cluster import Cluster
 from fmctl.plan.constraints import BoolArray
-from fmctl.plan.results import Cluster
 from fmctl.plan.space import MESH_FIELDS, Lot
 
 # The bound adds in another order than the model: rounding must not make it larger than what it bounds.
@@ -33,10 +33,10 @@ _LAYER_AXES = (
 
 @dataclass(slots=True, eq=False, repr=False)
 class Bounds:
-    """Lower bounds for the lots of one cluster; `ceiling_s`: the step that a row must not exceed to matter."""
+    """Lower bounds for the lots of one cluster; `ceiling`: the step that a row must not exceed to matter, s."""
 
     cluster: Cluster
-    ceiling_s: float = float("inf")
+    ceiling: float = float("inf")
     _times: dict[Lot, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
     _lowest: dict[Lot, float] = field(default_factory=dict)
 
@@ -55,7 +55,7 @@ class Bounds:
 
     def hopeless(self, lot: Lot) -> bool:
         """Whether no row of the lot can matter any more."""
-        return self._lowest[lot] * ROUNDING > self.ceiling_s
+        return self._lowest[lot] * ROUNDING > self.ceiling
 
     def too_slow(self, lot: Lot, chosen: Mapping[str, IntArray]) -> BoolArray:
         """Which rows of the options [Q] crossed with the micro batches [M] cannot matter, shape [Q, M]."""
@@ -66,7 +66,7 @@ class Bounds:
         with_it = whole[None, :] + again[:, None] * forward[None, :]
         bubble = np.where(chosen["schedule"] == Schedule.ZERO_BUBBLE, 0.0, (pp - 1.0) / chosen["vpp"])
         floor = step_floor_s(with_it, self._counts(lot)[None, :], np.asarray(float(pp)), bubble[:, None])
-        slow: BoolArray = floor * ROUNDING > self.ceiling_s
+        slow: BoolArray = floor * ROUNDING > self.ceiling
         return slow
 
     def _counts(self, lot: Lot) -> FloatArray:

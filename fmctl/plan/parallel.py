@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from fmctl.domain.result import Estimate, PlanRequest
 from fmctl.plan.apart import sort_key
+from fmctl.plan.cluster import Cluster
 from fmctl.plan.layouts import REFINED, Found, search_cluster
-from fmctl.plan.results import Cluster, estimates
 from fmctl.plan.space import Tally
+from fmctl.plan.workloads import PLANNERS
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -37,24 +38,14 @@ class Part:
 
 
 def search_part(request: PlanRequest, cluster: Cluster, rows: int, cancelled: Cancelled | None = None) -> Part:
-    """Search one cluster and estimate its best `rows` layouts, as whole runs where tokens were given."""
-    tally = Tally()
+    """Search one cluster and estimate its best `rows` layouts."""
+    tally, planner = Tally(), PLANNERS[cluster.workload.kind]
     found = search_cluster(request, cluster, tally, cancelled)
-    # Money and time follow the step; energy does within 2 % or so: the least of the fastest meshes.
-    looked = max(rows, REFINED) if request.objective == "energy" else rows
-    best = [row[2] for row in found.best(looked)]
-    made = as_runs(estimates(cluster, best, request.fixed, request.global_batch is not None), request)
-    return Part(found, tally, tuple(sorted(made, key=sort_key(request.objective))[:rows] if looked > rows else made))
-
-
-def as_runs(rows: list[Estimate], request: PlanRequest) -> list[Estimate]:
-    """Rows with their whole run, bought in the best way; those that miss a target after all are out."""
-    if request.run is None or not rows:
-        return rows
-    from fmctl.runs import whole
-
-    found = zip(rows, whole.whole_runs(rows, request), strict=True)
-    return [whole.bought(row, run) for row, run in found if run is not None and not whole.meets(run, request)]
+    looked = max(rows, REFINED) if planner.objectives[request.objective].nearly else rows
+    made = planner.rows(request, cluster, [row[2] for row in found.best(looked)])
+    if looked > rows:
+        made = sorted(made, key=sort_key(planner, request.objective))[:rows]
+    return Part(found, tally, tuple(made))
 
 
 def search_parts(

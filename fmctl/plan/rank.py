@@ -11,21 +11,19 @@ import numpy as np
 
 from fmctl.base.errors import UnknownName
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
-from fmctl.domain.workload import Workload
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
-from fmctl.plan import space
-from fmctl.plan.apart import OBJECTIVES, sort_key, told_apart
+from fmctl.plan.apart import sort_key, told_apart
+from fmctl.plan.cluster import Cluster
 from fmctl.plan.constraints import SENTENCES
 from fmctl.plan.layouts import Found
 from fmctl.plan.parallel import Cancelled, Part, search_parts
-from fmctl.plan.results import Cluster, estimates, near_miss
+from fmctl.plan.planner import Planner
 from fmctl.plan.space import Tally
+from fmctl.plan.workloads import PLANNERS
 
 if TYPE_CHECKING:  # a search without either starts without them
     from concurrent.futures import Executor
-
-    from fmctl.domain.run import Lever
 
 Progress = Callable[[int, int], None]
 Partial = Callable[[Plan], None]
@@ -38,13 +36,12 @@ def _clusters(request: PlanRequest) -> list[Cluster]:
         framework = (request.frameworks or FRAMEWORKS)[request.framework]
     except KeyError:
         raise UnknownName("framework", request.framework, list(FRAMEWORKS)) from None
-    calibration = request.calibration or PRIOR
+    calibration, planner = request.calibration or PRIOR, PLANNERS[request.workload]
     clusters = []
     for instance in request.instances:
-        counts = request.node_counts or space.default_nodes(request.arch, instance)
+        counts = request.node_counts or planner.default_nodes(request.arch, instance)
         for nodes in counts:
-            batch = request.global_batch or space.default_batch(request.seq_len, nodes * instance.gpus)
-            workload = Workload(request.seq_len, batch, request.tokens)
+            workload = planner.workload(request, instance, nodes)
             price = request.prices[instance.name]
             clusters.append(Cluster(request.arch, workload, instance, nodes, framework, price, calibration))
     return clusters
@@ -57,10 +54,11 @@ def _likely_first(request: PlanRequest, clusters: list[Cluster]) -> list[tuple[i
     which lose least to communication and are searched fastest, by USD per peak FLOP (cost) or peak FLOP/s per GPU
     (throughput), then at twice as many, and so on.
     """
+    planner = PLANNERS[request.workload]
 
     def key(numbered: tuple[int, Cluster]) -> tuple[float, ...]:
         c = numbered[1]
-        times = c.nodes / space.smallest_nodes(request.arch, c.instance, request.fixed)
+        times = c.nodes / planner.smallest_nodes(request, c.instance)
         peak = c.instance.accelerator.peak_flop_per_s["bf16"]
         if request.objective == "time":
             return (times < 1.0, -peak * c.instance.gpus * c.nodes)
@@ -75,7 +73,7 @@ def _likely_first(request: PlanRequest, clusters: list[Cluster]) -> list[tuple[i
 def _shown(request: PlanRequest, parts: list[Part]) -> list[Estimate]:
     """One row per cluster, best first, every instance type represented; for a single cluster its best meshes."""
     rows = [row for part in parts for row in part.rows]
-    rows.sort(key=sort_key(request.objective))
+    rows.sort(key=sort_key(PLANNERS[request.workload], request.objective))
     top = rows[: request.top]
     shown = {e.instance.name for e in top}
     for extra in rows[request.top :]:
@@ -85,33 +83,9 @@ def _shown(request: PlanRequest, parts: list[Part]) -> list[Estimate]:
     return top
 
 
-def _levers(rows: list[Estimate], request: PlanRequest) -> tuple[Lever, ...]:
-    if request.run is None or not rows:
-        return ()
-    from fmctl.runs.levers import levers
-
-    return levers(rows[0], request)
-
-
-def _run_of(row: Estimate, request: PlanRequest) -> Estimate:
-    """A row that came close, with its whole run where one is possible."""
-    if request.run is None:
-        return row
-    from fmctl.runs import whole
-
-    run = whole.whole_runs([row], request)[0]
-    return row if run is None else whole.bought(row, run)
-
-
-def pareto(rows: list[Estimate]) -> tuple[int, ...]:
-    """Indices of rows that no other row beats in cost, time and, of whole runs, energy; unknown prices are out."""
-    points: list[tuple[int, tuple[float, ...]]] = []
-    for i, e in enumerate(rows):
-        usd = OBJECTIVES["cost"].value(e)
-        if usd is not None:
-            time_s = OBJECTIVES["time"].value(e) or 0.0
-            energy = (OBJECTIVES["energy"].value(e) or 0.0,) if e.whole is not None else ()
-            points.append((i, (usd, time_s, *energy)))
+def pareto(planner: Planner, rows: list[Estimate]) -> tuple[int, ...]:
+    """Indices of rows that no other beats in all of `Planner.front`; those that cannot be compared are out."""
+    points = [(i, values) for i, e in enumerate(rows) if (values := planner.front(e)) is not None]
     points.sort(key=lambda point: (point[1], point[0]))
     front: list[tuple[int, tuple[float, ...]]] = []
     for i, values in points:  # whatever beats a point comes before it
@@ -122,13 +96,12 @@ def pareto(rows: list[Estimate]) -> tuple[int, ...]:
 
 def _nearest(request: PlanRequest, found: list[Found]) -> NearMiss | None:
     """The closest candidate: the fastest that fits where a target was missed, else the smallest excess of memory."""
-    stated = request.global_batch is not None
-    missed = [(f.fastest[0] * (f.cluster.steps or 1.0), f, f.fastest[1]) for f in found if f.fastest is not None]
-    short = [(f.nearest[0] / f.cluster.capacity_bytes, f, f.nearest[1]) for f in found if f.nearest is not None]
+    missed = [(f.fastest[0] * f.weight, f, f.fastest[1]) for f in found if f.fastest is not None]
+    short = [(f.nearest[0] / f.room, f, f.nearest[1]) for f in found if f.nearest is not None]
     for listed in (missed, short):
         if listed:
             _, f, layout = min(listed, key=lambda entry: entry[0])
-            return near_miss(_run_of(estimates(f.cluster, [layout], request.fixed, stated)[0], request))
+            return PLANNERS[request.workload].near_miss(request, f.cluster, layout)
     return None
 
 
@@ -203,7 +176,7 @@ def _plan(request: PlanRequest, parts: Mapping[int, Part], clusters: int, last: 
 
     last: whether nothing more is coming, so that an answer without rows owes its nearest miss.
     """
-    listed, tally = [parts[number] for number in sorted(parts)], Tally()
+    listed, tally, planner = [parts[number] for number in sorted(parts)], Tally(), PLANNERS[request.workload]
     for part in listed:
         tally.add(part.tally)
     finished = sum(not part.found.stopped for part in listed)
@@ -221,9 +194,9 @@ def _plan(request: PlanRequest, parts: Mapping[int, Part], clusters: int, last: 
         fitting=sum(part.found.fitting for part in listed),
         search_s=time.perf_counter() - start,
         objective=request.objective,
-        pareto=pareto(rows),
-        told_apart=told_apart(rows, request.objective),
-        levers=_levers(rows, request),
+        pareto=pareto(planner, rows),
+        told_apart=told_apart(planner, rows, request.objective),
+        levers=planner.levers(rows, request),
         notes=tuple(words),
         partial=finished < clusters,
     )
@@ -232,12 +205,12 @@ def _plan(request: PlanRequest, parts: Mapping[int, Part], clusters: int, last: 
 def best(request: PlanRequest) -> Plan:
     """The best layout on one instance type; where no node count is given, on the fewest nodes that hold the model.
 
-    Counts double from `space.smallest_nodes` until something fits. Where nothing does, `nearest` holds the closest
+    Counts double from `Planner.smallest_nodes` until something fits. Where nothing does, `nearest` holds the closest
     candidate of the first count tried.
     """
     if request.node_counts:
         return search(request)
-    first = space.smallest_nodes(request.arch, request.instances[0], request.fixed)
+    first = PLANNERS[request.workload].smallest_nodes(request, request.instances[0])
     plan = tried = search(replace(request, node_counts=(first,)))
     for doubling in range(1, MAX_DOUBLINGS + 1):
         if tried.rows:

@@ -268,7 +268,9 @@ class Lot:
 
 
 class Pruning(Protocol):
-    """What says that candidates cannot win: `search.bounds`."""
+    """What says that candidates cannot win: `plan.bounds` of training."""
+
+    ceiling: float  # objective that a row must not exceed to matter
 
     def groups(self, lots: list[Lot]) -> Sequence[list[Lot]]:
         """The lots in groups, those first that show best what cannot win."""

@@ -8,7 +8,7 @@ from typing import Any
 from fmctl.domain.hardware import Price
 from fmctl.domain.layout import CODES
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest
-from fmctl.domain.terms import TERMS
+from fmctl.domain.terms import TERMS_OF
 from fmctl.report.envelope import envelope
 from fmctl.report.runs import levers_document, run_document
 from fmctl.report.view import Document
@@ -55,7 +55,7 @@ def plan_result(plan: Plan) -> Document:
 def estimate_result(estimate: Estimate) -> Document:
     """One row: identity, layout, workload, then the terms by group."""
     terms: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
-    for term in TERMS:
+    for term in TERMS_OF[estimate.workload.kind]:
         if term.name in estimate.terms and term.group in terms:
             terms[term.group][term.name] = estimate.terms[term.name]
     terms["memory"]["device_bytes"] = estimate.instance.accelerator.memory_bytes

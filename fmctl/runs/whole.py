@@ -57,9 +57,8 @@ def limits(request: PlanRequest, cluster: Any) -> tuple[float, float]:
     if request.deadline_s is None and request.budget_usd is None:
         return deadline, budget
     ones, watts = np.ones_like(_GRID), energy.nameplate_w(cluster.instance)
-    rows = Rows(
-        ones * cluster.nodes, _GRID, _GRID * 0.9, _GRID * 1.1, ones * (cluster.steps or 0.0), ones, ones * watts
-    )
+    steps = ones * (cluster.workload.steps or 0.0)
+    rows = Rows(ones * cluster.nodes, _GRID, _GRID * 0.9, _GRID * 1.1, steps, ones, ones * watts)
     offers = request.offers[cluster.instance.name]
     trained = train(setting_of(request, cluster.instance, offers), rows)
     found = [compose(trained, offer, grid_of(offer.region, request.run)) for offer in offers]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import Layout, Precision
 from fmctl.domain.model import ModelArch
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.validation.architectures import architecture
 from fmctl.validation.frameworks import Changes, Dialect, changes, dialect, profile
 from fmctl.validation.hardware import instance
@@ -42,7 +42,7 @@ class Case:
 
     row: Row
     arch: ModelArch
-    workload: Workload
+    workload: TrainingWorkload
     instance: Instance
     layout: Layout
     profile: str
@@ -109,7 +109,7 @@ def _offloaded(row: Row, arch: ModelArch) -> float:
     return 1.0 if cumulative or "activation offload" in row.lower("overlap_flags") else 0.0
 
 
-def _measured(row: Row, work: Workload, arch: ModelArch, spoken: Dialect) -> Measured:
+def _measured(row: Row, work: TrainingWorkload, arch: ModelArch, spoken: Dialect) -> Measured:
     memory = row.positive("peak_mem_gb")
     oom = row.lower("oom")
     return Measured(
@@ -121,7 +121,7 @@ def _measured(row: Row, work: Workload, arch: ModelArch, spoken: Dialect) -> Mea
     )
 
 
-def _tokens(row: Row, work: Workload, arch: ModelArch) -> float | None:
+def _tokens(row: Row, work: TrainingWorkload, arch: ModelArch) -> float | None:
     """Tokens/s per GPU as stated, else by step time, else by the FLOP/s of arXiv 2104.04473 equation 3, where used.
 
     F = 96 B s l h^2 (1 + s / 6h + V / 16lh) per step.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fmctl.domain.layout import ContextComm, Layout, Schedule
 from fmctl.domain.model import ModelArch
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.validation import rules
 from fmctl.validation.frameworks import Dialect
 from fmctl.validation.rows import Row, Skip
@@ -47,7 +47,7 @@ def mesh(row: Row) -> Mesh:
     return Mesh(tp, pp, cp, dp)
 
 
-def workload(row: Row, spoken: Dialect, m: Mesh) -> tuple[Workload, int, tuple[str, ...]]:
+def workload(row: Row, spoken: Dialect, m: Mesh) -> tuple[TrainingWorkload, int, tuple[str, ...]]:
     """(sequence length and global batch, micro batch, what was assumed).
 
     Global batch where it is not stated: what throughput and step time make it, else accumulated micro batches as the
@@ -68,7 +68,7 @@ def workload(row: Row, spoken: Dialect, m: Mesh) -> tuple[Workload, int, tuple[s
     if batch < m.dp * micro:
         micro = max(batch // m.dp, 1)
         said.append(f"micro_batch = {micro}: the global batch holds no more")
-    return Workload(seq, batch), micro, tuple(said)
+    return TrainingWorkload(seq, batch), micro, tuple(said)
 
 
 def _timed_batch(row: Row, seq: int) -> int | None:

@@ -18,7 +18,7 @@ from datetime import date
 from fmctl.catalog import find_price, load_instance, load_model
 from fmctl.domain.layout import Layout, Layouts
 from fmctl.domain.result import Plan, PlanRequest
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
 from fmctl.plan.rank import search
@@ -53,7 +53,7 @@ def row_s() -> float:
     times = []
     for _ in range(200):
         start = time.perf_counter()
-        evaluate(arch, Workload(4096, 8192), instance, layouts, FRAMEWORKS["megatron"])
+        evaluate(arch, TrainingWorkload(4096, 8192), instance, layouts, FRAMEWORKS["megatron"])
         times.append(time.perf_counter() - start)
     return sorted(times)[100]
 

@@ -27,11 +27,12 @@ from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 from fmctl.domain.ports import Reservation
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.terms import TERMS
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.operate.controller import launch
 from fmctl.operate.steps import Ports
 from fmctl.plan.apart import told_apart
+from fmctl.plan.workloads import PLANNERS
 from fmctl.usecases.choices import PURCHASES
 from fmctl.usecases.services import Services
 from fmctl.validation.calibrate import calibrate, outcome
@@ -154,7 +155,7 @@ def estimate_of(request: PlanRequest, instance: Instance, nodes: int, index: int
     hourly = None if price.usd_per_h is None else price.usd_per_h * nodes
     run_s = request.tokens / terms["tokens_per_s"] if request.tokens else None
     return Estimate(
-        request.arch, Workload(request.seq_len, request.global_batch or 512, request.tokens), instance, nodes,
+        request.arch, TrainingWorkload(request.seq_len, request.global_batch or 512, request.tokens), instance, nodes,
         request.framework, layout, terms, price, fits, run_s, run_s and run_s * 0.9, run_s and run_s * 1.1,
         run_s and hourly and run_s * hourly / 3600, hourly, hourly and hourly / 3600 / terms["tokens_per_s"] * 1e9,
         run_s and 1e9, 0.163, {"dp": str(layout.dp)} if "dp" not in fixed else {}, (),
@@ -183,7 +184,7 @@ class FakePlanner:
         if not rows:
             estimate = estimate_of(request, request.instances[0], request.node_counts[0], fits="OOM")
             nearest = NearMiss(estimate, 12.5 * 2**30, "optimizer_bytes", "take more nodes")
-        front, apart = (0,) if rows else (), told_apart(rows, request.objective)
+        front, apart = (0,) if rows else (), told_apart(PLANNERS[request.workload], rows, request.objective)
         return Plan(tuple(rows), rejects, nearest, 1300, 1241, len(rows), 0.02, request.objective, front, apart)
 
     def best(self, request: PlanRequest) -> Plan:

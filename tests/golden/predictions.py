@@ -22,7 +22,7 @@ from fmctl.base.errors import shorten
 from fmctl.base.files import write_atomic
 from fmctl.catalog import load_instance, load_model
 from fmctl.domain.layout import CODES, Layout, Layouts
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
 
@@ -96,7 +96,7 @@ def predicted() -> dict[str, dict[str, float]]:
             raise ValueError(
                 f"{case.name}: {layout.gpus} GPUs in the layout, {case.nodes * instance.gpus} in the nodes"
             )
-        work = Workload(case.seq_len, case.batch)
+        work = TrainingWorkload(case.seq_len, case.batch)
         terms = evaluate(_model(case.model), work, instance, Layouts.of([layout]), FRAMEWORKS[case.framework]).row(0)
         found[case.name] = {name: float(f"{terms[name]:.9g}") for name in TERMS}
     return found

@@ -9,7 +9,7 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import Layouts
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import FloatArray, Terms
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.perf.ops.calibration import PRIOR, Calibration
 from fmctl.perf.train.detail import detail as every_term
 from fmctl.perf.train.memory import memory
@@ -19,7 +19,7 @@ from fmctl.perf.train.step import step
 
 def evaluate(
     arch: ModelArch,
-    workload: Workload,
+    workload: TrainingWorkload,
     instance: Instance,
     layouts: Layouts,
     framework: Framework,
@@ -42,7 +42,7 @@ def evaluate(
 
 def step_times(
     arch: ModelArch,
-    workload: Workload,
+    workload: TrainingWorkload,
     instance: Instance,
     layouts: Layouts,
     framework: Framework,

@@ -12,14 +12,14 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import Layouts
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import FloatArray
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.perf.ops.calibration import Calibration
 from fmctl.perf.train.setup import layer_tables, setup, weighted
 
 
 def micro_batch_s(
     arch: ModelArch,
-    workload: Workload,
+    workload: TrainingWorkload,
     instance: Instance,
     layouts: Layouts,
     framework: Framework,

@@ -11,7 +11,7 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import IntArray, Layouts
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import FloatArray
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.perf.layer.operations import hidden_collectives
 from fmctl.perf.layer.shapes import Combos
 from fmctl.perf.ops.calibration import Calibration
@@ -32,7 +32,7 @@ class Setup:
     """What all layouts of one evaluation share."""
 
     model: Model
-    workload: Workload
+    workload: TrainingWorkload
     instance: Instance
 
 
@@ -51,7 +51,7 @@ class LayerTables:
 
 
 def setup(
-    arch: ModelArch, workload: Workload, instance: Instance, framework: Framework, calibration: Calibration
+    arch: ModelArch, workload: TrainingWorkload, instance: Instance, framework: Framework, calibration: Calibration
 ) -> Setup:
     """Rates of the kernels and of the fabric for one model, workload and instance type."""
     rates = kernel_rates(instance.accelerator, framework.attention_kernel, calibration, framework.attention_share)

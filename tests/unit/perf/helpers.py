@@ -10,7 +10,7 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import Layout, Layouts
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import Terms
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.layer.shapes import Combos
 from fmctl.perf.train.evaluate import evaluate
@@ -44,4 +44,4 @@ def run(
     """Terms of `layouts` for one preset and instance type."""
     found = model(arch) if isinstance(arch, str) else arch
     rows = layouts if isinstance(layouts, Layouts) else Layouts.of(layouts)
-    return evaluate(found, Workload(seq, batch), instance(on), rows, FRAMEWORKS[framework], detail=detail)
+    return evaluate(found, TrainingWorkload(seq, batch), instance(on), rows, FRAMEWORKS[framework], detail=detail)

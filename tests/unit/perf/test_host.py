@@ -10,7 +10,7 @@ import pytest
 
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import CudaGraph, Layout, Layouts, Sharding
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.frameworks.megatron.profile import MEGATRON
 from fmctl.frameworks.nanotron.profile import NANOTRON
 from fmctl.frameworks.torchtitan.profile import TORCHTITAN
@@ -57,7 +57,7 @@ def test_half_of_the_shorter_stalls() -> None:
     steps = []
     for stall in (0.0, 0.5, 1.0):
         fw = replace(MEGATRON, host_stall=stall)
-        steps.append(float(evaluate(arch, Workload(4096, 64), where, layout, fw, PRIOR)["step_s"][0]))
+        steps.append(float(evaluate(arch, TrainingWorkload(4096, 64), where, layout, fw, PRIOR)["step_s"][0]))
     assert steps[0] < steps[1] < steps[2]
     assert steps[2] - steps[1] == pytest.approx(steps[1] - steps[0], rel=1e-9)
 
@@ -101,7 +101,7 @@ def test_sharded_updates_take_host_time_per_layer() -> None:
     fw = replace(TORCHTITAN, update_layer_s=5e-3)
     without = replace(TORCHTITAN, update_layer_s=0.0)
     rows = Layouts.of([Layout(dp=8, sharding=int(Sharding.ZERO3))])
-    both = [evaluate(arch, Workload(8192, 8), where, rows, f, PRIOR)["optimizer_s"][0] for f in (fw, without)]
+    both = [evaluate(arch, TrainingWorkload(8192, 8), where, rows, f, PRIOR)["optimizer_s"][0] for f in (fw, without)]
     assert both[0] - both[1] == pytest.approx(32 * 5e-3)
 
 
@@ -110,5 +110,5 @@ def test_tokens_are_read_by_every_data_rank() -> None:
     # 16 sequences of 8,192 over 8 ranks: 16,384 tokens each, 4 us apiece.
     rows = Layouts.of([Layout(dp=8, sharding=int(Sharding.ZERO3))])
     slow, fast = (replace(TORCHTITAN, token_s=each) for each in (4e-6, 0.0))
-    both = [evaluate(arch, Workload(8192, 16), where, rows, f, PRIOR)["overhead_s"] for f in (slow, fast)]
+    both = [evaluate(arch, TrainingWorkload(8192, 16), where, rows, f, PRIOR)["overhead_s"] for f in (slow, fast)]
     assert float(both[0][0] - both[1][0]) == pytest.approx(16384 * 4e-6)

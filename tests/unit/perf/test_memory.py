@@ -9,7 +9,7 @@ import pytest
 
 from fmctl.catalog import load_instance
 from fmctl.domain.layout import Layout, Layouts, Recompute, Sharding
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.frameworks.megatron.profile import MEGATRON
 from fmctl.frameworks.nanotron.profile import NANOTRON
 from fmctl.frameworks.torchtitan.profile import TORCHTITAN, TORCHTITAN_EAGER
@@ -72,7 +72,7 @@ def test_gathered_inputs() -> None:
 def terms(layout: Layout, framework: str, batch: int, seq: int = S) -> dict[str, float]:
     profile = {f.name: f for f in (MEGATRON, NANOTRON, TORCHTITAN)}[framework]
     where = load_instance("p5.48xlarge")
-    return evaluate(LLAMA, Workload(seq, batch), where, Layouts.of([layout]), profile).row(0)
+    return evaluate(LLAMA, TrainingWorkload(seq, batch), where, Layouts.of([layout]), profile).row(0)
 
 
 def test_gradients_come_as_activations_go() -> None:
@@ -99,7 +99,7 @@ def test_spare_gradients_of_transformer_engine() -> None:
     found = terms(layout, "megatron", 8)
     spare = replace(MEGATRON, layer_wgrad_bytes=0.0)
     where = load_instance("p5.48xlarge")
-    bare = evaluate(LLAMA, Workload(S, 8), where, Layouts.of([layout]), spare).row(0)
+    bare = evaluate(LLAMA, TrainingWorkload(S, 8), where, Layouts.of([layout]), spare).row(0)
     layer = 2 * H * H + 2 * H * KV + 3 * H * F + 2 * H
     assert found["allocated_bytes"] - bare["allocated_bytes"] == pytest.approx(2 * layer / 8)
 
@@ -120,7 +120,7 @@ def test_what_stays_whole_between_micro_batches() -> None:
     extra = []
     for batch in (8, 16):
         kept, bare = (
-            evaluate(LLAMA, Workload(S, batch), where, layout, replace(TORCHTITAN, whole_bytes=each)).row(0)
+            evaluate(LLAMA, TrainingWorkload(S, batch), where, layout, replace(TORCHTITAN, whole_bytes=each)).row(0)
             for each in (4.0, 0.0)
         )
         extra.append(kept["allocated_bytes"] - bare["allocated_bytes"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import Layout, Layouts, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.terms import TERMS
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
 from tests.unit.perf.helpers import instance, model, run
@@ -141,7 +141,7 @@ def slower(on: Instance, nvlink: float = 1.0, network: float = 1.0, hbm: float =
 @given(cases())
 def test_slower_hardware_takes_longer(what: str, factor: float, case: Case) -> None:
     on = instance(case.on)
-    arch, workload, rows = model(case.arch), Workload(case.seq, case.batch), Layouts.of([case.layout])
+    arch, workload, rows = model(case.arch), TrainingWorkload(case.seq, case.batch), Layouts.of([case.layout])
     framework = FRAMEWORKS[case.framework]
     fast = evaluate(arch, workload, on, rows, framework)["step_s"][0]
     slow = evaluate(arch, workload, slower(on, **{what: factor}), rows, framework)["step_s"][0]

@@ -16,7 +16,7 @@ import pytest
 from fmctl.catalog import instance_names, load_instance, load_model
 from fmctl.domain.layout import Dispatcher, Layout, Layouts, Recompute, Schedule
 from fmctl.domain.terms import TERMS
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops import collectives, kernels
 from fmctl.perf.ops.calibration import PRIOR
@@ -187,7 +187,7 @@ def doubled_kernels(*arguments: Any) -> kernels.KernelRates:
 def test_every_time_doubles_with_the_second(
     monkeypatch: pytest.MonkeyPatch, on: str, name: str, framework: str
 ) -> None:
-    arch, instance, workload = load_model(name), load_instance(on), Workload(4096, 128)
+    arch, instance, workload = load_model(name), load_instance(on), TrainingWorkload(4096, 128)
     calibration = replace(PRIOR, wait_per_doubling=0.0)
     rows = Layouts.of(LAYOUTS if arch.is_moe else [replace(layout, ep=1) for layout in LAYOUTS])
     profile = FRAMEWORKS[framework]

@@ -12,7 +12,7 @@ from fmctl.domain.layout import Layout, Layouts, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
 from fmctl.domain.result import Estimate, Plan, PlanRequest
 from fmctl.perf.train.evaluate import evaluate
-from fmctl.plan.results import Cluster
+from fmctl.plan.cluster import Cluster
 
 DAY = date(2026, 11, 22)
 

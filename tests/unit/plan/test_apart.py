@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fmctl.plan.apart import differ, threshold, told_apart
+from fmctl.plan.training import TRAINING
 
 
 def row(on: str, rate: float, usd: float | None = 1.0, half: float = 0.2, resolution: float = 0.1) -> Any:
@@ -36,13 +37,13 @@ def test_differences_are_ratios() -> None:
 def test_told_apart_by_hand() -> None:
     # On one type 10 % (log 0.1) decides: 95 tokens/s is alike, 85 is not. On another 20 % does: 85 is alike, 80 is not.
     rows = [row("p5", 100.0), row("p5", 95.0), row("p5", 85.0), row("p6", 85.0), row("p6", 80.0)]
-    assert told_apart(rows, "time") == (None, False, True, False, True)
-    assert told_apart(rows, "throughput") == (None, False, True, False, True)
-    assert told_apart(rows, "cost") == (None, False, False, False, False)
+    assert told_apart(TRAINING, rows, "time") == (None, False, True, False, True)
+    assert told_apart(TRAINING, rows, "throughput") == (None, False, True, False, True)
+    assert told_apart(TRAINING, rows, "cost") == (None, False, False, False, False)
 
 
 def test_a_price_that_is_not_known_tells_nothing() -> None:
     rows = [row("p5", 100.0, 1.0), row("p5", 100.0, 2.0), row("p6", 100.0, None)]
-    assert told_apart(rows, "cost") == (None, True, None)
-    assert told_apart([row("p6", 100.0, None), rows[0]], "cost") == (None, None)
-    assert told_apart([], "cost") == ()
+    assert told_apart(TRAINING, rows, "cost") == (None, True, None)
+    assert told_apart(TRAINING, [row("p6", 100.0, None), rows[0]], "cost") == (None, None)
+    assert told_apart(TRAINING, [], "cost") == ()

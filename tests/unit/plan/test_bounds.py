@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from fmctl.catalog import load_instance, load_model
 from fmctl.domain.layout import Layout
 from fmctl.domain.result import Plan
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
 from fmctl.perf.train.floor import step_floor_s
 from fmctl.plan import layouts, space
 from fmctl.plan.bounds import Bounds
+from fmctl.plan.cluster import Cluster
 from fmctl.plan.rank import search
-from fmctl.plan.results import Cluster
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reference import facts, request
@@ -38,7 +38,7 @@ SPACES = [
 def whole(model: str, framework: str, instance: str, nodes: int, fixed: dict[str, tuple[int, ...]]):
     """A cluster, its scope, and every row with its step time and memory."""
     arch, on, fw = load_model(model), load_instance(instance), FRAMEWORKS[framework]
-    work = Workload(4096, 512)
+    work = TrainingWorkload(4096, 512)
     cluster = Cluster(arch, work, on, nodes, fw, price=None)  # type: ignore[arg-type]
     scope = space.Scope(space.setting_of(arch, on, fw, 4096, 512, True), nodes * on.gpus, fixed)
     rows: dict[Layout, tuple[float, float]] = {}

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from fmctl.domain.result import Plan
-from fmctl.plan import layouts, parallel, rank
-from fmctl.plan.apart import OBJECTIVES
+from fmctl.plan import layouts, parallel, rank, training
 from fmctl.plan.rank import search
+from fmctl.plan.training import OBJECTIVES
 from tests.loopback import loopback_open
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -129,7 +129,7 @@ def test_partial_answers_through_an_executor_end_in_the_same_place() -> None:
 @pytest.mark.parametrize("chunks", [0, 1, 3, 7])
 def test_stopping_takes_no_further_chunk(monkeypatch: pytest.MonkeyPatch, chunks: int) -> None:
     evaluated, enough = [], threading.Event()
-    real = layouts.evaluate
+    real = training._Steps.__call__
 
     def counted(*args: object, **kwargs: object) -> object:
         evaluated.append(1)
@@ -137,7 +137,7 @@ def test_stopping_takes_no_further_chunk(monkeypatch: pytest.MonkeyPatch, chunks
             enough.set()
         return real(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(layouts, "evaluate", counted)
+    monkeypatch.setattr(training._Steps, "__call__", counted)
     monkeypatch.setattr(layouts, "PRUNED_CHUNK_ROWS", 100)
     if chunks == 0:
         enough.set()

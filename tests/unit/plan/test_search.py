@@ -13,12 +13,12 @@ import pytest
 from fmctl.catalog import load_instance, load_model
 from fmctl.domain.layout import ContextComm, Layout, Layouts, Sharding
 from fmctl.domain.model import ModelArch
-from fmctl.domain.workload import Workload
+from fmctl.domain.workload import TrainingWorkload
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
 from fmctl.plan import layouts, space
+from fmctl.plan.cluster import Cluster
 from fmctl.plan.rank import search
-from fmctl.plan.results import Cluster
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reference import brute_force, facts, request
@@ -45,7 +45,7 @@ def test_whole_search_equals_brute_force(arch: ModelArch, seq_len: int, batch: i
     plan = search(asked)
     framework = FRAMEWORKS["megatron"]
     instance = asked.instances[0]
-    cluster = Cluster(arch, Workload(seq_len, batch), instance, 1, framework, asked.prices[instance.name])
+    cluster = Cluster(arch, TrainingWorkload(seq_len, batch), instance, 1, framework, asked.prices[instance.name])
     shardings = [int(Sharding.parse(label)) for label in framework.limits.shardings]
     comms = [int(ContextComm.parse(label)) for label in framework.limits.cp_comms]
     tally, fastest, step_s = brute_force(cluster, shardings, comms)
@@ -71,7 +71,7 @@ def test_counts_add_up() -> None:
 @pytest.mark.parametrize("model", ["gpt3-175b", "deepseek-v3", "qwen3-next-80b-a3b"])
 def test_thousand_random_rows_of_a_plan_equal_their_estimate_bit_for_bit(model: str) -> None:
     arch, instance, framework = load_model(model), load_instance("p5.48xlarge"), FRAMEWORKS["megatron"]
-    work = Workload(2048, 1536)
+    work = TrainingWorkload(2048, 1536)
     setting = space.setting_of(arch, instance, framework, work.seq_len, work.global_batch, True)
     scope = space.Scope(setting, 1024, {"cp": (1, 2), "precision": (0, 1)}, exhaustive=True)
     rng = random.Random(7)

@@ -18,8 +18,9 @@ from fmctl.domain.result import Estimate, PlanRequest
 from fmctl.domain.run import RunRequest
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.plan import space
+from fmctl.plan.cluster import Cluster
 from fmctl.plan.rank import search
-from fmctl.plan.results import Cluster, estimates
+from fmctl.plan.training import estimates
 from fmctl.runs import whole
 from fmctl.runs.levers import levers
 from fmctl.runs.runs import Runs, compose
@@ -166,9 +167,9 @@ def every_row(asked: PlanRequest) -> list[Estimate]:
 
 
 def _cluster(asked: PlanRequest, instance: Any, nodes: int) -> Cluster:
-    from fmctl.domain.workload import Workload
+    from fmctl.domain.workload import TrainingWorkload
 
-    work = Workload(asked.seq_len, asked.global_batch or 0, asked.tokens)
+    work = TrainingWorkload(asked.seq_len, asked.global_batch or 0, asked.tokens)
     return Cluster(asked.arch, work, instance, nodes, FRAMEWORKS["megatron"], asked.prices[instance.name])
 
 
