@@ -18,7 +18,7 @@ from fmctl.usecases import rendering
 
 if TYPE_CHECKING:
     from fmctl.domain.cluster import ClusterSpec
-    from fmctl.targets.parallelcluster.rendering import Rendering
+    from fmctl.targets.rendering import Rendering
 
 _PlanName = Annotated[
     str, Argument(metavar="PLAN", help="A saved plan, or a plan document in a JSON file.", show_default=False)

@@ -57,6 +57,7 @@ class Site:
     pcluster_version: str = PCLUSTER_VERSION
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     software: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    target: str = ""  # by its name in `targets.registry`; "" for the first
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,41 +8,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.end import end_name, warning_name
-from fmctl.domain.ports import Leftover, Node, Stack
+from fmctl.domain.ports import Leftover, Node
 from fmctl.operate.costs import CostLine, total_usd_per_h
-
-MISSING, GROWING, READY, BROKEN, GOING, STUCK = "missing", "creating", "ready", "failed", "deleting", "stuck"
-_READY = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
-
-
-class Rendering(Protocol):
-    """A rendered cluster: the YAML, its digest, and the tags that the YAML gives the stack."""
-
-    @property
-    def config(self) -> str:
-        """ParallelCluster's YAML."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of all that was rendered."""
-        ...
-
-    @property
-    def tags(self) -> Mapping[str, str]:
-        """Tags by which the stack is known as this rendering; at least one."""
-        ...
+from fmctl.targets.target import Condition, State, Words
 
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """What AWS has of a cluster. end: when its stack will be deleted, None where nothing is scheduled."""
+    """What there is of a cluster. end: when it will be deleted, None where nothing is scheduled."""
 
-    stack: Stack | None = None
+    state: State | None = None
     end: datetime | None = None
     nodes: tuple[Node, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
@@ -85,21 +64,9 @@ class Money:
         return None if hourly is None else hourly * self.max_hours
 
 
-def condition(stack: Stack | None) -> str:
-    """MISSING, GROWING, READY, BROKEN, GOING or STUCK (a deletion that failed)."""
-    if stack is None or stack.status == "DELETE_COMPLETE":
-        return MISSING
-    if stack.status == "DELETE_IN_PROGRESS":
-        return GOING
-    if stack.status == "DELETE_FAILED":
-        return STUCK
-    if stack.status in _READY:
-        return READY
-    return GROWING if stack.status in ("CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS") else _updating(stack.status)
-
-
-def _updating(status: str) -> str:
-    return READY if status.startswith("UPDATE") and status.endswith("IN_PROGRESS") else BROKEN
+def condition(state: State | None) -> Condition:
+    """What a cluster is in; MISSING where there is none."""
+    return Condition.MISSING if state is None else state.condition
 
 
 def spec_digest(spec: ClusterSpec) -> str:
@@ -118,23 +85,23 @@ def end_step(at: datetime) -> str:
     return f"end:{at.isoformat(timespec='seconds')}"
 
 
-def ours(stack: Stack, tags: Mapping[str, str]) -> bool:
-    """Whether a stack carries all of the tags, and there are some."""
-    return bool(tags) and all(stack.tags.get(key) == value for key, value in tags.items())
+def ours(state: State, tags: Mapping[str, str]) -> bool:
+    """Whether a cluster carries all of the tags, and there are some."""
+    return bool(tags) and all(state.tags.get(key) == value for key, value in tags.items())
 
 
-def launch_actions(spec: ClusterSpec, rendering: Rendering, actual: Actual, end: datetime) -> tuple[Action, ...]:
+def launch_actions(spec: ClusterSpec, words: Words, actual: Actual, end: datetime) -> tuple[Action, ...]:
     """Steps from what there is to a running cluster; the end comes before the first GPU.
 
     Args:
         spec: what is wanted.
-        rendering: its YAML.
-        actual: what there is; a stack in it is this rendering's own.
+        words: how the target is told of.
+        actual: what there is; a cluster in it is this rendering's own.
         end: when AWS shall delete it.
     """
-    name, digest, now = spec.name, spec_digest(spec), condition(actual.stack)
+    name, digest, now = spec.name, spec_digest(spec), condition(actual.state)
     steps = [
-        Action("check", "plan, account, region and ParallelCluster's validators; nothing is made"),
+        Action("check", f"plan, account, region and {words.title}'s validators; nothing is made"),
         Action("lock", f"one operator for {name}"),
     ]
     if actual.end != end:
@@ -148,15 +115,23 @@ def launch_actions(spec: ClusterSpec, rendering: Rendering, actual: Actual, end:
                 token=token(name, digest, end_step(end)),
             ),
         ]
-    if now == MISSING:
+    if now == Condition.MISSING:
         made = [f"stack {name}", f"{spec.nodes} x {spec.instance}", "head node"]
         made += [f"{spec.site.login_nodes} login node(s)"] if spec.site.login_nodes else []
         if spec.site.file_system is not None and spec.site.file_system.id is None:
             made.append(f"FSx for Lustre of {spec.site.file_system.capacity_gib} GiB")
         steps.append(
-            Action("create", "create the cluster", tuple(made), (), stays(spec), spec.usd_per_h, _create(spec, digest))
+            Action(
+                "create",
+                "create the cluster",
+                tuple(made),
+                (),
+                stays(spec, words),
+                spec.usd_per_h,
+                _create(spec, digest),
+            )
         )
-    if now in (MISSING, GROWING):
+    if now in (Condition.MISSING, Condition.GROWING):
         steps.append(Action("wait", "until the stack is complete"))
     steps.append(Action("verify", "tags, nodes, and that the end is scheduled"))
     return tuple(steps)
@@ -171,17 +146,17 @@ def teardown_actions(name: str, digest: str, actual: Actual, *, arranged: bool =
         actual: what there is.
         arranged: whether the journal says that an end was ever about to be arranged and not removed.
     """
-    now = condition(actual.stack)
+    now = condition(actual.state)
     gpu = sorted({node.type for node in actual.nodes if node.role == "compute"})
     counted = [f"{sum(node.type == kind for node in actual.nodes)} x {kind}" for kind in gpu]
     others = sum(node.role != "compute" for node in actual.nodes)
     counted += [f"{others} head or login node(s)"] if others else []
     steps = []
-    if now == READY:
+    if now == Condition.READY:
         steps.append(
             Action("stop-fleet", "jobs end, nodes go", destroys=tuple(counted), token=token(name, digest, "stop-fleet"))
         )
-    if now not in (MISSING, GOING):
+    if now not in (Condition.MISSING, Condition.GOING):
         steps.append(
             Action(
                 "delete",
@@ -191,10 +166,10 @@ def teardown_actions(name: str, digest: str, actual: Actual, *, arranged: bool =
                 token=token(name, digest, "delete"),
             )
         )
-    if now != MISSING:
+    if now != Condition.MISSING:
         steps.append(Action("wait", "until the stack is gone"))
     left = any(_of_the_end(one, name) for one in actual.leftovers)
-    if now != MISSING or actual.end is not None or arranged or left:
+    if now != Condition.MISSING or actual.end is not None or arranged or left:
         removed = (f"schedules {end_name(name)} and {warning_name(name)}", f"IAM role {end_name(name)}")
         steps.append(
             Action("remove-end", "the scheduled end", destroys=removed, token=token(name, digest, "remove-end"))
@@ -204,10 +179,10 @@ def teardown_actions(name: str, digest: str, actual: Actual, *, arranged: bool =
     return tuple(steps)
 
 
-def stays(spec: ClusterSpec) -> tuple[str, ...]:
+def stays(spec: ClusterSpec, words: Words) -> tuple[str, ...]:
     """What outlives the cluster, and may go on costing."""
     files = spec.site.file_system
-    kept = ["CloudWatch logs", "ParallelCluster's bucket"]
+    kept = [*words.kept]
     if files is not None and (files.id is not None or files.retain):
         kept.append(f"file system {files.id}" if files.id else f"FSx for Lustre of {files.capacity_gib} GiB (retain)")
     kept += [f"reservation {spec.capacity.reservation_id}"] if spec.capacity.reservation_id else []

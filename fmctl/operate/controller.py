@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, StalePlan, UnknownName, UsageError
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.end import end_name
-from fmctl.domain.ports import Identity, Node, Stack
+from fmctl.domain.ports import Identity, Node
 from fmctl.operate import actions
-from fmctl.operate.actions import Action, Actual, Money, Rendering, end_step, spec_digest, token
+from fmctl.operate.actions import Action, Actual, Money, end_step, spec_digest, token
 from fmctl.operate.costs import cost_lines
 from fmctl.operate.journal import BEGIN, masked
 from fmctl.operate.launchable import MOST_HOURS, check_launchable
 from fmctl.operate.records import Record, changed, cluster_names, read_record, record_of, write_record
 from fmctl.operate.state import locks
 from fmctl.operate.steps import Ports, Run, at, identity_in, locked, not_ours, remember, said
-from fmctl.targets.parallelcluster.failures import error_of
+from fmctl.targets.target import Condition, Rendering, State
 
 # A launch that goes on keeps its end while nearly all of its hours are left; else it gets a new one.
 _STILL_WHOLE = 0.9
@@ -62,9 +62,9 @@ class Status:
     """
 
     name: str
-    condition: str
+    condition: Condition
     record: Record | None
-    stack: Stack | None
+    state: State | None
     end: datetime | None
     nodes: tuple[Node, ...]
     up_h: float
@@ -89,12 +89,13 @@ def plan_launch(
     spec: ClusterSpec, rendering: Rendering, ports: Ports, check: Callable[[], None] = lambda: None
 ) -> tuple[tuple[Action, ...], Money]:
     """What `launch` would do, without lock and without doing any of it (`--dry-run`). Raises as `launch` does."""
-    check_launchable(spec, rendering)
+    check_launchable(spec)
+    ports.target.check_launchable(rendering)
     who = identity_in(ports, spec.site.region, spec.site.account, spec.name)
     check()
     run = Run(ports, spec.name, spec.site.region)
     actual, end = _start(run, spec, rendering, read_record(ports.store, spec.name))
-    return actions.launch_actions(spec, rendering, actual, end), _money(spec, who, end, ports.clock.now().date())
+    return actions.launch_actions(spec, ports.target.words, actual, end), _money(spec, who, end, ports)
 
 
 def launch(
@@ -126,14 +127,15 @@ def launch(
         UnwritableFile: what was to be done next could not be recorded, and was not done.
     """
     name = spec.name
-    check_launchable(spec, rendering)
+    check_launchable(spec)
+    ports.target.check_launchable(rendering)
     who = identity_in(ports, spec.site.region, spec.site.account, name)
     check()
     with locked(ports, name, break_lock):
         run = Run(ports, name, spec.site.region, timeout_s)
         known = read_record(ports.store, name)
         actual, end = _start(run, spec, rendering, known)
-        steps = {step.name: step for step in actions.launch_actions(spec, rendering, actual, end)}
+        steps = {step.name: step for step in actions.launch_actions(spec, ports.target.words, actual, end)}
         goes_on = _goes_on(run, spec, known, create="create" in steps)
         record = record_of(spec, rendering, who, ports.clock.now(), end)
         if goes_on and known is not None:  # its extensions count
@@ -141,7 +143,7 @@ def launch(
         if any(step.creates for step in steps.values()):
             if "create" in steps:
                 _validate(run, rendering)
-            if not confirm(tuple(steps.values()), _money(spec, who, end, ports.clock.now().date())):
+            if not confirm(tuple(steps.values()), _money(spec, who, end, ports)):
                 return Launched(record, done=False, created=False)
             write_record(ports.store, record)
             if not goes_on:
@@ -152,12 +154,12 @@ def launch(
             if "create" in steps:
                 _create(run, rendering, steps["create"].token)
             try:
-                stack = run.wait_created(rendering.tags)
+                state = run.wait_created(rendering.tags)
             except (OperationFailed, StalePlan, PermissionDenied):
                 remember(run, changed(record, state="failed"))
                 raise
-            record = _verify(run, spec, record, stack)
-            nodes = run.ask(lambda: ports.cloud.nodes(name))
+            record = _verify(run, spec, record, state)
+            nodes = run.ask(lambda: ports.target.nodes(name))
         _count_nodes(run, spec, nodes)
         record = changed(record, state="running")
         remember(run, record)
@@ -201,8 +203,8 @@ def extend(
         end, cost = _later(actual, record, hours, ports)
         if not confirm(end, cost):
             return Extended(record, done=False)
-        assert actual.stack is not None
-        whole = (end - actual.stack.created).total_seconds() / 3600
+        assert actual.state is not None
+        whole = (end - actual.state.created).total_seconds() / 3600
         moved = changed(record, end=end, max_hours=max(record.max_hours, whole))
         write_record(ports.store, moved)  # first: a launch that goes on must not take a later end for a wrong clock
         _arrange_end(run, end, record.spec_digest, boundary)
@@ -220,10 +222,10 @@ def _extendable(name: str, hours: float, ports: Ports) -> Record:
 def _running(run: Run, record: Record) -> Actual:
     """What there is of a cluster that runs and is the record's. Raises OperationFailed."""
     actual = run.actual()
-    if actual.stack is None or actions.condition(actual.stack) not in (actions.READY, actions.GROWING):
-        raise OperationFailed(f"{run.name} does not run", why=_said(actual.stack), next=f"fmctl status {run.name}")
-    if not actions.ours(actual.stack, record.tags):
-        raise not_ours(actual.stack)
+    if actual.state is None or actions.condition(actual.state) not in (Condition.READY, Condition.GROWING):
+        raise OperationFailed(f"{run.name} does not run", why=_said(actual.state), next=f"fmctl status {run.name}")
+    if not actions.ours(actual.state, record.tags):
+        raise not_ours(actual.state)
     return actual
 
 
@@ -242,14 +244,14 @@ def status(name: str, ports: Ports) -> Status:
     unsettled = tuple(sorted(run.progress.open))
     if record is None and actual == Actual() and not unsettled:
         raise UnknownName("cluster", name, cluster_names(ports.store), next="fmctl status")
-    now = actions.condition(actual.stack)
-    up_s = (ports.clock.now() - actual.stack.created).total_seconds() if actual.stack else 0.0
+    now = actions.condition(actual.state)
+    up_s = (ports.clock.now() - actual.state.created).total_seconds() if actual.state else 0.0
     trouble, do_next = _trouble(name, record, actual, ports)
     return Status(
         name=name,
         condition=now,
         record=record,
-        stack=actual.stack,
+        state=actual.state,
         end=actual.end,
         nodes=actual.nodes,
         up_h=max(up_s, 0.0) / 3600,
@@ -263,41 +265,41 @@ def status(name: str, ports: Ports) -> Status:
 def _trouble(name: str, record: Record | None, actual: Actual, ports: Ports) -> tuple[str, str]:
     """(why nodes are missing, what to do), out of the scaling logs, which are read only where any are."""
     running = sum(node.role == "compute" and node.state in ("pending", "running") for node in actual.nodes)
-    growing = actions.condition(actual.stack) in (actions.READY, actions.GROWING)
+    growing = actions.condition(actual.state) in (Condition.READY, Condition.GROWING)
     if record is None or not growing or running >= record.nodes:
         return "", ""
-    from fmctl.targets.parallelcluster import log_reasons
-
-    since = ports.clock.now() - _RECENT
-    found = log_reasons.told(log_reasons.lines_of(ports.cloud, name, log_reasons.SCALING_STREAMS, since))
+    found = ports.target.trouble(name, ports.clock.now() - _RECENT)
     if found is None:
         return "", ""
-    error = error_of(name, found.cause, found.line)
+    error = found.error
     return f"{error.what} ({at(found.at)}: {error.why})", error.next or ""
 
 
-def _next(name: str, now: str, actual: Actual, unsettled: tuple[str, ...]) -> str:
-    if now in (actions.BROKEN, actions.STUCK) or (now == actions.MISSING and (actual.end or actual.nodes or unsettled)):
+def _next(name: str, now: Condition, actual: Actual, unsettled: tuple[str, ...]) -> str:
+    if now in (Condition.BROKEN, Condition.STUCK) or (
+        now == Condition.MISSING and (actual.end or actual.nodes or unsettled)
+    ):
         return f"fmctl teardown {name}"
-    if now == actions.READY and actual.end is None:
+    if now == Condition.READY and actual.end is None:
         return f"it has no end: fmctl teardown {name}, or fmctl extend {name} HOURS"
-    if now == actions.GROWING:
+    if now == Condition.GROWING:
         return "the same fmctl launch goes on waiting"
-    return {actions.READY: f"fmctl watch {name}", actions.GOING: f"fmctl teardown {name}"}.get(now, "nothing to do")
+    known = {Condition.READY: f"fmctl watch {name}", Condition.GOING: f"fmctl teardown {name}"}
+    return known.get(now, "nothing to do")
 
 
 def _start(run: Run, spec: ClusterSpec, rendering: Rendering, known: Record | None) -> tuple[Actual, datetime]:
     """What there is, if a launch may go on from it, and the end it shall have."""
     actual = run.actual()
-    now = actions.condition(actual.stack)
-    if now == actions.MISSING and "create" in run.progress.open:
-        stack = run.late_stack()
-        actual = Actual(stack, actual.end, actual.nodes)
-        now = actions.condition(stack)
+    now = actions.condition(actual.state)
+    if now == Condition.MISSING and "create" in run.progress.open:
+        state = run.late_state()
+        actual = Actual(state, actual.end, actual.nodes)
+        now = actions.condition(state)
     fresh = (run.ports.clock.now() + timedelta(hours=spec.max_hours)).replace(microsecond=0)
     mine = run.progress.begin is not None and known is not None
     unfinished = known is not None and known.state == "launching"
-    if actual.stack is None or now == actions.MISSING:
+    if actual.state is None or now == Condition.MISSING:
         if actual.end is not None and not mine:
             raise OperationFailed(
                 f"somebody is launching {spec.name}, or a launch of it broke off elsewhere",
@@ -310,22 +312,22 @@ def _start(run: Run, spec: ClusterSpec, rendering: Rendering, known: Record | No
             actual,
             kept if kept is not None and whole <= kept - run.ports.clock.now() <= whole / _STILL_WHOLE else fresh,
         )
-    if now == actions.GOING:
+    if now == Condition.GOING:
         raise OperationFailed(f"{spec.name} is being deleted", next=f"fmctl teardown {spec.name}, which waits for it")
-    if not actions.ours(actual.stack, rendering.tags):
-        raise not_ours(actual.stack)
-    if known is not None and known.state == "deleting" and now != actions.STUCK:
+    if not actions.ours(actual.state, rendering.tags):
+        raise not_ours(actual.state)
+    if known is not None and known.state == "deleting" and now != Condition.STUCK:
         raise OperationFailed(
             f"a teardown of {spec.name} was begun and not finished",
             why="its fleet may be stopped already",
             next=f"fmctl teardown {spec.name}, then launch again",
         )
-    if now == actions.STUCK:
+    if now == Condition.STUCK:
         raise OperationFailed(f"{spec.name} could not be deleted", next=f"fmctl teardown {spec.name}")
-    if now == actions.BROKEN:
-        raise run.failure(actual.stack)
+    if now == Condition.BROKEN:
+        raise run.failure(actual.state)
     end = actual.end or (known.end if known is not None else None)
-    end = end or (actual.stack.created + timedelta(hours=spec.max_hours)).replace(microsecond=0)
+    end = end or (actual.state.created + timedelta(hours=spec.max_hours)).replace(microsecond=0)
     if actual.end is None and end <= run.ports.clock.now():  # where AWS still has it to come, our clock is wrong
         raise StalePlan(
             f"the time of {spec.name} is over and it still is there",
@@ -343,31 +345,31 @@ def _goes_on(run: Run, spec: ClusterSpec, known: Record | None, *, create: bool)
 
 def _create(run: Run, rendering: Rendering, client_token: str) -> None:
     def exists() -> bool:
-        stack = run.ports.cloud.stack(run.name)
-        return stack is not None and actions.ours(stack, rendering.tags)
+        state = run.ports.target.state(run.name)
+        return state is not None and actions.ours(state, rendering.tags)
 
     try:
         run.do(
             "create",
             client_token,
             {"stack": run.name, "region": run.region, "config": rendering.digest},
-            lambda: run.ports.pcluster.create(run.name, rendering.config, run.region),
+            lambda: run.ports.target.create(run.name, rendering, run.region),
             exists,
         )
     except OperationFailed:
-        stack = run.stack()
-        if stack is not None and not actions.ours(stack, rendering.tags):
-            raise not_ours(stack) from None
+        state = run.state()
+        if state is not None and not actions.ours(state, rendering.tags):
+            raise not_ours(state) from None
         raise
 
 
 def _arrange_end(run: Run, end: datetime, digest: str, boundary: str | None) -> None:
-    cloud, name = run.ports.cloud, run.name
+    target, name = run.ports.target, run.name
     role = run.do(
         "end-role",
         token(name, digest, "end-role"),
         {"role": end_name(name)},
-        lambda: cloud.end_role(name, boundary),
+        lambda: target.end_role(name, boundary),
     )
     assert role is not None
     step = end_step(end)
@@ -376,9 +378,9 @@ def _arrange_end(run: Run, end: datetime, digest: str, boundary: str | None) -> 
         "end-schedule",
         token(name, digest, step),
         data,
-        lambda: cloud.put_end(name, end, role, token(name, digest, step)),
+        lambda: target.put_end(name, end, role, token(name, digest, step)),
     )
-    found = run.ask(lambda: cloud.end(name))
+    found = run.ask(lambda: target.end(name))
     if found is None or abs(found - end) > timedelta(minutes=1):
         raise OperationFailed(
             f"the end of {name} is not scheduled",
@@ -387,10 +389,10 @@ def _arrange_end(run: Run, end: datetime, digest: str, boundary: str | None) -> 
         )
 
 
-def _verify(run: Run, spec: ClusterSpec, record: Record, stack: Stack) -> Record:
+def _verify(run: Run, spec: ClusterSpec, record: Record, state: State) -> Record:
     """The end once more: it must stand, and not be later than the hours allow by the clock of AWS."""
-    end = run.ask(lambda: run.ports.cloud.end(run.name))
-    latest = (stack.created + timedelta(hours=record.max_hours)).replace(microsecond=0)
+    end = run.ask(lambda: run.ports.target.end(run.name))
+    latest = (state.created + timedelta(hours=record.max_hours)).replace(microsecond=0)
     if end is not None and end <= latest + _SLACK:
         return changed(record, end=end)
     if end is not None:
@@ -407,18 +409,18 @@ def _count_nodes(run: Run, spec: ClusterSpec, nodes: tuple[Node, ...]) -> None:
 
 
 def _validate(run: Run, rendering: Rendering) -> None:
-    findings = run.ask(lambda: run.ports.pcluster.validate(run.name, rendering.config, run.region))
+    findings = run.ask(lambda: run.ports.target.findings(run.name, rendering.config, run.region))
     wrong = [finding for finding in findings if finding.level == "ERROR"]
     if wrong:
         raise OperationFailed(
-            f"ParallelCluster refuses {run.name}: {len(wrong)} error(s)",
+            f"{run.ports.target.words.title} refuses {run.name}: {len(wrong)} error(s)",
             why="; ".join(f"{finding.kind}: {finding.message}" for finding in wrong[:3]),
             next="change the site or the plan; nothing was created",
         )
     run.warnings += [f"{finding.kind}: {finding.message}" for finding in findings if finding.level == "WARNING"]
 
 
-def _money(spec: ClusterSpec, who: Identity, end: datetime, today: date) -> Money:
+def _money(spec: ClusterSpec, who: Identity, end: datetime, ports: Ports) -> Money:
     return Money(
         account=who.account,
         region=who.region,
@@ -427,8 +429,8 @@ def _money(spec: ClusterSpec, who: Identity, end: datetime, today: date) -> Mone
         usd_per_h=spec.usd_per_h,
         max_hours=spec.max_hours,
         end=end,
-        stays=actions.stays(spec),
-        lines=cost_lines(spec, today),
+        stays=actions.stays(spec, ports.target.words),
+        lines=cost_lines(spec, ports.clock.now().date()),
     )
 
 
@@ -439,8 +441,8 @@ def _known(ports: Ports, name: str) -> Record:
     return record
 
 
-def _said(stack: Stack | None) -> str:
-    return f"its stack is {stack.status}" if stack else "it has no stack"
+def _said(state: State | None) -> str:
+    return f"its stack is {state.status}" if state else "it has no stack"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from fmctl.operate import actions
 from fmctl.operate.actions import Action, token
 from fmctl.operate.records import cluster_names, read_record
 from fmctl.operate.steps import Ports, Run, identity_in, locked, not_ours
+from fmctl.targets.target import Condition
 
 
 def stop_fleet(
@@ -25,7 +26,7 @@ def stop_fleet(
     Raises:
         UnknownName: this store knows no such cluster.
         PermissionDenied: another account or region, or read-only.
-        OperationFailed: it does not run, is somebody else's, or ParallelCluster refuses.
+        OperationFailed: it does not run, is somebody else's, or the target refuses.
     """
     record = read_record(ports.store, name)
     if record is None:
@@ -34,11 +35,11 @@ def stop_fleet(
     with locked(ports, name, break_lock):
         run = Run(ports, name, record.region)
         actual = run.actual()
-        if actual.stack is None or actions.condition(actual.stack) != actions.READY:
-            said = "it has no stack" if actual.stack is None else f"its stack is {actual.stack.status}"
+        if actual.state is None or actions.condition(actual.state) != Condition.READY:
+            said = "it has no stack" if actual.state is None else f"its stack is {actual.state.status}"
             raise OperationFailed(f"the fleet of {name} cannot be stopped", why=said, next=f"fmctl status {name}")
-        if not actions.ours(actual.stack, record.tags):
-            raise not_ours(actual.stack)
+        if not actions.ours(actual.state, record.tags):
+            raise not_ours(actual.state)
         nodes = sum(node.role == "compute" for node in actual.nodes)
         step = Action(
             "stop-fleet",
@@ -49,5 +50,5 @@ def stop_fleet(
         )
         if not confirm((step,)):
             return False, (step,)
-        run.do("stop-fleet", step.token, {}, lambda: ports.pcluster.stop_fleet(name, record.region))
+        run.do("stop-fleet", step.token, {}, lambda: ports.target.stop(name, record.region))
         return True, (step,)

@@ -14,10 +14,11 @@ from fmctl.base.errors import UsageError, shorten
 from fmctl.domain.checked import KINDS
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.ports import Identity
-from fmctl.operate.actions import Rendering, reused, spec_digest
+from fmctl.operate.actions import reused, spec_digest
 from fmctl.operate.costs import CostLine, cost_lines, total_usd_per_h
 from fmctl.operate.journal import masked
 from fmctl.operate.state import StateStore, save
+from fmctl.targets.target import Rendering
 
 SCHEMA = "fmctl.cluster/1"
 _TIMES = ("began", "end")
@@ -119,7 +120,7 @@ def read_record(store: StateStore, name: str) -> Record | None:
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError where ParallelCluster would not take the name (or it would be no name of a file)."""
+    """Raise UsageError where a target would not take the name (or it would be no name of a file)."""
     kind = KINDS["cluster"]
     if re.fullmatch(kind.pattern, name) is None:
         why = f"a name is {kind.words}"

@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied
-from fmctl.domain.ports import Clock, Cloud, Identity, Pcluster, Stack
+from fmctl.domain.ports import Clock, Identity
 from fmctl.operate import actions
 from fmctl.operate.journal import Journal, Progress, masked, progress
 from fmctl.operate.records import Record, write_record
 from fmctl.operate.retry import TRIES, passing, patiently, pause
 from fmctl.operate.state import StateStore, locks
 from fmctl.operate.state.locks import Alive, Holder, alive, this_process
-from fmctl.targets.parallelcluster.failures import Cause, explain
+from fmctl.targets.target import Condition, State, Target
 
 POLL_S = 15.0
 LONGEST_WAIT_S = 2 * 3600.0
@@ -30,11 +30,10 @@ T = TypeVar("T")
 class Ports:
     """Everything the controller reaches the world through. read_only: nothing is spent or destroyed.
 
-    say: hears of every step and of every change of the stack's status, one line each.
+    say: hears of every step and of every change of the cluster's status, one line each.
     """
 
-    pcluster: Pcluster
-    cloud: Cloud
+    target: Target
     clock: Clock
     store: StateStore
     me: Holder = field(default_factory=this_process)
@@ -70,9 +69,9 @@ class Run:
         """An answer to a question that changes nothing, asked patiently."""
         return patiently(call, self.ports.clock, self.ports.jitter)
 
-    def stack(self) -> Stack | None:
-        """The stack now."""
-        found = self.ask(lambda: self.ports.cloud.stack(self.name))
+    def state(self) -> State | None:
+        """The cluster now."""
+        found = self.ask(lambda: self.ports.target.state(self.name))
         status = found.status if found else "no stack"
         if status != self._said:
             self.ports.say(f"{self.name}: {status}")
@@ -81,12 +80,12 @@ class Run:
 
     def actual(self, *, leftovers: bool = False) -> actions.Actual:
         """Everything there is of the cluster."""
-        cloud = self.ports.cloud
+        target = self.ports.target
         return actions.Actual(
-            stack=self.stack(),
-            end=self.ask(lambda: cloud.end(self.name)),
-            nodes=self.ask(lambda: cloud.nodes(self.name)),
-            leftovers=self.ask(lambda: cloud.leftovers(self.name)) if leftovers else (),
+            state=self.state(),
+            end=self.ask(lambda: target.end(self.name)),
+            nodes=self.ask(lambda: target.nodes(self.name)),
+            leftovers=self.ask(lambda: target.leftovers(self.name)) if leftovers else (),
         )
 
     def do(
@@ -159,56 +158,43 @@ class Run:
             if most_s is None:
                 self._left_s = left
 
-    def late_stack(self) -> Stack | None:
-        """The stack of a creation whose outcome nobody knows: it may take a while to show."""
+    def late_state(self) -> State | None:
+        """The cluster of a creation whose outcome nobody knows: it may take a while to show."""
         with suppress(OperationTimeout):
-            return self.wait(self.stack, "whether a creation went through", GRACE_POLL_S, GRACE_S)
+            return self.wait(self.state, "whether a creation went through", GRACE_POLL_S, GRACE_S)
         return None
 
-    def wait_created(self, tags: Mapping[str, str]) -> Stack:
-        """The complete stack.
+    def wait_created(self, tags: Mapping[str, str]) -> State:
+        """The complete cluster.
 
         Raises:
             FmctlError: it failed (the cause decides which), was deleted meanwhile, or is not ours.
         """
 
-        def created() -> Stack | None:
-            stack = self.stack()
-            now = actions.condition(stack)
-            if now == actions.GROWING:
+        def created() -> State | None:
+            state = self.state()
+            now = actions.condition(state)
+            if now == Condition.GROWING:
                 return None
-            if now == actions.READY and stack is not None:
-                return stack
-            if now == actions.BROKEN:
-                raise self.failure(stack)
-            gone = "is being deleted" if now == actions.GOING else "is gone"
+            if now == Condition.READY and state is not None:
+                return state
+            if now == Condition.BROKEN:
+                raise self.failure(state)
+            gone = "is being deleted" if now == Condition.GOING else "is gone"
             raise OperationFailed(
                 f"the stack of {self.name} {gone}",
                 why="somebody, or its scheduled end, deleted it during the creation",
                 next=f"fmctl teardown {self.name}",
             )
 
-        stack = self.wait(created, "its creation")
-        if not actions.ours(stack, tags):
-            raise not_ours(stack)
-        return stack
+        state = self.wait(created, "its creation")
+        if not actions.ours(state, tags):
+            raise not_ours(state)
+        return state
 
-    def failure(self, stack: Stack | None) -> FmctlError:
-        """Why the stack failed. What cannot be asked for is left out: a reason must not hide behind another error."""
-        events: tuple[Any, ...] = ()
-        described: Mapping[str, Any] | None = None
-        with suppress(FmctlError):
-            events = self.ask(lambda: self.ports.cloud.stack_events(self.name))
-        with suppress(FmctlError):
-            described = self.ask(lambda: self.ports.pcluster.describe(self.name, self.region))
-        return explain(self.name, events, described, [stack.reason] if stack else [], self._logged)
-
-    def _logged(self) -> tuple[Cause, str] | None:
-        from fmctl.targets.parallelcluster import log_reasons
-
-        streams = (*log_reasons.SCALING_STREAMS, *log_reasons.HEAD_STREAMS)
-        found = log_reasons.told(log_reasons.lines_of(self.ports.cloud, self.name, streams))
-        return None if found is None else (found.cause, found.line)
+    def failure(self, state: State | None) -> FmctlError:
+        """Why the cluster failed. A reason must not hide behind another error."""
+        return self.ports.target.failure(self.name, self.region, state, self.ask)
 
     def _settled(self, settled: Callable[[], bool]) -> bool:
         with suppress(FmctlError):
@@ -228,7 +214,7 @@ def identity_in(ports: Ports, region: str | None, account: str | None, name: str
     Raises:
         PermissionDenied: another account or region, or no valid credentials.
     """
-    who = patiently(ports.cloud.identity, ports.clock, ports.jitter)
+    who = patiently(ports.target.identity, ports.clock, ports.jitter)
     if account and account not in (who.account, masked(who.account)):
         raise PermissionDenied(
             f"{name} belongs to another account",
@@ -244,12 +230,12 @@ def identity_in(ports: Ports, region: str | None, account: str | None, name: str
     return who
 
 
-def not_ours(stack: Stack) -> OperationFailed:
-    """A stack that has the name and is somebody else's."""
+def not_ours(state: State) -> OperationFailed:
+    """A cluster that has the name and is somebody else's."""
     return OperationFailed(
-        f"a cluster called {stack.name} exists and is not this one",
-        why=f"made {stack.created:%Y-%m-%d %H:%M} UTC, its tags are others than this plan's",
-        next=f"another name, or fmctl status {stack.name}",
+        f"a cluster called {state.name} exists and is not this one",
+        why=f"made {state.created:%Y-%m-%d %H:%M} UTC, its tags are others than this plan's",
+        next=f"another name, or fmctl status {state.name}",
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, shorten
 from fmctl.base.files import read_text, write_atomic
 from fmctl.base.folders import data_folder
+from fmctl.domain.digest import plan_digest
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _SUFFIX = ".json"
@@ -63,7 +64,7 @@ def save(name: str, document: Mapping[str, Any], saved_at: str) -> Path:
         UnwritableFile: the folder or the disk said no.
     """
     path = plans_folder() / f"{check_name(name)}{_SUFFIX}"
-    sealed = {**document, "saved": {"name": name, "saved_at": saved_at, "digest": digest(document)}}
+    sealed = {**document, "saved": {"name": name, "saved_at": saved_at, "digest": plan_digest(document)}}
     write_atomic(path, json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n", parents=True)
     return path
 
@@ -101,21 +102,7 @@ def parse(text: str, where: str) -> Any:
         ) from None
 
 
-def digest(document: Mapping[str, Any]) -> str:
-    """SHA-256 over inputs, layouts and prices in one canonical spelling."""
-    rows = document["result"]["rows"]
-    relied = {
-        "inputs": document["inputs"],
-        "prices": document["provenance"].get("prices", []),
-        "rows": [{key: row[key] for key in ("instance", "nodes", "framework", "layout", "workload")} for row in rows],
-    }
-    import hashlib
-
-    canonical = json.dumps(relied, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
-
-
 def intact(document: Mapping[str, Any]) -> bool:
     """Whether a saved document still is what was saved; a document that was never saved is."""
     sealed = document.get("saved")
-    return sealed is None or sealed.get("digest") == digest(document)
+    return sealed is None or sealed.get("digest") == plan_digest(document)

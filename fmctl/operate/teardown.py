@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied, UnwritableFile
 from fmctl.domain.end import end_name
-from fmctl.domain.ports import Leftover, Stack
+from fmctl.domain.ports import Leftover
 from fmctl.domain.purchase import ODCR
 from fmctl.operate import actions
 from fmctl.operate.actions import Action, Actual, token
@@ -16,7 +16,7 @@ from fmctl.operate.journal import ENDED
 from fmctl.operate.records import Record, changed, read_record, write_record
 from fmctl.operate.retry import passing
 from fmctl.operate.steps import Ports, Run, identity_in, locked, not_ours, remember, said
-from fmctl.targets.parallelcluster.failures import failing, undeletable
+from fmctl.targets.target import Condition, State
 
 # How long instances may take to go after their stack.
 _NODES_S = 300.0
@@ -81,9 +81,7 @@ def teardown(
         with locked(ports, name, break_lock):
             return _teardown(_run(name, ports, region, record, timeout_s), record, confirm)
     except UnwritableFile as error:
-        error.next = (
-            f"free some space; without fmctl: aws cloudformation delete-stack --stack-name {name} --region {run.region}"
-        )
+        error.next = f"free some space; without fmctl: {ports.target.by_hand(name, run.region, ours=True)}"
         raise
     except FmctlError as error:
         error.next = error.next or f"fmctl teardown {name} again goes on where it stopped"
@@ -93,9 +91,9 @@ def teardown(
 def _teardown(run: Run, record: Record | None, confirm: ConfirmTeardown) -> Torn:
     name = run.name
     actual = run.actual(leftovers=True)
-    if actions.condition(actual.stack) == actions.MISSING and "create" in run.progress.open:
-        actual = Actual(run.late_stack(), actual.end, actual.nodes, actual.leftovers)
-    _refuse_foreign(actual.stack, record, run)
+    if actions.condition(actual.state) == Condition.MISSING and "create" in run.progress.open:
+        actual = Actual(run.late_state(), actual.end, actual.nodes, actual.leftovers)
+    _refuse_foreign(actual.state, record, run)
     steps = {step.name: step for step in _actions(run, record, actual)}
     if not steps:
         _close(run, record, ())
@@ -114,9 +112,9 @@ def _teardown(run: Run, record: Record | None, confirm: ConfirmTeardown) -> Torn
         retained = _wait_deleted(run, record)
     if "remove-end" in steps:
         what = {"role": end_name(name), "schedule": end_name(name)}
-        run.do("remove-end", steps["remove-end"].token, what, lambda: run.ports.cloud.remove_end(name))
+        run.do("remove-end", steps["remove-end"].token, what, lambda: run.ports.target.remove_end(name))
     left = _sweep(run) + _reserved(run, record)
-    _close(run, record, retained, _spent(run, record, actual.stack))
+    _close(run, record, retained, _spent(run, record, actual.state))
     return Torn(name, done=True, was=True, retained=retained, leftovers=left, warnings=said(run))
 
 
@@ -136,26 +134,26 @@ def _actions(run: Run, record: Record | None, actual: Actual) -> tuple[Action, .
     return actions.teardown_actions(run.name, record.spec_digest if record else "", actual, arranged=arranged)
 
 
-def _refuse_foreign(stack: Stack | None, record: Record | None, run: Run) -> None:
-    """A stack that neither carries fmctl's tags nor those of the record is nobody's business here."""
-    if stack is None:
+def _refuse_foreign(state: State | None, record: Record | None, run: Run) -> None:
+    """A cluster that neither carries fmctl's tags nor those of the record is nobody's business here."""
+    if state is None:
         return
-    if record is not None and record.state != "gone" and not actions.ours(stack, record.tags):
-        raise not_ours(stack)
-    if not any(key.startswith(_MARK) for key in stack.tags) and (
-        record is None or not actions.ours(stack, record.tags)
+    if record is not None and record.state != "gone" and not actions.ours(state, record.tags):
+        raise not_ours(state)
+    if not any(key.startswith(_MARK) for key in state.tags) and (
+        record is None or not actions.ours(state, record.tags)
     ):
         raise OperationFailed(
             f"{run.name} was not made by fmctl",
             why="its stack has none of fmctl's tags",
-            next=f"pcluster delete-cluster -n {run.name} -r {run.region}",
+            next=run.ports.target.by_hand(run.name, run.region, ours=False),
         )
 
 
 def _stop_fleet(run: Run, client_token: str) -> None:
     """Ask the fleet to stop; a head node that does not answer must not keep the GPUs alive."""
     try:
-        run.do("stop-fleet", client_token, {}, lambda: run.ports.pcluster.stop_fleet(run.name, run.region))
+        run.do("stop-fleet", client_token, {}, lambda: run.ports.target.stop(run.name, run.region))
     except UnwritableFile:
         raise
     except OperationFailed as error:
@@ -164,27 +162,26 @@ def _stop_fleet(run: Run, client_token: str) -> None:
 
 def _delete(run: Run, client_token: str) -> None:
     def going() -> bool:
-        return actions.condition(run.ports.cloud.stack(run.name)) in (actions.MISSING, actions.GOING)
+        return actions.condition(run.ports.target.state(run.name)) in (Condition.MISSING, Condition.GOING)
 
     data = {"stack": run.name, "region": run.region}
     try:
-        run.do("delete", client_token, data, lambda: run.ports.pcluster.delete(run.name, run.region), going)
+        run.do("delete", client_token, data, lambda: run.ports.target.delete(run.name, run.region), going)
     except UnwritableFile:
         raise
     except OperationFailed as error:
-        run.warnings.append(
-            f"ParallelCluster would not delete it ({error.why or error.what}); CloudFormation was asked"
-        )
-        run.do("delete-stack", client_token, data, lambda: run.ports.cloud.delete_stack(run.name), going)
+        words = run.ports.target.words
+        run.warnings.append(f"{words.title} would not delete it ({error.why or error.what}); {words.below} was asked")
+        run.do("delete-stack", client_token, data, lambda: run.ports.target.delete_parts(run.name), going)
 
 
 def _wait_deleted(run: Run, record: Record | None) -> tuple[str, ...]:
     """Wait until the stack is gone; once, with the resources left out that could not be deleted. Returns those."""
     if _gone(run):
         return ()
-    stuck = failing(run.ask(lambda: run.ports.cloud.stack_events(run.name)), run.name)
+    stuck = run.ask(lambda: run.ports.target.failing(run.name))
     if not stuck:
-        raise undeletable(run.name, stuck, retained=False)
+        raise run.ports.target.undeletable(run.name, stuck, retained=False)
     names: Sequence[str] = sorted(stuck)
     run.warnings.append("left out of the deletion: " + "; ".join(f"{key} ({stuck[key]})" for key in names))
     client_token = token(run.name, record.spec_digest if record else "", "retain:" + ",".join(names))
@@ -192,35 +189,35 @@ def _wait_deleted(run: Run, record: Record | None) -> tuple[str, ...]:
         "delete-retaining",
         client_token,
         {"stack": run.name, "retain": names},
-        lambda: run.ports.cloud.delete_stack(run.name, names),
+        lambda: run.ports.target.delete_parts(run.name, names),
     )
     if not _gone(run):
-        again = failing(run.ask(lambda: run.ports.cloud.stack_events(run.name)), run.name)
-        raise undeletable(run.name, again or stuck, retained=True)
+        again = run.ask(lambda: run.ports.target.failing(run.name))
+        raise run.ports.target.undeletable(run.name, again or stuck, retained=True)
     return tuple(names)
 
 
 def _gone(run: Run) -> bool:
-    """Wait for a deletion: True when the stack is gone, False when CloudFormation gave up."""
-    ended = (actions.MISSING, actions.STUCK)
+    """Wait for a deletion: True when the stack is gone, False when the target gave up."""
+    ended = (Condition.MISSING, Condition.STUCK)
 
     def state() -> str | None:
-        now = actions.condition(run.stack())
+        now = actions.condition(run.state())
         return now if now in ended else None
 
-    return run.wait(state, "its deletion") == actions.MISSING
+    return run.wait(state, "its deletion") == Condition.MISSING
 
 
 def _sweep(run: Run) -> tuple[Leftover, ...]:
     """What still is there, once the instances had time to go."""
 
     def none_left() -> bool | None:
-        return True if not run.ask(lambda: run.ports.cloud.nodes(run.name)) else None
+        return True if not run.ask(lambda: run.ports.target.nodes(run.name)) else None
 
     with suppress(OperationTimeout):
         run.wait(none_left, "its instances", most_s=_NODES_S)
     try:
-        left = run.ask(lambda: run.ports.cloud.leftovers(run.name))
+        left = run.ask(lambda: run.ports.target.leftovers(run.name))
     except FmctlError as error:
         if passing(error):
             raise
@@ -239,7 +236,7 @@ def _reserved(run: Run, record: Record | None) -> tuple[Leftover, ...]:
         command = f"aws ec2 cancel-capacity-reservation --capacity-reservation-id {one} --region {run.region}"
         why = "billed until it is cancelled, used or not; see first whether others use it"
         try:
-            found = run.ask(lambda one=one: run.ports.cloud.reservation(one))  # type: ignore[misc]
+            found = run.ask(lambda one=one: run.ports.target.reservation(one))  # type: ignore[misc]
         except FmctlError as error:
             left.append(Leftover("reservation", one, None, command, f"{why}; could not be looked at: {error.what}"))
             continue
@@ -250,11 +247,11 @@ def _reserved(run: Run, record: Record | None) -> tuple[Leftover, ...]:
     return tuple(left)
 
 
-def _spent(run: Run, record: Record | None, stack: Stack | None) -> float | None:
-    """What all of it would have cost from the stack's creation until now; None without a price or a stack."""
-    if record is None or stack is None or record.hourly_usd is None:
+def _spent(run: Run, record: Record | None, state: State | None) -> float | None:
+    """What all of it would have cost from its creation until now; None without a price or a cluster."""
+    if record is None or state is None or record.hourly_usd is None:
         return None
-    return record.hourly_usd * max((run.ports.clock.now() - stack.created).total_seconds(), 0.0) / 3600.0
+    return record.hourly_usd * max((run.ports.clock.now() - state.created).total_seconds(), 0.0) / 3600.0
 
 
 def _close(run: Run, record: Record | None, retained: tuple[str, ...], spent_usd: float | None = None) -> None:

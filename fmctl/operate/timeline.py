@@ -1,4 +1,4 @@
-"""The events of a stack folded into one span per resource: when each began, how long it took, which one is slow."""
+"""The events of a cluster's parts as one span per part: when each began, how long it took, which one is slow."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from fmctl.domain.ports import StackEvent
-from fmctl.operate.watch import SLOW_FACTOR, SLOW_LEAST_S, usual_s
+from fmctl.operate.watch import SLOW_FACTOR, SLOW_LEAST_S
+from fmctl.targets.target import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Span:
     """One resource of one phase of its stack (CREATE, UPDATE, DELETE).
 
     began_s: seconds after the first event of all. took_s: so far, where it is not `over`. slow: in progress for much
-    longer than `usual_s` (assumed, see `watch.USUAL_S`). reason: what CloudFormation said last.
+    longer than `usual_s` (assumed). reason: what the target said last.
     """
 
     resource: str
@@ -29,20 +29,16 @@ class Span:
     reason: str
 
 
-def spans(events: Iterable[StackEvent], now: datetime) -> tuple[Span, ...]:
+def spans(events: Iterable[Part], now: datetime) -> tuple[Span, ...]:
     """One span per resource and phase, in the order in which they began; those of nested stacks too.
 
     The stack itself is none of its resources: it lasts as long as all of them.
     """
-    found = sorted((event for event in events if not _whole(event)), key=lambda event: event.at)
-    groups: dict[tuple[str, str, str], list[StackEvent]] = {}
+    found = sorted((event for event in events if not event.whole), key=lambda event: event.at)
+    groups: dict[tuple[str, str, str], list[Part]] = {}
     for event in found:
-        groups.setdefault((event.stack, event.logical_id, event.status.partition("_")[0]), []).append(event)
+        groups.setdefault((event.path, event.name, event.phase), []).append(event)
     return tuple(_span(of_one, found[0].at, now) for of_one in groups.values())
-
-
-def _whole(event: StackEvent) -> bool:
-    return event.type == "AWS::CloudFormation::Stack" and event.stack in ("", event.logical_id)
 
 
 def phase(found: Sequence[Span]) -> tuple[Span, ...]:
@@ -53,11 +49,11 @@ def phase(found: Sequence[Span]) -> tuple[Span, ...]:
     return tuple(span for span in found if span.status.startswith(last))
 
 
-def _span(events: Sequence[StackEvent], first: datetime, now: datetime) -> Span:
+def _span(events: Sequence[Part], first: datetime, now: datetime) -> Span:
     began, last = events[0], events[-1]
-    over = not last.status.endswith("IN_PROGRESS")
+    over = not last.under_way
     took = ((last.at if over else max(now, last.at)) - began.at).total_seconds()
-    usual = usual_s(last.type)
+    usual = last.usual_s
     slow = not over and took > max(SLOW_FACTOR * usual, SLOW_LEAST_S)
     began_s = (began.at - first).total_seconds()
-    return Span(last.logical_id, last.type, last.status, began_s, took, usual, over, slow, last.reason)
+    return Span(last.name, last.kind, last.status, began_s, took, usual, over, slow, last.reason)

@@ -8,30 +8,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from fmctl.base.errors import FmctlError, PermissionDenied
-from fmctl.domain.ports import Clock, Cloud, Node, Stack, StackEvent
-from fmctl.targets.parallelcluster.failures import error_of
+from fmctl.domain.ports import Clock, Node
+from fmctl.targets.target import Part, State, Target
 
-# Seconds that a resource usually takes. Assumed from the order of published stack timelines, not measured by AWS; used
-# only to say which resource is slow.
-USUAL_S: Mapping[str, float] = {
-    "AWS::CloudFormation::WaitCondition": 420.0,
-    "AWS::FSx::FileSystem": 600.0,
-    "AWS::FSx::DataRepositoryAssociation": 240.0,
-    "AWS::IAM::InstanceProfile": 125.0,
-    "AWS::IAM::Role": 20.0,
-    "AWS::IAM::Policy": 20.0,
-    "AWS::EC2::Instance": 30.0,
-    "AWS::EFS::MountTarget": 100.0,
-    "AWS::Route53::HostedZone": 45.0,
-    "AWS::ElasticLoadBalancingV2::LoadBalancer": 150.0,
-    "AWS::CloudFormation::Stack": 300.0,
-}
-USUAL_OTHERS_S = 30.0
 # A resource is called slow after so many times its usual time, and no sooner than a minute.
 SLOW_FACTOR, SLOW_LEAST_S = 2.5, 60.0
 BUSY_S, QUIET_S = 10.0, 60.0  # between looks at the stack while it changes, and while it does not
@@ -46,7 +30,7 @@ AGAIN = timedelta(minutes=10)  # between two tellings of one cause
 class Event:
     """One row of the stream: when it happened, who says so, what about what.
 
-    source: cloudformation, ec2, scheduler, logs or fmctl. kind: stack, resource, slow, nodes, end, cost, trouble.
+    source: the target's own, ec2, scheduler, logs or fmctl. kind: stack, resource, slow, nodes, end, cost, trouble.
     """
 
     at: datetime
@@ -83,13 +67,13 @@ class _Timer:
 
 @dataclass(slots=True, eq=False)
 class Watch:
-    """State of one watch: the last stack event seen, what is in progress, the last counts.
+    """State of one watch: the last event seen, what is in progress, the last counts.
 
     usd_per_h: of all nodes, None where unknown. cap_usd: what the run may cost, None where unknown.
     """
 
     cluster: str
-    cloud: Cloud
+    target: Target
     clock: Clock
     usd_per_h: float | None = None
     cap_usd: float | None = None
@@ -97,7 +81,8 @@ class Watch:
     spread: Callable[[], float] = random.random
     last_event: str | None = None
     status: str = ""
-    under_way: dict[str, StackEvent] = field(default_factory=dict)
+    changing: bool = False
+    under_way: dict[str, Part] = field(default_factory=dict)
     called_slow: set[str] = field(default_factory=set)
     counts: tuple[tuple[str, str, int], ...] = ()
     end: datetime | None = None
@@ -108,13 +93,13 @@ class Watch:
     told_cause: str = ""
 
     def events(self, until: Callable[[str], bool] = lambda status: False) -> Iterator[Event]:
-        """The stream, until `until` holds for the stack's status ("" where there is no stack).
+        """The stream, until `until` holds for the cluster's status ("" where there is none).
 
         Raises PermissionDenied at once, other errors after FAILED_LOOKS in a row.
         """
         now = self.clock.now()
         looks = (
-            (_Timer(now), self._stack, self._pace),
+            (_Timer(now), self._state, self._pace),
             (_Timer(now), self._nodes, lambda: NODES_S),
             (_Timer(now), self._end, lambda: END_S),
             (_Timer(now), self._cost, lambda: COST_S),
@@ -146,47 +131,49 @@ class Watch:
             self.clock.sleep(max((nearest - self.clock.now()).total_seconds(), 0.5))
 
     def _pace(self) -> float:
-        return BUSY_S if self.status.endswith("IN_PROGRESS") else QUIET_S
+        return BUSY_S if self.changing else QUIET_S
 
-    def _stack(self, now: datetime) -> Iterator[Event]:
-        stack = self.cloud.stack(self.cluster)
-        status = stack.status if stack is not None else ""
-        for found in self.cloud.stack_events(self.cluster, self.last_event) if stack is not None else ():
+    def _state(self, now: datetime) -> Iterator[Event]:
+        state = self.target.state(self.cluster)
+        status, self.changing = (state.status, state.changing) if state is not None else ("", False)
+        for found in self.target.parts(self.cluster, self.last_event) if state is not None else ():
             self.last_event = found.id
-            yield self._resource(found)
+            yield self._part(found)
         if status != self.status:
             self.status = status
-            yield _stack_event(now, self.cluster, stack)
-        if not status.endswith("IN_PROGRESS"):
+            yield self._whole(now, state)
+        if not self.changing:
             self.under_way.clear()
             self.called_slow.clear()
         yield from self._slow(now)
 
-    def _resource(self, found: StackEvent) -> Event:
-        key = f"{found.stack}/{found.logical_id}"
-        if found.status.endswith("IN_PROGRESS"):
-            self.under_way.setdefault(key, found)
-            usual = f"usually {usual_s(found.type):.0f} s"
-            text = f"{found.type}: {found.reason or usual}"
+    def _whole(self, now: datetime, state: State | None) -> Event:
+        status, reason = (state.status, state.reason) if state is not None else ("GONE", "there is no such stack")
+        return Event(now, self.target.words.source, "stack", self.cluster, status, reason)
+
+    def _part(self, found: Part) -> Event:
+        if found.under_way:
+            self.under_way.setdefault(found.key, found)
+            usual = f"usually {found.usual_s:.0f} s"
+            text = f"{found.kind}: {found.reason or usual}"
         else:
-            begun = self.under_way.pop(key, None)
-            self.called_slow.discard(key)
+            begun = self.under_way.pop(found.key, None)
+            self.called_slow.discard(found.key)
             took = f"after {(found.at - begun.at).total_seconds():.0f} s" if begun is not None else ""
-            text = f"{found.type}: {found.reason or took}".rstrip(": ")
-        return Event(found.at, "cloudformation", "resource", found.logical_id, found.status, text)
+            text = f"{found.kind}: {found.reason or took}".rstrip(": ")
+        return Event(found.at, self.target.words.source, "resource", found.name, found.status, text)
 
     def _slow(self, now: datetime) -> Iterator[Event]:
         """Resources that have been in progress for much longer than they usually are, each said once."""
         for key, found in self.under_way.items():
-            usual = usual_s(found.type)
             waited = (now - found.at).total_seconds()
-            if key not in self.called_slow and waited > max(SLOW_FACTOR * usual, SLOW_LEAST_S):
+            if key not in self.called_slow and waited > max(SLOW_FACTOR * found.usual_s, SLOW_LEAST_S):
                 self.called_slow.add(key)
-                text = f"{found.type} in progress for {waited:.0f} s, usually {usual:.0f} s"
-                yield Event(now, "fmctl", "slow", found.logical_id, found.status, text)
+                text = f"{found.kind} in progress for {waited:.0f} s, usually {found.usual_s:.0f} s"
+                yield Event(now, "fmctl", "slow", found.name, found.status, text)
 
     def _nodes(self, now: datetime) -> Iterator[Event]:
-        nodes = self.cloud.nodes(self.cluster)
+        nodes = self.target.nodes(self.cluster)
         self.meter(nodes, now)
         tally = Counter((node.role, node.state) for node in nodes)
         counts = tuple(sorted((role, state, n) for (role, state), n in tally.items()))
@@ -208,20 +195,15 @@ class Watch:
         running = sum(n for role, state, n in self.counts if role == "compute" and state in ("pending", "running"))
         if not self.status or running >= self.node_count:
             return
-        from fmctl.targets.parallelcluster import log_reasons
-
-        since = self.told_at or now - AGAIN
-        found = log_reasons.told(log_reasons.lines_of(self.cloud, self.cluster, log_reasons.SCALING_STREAMS, since))
-        if found is None or (found.cause.name == self.told_cause and self.told_at and found.at - self.told_at < AGAIN):
+        found = self.target.trouble(self.cluster, self.told_at or now - AGAIN)
+        if found is None or (found.cause == self.told_cause and self.told_at and found.at - self.told_at < AGAIN):
             return
-        self.told_at, self.told_cause = found.at, found.cause.name
-        error = error_of(self.cluster, found.cause, found.line)
-        yield Event(
-            found.at, "logs", "trouble", self.cluster, found.cause.name, f"{error.what}: {error.why}; {error.next}"
-        )
+        self.told_at, self.told_cause = found.at, found.cause
+        error = found.error
+        yield Event(found.at, "logs", "trouble", self.cluster, found.cause, f"{error.what}: {error.why}; {error.next}")
 
     def _end(self, now: datetime) -> Iterator[Event]:
-        end = self.cloud.end(self.cluster)
+        end = self.target.end(self.cluster)
         if not self.end_known or end != self.end:
             self.end, self.end_known = end, True
             if end is None:
@@ -242,14 +224,3 @@ class Watch:
         over = self.cap_usd is not None and self.spent_usd > self.cap_usd
         text = f"${self.spent_usd:,.2f}{cap} for compute nodes since this watch began"
         yield Event(now, "fmctl", "cost", self.cluster, "over" if over else "within", text)
-
-
-def usual_s(resource_type: str) -> float:
-    """How long a resource usually takes, s (assumed)."""
-    return USUAL_S.get(resource_type, USUAL_OTHERS_S)
-
-
-def _stack_event(now: datetime, cluster: str, stack: Stack | None) -> Event:
-    if stack is None:
-        return Event(now, "cloudformation", "stack", cluster, "GONE", "there is no such stack")
-    return Event(now, "cloudformation", "stack", cluster, stack.status, stack.reason)

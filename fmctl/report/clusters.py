@@ -9,7 +9,6 @@ from typing import Any
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.ports import Leftover
 from fmctl.operate.actions import Action, Actual, Money
-from fmctl.operate.checks import Check
 from fmctl.operate.controller import Extended, Launched, Status
 from fmctl.operate.costs import NODES, CostLine
 from fmctl.operate.records import Record
@@ -17,6 +16,7 @@ from fmctl.operate.teardown import Torn
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
 from fmctl.report.words import plural
+from fmctl.targets.target import Check
 
 UNKNOWN = "unknown"
 
@@ -229,8 +229,8 @@ def _status(one: Status, now: datetime, source: str) -> dict[str, Any]:
     return {
         "cluster": one.name,
         "condition": one.condition,
-        "stack_status": one.stack.status if one.stack else None,
-        "stack_reason": one.stack.reason if one.stack else None,
+        "stack_status": one.state.status if one.state else None,
+        "stack_reason": one.state.reason if one.state else None,
         "instance": one.record.instance if one.record else None,
         "wanted_nodes": one.record.nodes if one.record else None,
         "nodes": nodes,

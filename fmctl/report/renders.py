@@ -9,7 +9,7 @@ from fmctl.domain.cluster import ClusterSpec
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Document, Report, Section
 from fmctl.report.words import plural
-from fmctl.targets.parallelcluster.rendering import Rendering
+from fmctl.targets.rendering import Rendering
 
 
 def render_answer(rendering: Rendering, spec: ClusterSpec, rank: int, warnings: tuple[str, ...]) -> Answer:

@@ -53,7 +53,7 @@ def check_there(name: str, ports: Ports) -> bool:
     from fmctl.operate.records import read_record
 
     record = read_record(ports.store, name)
-    there = controller.status(name, ports).stack is not None  # an unknown name is said at once
+    there = controller.status(name, ports).state is not None  # an unknown name is said at once
     if not there and (record is None or record.state != "launching"):
         raise OperationFailed(f"there is nothing to watch: {name} is gone", next="fmctl history")
     return there
@@ -69,7 +69,7 @@ def events(
 
     record = read_record(ports.store, name)
     seen = Watch(
-        name, ports.cloud, clock or ports.clock, usd_per_h=record.usd_per_h if record else None,
+        name, ports.target, clock or ports.clock, usd_per_h=record.usd_per_h if record else None,
         cap_usd=record.cap_usd if record else None, node_count=record.nodes if record else 0,
     )  # fmt: skip
 
@@ -87,7 +87,7 @@ def log_lines(name: str, stream: str, ports: Ports, after: datetime | None = Non
 
     if after is None:
         controller.status(name, ports)  # an unknown name is said at once
-    yield from ports.cloud.log_lines(name, stream, after)
+    yield from ports.target.lines(name, stream, after)
 
 
 def extend(

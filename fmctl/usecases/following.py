@@ -148,8 +148,8 @@ def follow(
     from fmctl.progress.compare import job_of
     from fmctl.progress.feeds import FileFeed, JobFeed
     from fmctl.progress.formats import Parser
-    from fmctl.targets.parallelcluster.spec import cluster_name
-    from fmctl.targets.parallelcluster.spec import plan_name as plan_named
+    from fmctl.targets.spec import cluster_name
+    from fmctl.targets.spec import plan_name as plan_named
 
     document, _ = plan_document(plan_name, shared_store(settings, services, aws.store))
     row = row_for(document, run.rank)

@@ -40,16 +40,15 @@ def submit(plan_name: str, wanted: Wanted, aws: Aws, placed: Placed, asked: tupl
     from fmctl.operate.jobs import with_variables
     from fmctl.operate.submission import Submission, submit_once
     from fmctl.report.jobs import submit_answer
-    from fmctl.targets.parallelcluster.rendering import CLUSTER
-    from fmctl.targets.parallelcluster.spec import spec
     from fmctl.targets.slurm.environment import ENVIRONMENT
+    from fmctl.targets.spec import spec
 
     services, settings = asked
     document, _ = plan_document(plan_name, shared_store(settings, services, aws.store))
     site, name = site_for(wanted, settings), plan_name.rpartition("/")[2].removesuffix(".json")
     made = spec(document, site, asked_for(wanted, settings), name)
     rendering = rendering_of(made, document, services)
-    files = {name: text for name, text in rendering.files.items() if name != CLUSTER}
+    files = dict(rendering.job_files)
     given, untold = _with_block_end(list(placed.given), made, site, aws, asked)
     files[ENVIRONMENT] = with_variables(files[ENVIRONMENT], given)
     said = {word.partition("=")[0] for word in given}

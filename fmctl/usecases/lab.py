@@ -12,9 +12,9 @@ from fmctl.domain.purchase import BLOCK, ON_DEMAND
 
 if TYPE_CHECKING:
     from fmctl.adapters.lab.settings import Running
+    from fmctl.base.config import Settings
     from fmctl.domain.cluster import Site
     from fmctl.domain.hardware import Instance
-    from fmctl.domain.ports import Pcluster
     from fmctl.operate.steps import Ports
 
 
@@ -51,22 +51,23 @@ def site_for(instance: Instance) -> tuple[Site, tuple[str, str | None]]:
     return site, ((BLOCK.name, block["id"]) if only_blocks else (ON_DEMAND.name, None))
 
 
-def ports(pcluster: Pcluster) -> Ports:
+def ports(site: Site, settings: Settings) -> Ports:
     """See `LabControl`."""
     import tempfile
     from pathlib import Path
 
-    from fmctl.adapters.aws.cloud import AwsCloud
     from fmctl.adapters.aws.session import Session
     from fmctl.adapters.lab.client import Lab
     from fmctl.adapters.lab.clock_port import LabClock
     from fmctl.operate.state.files import FileStore
     from fmctl.operate.steps import Ports
+    from fmctl.targets.registry import kind
 
     lab = Lab(_running().endpoint)
     clock = LabClock(lab)
     folder = Path(tempfile.mkdtemp(prefix="fmctl-rehearsal-"))
-    return Ports(pcluster=pcluster, cloud=AwsCloud(Session(), clock.sleep), clock=clock, store=FileStore(folder))
+    target = kind(site.target).connect(Session(), settings, site, clock.sleep)
+    return Ports(target=target, clock=clock, store=FileStore(folder))
 
 
 def _running() -> Running:

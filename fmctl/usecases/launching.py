@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from fmctl.domain.cluster import ClusterSpec
     from fmctl.domain.hardware import Instance
     from fmctl.operate.actions import Action, Money
-    from fmctl.operate.checks import Check
-    from fmctl.operate.rendered import ForLaunch
     from fmctl.report.view import Answer
+    from fmctl.targets.rendering import Rendering
+    from fmctl.targets.target import Check
 
 _CAPACITY = ("offering", "addresses", "quota", "reservation", "purchase")
 _RIGHTS = ("account", "permissions")
@@ -34,8 +34,8 @@ def preflight(
     hear: Callable[[Answer, Check], None] = lambda answer, check: None,
 ) -> tuple[Answer, tuple[Check, ...]]:  # fmt: skip
     """Every check of what a launch relies on; `hear` gets each with the answer so far."""
-    from fmctl.operate.preflight import worst
     from fmctl.report.clusters import preflight_answer
+    from fmctl.targets.checks import worst
 
     spec, instance, files, _ = specified(services, plan_name, wanted, settings, aws)
     found: tuple[Check, ...] = ()
@@ -99,23 +99,22 @@ def _heard(checks: Iterator[Check], caller: Caller) -> Iterator[Check]:
 
 def specified(
     services: Services, plan_name: str, wanted: Wanted, settings: Settings, aws: Aws
-) -> tuple[ClusterSpec, Instance, ForLaunch, bool]:
+) -> tuple[ClusterSpec, Instance, Rendering, bool]:
     """The cluster, its hardware, what is rendered for it, and whether the plan was changed since it was saved."""
-    from fmctl.operate.rendered import for_launch
-    from fmctl.targets.parallelcluster.spec import spec
+    from fmctl.targets.spec import spec
 
     document, notes = plan_document(plan_name, shared_store(settings, services, aws.store))
     asked = replace(asked_for(wanted, settings), created_by=operator())
     made = spec(document, site_for(wanted, settings), asked, plan_name.rpartition("/")[2].removesuffix(".json"))
     instance = services.catalogue.load_instance(made.instance)
-    return made, instance, for_launch(rendering_of(made, document, services)), bool(notes)
+    return made, instance, rendering_of(made, document, services), bool(notes)
 
 
 def checked(
-    services: Services, spec: ClusterSpec, instance: Instance, files: ForLaunch, settings: Settings, aws: Aws
+    services: Services, spec: ClusterSpec, instance: Instance, files: Rendering, settings: Settings, aws: Aws
 ) -> Iterator[Check]:
     """The checks of a preflight one by one, as they are done."""
-    from fmctl.operate.preflight import Today, looks
+    from fmctl.targets.target import Today
 
     operations = services.operations
     survey = operations.survey(settings, aws.options(), spec.site)
@@ -125,11 +124,8 @@ def checked(
     )
     each = price.usd_per_h
     today = Today(now, None if each is None else each * spec.nodes, None)
-    try:
-        validators = operations.pcluster(settings, spec.site.pcluster_version)
-    except OperationFailed:
-        validators = None
-    yield from looks(spec, instance, survey, today, files.config, validators)
+    target = operations.target(settings, aws.options(), spec.site)
+    yield from target.checks(spec, instance, survey, today, files.config)
 
 
 def refuse_stale(plan_name: str, stale: bool) -> None:

@@ -30,8 +30,8 @@ def render(plan_name: str, wanted: Watched, settings: Settings, services: Servic
     from fmctl.observe.scrape import Targets
     from fmctl.observe.watched import watched
     from fmctl.report.observing import observe_answer
-    from fmctl.targets.parallelcluster.spec import cluster_name, row_of, rows_of
-    from fmctl.targets.parallelcluster.spec import plan_name as named
+    from fmctl.targets.spec import cluster_name, row_of, rows_of
+    from fmctl.targets.spec import plan_name as named
 
     row = row_of(rows_of(document), rank)
     plan = named(document, Path(plan_name).stem)

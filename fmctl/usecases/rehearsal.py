@@ -31,14 +31,13 @@ CANNOT_PROVE = (
 
 
 def rehearse(services: Services, plan_name: str, wanted: Wanted, settings: Settings, say: Say) -> Answer:
-    """Start a lab where none runs, launch PLAN in it with the real ParallelCluster, look, tear down, stop the lab."""
+    """Start a lab where none runs, launch PLAN in it with the real target, look, tear down, stop the lab."""
     from fmctl.operate import controller
     from fmctl.operate.actions import condition
-    from fmctl.operate.rendered import for_launch
     from fmctl.operate.teardown import teardown
     from fmctl.report.rehearsals import Rehearsal, rehearsal_answer
-    from fmctl.targets.parallelcluster.rendering import render
-    from fmctl.targets.parallelcluster.spec import spec
+    from fmctl.targets.registry import kind
+    from fmctl.targets.spec import spec
 
     document, notes = plan_document(plan_name, shared_store(settings, services))
     name = plan_name.rpartition("/")[2].removesuffix(".json")
@@ -47,18 +46,18 @@ def rehearse(services: Services, plan_name: str, wanted: Wanted, settings: Setti
         site, capacity = services.lab.site_for(instance)
         asked = replace(asked_for(wanted, settings), purchase=capacity[0], reservation=capacity[1])
         made = spec(document, site, asked, name)
-        files = for_launch(render(made, instance, arch_of(made, services)))
-        ports = services.lab.ports(services.operations.pcluster(settings, site.pcluster_version))
+        files = kind(site.target).render(made, instance, arch_of(made, services))
+        ports = services.lab.ports(site, settings)
         ports = replace(ports, clock=_Telling(ports, made.name, say), say=say)
         say(f"rehearsing {made.name} in {lab['endpoint']}; nothing of it is a real account")
-        resources = ports.pcluster.synth(made.name, files.config, site.region)
+        resources = ports.target.resources(made.name, files.config, site.region)
         began = ports.clock.now()
         launched = controller.launch(made, files, ports, confirm=lambda steps, money: True)
-        events = ports.cloud.stack_events(made.name)
+        events = ports.target.parts(made.name)
         took = (ports.clock.now() - began).total_seconds()
-        status = condition(ports.cloud.stack(made.name))
+        status = condition(ports.target.state(made.name))
         torn = teardown(made.name, ports, confirm=lambda steps, actual: True)
-        ports.pcluster.close()
+        ports.target.close()
     kinds = Counter(resource.type for resource in resources)
     seen = Rehearsal(made, files.digest, kinds, launched, status, len(events), took, torn)
     return rehearsal_answer(seen, CANNOT_PROVE, notes)
@@ -68,7 +67,7 @@ class _Telling:
     """The lab's clock, which says what happened to the stack while somebody waited."""
 
     def __init__(self, ports: Ports, cluster: str, say: Say) -> None:
-        self._clock, self._cloud, self._cluster, self._say = ports.clock, ports.cloud, cluster, say
+        self._clock, self._target, self._cluster, self._say = ports.clock, ports.target, cluster, say
         self._last: str | None = None
 
     def now(self) -> datetime:
@@ -79,13 +78,13 @@ class _Telling:
         """See `adapters.ports.Clock`."""
         self._clock.sleep(seconds)
         with suppress(FmctlError):  # the stack is gone in the end
-            for event in self._cloud.stack_events(self._cluster, self._last):
+            for event in self._target.parts(self._cluster, self._last):
                 self._last = event.id
-                self._say(f"{event.at:%H:%M:%S} {event.logical_id} {event.status}")
+                self._say(f"{event.at:%H:%M:%S} {event.name} {event.status}")
 
 
 def _instance(document: Any, wanted: Wanted) -> str:
-    from fmctl.targets.parallelcluster.spec import row_of, rows_of
+    from fmctl.targets.spec import row_of, rows_of
 
     return str(row_of(rows_of(document), int(wanted.rank or 1))["instance"])
 

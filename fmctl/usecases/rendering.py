@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from fmctl.domain.cluster import ClusterSpec, Site
     from fmctl.domain.model import ModelArch
     from fmctl.report.view import Answer
-    from fmctl.targets.parallelcluster.rendering import Rendering
-    from fmctl.targets.parallelcluster.spec import Asked
+    from fmctl.targets.rendering import Rendering
+    from fmctl.targets.spec import Asked
 
 _MOST_RANK = 10_000
 _MOST_MINUTES = 24 * 60
@@ -39,7 +39,7 @@ class Rendered:
 def render(plan_name: str, wanted: Wanted, settings: Settings, services: Services) -> Rendered:
     """A plan's cluster as files; nothing is launched. Raises UnknownName, UsageError, CannotRun."""
     from fmctl.report.renders import render_answer
-    from fmctl.targets.parallelcluster.spec import spec
+    from fmctl.targets.spec import spec
 
     asked = asked_for(wanted, settings)
     document, notes = plan_document(plan_name, shared_store(settings, services))
@@ -50,7 +50,7 @@ def render(plan_name: str, wanted: Wanted, settings: Settings, services: Service
 
 def asked_for(wanted: Wanted, settings: Settings) -> Asked:
     """The options as values. Raises UsageError, UnknownName."""
-    from fmctl.targets.parallelcluster.spec import IDLE_MINUTES, Asked
+    from fmctl.targets.spec import IDLE_MINUTES, Asked
 
     if wanted.capacity is not None and wanted.capacity not in launched():
         raise unknown(wanted.capacity, launched())
@@ -92,12 +92,12 @@ def site_for(wanted: Wanted, settings: Settings) -> Site:
 def rendering_of(made: ClusterSpec, document: Mapping[str, Any], services: Services) -> Rendering:
     """The files of a cluster. Raises CannotRun, which names the first row of the plan that its program can run."""
     from fmctl.frameworks.choice import first_rank
-    from fmctl.targets.parallelcluster.rendering import render
-    from fmctl.targets.parallelcluster.spec import rows_of
+    from fmctl.targets.registry import kind
+    from fmctl.targets.spec import rows_of
 
     arch = arch_of(made, services)
     try:
-        return render(made, services.catalogue.load_instance(made.instance), arch)
+        return kind(made.site.target).render(made, services.catalogue.load_instance(made.instance), arch)
     except CannotRun as error:
         rank = first_rank(rows_of(document), arch, made.recipe)
         raise CannotRun(error.what, why=error.why, next=f"--rank {rank}" if rank else _PLAN_AGAIN) from None

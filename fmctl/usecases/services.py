@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from fmctl.domain.framework import Framework
     from fmctl.domain.hardware import Instance, Price, StoragePrice
     from fmctl.domain.model import ModelArch
-    from fmctl.domain.ports import Head, Pcluster, Survey
+    from fmctl.domain.ports import Head, Survey
     from fmctl.domain.result import Plan, PlanRequest
     from fmctl.observe.measured import Source
     from fmctl.operate.state import StateStore
     from fmctl.operate.steps import Ports
+    from fmctl.targets.target import Target
 
 Progress = Callable[[int, int], None]
 
@@ -94,7 +95,7 @@ class LabControl(Protocol):
     def site_for(self, instance: Instance) -> tuple[Site, tuple[str, str | None]]:
         """Where in the running lab a cluster of that type goes, and how its capacity is bought there."""
 
-    def ports(self, pcluster: Pcluster) -> Ports:
+    def ports(self, site: Site, settings: Settings) -> Ports:
         """The lab as the controller's world, with its own clock and a store that is thrown away."""
 
 
@@ -109,16 +110,16 @@ class Pclusters(Protocol):
 
 
 class Operations(Protocol):
-    """The running half: AWS, ParallelCluster, the state store. `options` are --profile, --region and --store."""
+    """The running half: AWS, targets, the state store. `options` are --profile, --region and --store."""
 
     def ports(self, settings: Settings, options: Mapping[str, str | None], site: Site | None, read_only: bool) -> Ports:
-        """Everything the controller reaches the world through; ParallelCluster of the site's version."""
+        """Everything the controller reaches the world through; the site's target in it."""
 
     def survey(self, settings: Settings, options: Mapping[str, str | None], site: Site) -> Survey:
         """What a preflight looks at."""
 
-    def pcluster(self, settings: Settings, version: str) -> Pcluster:
-        """ParallelCluster of a version. Raises OperationFailed where there is none."""
+    def target(self, settings: Settings, options: Mapping[str, str | None], site: Site) -> Target:
+        """Where a site's clusters go; nobody is asked anything yet."""
 
     def store(self, settings: Settings, options: Mapping[str, str | None]) -> StateStore:
         """Where clusters and journals are kept."""

@@ -1,23 +1,25 @@
-"""AWS, ParallelCluster, the state store and head nodes as the use cases reach them: `services.Operations`.
+"""AWS, targets, the state store and head nodes as the use cases reach them: `services.Operations`.
 
 boto3 and what stands on it are imported when they are first asked for, and AWS is asked who we are while we import.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from time import sleep
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import UsageError
-from fmctl.domain.cluster import PCLUSTER_VERSION
 
 if TYPE_CHECKING:
+    from fmctl.adapters.aws.session import Session
     from fmctl.domain.cluster import Site
-    from fmctl.domain.ports import Head, Pcluster, Survey
+    from fmctl.domain.ports import Head, Survey
     from fmctl.operate.state import StateStore
     from fmctl.operate.steps import Ports
+    from fmctl.targets.target import Target
 
 
 def ports(settings: Settings, options: Mapping[str, str | None], site: Site | None, read_only: bool) -> Ports:
@@ -26,18 +28,28 @@ def ports(settings: Settings, options: Mapping[str, str | None], site: Site | No
 
     session = Session(*_account(settings, options, site))
     session.greet()
-    from fmctl.adapters.aws.cloud import AwsCloud
     from fmctl.adapters.clock import SystemClock
     from fmctl.operate.steps import Ports
 
-    version = site.pcluster_version if site is not None else PCLUSTER_VERSION
     return Ports(
-        pcluster=LazyPcluster(lambda: pcluster(settings, version), version),
-        cloud=AwsCloud(session),
+        target=_reached(session, settings, site),
         clock=SystemClock(),
         store=store(settings, options),
         read_only=read_only or settings.switch("read_only"),
     )
+
+
+def target(settings: Settings, options: Mapping[str, str | None], site: Site) -> Target:
+    """See `Operations`."""
+    from fmctl.adapters.aws.session import Session
+
+    return _reached(Session(*_account(settings, options, site)), settings, site)
+
+
+def _reached(session: Session, settings: Settings, site: Site | None) -> Target:
+    from fmctl.targets.registry import kind
+
+    return kind(site.target if site is not None else "").connect(session, settings, site, sleep)
 
 
 def survey(settings: Settings, options: Mapping[str, str | None], site: Site) -> Survey:
@@ -48,16 +60,9 @@ def survey(settings: Settings, options: Mapping[str, str | None], site: Site) ->
     return AwsSurvey(Session(*_account(settings, options, site)))
 
 
-def pcluster(settings: Settings, version: str) -> Pcluster:
-    """See `Operations`."""
-    from fmctl.adapters.parallelcluster.environments import find
-
-    return find(version, settings.text("pcluster_python"))
-
-
 def head(settings: Settings, options: Mapping[str, str | None], how: str, cluster: str | None) -> Head:
     """See `Operations`."""
-    from fmctl.adapters.slurm.heads import LocalHead, SshHead, SsmHead
+    from fmctl.adapters.slurm.heads import LocalHead, SshHead
 
     kind, _, host = how.partition("://")
     if how == "local":
@@ -68,7 +73,7 @@ def head(settings: Settings, options: Mapping[str, str | None], how: str, cluste
         raise UsageError(f"--head {how!r} is no way to a head node", next="--head ssm | ssh://HOST | local")
     if cluster is None:
         raise UsageError("it is not said which cluster", next="fmctl jobs NAME; or --head local")
-    return SsmHead(ports(settings, options, None, True).cloud, cluster)
+    return ports(settings, options, None, True).target.head(cluster)
 
 
 def store(settings: Settings, options: Mapping[str, str | None]) -> StateStore:
@@ -88,26 +93,3 @@ def _account(settings: Settings, options: Mapping[str, str | None], site: Site |
     """(profile, region): as the options say, else the site's region, else what the settings know."""
     region = options.get("region") or (site.region if site is not None else None) or settings.text("region")
     return options.get("profile") or settings.text("profile"), region
-
-
-class LazyPcluster:
-    """ParallelCluster, looked for when first asked: status and watch never need it."""
-
-    def __init__(self, find: Callable[[], Pcluster], version: str) -> None:
-        self._find, self._version = find, version
-        self._found: Pcluster | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        if self._found is None:
-            self._found = self._find()
-        return getattr(self._found, name)
-
-    @property
-    def version(self) -> str:
-        """The version that is wanted."""
-        return self._version
-
-    def close(self) -> None:
-        """End the worker, where one was started."""
-        if self._found is not None:
-            self._found.close()

@@ -38,12 +38,14 @@ from fmctl.usecases.services import Services
 from fmctl.validation.calibrate import calibrate, outcome
 from fmctl.validation.rows import read_rows
 from tests.unit.operate.cluster_fakes import (
+    FakeCloud,
     FakePcluster,
     FakeRendering,
     FakeStore,
     Gate,
     World,
     ports,
+    reached,
 )
 from tests.unit.operate.cluster_fakes import (
     spec as a_cluster,
@@ -250,8 +252,8 @@ class FakeOperations:
     def survey(self, settings: Any, options: Any, site: Any) -> Any:
         return self.survey_answers
 
-    def pcluster(self, settings: Any, version: str) -> Any:
-        return FakePcluster(self.world, Gate())
+    def target(self, settings: Any, options: Any, site: Any) -> Any:
+        return reached(FakePcluster(self.world, Gate()), FakeCloud(self.world, Gate()))
 
     def store(self, settings: Any, options: Any) -> Any:
         store = FakeStore(Gate(), self.texts)

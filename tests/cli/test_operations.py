@@ -11,7 +11,7 @@ import pytest
 
 from fmctl.cli import prompts
 from fmctl.domain.ports import Identity
-from fmctl.operate.checks import ACTIONS
+from fmctl.targets.parallelcluster.checks import ACTIONS
 
 SITE = """\
 region: us-east-1

@@ -193,7 +193,7 @@ def test_diff_compares_runs_line_by_line(real: Any) -> None:
 
 
 def test_a_launch_ends_by_p90_of_the_run(real: Any) -> None:
-    from fmctl.targets.parallelcluster.spec import default_hours
+    from fmctl.targets.spec import default_hours
 
     row = rows_of(real, "llama-2-7b", "--tokens", "2T", "--nodes", "16", "--instances", "p5.48xlarge")[0]
     assert default_hours(row) >= row["whole_run"]["wall_p90_s"] / 3600 * 1.2

@@ -18,7 +18,7 @@ from fmctl.domain.ports import StackEvent
 from fmctl.tui.core import Core
 from fmctl.usecases.services import Services
 from tests.cli.conftest import FakeLab, FakeOperations
-from tests.unit.operate.cluster_fakes import START, FakeCloud
+from tests.unit.operate.cluster_fakes import START, FakeCloud, reached
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EVENTS = tuple(
@@ -75,8 +75,10 @@ class Operations(FakeOperations):
         found = super().ports(settings, options, site, read_only)
         if not hasattr(self, "texts") or not self.texts:  # its own cluster is launched on the clock that turns
             return found
-        cloud: Any = Cloud(found.cloud, self)
-        return replace(found, clock=Waiting(self.world, turns=not read_only), cloud=cloud)
+        cloud: Any = Cloud(found.target.cloud, self)
+        return replace(
+            found, clock=Waiting(self.world, turns=not read_only), target=reached(found.target.pcluster, cloud)
+        )
 
 
 def operating_core(operations: FakeOperations, planning: Any, lab: Any = None, **changes: Any) -> Core:

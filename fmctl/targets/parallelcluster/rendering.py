@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Iterator
 
 from fmctl.base.errors import UsageError
 from fmctl.domain.cluster import PCLUSTER_VERSION, ClusterSpec
@@ -13,30 +11,13 @@ from fmctl.domain.model import ModelArch
 from fmctl.frameworks.layouts import Run, run_of
 from fmctl.targets.parallelcluster import capacity, config, versions
 from fmctl.targets.parallelcluster.parts import as_yaml
+from fmctl.targets.rendering import Rendering
 from fmctl.targets.slurm import environment, job
 
-__all__ = ["CLUSTER", "Rendering", "render"]
-
 CLUSTER = "cluster.yaml"
+MARK = "fmctl:"
 # Ranks of one group that fused dispatch kernels carry over EFA. Source: public results of DeepEP-class kernels on EFA.
 _MOST_FUSED_RANKS = 160
-
-
-@dataclass(frozen=True, slots=True)
-class Rendering:
-    """The files by name, and what whoever uses them should know."""
-
-    files: Mapping[str, str]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over names, lengths and texts: the same files, the same digest."""
-        found = sha256()
-        for name, text in sorted(self.files.items()):
-            content = text.encode()
-            found.update(f"{name}\0{len(content)}\0".encode() + content)
-        return "sha256:" + found.hexdigest()
 
 
 def render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None = None) -> Rendering:
@@ -63,7 +44,8 @@ def render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None = None)
         **job.words(spec, run, arch).files,
     }
     found = (*_warnings(spec), *capacity.warnings(spec, instance), *job.warnings(spec, run, instance, arch))
-    return Rendering(files, tuple(dict.fromkeys(found)))
+    tags = {tag.key: tag.value for tag in config.tags(spec) if tag.key.startswith(MARK)}
+    return Rendering(files, tuple(dict.fromkeys(found)), CLUSTER, tags)
 
 
 def _check_dispatch(run: Run, instance: Instance) -> None:

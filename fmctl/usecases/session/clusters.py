@@ -50,8 +50,8 @@ class Clusters:
         from fmctl.report.timeline import timeline_answer
 
         def look(ports: Ports) -> Answer:
-            there = ports.cloud.stack(name) is not None
-            events = ports.cloud.stack_events(name) if there else ()
+            there = ports.target.state(name) is not None
+            events = ports.target.parts(name) if there else ()
             return timeline_answer(name, phase(spans(events, ports.clock.now())))
 
         return self._look(look)
@@ -94,7 +94,7 @@ class Clusters:
         """See `tui.running.Clusters`."""
 
         def look(ports: Ports) -> Part:
-            found = list(ports.cloud.log_lines(name, stream, after))[-_MOST_LINES:]
+            found = list(ports.target.lines(name, stream, after))[-_MOST_LINES:]
             lines = tuple(f"{at:%H:%M:%S} {line}" for at, line in found)
             return Part(lines, at=found[-1][0] if found else after)
 

@@ -102,7 +102,7 @@ class DemoLaunching(Launching):
         found = super().given(plan, wanted)
         if found.site is not None:
             return found
-        from fmctl.targets.parallelcluster.spec import row_of, rows_of
+        from fmctl.targets.spec import row_of, rows_of
 
         document, _ = plan_document(plan)
         row = row_of(rows_of(document), int(found.rank or 1))
@@ -147,19 +147,22 @@ class DemoOperations:
     def head(self, settings: Settings, options: Mapping[str, str | None], how: str, cluster: str | None) -> Any:
         """See `Operations`; the job of the cluster's plan runs on it. Raises OperationFailed before it is there."""
         from fmctl.adapters.lab.head import SimulatedHead
-        from fmctl.operate.actions import READY, condition
         from fmctl.operate.records import read_record
+        from fmctl.targets.target import Condition
         from fmctl.usecases.session.runs import plan_row
 
         ports = self.ports(settings, options, None, True)
         record = read_record(ports.store, cluster or "")
-        stack = ports.cloud.stack(cluster or "")
-        if record is None or stack is None or condition(stack) != READY:
+        state = ports.target.state(cluster or "")
+        if record is None or state is None or state.condition != Condition.READY:
             raise OperationFailed("the head node does not answer", why=f"{cluster} is not up", next="wait a little")
         kept = self._heads.get(record.name)
-        if kept is None or kept[0] != stack.id:
+        if kept is None or kept[0] != state.created:
             row = plan_row(plan_document(record.plan)[0], record)[1]
-            self._heads[record.name] = kept = (stack.id, SimulatedHead(_job(row), self._clock.now(), self._clock.now))
+            self._heads[record.name] = kept = (
+                state.created,
+                SimulatedHead(_job(row), self._clock.now(), self._clock.now),
+            )
         return kept[1]
 
 

@@ -57,14 +57,16 @@ class Launching:
         if not isinstance(parsed, Mapping):
             return (("ERROR", "a cluster's configuration is a mapping of sections"),)
         site = site_for(self.given(plan, wanted), self._settings)
+        target = self._services.operations.target(self._settings, self._aws.options(), site)
         try:
-            pcluster = self._services.operations.pcluster(self._settings, site.pcluster_version)
+            target.ready()
         except FmctlError as error:
-            return (("INFO", f"it is YAML; ParallelCluster did not look: {error.what}; {error.next or ''}"),)
+            unseen = f"{target.words.title} did not look: {error.what}; {error.next or ''}"
+            return (("INFO", f"it is YAML; {unseen}"),)
         try:
-            found = pcluster.validate(plan, text, site.region)
+            found = target.findings(plan, text, site.region)
         finally:
-            pcluster.close()
+            target.close()
         return tuple((one.level, f"{one.kind}: {one.message}") for one in found)
 
     def rehearse(self, plan: str, wanted: Mapping[str, str], say: Say) -> Answer:

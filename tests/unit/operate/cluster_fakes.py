@@ -19,6 +19,7 @@ from fmctl.domain.ports import Finding, Identity, Leftover, Node, Reservation, R
 from fmctl.domain.state import Stored
 from fmctl.operate.state.locks import Holder
 from fmctl.operate.steps import Ports
+from fmctl.targets.parallelcluster.target import ParallelCluster
 
 T = TypeVar("T")
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -394,12 +395,18 @@ def holder(pid: int, host: str = "laptop") -> Holder:
     return Holder("ada", host, host, "boot", pid, str(pid))
 
 
+def reached(pcluster: Any, cloud: Any) -> ParallelCluster:
+    """The target over both fakes."""
+    return ParallelCluster(lambda: pcluster, cloud)
+
+
 def ports(world: World, gate: Gate, texts: dict[str, str], pid: int = 1, **changes: Any) -> Ports:
     """The world seen by process `pid`; every other process of the same host is dead, of others unknown."""
     me = changes.pop("me", holder(pid))
+    pcluster, cloud = changes.pop("pcluster", FakePcluster(world, gate)), changes.pop("cloud", FakeCloud(world, gate))
+    target = changes.pop("target", reached(pcluster, cloud))
     given: dict[str, Any] = {
-        "pcluster": FakePcluster(world, gate),
-        "cloud": FakeCloud(world, gate),
+        "target": target,
         "clock": FakeClock(world),
         "store": FakeStore(gate, texts),
         "me": me,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fmctl.domain.ports import Identity, Lustre, Reservation, Subnet
-from fmctl.operate.checks import ACTIONS
+from fmctl.targets.parallelcluster.checks import ACTIONS
 
 PRIVATE = Subnet("subnet-a", "vpc-1", "us-east-1a", "use1-az1", 4000, "nat", False)
 HEAD = replace(PRIVATE, id="subnet-h", free_addresses=200)

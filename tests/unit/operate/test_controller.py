@@ -32,6 +32,9 @@ from fmctl.operate.retry import LONGEST_S, TRIES, passing, patiently, pause
 from fmctl.operate.state.locks import Holder, alive, this_process
 from fmctl.operate.teardown import plan_teardown, teardown
 from fmctl.targets.parallelcluster.failures import CAUSES, explain
+from fmctl.targets.parallelcluster.stacks import state_of
+from fmctl.targets.parallelcluster.target import WORDS
+from fmctl.targets.target import Condition, State
 
 END = START + timedelta(hours=24)
 
@@ -43,12 +46,12 @@ def names(found: tuple[actions.Action, ...]) -> list[str]:
     return [action.name for action in found]
 
 
-def stack(status: str = "CREATE_COMPLETE", tags: dict[str, str] | None = None) -> Stack:
-    return Stack(NAME, "arn", status, "", START, rendering().tags if tags is None else tags)
+def stack(status: str = "CREATE_COMPLETE", tags: dict[str, str] | None = None) -> State:
+    return state_of(Stack(NAME, "arn", status, "", START, rendering().tags if tags is None else tags))
 
 
 def test_the_end_comes_before_the_first_gpu() -> None:
-    found = launch_actions(spec(), rendering(), Actual(), END)
+    found = launch_actions(spec(), WORDS, Actual(), END)
     assert names(found) == ["check", "lock", "end-role", "end-schedule", "create", "wait", "verify"]
     create = found[4]
     assert create.usd_per_h == 983.2
@@ -58,14 +61,14 @@ def test_the_end_comes_before_the_first_gpu() -> None:
 
 
 def test_what_is_there_is_not_made_again() -> None:
-    assert names(launch_actions(spec(), rendering(), Actual(stack("CREATE_IN_PROGRESS"), END), END)) == [
+    assert names(launch_actions(spec(), WORDS, Actual(stack("CREATE_IN_PROGRESS"), END), END)) == [
         "check",
         "lock",
         "wait",
         "verify",
     ]
-    assert names(launch_actions(spec(), rendering(), Actual(stack(), END), END)) == ["check", "lock", "verify"]
-    assert "end-schedule" in names(launch_actions(spec(), rendering(), Actual(stack()), END))
+    assert names(launch_actions(spec(), WORDS, Actual(stack(), END), END)) == ["check", "lock", "verify"]
+    assert "end-schedule" in names(launch_actions(spec(), WORDS, Actual(stack()), END))
 
 
 def test_a_teardown_does_what_is_left_to_do() -> None:
@@ -88,7 +91,7 @@ def test_the_end_of_a_long_name_is_planned_and_torn_down_by_the_name_that_aws_kn
     assert names(steps) == ["remove-end", "sweep"]
     assert steps[0].destroys == (f"schedules {end_name(name)} and {warning_name(name)}", f"IAM role {end_name(name)}")
     assert max(len(end_name(name)), len(warning_name(name))) <= 64
-    named = launch_actions(replace(spec(), name=name), rendering(), Actual(), END)
+    named = launch_actions(replace(spec(), name=name), WORDS, Actual(), END)
     assert {thing for step in named if step.name.startswith("end-") for thing in step.creates} == {
         f"IAM role {end_name(name)}", f"schedule {end_name(name)}",
     }  # fmt: skip
@@ -97,18 +100,18 @@ def test_the_end_of_a_long_name_is_planned_and_torn_down_by_the_name_that_aws_kn
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        ("CREATE_IN_PROGRESS", actions.GROWING),
-        ("CREATE_COMPLETE", actions.READY),
-        ("UPDATE_IN_PROGRESS", actions.READY),
-        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", actions.READY),
-        ("UPDATE_ROLLBACK_COMPLETE", actions.READY),
-        ("UPDATE_ROLLBACK_FAILED", actions.BROKEN),
-        ("CREATE_FAILED", actions.BROKEN),
-        ("ROLLBACK_IN_PROGRESS", actions.BROKEN),
-        ("ROLLBACK_COMPLETE", actions.BROKEN),
-        ("DELETE_IN_PROGRESS", actions.GOING),
-        ("DELETE_FAILED", actions.STUCK),
-        ("DELETE_COMPLETE", actions.MISSING),
+        ("CREATE_IN_PROGRESS", Condition.GROWING),
+        ("CREATE_COMPLETE", Condition.READY),
+        ("UPDATE_IN_PROGRESS", Condition.READY),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", Condition.READY),
+        ("UPDATE_ROLLBACK_COMPLETE", Condition.READY),
+        ("UPDATE_ROLLBACK_FAILED", Condition.BROKEN),
+        ("CREATE_FAILED", Condition.BROKEN),
+        ("ROLLBACK_IN_PROGRESS", Condition.BROKEN),
+        ("ROLLBACK_COMPLETE", Condition.BROKEN),
+        ("DELETE_IN_PROGRESS", Condition.GOING),
+        ("DELETE_FAILED", Condition.STUCK),
+        ("DELETE_COMPLETE", Condition.MISSING),
     ],
 )
 def test_every_status_of_a_stack_means_something(found: str, expected: str) -> None:
@@ -383,8 +386,8 @@ def test_a_fleet_that_cannot_be_stopped_does_not_keep_the_cluster_alive() -> Non
     def no(*_: Any) -> None:
         raise OperationFailed("no head node", why="it does not answer")
 
-    seen.pcluster.stop_fleet = no  # type: ignore[method-assign]
-    seen.pcluster.delete = no  # type: ignore[method-assign]
+    seen.target.pcluster.stop_fleet = no  # type: ignore[method-assign]
+    seen.target.pcluster.delete = no  # type: ignore[method-assign]
     torn = teardown(NAME, seen, confirm=lambda *_: True)
     assert torn.done
     assert case.world.nothing()
@@ -393,7 +396,7 @@ def test_a_fleet_that_cannot_be_stopped_does_not_keep_the_cluster_alive() -> Non
 
 def test_what_stays_is_said_before() -> None:
     kept = actions.stays(
-        replace(spec(file_system=FileSystem(id="fs-1"), bucket="b"), capacity=Capacity("odcr", "cr-1"))
+        replace(spec(file_system=FileSystem(id="fs-1"), bucket="b"), capacity=Capacity("odcr", "cr-1")), WORDS
     )
     assert {"file system fs-1", "reservation cr-1", "bucket b"} <= set(kept)
 

@@ -13,8 +13,10 @@ from fmctl.base.errors import OperationFailed, PermissionDenied
 from fmctl.catalog import load_instance
 from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem, Site
 from fmctl.domain.ports import Finding, Identity, Lustre, Reservation, Subnet
-from fmctl.operate.checks import ACTIONS, Check
-from fmctl.operate.preflight import Today, preflight, worst
+from fmctl.targets.checks import worst
+from fmctl.targets.parallelcluster.checks import ACTIONS
+from fmctl.targets.parallelcluster.preflight import looks
+from fmctl.targets.target import Check, Today
 from tests.unit.operate.survey_fakes import HEAD, PRIVATE, FakeSurvey
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -33,7 +35,7 @@ def cluster(row: Mapping[str, Any] = P5, capacity: Capacity | None = None, **mor
 
 
 def look(spec: ClusterSpec, survey: FakeSurvey, usd_per_h: float | None = 220.16, budget: float | None = None) -> Any:
-    found = preflight(spec, load_instance(spec.instance), survey, Today(NOW, usd_per_h, budget))
+    found = tuple(looks(spec, load_instance(spec.instance), survey, Today(NOW, usd_per_h, budget)))
     return {check.name: check for check in found}
 
 
@@ -184,7 +186,7 @@ def test_the_real_validators_are_one_line() -> None:
     error, warning = Finding("ERROR", "XValidator", "no"), Finding("WARNING", "YValidator", "hm")
     for findings, state in (((), "ok"), ((warning,), "warning"), ((warning, error), "fail")):
         pcluster: Any = FakePcluster(*findings)
-        found = preflight(spec, load_instance(spec.instance), FakeSurvey(), Today(NOW, 220.16, None), "", pcluster)
+        found = tuple(looks(spec, load_instance(spec.instance), FakeSurvey(), Today(NOW, 220.16, None), "", pcluster))
         assert (found[-1].name, found[-1].state) == ("validators", state)
     assert worst((Check("a", "ok", ""), Check("b", "unknown", ""), Check("c", "warning", ""))) == "unknown"
 

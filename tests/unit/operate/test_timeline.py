@@ -7,11 +7,13 @@ from datetime import timedelta
 from fmctl.domain.ports import StackEvent
 from fmctl.operate.timeline import phase, spans
 from fmctl.report.timeline import timeline_answer
+from fmctl.targets.parallelcluster.stacks import part_of
+from fmctl.targets.target import Part
 from tests.unit.operate.cluster_fakes import START
 
 
-def event(at_s: float, name: str, status: str, kind: str = "AWS::IAM::Role", stack: str = "run1") -> StackEvent:
-    return StackEvent(START + timedelta(seconds=at_s), stack, name, kind, status, "", f"{at_s}{name}")
+def event(at_s: float, name: str, status: str, kind: str = "AWS::IAM::Role", stack: str = "run1") -> Part:
+    return part_of(StackEvent(START + timedelta(seconds=at_s), stack, name, kind, status, "", f"{at_s}{name}"))
 
 
 def test_a_resource_far_beyond_its_usual_time_is_stuck_and_stands_first() -> None:
@@ -38,7 +40,7 @@ def test_only_the_phase_that_goes_on_is_shown() -> None:
 
 def test_a_failed_resource_says_why() -> None:
     failed = StackEvent(START, "run1", "Node", "AWS::EC2::Instance", "CREATE_FAILED", "no capacity", "1")
-    report = timeline_answer("run1", spans([failed], START)).report()
+    report = timeline_answer("run1", spans([part_of(failed)], START)).report()
     assert report.sections[0].lines == ("Node (AWS::EC2::Instance) failed: no capacity",)
 
 

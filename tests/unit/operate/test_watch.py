@@ -10,7 +10,9 @@ import pytest
 
 from fmctl.base.errors import OperationFailed, PermissionDenied
 from fmctl.domain.ports import Node, Stack, StackEvent
-from fmctl.operate.watch import FAILED_LOOKS, Event, Watch, usual_s
+from fmctl.operate.watch import FAILED_LOOKS, Event, Watch
+from fmctl.targets.parallelcluster.stacks import usual_s
+from fmctl.targets.parallelcluster.target import ParallelCluster
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -82,13 +84,17 @@ class FakeCloud:
         return self.ends
 
 
+def _no_program() -> Any:
+    raise AssertionError("a watch never asks for it")
+
+
 def watch(hours: float = 1.0, **more: Any) -> tuple[list[Event], FakeCloud, Watch]:
     clock = FakeClock()
     cloud = FakeCloud(clock)
     for error in more.pop("fails", ()):
         cloud.fails.append(error)
-    port: Any = cloud
-    seen = Watch("c", port, clock, spread=lambda: 0.5, **more)
+    aws: Any = cloud
+    seen = Watch("c", ParallelCluster(_no_program, aws), clock, spread=lambda: 0.5, **more)
     return list(seen.events(until=lambda status: clock.minute() > 60 * hours)), cloud, seen
 
 

@@ -13,7 +13,8 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CudaGraph, Layout, Recompute, Sharding
 from fmctl.domain.model import ModelArch
 from fmctl.domain.purchase import launched
-from fmctl.targets.parallelcluster.rendering import Rendering, render
+from fmctl.targets.parallelcluster.rendering import render
+from fmctl.targets.rendering import Rendering
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 WHOLE_RUN = {

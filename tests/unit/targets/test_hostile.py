@@ -15,8 +15,8 @@ from fmctl.base.errors import FmctlError, UsageError
 from fmctl.documents.site import read_site, site_of
 from fmctl.domain.cluster import Capacity, ClusterSpec
 from fmctl.targets.parallelcluster.rendering import CLUSTER
-from fmctl.targets.parallelcluster.spec import Asked
-from fmctl.targets.parallelcluster.spec import spec as make_spec
+from fmctl.targets.spec import Asked
+from fmctl.targets.spec import spec as make_spec
 from tests.unit.targets.helpers import SITE, full_site, rendered, row, spec
 
 HOSTILE = (

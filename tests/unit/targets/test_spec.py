@@ -12,7 +12,7 @@ from fmctl.documents import json_schema
 from fmctl.documents.site import read_site
 from fmctl.domain.checked import KINDS, checked
 from fmctl.domain.cluster import FileSystem, Site
-from fmctl.targets.parallelcluster.spec import Asked, cluster_name, spec
+from fmctl.targets.spec import Asked, cluster_name, spec
 from tests.unit.targets.helpers import SITE, rendered, row
 
 MINIMAL = f"region: us-east-1\ncompute_subnet: {SITE.compute_subnet}\nhead_subnet: {SITE.head_subnet}\n"

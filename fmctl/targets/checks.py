@@ -1,9 +1,7 @@
-"""The single checks of a preflight: pure functions of what a plan wants and what a survey found."""
+"""Single checks of AWS, whatever stands on it: pure functions of what a plan wants and what a survey found."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fmctl.domain import quotas
@@ -13,36 +11,16 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.ports import Identity, Lustre, Reservation, Subnet
 from fmctl.domain.purchase import BLOCK, ODCR, ON_DEMAND, SPOT
 from fmctl.domain.storage import GIB_PER_TIB
+from fmctl.targets.target import Check
 
 OK, WARNING, FAIL, UNKNOWN = "ok", "warning", "fail", "unknown"
 P_FAMILIES = ("p2", "p3", "p4", "p5", "p6")
 # Addresses that AWS keeps of each subnet are already out of its count; the head node and its login nodes need theirs.
 SPARE_ADDRESSES = 2
-# The first ParallelCluster release that starts a type (release notes: 17 cards of P6-B300 with an ENA-only card 0).
-NEEDS_VERSION: Mapping[str, tuple[int, int]] = {"p6-b300": (3, 15), "p6e-gb200": (3, 14)}
-# Regions with P capacity that ParallelCluster 3.16 does not know.
-NOT_IN_PCLUSTER = frozenset(
-    {"ap-south-2", "eu-south-2", "ap-northeast-3", "ap-southeast-4", "eu-central-2", "me-central-1", "ca-west-1"}
-)
-ACTIONS = (
-    "cloudformation:CreateStack", "cloudformation:DeleteStack", "ec2:RunInstances", "ec2:CreateFleet",
-    "ec2:CreateLaunchTemplate", "iam:CreateRole", "iam:PassRole", "lambda:CreateFunction", "dynamodb:CreateTable",
-    "s3:CreateBucket", "logs:CreateLogGroup", "scheduler:CreateSchedule", "route53:CreateHostedZone",
-)  # fmt: skip
 # A checkpoint should be saved in less than this share of an hour's work; three must fit beside the data.
 SLOW_SAVE_S = 120.0
 CHECKPOINTS_KEPT = 3
 SIXTY_MINUTES = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of a preflight: state is ok, warning, fail or unknown; `next` is what to do about it."""
-
-    name: str
-    state: str
-    found: str
-    next: str = ""
 
 
 def member_type(instance: Instance) -> str:
@@ -63,24 +41,6 @@ def identity_check(site: Site, who: Identity) -> Check:
         return Check("account", FAIL, f"region {who.region}, the site is in {site.region}", f"--region {site.region}")
     stated = "as the site says" if site.account else "the site names none"
     return Check("account", OK, f"{stated}; region {who.region}")
-
-
-def region_check(site: Site) -> Check:
-    """Whether ParallelCluster works in the region."""
-    if site.region in NOT_IN_PCLUSTER:
-        return Check("region", FAIL, f"ParallelCluster does not support {site.region}", "choose another region")
-    return Check("region", OK, site.region)
-
-
-def permission_check(allowed: Mapping[str, bool]) -> Check:
-    """Whether the caller may do what a launch does."""
-    denied = [action for action in ACTIONS if allowed.get(action) is False]
-    if denied:
-        return Check("permissions", FAIL, f"denied: {', '.join(denied)}", "ask for ParallelCluster's user policies")
-    missing = [action for action in ACTIONS if action not in allowed]
-    if missing:
-        return Check("permissions", UNKNOWN, "IAM would not simulate them", "allow iam:SimulatePrincipalPolicy")
-    return Check("permissions", OK, f"{len(ACTIONS)} actions allowed")
 
 
 def zone_check(instance: Instance, subnet: Subnet, zones: tuple[str, ...]) -> Check:
@@ -195,7 +155,7 @@ def spot_check(spec: ClusterSpec) -> Check:
     return Check("purchase", state, found, f"--purchase {ON_DEMAND}, {ODCR} or {BLOCK}")
 
 
-def storage_check(spec: ClusterSpec, subnet: Subnet, found: Lustre | None) -> Check:
+def storage_check(spec: ClusterSpec, subnet: Subnet, found: Lustre | None, maker: str) -> Check:
     """The file system is in the VPC and zone, reachable, and fast and large enough for checkpoints."""
     wanted = spec.site.file_system
     if wanted is None:
@@ -204,7 +164,7 @@ def storage_check(spec: ClusterSpec, subnet: Subnet, found: Lustre | None) -> Ch
         )
     if wanted.id is None:
         if wanted.efa:
-            return Check("storage", FAIL, "ParallelCluster cannot make a file system with EFA", "make it, give its id")
+            return Check("storage", FAIL, f"{maker} cannot make a file system with EFA", "make it, give its id")
         return _fast_enough(spec, wanted.capacity_gib, wanted.capacity_gib / GIB_PER_TIB * wanted.mb_per_s_per_tib)
     if found is None:
         return Check("storage", FAIL, f"{wanted.id} was not found", "aws fsx describe-file-systems")
@@ -236,27 +196,6 @@ def _fast_enough(spec: ClusterSpec, capacity_gib: float, mb_per_s: float | None)
     if seconds > SLOW_SAVE_S:
         return Check("storage", WARNING, said, "more capacity, or more MB/s per TiB")
     return Check("storage", OK, said)
-
-
-def version_check(spec: ClusterSpec) -> Check:
-    """The ParallelCluster release can start the type."""
-    major, minor = (int(part) for part in spec.site.pcluster_version.split(".")[:2])
-    for family, least in NEEDS_VERSION.items():
-        if spec.instance.removeprefix("u-").startswith(family) and (major, minor) < least:
-            said = f"{spec.instance} needs ParallelCluster {least[0]}.{least[1]}, the site has {major}.{minor}"
-            return Check("version", FAIL, said, "pcluster_version in the site")
-    return Check("version", OK, spec.site.pcluster_version)
-
-
-def image_check(site: Site, arch: str, found: str | None) -> Check:
-    """There is an image for operating system, architecture and version."""
-    if site.ami:
-        return Check("image", WARNING, f"{site.ami}: its ParallelCluster version must be {site.pcluster_version}")
-    if arch == "arm64" and site.os in ("rhel8", "rocky8", "rhel9"):
-        return Check("image", FAIL, f"{site.os} does not run on this type", "os: ubuntu2204 in the site")
-    if found is None:
-        return Check("image", FAIL, f"no official image of {site.os} for {arch}, {site.pcluster_version}", "another os")
-    return Check("image", OK, found)
 
 
 def access_check(site: Site, key: str | None) -> Check:
@@ -302,3 +241,9 @@ def head_zone_check(head: Subnet, compute: Subnet) -> Check:
         said = f"in {head.zone}, nodes in {compute.zone}: traffic between zones is billed"
         return Check("head node", WARNING, said, "a head subnet in the nodes' zone")
     return Check("head node", OK, f"in {head.zone}")
+
+
+def worst(found: tuple[Check, ...]) -> str:
+    """The worst state of all checks: fail, then unknown, then warning, then ok."""
+    states = {check.state for check in found}
+    return next((state for state in (FAIL, UNKNOWN, WARNING) if state in states), OK)

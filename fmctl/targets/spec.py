@@ -11,9 +11,9 @@ from typing import Any
 from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.domain.checked import KINDS, checked
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site
+from fmctl.domain.digest import plan_digest
 from fmctl.domain.purchase import BLOCK, ODCR, ON_DEMAND, PURCHASES, SPOT
 from fmctl.frameworks.layouts import positive
-from fmctl.operate import store
 
 IDLE_MINUTES = 30
 UNKNOWN_RUN_HOURS = 24.0
@@ -62,7 +62,7 @@ def spec(document: Mapping[str, Any], site: Site, asked: Asked, plan: str = "") 
     return ClusterSpec(
         name=cluster_name(name) if asked.cluster is None else checked("cluster", asked.cluster, "--cluster-name"),
         plan=name,
-        plan_digest=store.digest({**document, "result": {"rows": rows}}),
+        plan_digest=plan_digest({**document, "result": {"rows": rows}}),
         row=row,
         site=site,
         capacity=bought(asked, str(cost.get("price_option", ""))),
@@ -101,7 +101,7 @@ def plan_name(document: Mapping[str, Any], given: str = "") -> str:
 
 
 def cluster_name(plan: str) -> str:
-    """A name for the plan's cluster that ParallelCluster takes: letters, digits and dashes, a letter first."""
+    """A name for the plan's cluster that every target takes: letters, digits and dashes, a letter first."""
     name = re.sub(r"[^A-Za-z0-9]+", "-", plan).strip("-")[:50].rstrip("-")
     return name if name[:1].isalpha() and len(name) > 1 else f"fm-{name}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -13,33 +12,14 @@ from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
 from fmctl.domain.ports import Finding, Pcluster, Subnet, Survey
 from fmctl.domain.purchase import SPOT
-from fmctl.operate import checks
-from fmctl.operate.checks import FAIL, OK, UNKNOWN, WARNING, Check
+from fmctl.targets import checks
+from fmctl.targets.checks import FAIL, OK, UNKNOWN, WARNING
+from fmctl.targets.parallelcluster import checks as own
+from fmctl.targets.target import Check, Today
 
 _T = TypeVar("_T")
 # Findings of the validators that one line shows.
 _MOST_FINDINGS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Today:
-    """What is known on our side: the time, today's price of all nodes, and the plan's budget."""
-
-    now: datetime
-    usd_per_h: float | None
-    budget_usd: float | None
-
-
-def preflight(
-    spec: ClusterSpec,
-    instance: Instance,
-    survey: Survey,
-    today: Today,
-    config: str = "",
-    pcluster: Pcluster | None = None,
-) -> tuple[Check, ...]:
-    """All checks of `looks`, in the order in which they are worth reading."""
-    return tuple(looks(spec, instance, survey, today, config, pcluster))
 
 
 def looks(
@@ -62,16 +42,16 @@ def looks(
     """
     site = spec.site
     yield _judged("account", survey.identity, lambda who: checks.identity_check(site, who))
-    yield checks.region_check(site)
-    yield _judged("permissions", lambda: survey.allowed(checks.ACTIONS), checks.permission_check)
-    yield checks.version_check(spec)
+    yield own.region_check(site)
+    yield _judged("permissions", lambda: survey.allowed(own.ACTIONS), own.permission_check)
+    yield own.version_check(spec)
     yield checks.spot_check(spec)
     yield from _places(spec, instance, survey, today.now)
     yield _judged("quota", lambda: _quota(spec, survey), lambda pair: checks.quota_check(spec, instance, *pair))
     yield _judged(
         "image",
         lambda: None if site.ami else survey.official_image(site.os, _arch(instance), site.pcluster_version),
-        lambda image: checks.image_check(site, _arch(instance), image),
+        lambda image: own.image_check(site, _arch(instance), image),
     )
     yield _judged(
         "access",
@@ -113,7 +93,7 @@ def _places(spec: ClusterSpec, instance: Instance, survey: Survey, now: datetime
     yield _judged(
         "storage",
         lambda: survey.file_system(wanted.id) if wanted is not None and wanted.id else None,
-        lambda lustre: checks.storage_check(spec, compute, lustre),
+        lambda lustre: checks.storage_check(spec, compute, lustre, "ParallelCluster"),
     )
 
 
@@ -154,12 +134,6 @@ def _validators(findings: tuple[Finding, ...]) -> Check:
             more = f" (and {len(some) - _MOST_FINDINGS} more)" if len(some) > _MOST_FINDINGS else ""
             return Check("validators", state, said + more, "fmctl render shows the configuration")
     return Check("validators", OK, "ParallelCluster accepts the configuration")
-
-
-def worst(found: tuple[Check, ...]) -> str:
-    """The worst state of all checks: fail, then unknown, then warning, then ok."""
-    states = {check.state for check in found}
-    return next((state for state in (FAIL, UNKNOWN, WARNING) if state in states), OK)
 
 
 def _sentence(text: str) -> str:

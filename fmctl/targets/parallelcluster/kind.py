@@ -1,0 +1,41 @@
+"""How ParallelCluster is rendered and reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fmctl.base.config import Settings
+from fmctl.domain.cluster import PCLUSTER_VERSION, ClusterSpec, Site
+from fmctl.domain.hardware import Instance
+from fmctl.domain.model import ModelArch
+from fmctl.targets.registry import Kind
+from fmctl.targets.rendering import Rendering
+
+if TYPE_CHECKING:
+    from fmctl.adapters.aws.session import Session
+    from fmctl.domain.ports import Pcluster
+    from fmctl.targets.target import Target
+
+
+def _render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None) -> Rendering:
+    from fmctl.targets.parallelcluster.rendering import render
+
+    return render(spec, instance, arch)
+
+
+def _connect(session: Session, settings: Settings, site: Site | None, sleep: Callable[[float], None]) -> Target:
+    from fmctl.adapters.aws.cloud import AwsCloud
+    from fmctl.targets.parallelcluster.target import ParallelCluster
+
+    version = site.pcluster_version if site is not None else PCLUSTER_VERSION
+
+    def find() -> Pcluster:
+        from fmctl.adapters.parallelcluster.environments import find
+
+        return find(version, settings.text("pcluster_python"))
+
+    return ParallelCluster(find, AwsCloud(session, sleep))
+
+
+KIND = Kind(_render, _connect)

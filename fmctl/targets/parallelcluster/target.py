@@ -1,0 +1,171 @@
+"""ParallelCluster as a target: its commands, and the CloudFormation stack, instances and logs that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from fmctl.base.errors import FmctlError, OperationFailed
+from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.hardware import Instance
+from fmctl.domain.ports import (
+    Cloud,
+    Finding,
+    Head,
+    Identity,
+    Leftover,
+    Node,
+    Pcluster,
+    Reservation,
+    Resource,
+    Survey,
+)
+from fmctl.targets.parallelcluster import failures
+from fmctl.targets.parallelcluster.failures import Cause
+from fmctl.targets.parallelcluster.stacks import part_of, state_of
+from fmctl.targets.target import Ask, Check, Part, Rendering, State, Today, Trouble, Words
+
+WORDS = Words("ParallelCluster", "cloudformation", "CloudFormation", ("CloudWatch logs", "ParallelCluster's bucket"))
+
+
+class ParallelCluster:
+    """Clusters of one account and region.
+
+    Args:
+        find: ParallelCluster itself, looked for when first asked: status and watch never need it.
+        cloud: what it makes, asked of AWS.
+    """
+
+    words = WORDS
+
+    def __init__(self, find: Callable[[], Pcluster], cloud: Cloud) -> None:
+        self._find, self.cloud = find, cloud
+        self._found: Pcluster | None = None
+
+    @property
+    def pcluster(self) -> Pcluster:
+        """ParallelCluster itself. Raises OperationFailed where there is none."""
+        if self._found is None:
+            self._found = self._find()
+        return self._found
+
+    def identity(self) -> Identity:
+        return self.cloud.identity()
+
+    def state(self, cluster: str) -> State | None:
+        stack = self.cloud.stack(cluster)
+        return None if stack is None else state_of(stack)
+
+    def parts(self, cluster: str, after: str | None = None) -> tuple[Part, ...]:
+        return tuple(map(part_of, self.cloud.stack_events(cluster, after)))
+
+    def nodes(self, cluster: str) -> tuple[Node, ...]:
+        return self.cloud.nodes(cluster)
+
+    def end(self, cluster: str) -> datetime | None:
+        return self.cloud.end(cluster)
+
+    def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
+        return self.cloud.leftovers(cluster)
+
+    def reservation(self, reservation_id: str) -> Reservation | None:
+        return self.cloud.reservation(reservation_id)
+
+    def lines(self, cluster: str, stream: str, after: datetime | None = None) -> Iterator[tuple[datetime, str]]:
+        return self.cloud.log_lines(cluster, stream, after)
+
+    def trouble(self, cluster: str, after: datetime) -> Trouble | None:
+        from fmctl.targets.parallelcluster import log_reasons
+
+        found = log_reasons.told(log_reasons.lines_of(self.cloud, cluster, log_reasons.SCALING_STREAMS, after))
+        if found is None:
+            return None
+        return Trouble(found.at, found.cause.name, failures.error_of(cluster, found.cause, found.line))
+
+    def failure(self, cluster: str, region: str, state: State | None, ask: Ask[Any]) -> FmctlError:
+        events: tuple[Any, ...] = ()
+        described: Mapping[str, Any] | None = None
+        with suppress(FmctlError):
+            events = ask(lambda: self.cloud.stack_events(cluster))
+        with suppress(FmctlError):
+            described = ask(lambda: self.pcluster.describe(cluster, region))
+        reasons = [state.reason] if state is not None else []
+        return failures.explain(cluster, events, described, reasons, lambda: self._logged(cluster))
+
+    def _logged(self, cluster: str) -> tuple[Cause, str] | None:
+        from fmctl.targets.parallelcluster import log_reasons
+
+        streams = (*log_reasons.SCALING_STREAMS, *log_reasons.HEAD_STREAMS)
+        found = log_reasons.told(log_reasons.lines_of(self.cloud, cluster, streams))
+        return None if found is None else (found.cause, found.line)
+
+    def failing(self, cluster: str) -> Mapping[str, str]:
+        return failures.failing(self.cloud.stack_events(cluster), cluster)
+
+    def undeletable(self, cluster: str, failing: Mapping[str, str], *, retained: bool) -> FmctlError:
+        return failures.undeletable(cluster, failing, retained=retained)
+
+    def check_launchable(self, rendering: Rendering) -> None:
+        from fmctl.targets.parallelcluster.launchable import check_tags
+
+        check_tags(rendering)
+
+    def checks(
+        self, spec: ClusterSpec, instance: Instance, survey: Survey, today: Today, config: str
+    ) -> Iterator[Check]:
+        from fmctl.targets.parallelcluster.preflight import looks
+
+        try:
+            validators = self.pcluster
+        except OperationFailed:
+            return looks(spec, instance, survey, today, config)
+        return looks(spec, instance, survey, today, config, validators)
+
+    def ready(self) -> None:
+        _ = self.pcluster
+
+    def findings(self, cluster: str, config: str, region: str) -> tuple[Finding, ...]:
+        return self.pcluster.validate(cluster, config, region)
+
+    def resources(self, cluster: str, config: str, region: str) -> tuple[Resource, ...]:
+        return self.pcluster.synth(cluster, config, region)
+
+    def create(self, cluster: str, rendering: Rendering, region: str) -> None:
+        self.pcluster.create(cluster, rendering.config, region)
+
+    def end_role(self, cluster: str, boundary: str | None) -> str:
+        return self.cloud.end_role(cluster, boundary)
+
+    def put_end(self, cluster: str, at: datetime, role: str, token: str) -> None:
+        self.cloud.put_end(cluster, at, role, token)
+
+    def remove_end(self, cluster: str) -> None:
+        self.cloud.remove_end(cluster)
+
+    def stop(self, cluster: str, region: str) -> None:
+        self.pcluster.stop_fleet(cluster, region)
+
+    def delete(self, cluster: str, region: str) -> None:
+        self.pcluster.delete(cluster, region)
+
+    def delete_parts(self, cluster: str, leave: Sequence[str] = ()) -> None:
+        if leave:
+            self.cloud.delete_stack(cluster, leave)
+        else:
+            self.cloud.delete_stack(cluster)
+
+    def by_hand(self, cluster: str, region: str, *, ours: bool) -> str:
+        if ours:
+            return f"aws cloudformation delete-stack --stack-name {cluster} --region {region}"
+        return f"pcluster delete-cluster -n {cluster} -r {region}"
+
+    def head(self, cluster: str) -> Head:
+        from fmctl.adapters.slurm.heads import SsmHead
+
+        return SsmHead(self.cloud, cluster)
+
+    def close(self) -> None:
+        if self._found is not None:
+            self._found.close()

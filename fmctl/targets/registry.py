@@ -1,0 +1,48 @@
+"""The targets by name, one line each; a target's modules are imported when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from fmctl.base.errors import UnknownName
+
+if TYPE_CHECKING:
+    from fmctl.adapters.aws.session import Session
+    from fmctl.base.config import Settings
+    from fmctl.domain.cluster import ClusterSpec, Site
+    from fmctl.domain.hardware import Instance
+    from fmctl.domain.model import ModelArch
+    from fmctl.targets.rendering import Rendering
+    from fmctl.targets.target import Target
+
+# The first is where a site goes that names none. Each package has a module `kind` with KIND.
+PACKAGES: Mapping[str, str] = {
+    "parallelcluster": "fmctl.targets.parallelcluster",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """A target before it is reached: what it renders, and how one is reached.
+
+    `connect(session, settings, site, sleep)`: the target in the session's account and region.
+    """
+
+    render: Callable[[ClusterSpec, Instance, ModelArch | None], Rendering]
+    connect: Callable[[Session, Settings, Site | None, Callable[[float], None]], Target]
+
+
+def kind(name: str = "") -> Kind:
+    """A target by the name that a site has for it. Raises UnknownName."""
+    wanted = name or next(iter(PACKAGES))
+    if wanted not in PACKAGES:
+        raise UnknownName("target", wanted, list(_names()))
+    found: Kind = import_module(f"{PACKAGES[wanted]}.kind").KIND
+    return found
+
+
+def _names() -> Iterable[str]:
+    return PACKAGES
