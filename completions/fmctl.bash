@@ -186,7 +186,7 @@ _fmctl() {
     "fmctl render")
       case "$prev" in
         --site) _fmctl_files; return ;;
-        --rank) :; return ;;
+        --row) :; return ;;
         --cluster-name) :; return ;;
         --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
         --reservation) :; return ;;
@@ -199,7 +199,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--site --row --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
@@ -213,7 +213,7 @@ _fmctl() {
       ;;
     "fmctl observe render")
       case "$prev" in
-        --rank) :; return ;;
+        --row) :; return ;;
         --cluster-name) :; return ;;
         --run) :; return ;;
         --cap) :; return ;;
@@ -226,7 +226,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--rank --cluster-name --run --cap --hosts --head --ends --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--row --cluster-name --run --cap --hosts --head --ends --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
@@ -236,7 +236,7 @@ _fmctl() {
         --log) :; return ;;
         --cluster) :; return ;;
         --job) :; return ;;
-        --rank) :; return ;;
+        --row) :; return ;;
         --state) :; return ;;
         --port) :; return ;;
         --address) :; return ;;
@@ -254,7 +254,7 @@ _fmctl() {
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--log --cluster --job --rank --state --port --address --run --once --prometheus --metrics-cluster --since --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
+        _fmctl_words '--log --cluster --job --row --state --port --address --run --once --prometheus --metrics-cluster --since --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
@@ -525,7 +525,7 @@ _fmctl() {
     "fmctl preflight")
       case "$prev" in
         --site) _fmctl_files; return ;;
-        --rank) :; return ;;
+        --row) :; return ;;
         --cluster-name) :; return ;;
         --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
         --reservation) :; return ;;
@@ -541,7 +541,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+        _fmctl_words '--site --row --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
@@ -549,7 +549,7 @@ _fmctl() {
     "fmctl launch")
       case "$prev" in
         --site) _fmctl_files; return ;;
-        --rank) :; return ;;
+        --row) :; return ;;
         --cluster-name) :; return ;;
         --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
         --reservation) :; return ;;
@@ -566,7 +566,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --profile --region --store --yes -y --dry-run --read-only --timeout --break-lock --output -o --json --query --fields --out -O --no-color --quiet -q --rehearse --skip-preflight -h --help'
+        _fmctl_words '--site --row --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --profile --region --store --yes -y --dry-run --read-only --timeout --break-lock --output -o --json --query --fields --out -O --no-color --quiet -q --rehearse --skip-preflight -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
@@ -624,7 +624,7 @@ _fmctl() {
     "fmctl submit")
       case "$prev" in
         --site) _fmctl_files; return ;;
-        --rank) :; return ;;
+        --row) :; return ;;
         --cluster-name) :; return ;;
         --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
         --reservation) :; return ;;
@@ -644,7 +644,7 @@ _fmctl() {
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--site --rank --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --profile --region --store --yes -y --dry-run --read-only --timeout --break-lock --output -o --json --query --fields --out -O --no-color --quiet -q --folder --set --head -h --help'
+        _fmctl_words '--site --row --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --profile --region --store --yes -y --dry-run --read-only --timeout --break-lock --output -o --json --query --fields --out -O --no-color --quiet -q --folder --set --head -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi
@@ -654,7 +654,7 @@ _fmctl() {
         --log) :; return ;;
         --cluster) :; return ;;
         --job) :; return ;;
-        --rank) :; return ;;
+        --row) :; return ;;
         --state) :; return ;;
         --measured) :; return ;;
         --prometheus) :; return ;;
@@ -670,7 +670,7 @@ _fmctl() {
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--log --cluster --job --rank --state --measured --follow -f --prometheus --metrics-cluster --since --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
+        _fmctl_words '--log --cluster --job --row --state --measured --follow -f --prometheus --metrics-cluster --since --profile --region --store --output -o --json --query --fields --out -O --no-color --quiet -q --head -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi

@@ -184,7 +184,7 @@ _fmctl() {
     "fmctl render")
       case "$prev" in
         --site) _fmctl_files; return ;;
-        --rank) :; return ;;
+        --row) :; return ;;
         --cluster-name) :; return ;;
         --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
         --reservation) :; return ;;
@@ -197,7 +197,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--site:Where clusters go - a YAML or JSON file' '--row:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -213,7 +213,7 @@ _fmctl() {
       ;;
     "fmctl observe render")
       case "$prev" in
-        --rank) :; return ;;
+        --row) :; return ;;
         --cluster-name) :; return ;;
         --run) :; return ;;
         --cap) :; return ;;
@@ -226,7 +226,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--run:Label `run` of the jobs metrics; any unless said' '--cap:USD that may be spent' '--hosts:Compute nodes by Slurms names, with commas; without it nodes.json and head.json say who there is' '--head:Head node, for Slurms metrics' '--ends:When the capacity is taken away, with a time zone; the plans last Capacity Block unless said' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--row:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--run:Label `run` of the jobs metrics; any unless said' '--cap:USD that may be spent' '--hosts:Compute nodes by Slurms names, with commas; without it nodes.json and head.json say who there is' '--head:Head node, for Slurms metrics' '--ends:When the capacity is taken away, with a time zone; the plans last Capacity Block unless said' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -237,7 +237,7 @@ _fmctl() {
         --log) :; return ;;
         --cluster) :; return ;;
         --job) :; return ;;
-        --rank) :; return ;;
+        --row) :; return ;;
         --state) :; return ;;
         --port) :; return ;;
         --address) :; return ;;
@@ -255,7 +255,7 @@ _fmctl() {
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--log:The jobs log on this machine' '--cluster:The cluster - of --job, and what it cost' '--job:Slurms number of the job' '--rank:Row of the plan (1)' '--state:Where it is kept how far the log was read, so that the next call reads only what is new' '--port:Port (9477, as rendered scrape jobs expect)' '--address:Address (127.0.0.1); 0.0.0.0 for whoever reaches this machine' '--run:Label `run`, the plans name unless said' '--once:Print them once, for a textfile collector.' '--prometheus:Prometheus with metrics of the nodes' '--metrics-cluster:Label `cluster` there; --clusters or the plans unless said' '--since:So long back from the logs end; all of it unless said' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--log:The jobs log on this machine' '--cluster:The cluster - of --job, and what it cost' '--job:Slurms number of the job' '--row:Row of the plan (1)' '--state:Where it is kept how far the log was read, so that the next call reads only what is new' '--port:Port (9477, as rendered scrape jobs expect)' '--address:Address (127.0.0.1); 0.0.0.0 for whoever reaches this machine' '--run:Label `run`, the plans name unless said' '--once:Print them once, for a textfile collector.' '--prometheus:Prometheus with metrics of the nodes' '--metrics-cluster:Label `cluster` there; --clusters or the plans unless said' '--since:So long back from the logs end; all of it unless said' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -548,7 +548,7 @@ _fmctl() {
     "fmctl preflight")
       case "$prev" in
         --site) _fmctl_files; return ;;
-        --rank) :; return ;;
+        --row) :; return ;;
         --cluster-name) :; return ;;
         --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
         --reservation) :; return ;;
@@ -564,7 +564,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--site:Where clusters go - a YAML or JSON file' '--row:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -573,7 +573,7 @@ _fmctl() {
     "fmctl launch")
       case "$prev" in
         --site) _fmctl_files; return ;;
-        --rank) :; return ;;
+        --row) :; return ;;
         --cluster-name) :; return ;;
         --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
         --reservation) :; return ;;
@@ -590,7 +590,7 @@ _fmctl() {
         --out|-O) _fmctl_files; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--rehearse:Against a local AWS that fmctl starts itself.' '--skip-preflight:Launch whatever the checks say.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--site:Where clusters go - a YAML or JSON file' '--row:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--rehearse:Against a local AWS that fmctl starts itself.' '--skip-preflight:Launch whatever the checks say.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -652,7 +652,7 @@ _fmctl() {
     "fmctl submit")
       case "$prev" in
         --site) _fmctl_files; return ;;
-        --rank) :; return ;;
+        --row) :; return ;;
         --cluster-name) :; return ;;
         --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
         --reservation) :; return ;;
@@ -672,7 +672,7 @@ _fmctl() {
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--site:Where clusters go - a YAML or JSON file' '--rank:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--folder:Where the job lies; on the file system.' '--set:A variable of job.env - image, data, program; again for more.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--site:Where clusters go - a YAML or JSON file' '--row:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--yes:Do not ask.' '-y:Do not ask.' '--dry-run:Say what would be done.' '--read-only:Refuse to.' '--timeout:Stop waiting.' '--break-lock:Take another hosts lock.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--folder:Where the job lies; on the file system.' '--set:A variable of job.env - image, data, program; again for more.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
@@ -683,7 +683,7 @@ _fmctl() {
         --log) :; return ;;
         --cluster) :; return ;;
         --job) :; return ;;
-        --rank) :; return ;;
+        --row) :; return ;;
         --state) :; return ;;
         --measured) :; return ;;
         --prometheus) :; return ;;
@@ -699,7 +699,7 @@ _fmctl() {
         --head) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        options=('--log:The jobs log on this machine' '--cluster:The cluster - of --job, and what it cost' '--job:Slurms number of the job' '--rank:Row of the plan (1)' '--state:Where it is kept how far the log was read, so that the next call reads only what is new' '--measured:Write the run as a row of measured runs (CSV), for `calibrate --data`' '--follow:Until the run is over - redrawn on a terminal, else one JSON document per change' '-f:Until the run is over - redrawn on a terminal, else one JSON document per change' '--prometheus:Prometheus with metrics of the nodes' '--metrics-cluster:Label `cluster` there; --clusters or the plans unless said' '--since:So long back from the logs end; all of it unless said' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        options=('--log:The jobs log on this machine' '--cluster:The cluster - of --job, and what it cost' '--job:Slurms number of the job' '--row:Row of the plan (1)' '--state:Where it is kept how far the log was read, so that the next call reads only what is new' '--measured:Write the run as a row of measured runs (CSV), for `calibrate --data`' '--follow:Until the run is over - redrawn on a terminal, else one JSON document per change' '-f:Until the run is over - redrawn on a terminal, else one JSON document per change' '--prometheus:Prometheus with metrics of the nodes' '--metrics-cluster:Label `cluster` there; --clusters or the plans unless said' '--since:So long back from the logs end; all of it unless said' '--profile:AWS profile' '--region:AWS region' '--store:Folder or s3 -//bucket/prefix' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '--head:How the head node is reached - ssm, ssh -//HOST, or local where this machine is it' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from typer import Argument, Option
 
+from fmctl.cli.options import row_option
 from fmctl.domain.purchase import BLOCK, ODCR
 from fmctl.usecases.choices import CAPACITIES
 from fmctl.usecases.options import Aws, Consent, Text, Wanted
@@ -29,7 +30,7 @@ WantedOptions: TypeAlias = Annotated[
     Wanted,
     {
         "site": _option("Where clusters go: a YAML or JSON file", "--site", metavar="FILE"),
-        "rank": _option("Row of the plan (1)", "--rank", metavar="N"),
+        "row": row_option("Cluster"),
         "cluster_name": _option("Name, the plan's unless said", "--cluster-name", metavar="NAME"),
         "capacity": _option(_BOUGHT, "--purchase", metavar="NAME"),
         "reservation": _option(_RESERVATION, "--reservation", metavar="ID"),

@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from fmctl.base.errors import UsageError, shorten
 from fmctl.base.files import write_atomic
-from fmctl.cli.options import Output
+from fmctl.cli.options import Output, row_option
 from fmctl.cli.output import emit_files, settings_for
 from fmctl.cli.streams import write_stderr
 from fmctl.usecases import observing
@@ -32,7 +32,7 @@ _ENDS = "When the capacity is taken away, with a time zone; the plan's last Capa
 WatchedOptions: TypeAlias = Annotated[
     Watched,
     {
-        "rank": _option("Row of the plan (1)", "--rank", metavar="N"),
+        "row": row_option("Cluster"),
         "cluster_name": _option("Name, the plan's unless said", "--cluster-name", metavar="NAME"),
         "run": _option("Label `run` of the job's metrics; any unless said", "--run", metavar="NAME"),
         "cap": _option("USD that may be spent", "--cap", metavar="USD"),

@@ -121,6 +121,9 @@ SearchOptions: TypeAlias = Annotated[
 ]
 
 
-Row = Annotated[
-    Text, Option("--row", metavar="N", help="Row of a plan (1).", rich_help_panel="Search", show_default=False)
-]
+def row_option(group: str, help: str = "Row of the plan (1)") -> Any:
+    """Row N of a plan: one spelling, wherever a command takes it."""
+    return _option(group, help, "--row", metavar="N")
+
+
+Row = Annotated[Text, row_option("Search", "Row of a plan (1).")]

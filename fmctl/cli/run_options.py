@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from typer import Option
 
+from fmctl.cli.options import row_option
 from fmctl.usecases.options import Nodes, Run
 
 _STATE = "Where it is kept how far the log was read, so that the next call reads only what is new"
@@ -25,7 +26,7 @@ RunOptions: TypeAlias = Annotated[
         "log": _run("The job's log on this machine", "--log", metavar="FILE"),
         "cluster": _run("The cluster: of --job, and what it cost", "--cluster", metavar="NAME"),
         "job": _run("Slurm's number of the job", "--job", metavar="JOB"),
-        "rank": _run("Row of the plan (1)", "--rank", metavar="N"),
+        "row": row_option("Run"),
         "state": _run(_STATE, "--state", metavar="FILE"),
     },
 ]

@@ -45,7 +45,7 @@ def told(recipe: Recipe, run: Run, arch: ModelArch | None) -> Words:
     return recipe.write(run, arch)
 
 
-def first_rank(rows: Sequence[Mapping[str, Any]], arch: ModelArch | None, asked: str = "") -> int | None:
+def first_row(rows: Sequence[Mapping[str, Any]], arch: ModelArch | None, asked: str = "") -> int | None:
     """Rank of the first row of a plan that its recipe can run; None where there is none."""
     for rank, row in enumerate(rows, 1):
         run = run_of(row)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.domain.checked import KINDS, checked
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site
 from fmctl.domain.digest import plan_digest
+from fmctl.domain.planrow import row_of, rows_of
 from fmctl.domain.purchase import BLOCK, ODCR, ON_DEMAND, PURCHASES, SPOT
 from fmctl.frameworks.layouts import positive
 
@@ -30,7 +30,7 @@ class Asked:
     max_hours: None is the plan's slowest run and a fifth, with an hour to start.
     """
 
-    rank: int = 1
+    row: int = 1
     cluster: str | None = None
     purchase: str | None = None
     reservation: str | None = None
@@ -52,11 +52,11 @@ def spec(document: Mapping[str, Any], site: Site, asked: Asked, plan: str = "") 
         plan: the plan's name, where the document was never saved under one.
 
     Raises:
-        UsageError: no such rank, or a name that cannot be used.
+        UsageError: no such row, or a name that cannot be used.
         UnreadableFile: the document has no rows.
     """
     rows = rows_of(document)
-    row = row_of(rows, asked.rank)
+    row = row_of(rows, asked.row)
     name = plan_name(document, plan)
     cost = row["cost"]
     return ClusterSpec(
@@ -74,22 +74,6 @@ def spec(document: Mapping[str, Any], site: Site, asked: Asked, plan: str = "") 
         efa=asked.efa,
         recipe=asked.recipe,
     )
-
-
-def rows_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The candidates of a plan, the only one of an estimate. Raises UnreadableFile where there is none."""
-    result = document["result"]
-    rows = result["rows"] if document["schema"] == "fmctl.plan/1" else [result] if result else []
-    if not rows:
-        raise UnreadableFile("the plan has no rows", why="nothing fitted", next="fmctl plan MODEL --save NAME")
-    return list(rows)
-
-
-def row_of(rows: list[Mapping[str, Any]], rank: int) -> Mapping[str, Any]:
-    """The candidate of that rank. Raises UsageError."""
-    if not 1 <= rank <= len(rows):
-        raise UsageError(f"the plan has no rank {rank}", why=f"it has {len(rows)}", next=f"--rank {len(rows)}")
-    return rows[rank - 1]
 
 
 def plan_name(document: Mapping[str, Any], given: str = "") -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from fmctl.base.config import Settings
-from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, shorten
+from fmctl.base.errors import UnknownName, UsageError, shorten
 from fmctl.base.files import read_text
-from fmctl.base.units import parse_count
+from fmctl.domain.planrow import row_named
 from fmctl.operate import store
 from fmctl.operate.runs import Run, read_run, run_names
 from fmctl.report.view import Answer, Document
@@ -31,7 +31,7 @@ def explain(subject: str, asked: Asked, row: str | None, settings: Settings, ser
     document = saved(subject)
     if document is not None:
         _no_options(asked)
-        return Outcome(explain_answer(document, _row(document, subject, row)))
+        return Outcome(explain_answer(document, row_named(document, row)))
     if row is not None:
         raise UsageError(
             "--row is for saved plans", why=f"{shorten(subject)} is not one", next="fmctl explain NAME --row N"
@@ -105,7 +105,7 @@ def _side(name: str, row: str | None) -> dict[str, Any]:
         document = _marked(store.read_document(Path(name).expanduser()), name)
     else:
         raise UnknownName("saved plan or file", name, store.plan_names(), next="fmctl plan MODEL --save NAME")
-    return {"inputs": document["inputs"], "result": _row(document, name, row), "warnings": document["warnings"]}
+    return {"inputs": document["inputs"], "result": row_named(document, row), "warnings": document["warnings"]}
 
 
 def _is_file(name: str) -> bool:
@@ -113,18 +113,6 @@ def _is_file(name: str) -> bool:
         return Path(name).is_file()
     except (OSError, ValueError):  # a name that no file can have
         return False
-
-
-def _row(document: Document, name: str, row: str | None) -> Document:
-    """The row that was asked for: the first of a plan, the only one of an estimate."""
-    result = document["result"]
-    rows = result["rows"] if document["schema"] == "fmctl.plan/1" else [result] if result else []
-    wanted = 1 if row is None else parse_count(row, what="--row")
-    if not rows:
-        raise UnreadableFile(f"{shorten(name)} has no rows", why="nothing fitted", next="fmctl plan MODEL --save NAME")
-    if wanted > len(rows):
-        raise UsageError(f"{shorten(name)} has no row {wanted}", why=f"it has {len(rows)}", next=f"--row {len(rows)}")
-    return dict(rows[wanted - 1])
 
 
 def _no_options(asked: Asked) -> None:

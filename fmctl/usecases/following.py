@@ -10,8 +10,9 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings
-from fmctl.base.errors import FmctlError, OperationTimeout, ServiceUnavailable, UnreadableFile, UsageError, shorten
+from fmctl.base.errors import FmctlError, OperationTimeout, ServiceUnavailable, UsageError, shorten
 from fmctl.base.units import parse_count
+from fmctl.domain.planrow import row_named
 from fmctl.usecases.beside import Beside, beside_for
 from fmctl.usecases.options import Aws, Nodes, Run, head_named
 from fmctl.usecases.plans import plan_document, shared_store
@@ -152,7 +153,7 @@ def follow(
     from fmctl.targets.spec import plan_name as plan_named
 
     document, _ = plan_document(plan_name, shared_store(settings, services, aws.store))
-    row = row_for(document, run.rank)
+    row = row_named(document, run.row)
     parser = Parser(job_of(row), source=run.log or f"job {run.job}")
     name = plan_named(document, Path(plan_name).stem)
     beside = _beside(cluster_name(name), row, run, nodes, aws, asked)
@@ -168,20 +169,6 @@ def follow(
     instance = services.catalogue.load_instance(row["instance"])
     beside.limit_w = instance.accelerator.power_w
     return Followed(plan_name, row, instance, feed, beside, run.state)
-
-
-def row_for(document: Mapping[str, Any], rank: str | None) -> Mapping[str, Any]:
-    """The row of a plan, or the one of an estimate. Raises UsageError, UnreadableFile."""
-    result = document["result"]
-    if "rows" not in result:
-        return dict(result)
-    number = 1 if rank is None else parse_count(rank, what="--rank")
-    rows = result["rows"]
-    if not rows:
-        raise UnreadableFile("the plan has no rows", why="nothing was found when it was made", next="fmctl plan")
-    if number > len(rows):
-        raise UsageError(f"there is no row {number}", why=f"the plan has {len(rows)}", next="--rank 1")
-    return dict(rows[number - 1])
 
 
 def _beside(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, UsageError, shorten
-from fmctl.base.units import parse_count, parse_list, parse_usd
+from fmctl.base.units import parse_list, parse_usd
+from fmctl.domain.planrow import row_number, row_of, rows_of
 from fmctl.usecases.options import Watched
 from fmctl.usecases.plans import plan_document, shared_store
 from fmctl.usecases.services import Services
@@ -17,29 +18,25 @@ if TYPE_CHECKING:
     from fmctl.observe.watched import Settings as Watching
     from fmctl.report.view import Answer
 
-_MOST_RANK = 10_000
-
 
 def render(plan_name: str, wanted: Watched, settings: Settings, services: Services) -> tuple[dict[str, str], Answer]:
     """(files, document) of what watches the cluster of a plan. Raises UnknownName, UsageError."""
-    rank = 1 if wanted.rank is None else parse_count(wanted.rank, what="--rank")
-    if rank > _MOST_RANK:
-        raise UsageError(f"--rank {shorten(str(rank))} is too large", why=f"the most is {_MOST_RANK:,}")
+    number = row_number(wanted.row)
     document, notes = plan_document(plan_name, shared_store(settings, services))
     from fmctl.observe.render import rendered
     from fmctl.observe.scrape import Targets
     from fmctl.observe.watched import watched
     from fmctl.report.observing import observe_answer
-    from fmctl.targets.spec import cluster_name, row_of, rows_of
+    from fmctl.targets.spec import cluster_name
     from fmctl.targets.spec import plan_name as named
 
-    row = row_of(rows_of(document), rank)
+    row = row_of(rows_of(document), number)
     plan = named(document, Path(plan_name).stem)
     cluster = cluster_name(plan) if wanted.cluster_name is None else wanted.cluster_name
     hosts = () if wanted.hosts is None else tuple(parse_list(wanted.hosts, what="--hosts"))
     seen = watched(row, cluster, _watching(wanted, row, services))
     files = rendered(seen, Targets(hosts, wanted.head))
-    answer = observe_answer(files, seen, plan, rank, notes)
+    answer = observe_answer(files, seen, plan, number, notes)
     return files, answer
 
 

@@ -71,7 +71,7 @@ class Wanted:
     """What the cluster is to be, beside plan and site."""
 
     site: Text = None
-    rank: Text = None
+    row: Text = None
     cluster_name: Text = None
     capacity: Text = None
     reservation: Text = None
@@ -102,7 +102,7 @@ class Run:
     log: Text = None
     cluster: Text = None
     job: Text = None
-    rank: Text = None
+    row: Text = None
     state: Text = None
 
 
@@ -119,7 +119,7 @@ class Nodes:
 class Watched:
     """What is watched, beside the plan."""
 
-    rank: Text = None
+    row: Text = None
     cluster_name: Text = None
     run: Text = None
     cap: Text = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError
+from fmctl.domain.planrow import row_named
 from fmctl.usecases.options import Wanted
 from fmctl.usecases.plans import plan_document, shared_store
 from fmctl.usecases.rendering import arch_of, asked_for
@@ -84,9 +85,7 @@ class _Telling:
 
 
 def _instance(document: Any, wanted: Wanted) -> str:
-    from fmctl.targets.spec import row_of, rows_of
-
-    return str(row_of(rows_of(document), int(wanted.rank or 1))["instance"])
+    return str(row_named(document, wanted.row)["instance"])
 
 
 @contextmanager

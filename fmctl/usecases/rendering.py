@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fmctl.base.config import Settings
 from fmctl.base.errors import CannotRun, UnreadableFile, UsageError, shorten
 from fmctl.base.units import parse_count, parse_number
+from fmctl.domain.planrow import row_number, rows_of
 from fmctl.domain.purchase import launched, unknown
 from fmctl.usecases.options import Wanted
 from fmctl.usecases.plans import plan_document, shared_store
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from fmctl.targets.rendering import Rendering
     from fmctl.targets.spec import Asked
 
-_MOST_RANK = 10_000
 _MOST_MINUTES = 24 * 60
 _PLAN_AGAIN = "no row of this plan can be run: plan again, with --recompute full or another --framework"
 
@@ -45,7 +45,7 @@ def render(plan_name: str, wanted: Wanted, settings: Settings, services: Service
     document, notes = plan_document(plan_name, shared_store(settings, services))
     made = spec(document, site_for(wanted, settings), asked, Path(plan_name).stem)
     rendering = rendering_of(made, document, services)
-    return Rendered(rendering, made, render_answer(rendering, made, asked.rank, notes))
+    return Rendered(rendering, made, render_answer(rendering, made, asked.row, notes))
 
 
 def asked_for(wanted: Wanted, settings: Settings) -> Asked:
@@ -58,12 +58,10 @@ def asked_for(wanted: Wanted, settings: Settings) -> Asked:
     if wanted.max_hours is not None:
         hours = parse_number(wanted.max_hours, what="--max-hours")
     minutes = IDLE_MINUTES if wanted.idle_minutes is None else parse_count(wanted.idle_minutes, what="--idle-minutes")
-    rank = 1 if wanted.rank is None else parse_count(wanted.rank, what="--rank")
-    for what, value, most in (("--idle-minutes", minutes, _MOST_MINUTES), ("--rank", rank, _MOST_RANK)):
-        if value > most:
-            raise UsageError(f"{what} {shorten(str(value))} is too large", why=f"the most is {most:,}")
+    if minutes > _MOST_MINUTES:
+        raise UsageError(f"--idle-minutes {shorten(str(minutes))} is too large", why=f"the most is {_MOST_MINUTES:,}")
     return Asked(
-        rank=rank,
+        row=row_number(wanted.row),
         cluster=wanted.cluster_name,
         purchase=wanted.capacity,
         reservation=wanted.reservation,
@@ -91,16 +89,15 @@ def site_for(wanted: Wanted, settings: Settings) -> Site:
 
 def rendering_of(made: ClusterSpec, document: Mapping[str, Any], services: Services) -> Rendering:
     """The files of a cluster. Raises CannotRun, which names the first row of the plan that its program can run."""
-    from fmctl.frameworks.choice import first_rank
+    from fmctl.frameworks.choice import first_row
     from fmctl.targets.registry import kind
-    from fmctl.targets.spec import rows_of
 
     arch = arch_of(made, services)
     try:
         return kind(made.site.target).render(made, services.catalogue.load_instance(made.instance), arch)
     except CannotRun as error:
-        rank = first_rank(rows_of(document), arch, made.recipe)
-        raise CannotRun(error.what, why=error.why, next=f"--rank {rank}" if rank else _PLAN_AGAIN) from None
+        row = first_row(rows_of(document), arch, made.recipe)
+        raise CannotRun(error.what, why=error.why, next=f"--row {row}" if row else _PLAN_AGAIN) from None
 
 
 def arch_of(spec: ClusterSpec, services: Services) -> ModelArch | None:

@@ -28,7 +28,7 @@ HOSTILE = (
 )  # fmt: skip
 NUMBERS = {
     "nodes", "tokens", "seq_len", "global_batch", "micro_batch", "tp", "pp", "vpp", "cp", "ep", "etp", "dp",
-    "dp_replicate", "top", "row", "budget", "deadline", "port", "rank", "idle_minutes",
+    "dp_replicate", "top", "row", "budget", "deadline", "port", "idle_minutes",
     "count", "days",
 }  # fmt: skip
 

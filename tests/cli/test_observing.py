@@ -45,7 +45,7 @@ def test_without_a_folder_everything_is_on_stdout(saved: Any) -> None:
 def test_thresholds_are_the_plans(saved: Any) -> None:
     row = saved.ok("plan", "llama-3.1-70b", "--instances", "p5.48xlarge", "--nodes", "8,16", "--tokens", "1T", "--json")
     (second,) = row.json()["result"]["rows"][1:2]
-    found = rules(saved.ok("observe", "render", "a", "--rank", "2", "--json").json())
+    found = rules(saved.ok("observe", "render", "a", "--row", "2", "--json").json())
     assert found["RunSlowerThanPredicted"]["expression"].endswith(f"> {second['time']['step_high_s']!r}")
     assert "EfaDown" in found and "< 32.0" in found["EfaDown"]["expression"]
     assert "SpendOverCap" not in found
@@ -85,7 +85,7 @@ def test_a_real_plan_in_a_capacity_block(cli: Any) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [("--rank", "9"), ("--cluster-name", 'a"}'), ("--run", ""), ("--cap", "0"), ("--hosts", "a,,b"), ("--hosts", "a:1"),
+    [("--row", "9"), ("--cluster-name", 'a"}'), ("--run", ""), ("--cap", "0"), ("--hosts", "a,,b"), ("--hosts", "a:1"),
      ("--ends", "tomorrow"), ("--ends", "2027-03-01T11:30:00"), ("-O", " ")],
 )  # fmt: skip
 def test_what_cannot_be_used_is_exit_2_and_writes_nothing(saved: Any, tmp_path: Path, given: tuple[str, str]) -> None:

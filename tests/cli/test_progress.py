@@ -98,7 +98,7 @@ def test_the_log_of_a_job_on_the_cluster(real: Any, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("--log", "none.log"), ("--log", "x", "--job", "1"), ("--log", "none.log", "--rank", "99")]
+    "words", [(), ("--log", "none.log"), ("--log", "x", "--job", "1"), ("--log", "none.log", "--row", "99")]
 )
 def test_what_cannot_be_read_is_one_error(real: Any, words: tuple[str, ...]) -> None:
     ran = real("progress", "r1", *words)

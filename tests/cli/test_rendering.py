@@ -73,7 +73,7 @@ def test_the_document_holds_the_files_and_their_digest(saved: Any, tmp_path: Pat
 
 def test_options_reach_the_cluster(saved: Any) -> None:
     found = document(
-        saved, "--rank", "2", "--cluster-name", "mine", "--purchase", "odcr", "--reservation", "cr-0123456789abcdef0",
+        saved, "--row", "2", "--cluster-name", "mine", "--purchase", "odcr", "--reservation", "cr-0123456789abcdef0",
         "--max-hours", "12.5", "--idle-minutes", "5", "--static", "--no-efa",
     )  # fmt: skip
     assert found["inputs"] | {"plan_digest": ""} == {
@@ -96,7 +96,7 @@ def test_site_and_hours_may_be_settings(saved: Any, tmp_path: Path) -> None:
         (("render", "a", "--site", "gone.yaml"), "cannot read site gone.yaml"),
         (("render", "aa", "--site", "site.yaml"), "no plan called 'aa'"),
         (("render", "gone.json", "--site", "site.yaml"), "cannot read"),
-        (("render", "a", "--site", "site.yaml", "--rank", "3"), "no rank 3"),
+        (("render", "a", "--site", "site.yaml", "--row", "3"), "no row 3"),
         (("render", "a", "--site", "site.yaml", "--purchase", "odcr"), "needs one reservation"),
         (("render", "a", "--site", "site.yaml", "--purchase", "reserved-1y"), "no purchase option"),
         (("render", "a", "--site", "site.yaml", "--max-hours", "0.1"), "max hours 0.1"),
@@ -164,7 +164,7 @@ def test_a_row_that_its_program_cannot_run_names_the_next_that_it_can(saved: Any
     document = saved.ok(
         "plan", "llama-3.1-70b", "--instances", "p5.48xlarge", "--nodes", "8,16", "--framework", "nanotron", "--json"
     ).json()  # fmt: skip
-    for second, said in (("selective", "no row of this plan can be run"), ("full", "--rank 2")):
+    for second, said in (("selective", "no row of this plan can be run"), ("full", "--row 2")):
         for row, recompute in zip(document["result"]["rows"], ("selective", second), strict=True):
             row["layout"]["recompute"] = recompute  # as an older fmctl planned it
         Path("c.json").write_text(json.dumps(document))

@@ -19,7 +19,7 @@ FIELDS = (
     FieldSpec("site", "site", "a file: fmctl schema site", "Where in AWS it goes: a YAML file of subnets and storage."),
     FieldSpec("max_hours", "max hours", "as the plan", "Hours after which AWS deletes the cluster, whatever happens."),
     FieldSpec("cluster_name", "name", "the plan's", "What the cluster is called."),
-    FieldSpec("rank", "row", "1", "Row of the plan that is launched."),
+    FieldSpec("row", "row", "1", "Row of the plan that is launched."),
     FieldSpec("capacity", "purchase", "as priced", f"How nodes are bought: {ON_DEMAND}, {SPOT}, {ODCR} or {BLOCK}."),
     FieldSpec("reservation", "reservation", "none", f"Id of the reservation that {ODCR} and {BLOCK} use."),
 )

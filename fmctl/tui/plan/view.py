@@ -269,7 +269,7 @@ class PlanView(View):
         row = self.current
         rank = str(row["rank"]) if row is not None else "1"
         why = "a launch takes a saved plan: first the name to save it under"
-        self._save(lambda name: self.session.open("launch", name, {"rank": rank}), why)
+        self._save(lambda name: self.session.open("launch", name, {"row": rank}), why)
 
     def action_save(self) -> None:
         """Keep the plan under a name, as `plan --save` does."""

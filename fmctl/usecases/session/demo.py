@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import OperationFailed
+from fmctl.domain.planrow import row_named
 from fmctl.usecases.options import Asked, Search, Wanted
 from fmctl.usecases.plans import plan_document
 from fmctl.usecases.services import Services
@@ -102,10 +103,8 @@ class DemoLaunching(Launching):
         found = super().given(plan, wanted)
         if found.site is not None:
             return found
-        from fmctl.targets.spec import row_of, rows_of
-
         document, _ = plan_document(plan)
-        row = row_of(rows_of(document), int(found.rank or 1))
+        row = row_named(document, found.row)
         instance = self._services.catalogue.load_instance(str(row["instance"]))
         site, (purchase, reservation) = self._services.lab.site_for(instance)
         with self._one:  # two screens' calls at once would write one file

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Confirm = Callable[[str, str], bool]
 Say = Callable[[str], None]
 Wanted = Mapping[str, str]
-"""Options of `launch` by name, as typed: site, rank, cluster_name, capacity, reservation, max_hours, ..."""
+"""Options of `launch` by name, as typed: site, row, cluster_name, capacity, reservation, max_hours, ..."""
 
 
 @dataclass(frozen=True, slots=True)

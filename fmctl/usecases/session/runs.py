@@ -44,9 +44,9 @@ class Following:
         from fmctl.progress.formats import Parser
 
         document, _ = plan_document(record.plan, shared_store(settings, services))
-        rank, row = plan_row(document, record)
+        number, row = plan_row(document, record)
         self.command = ["progress", record.plan, "--cluster", record.name, "--job", str(job)]
-        self.command += ["--rank", str(rank)] if rank > 1 else []
+        self.command += ["--row", str(number)] if number > 1 else []
         parser = Parser(job_of(row), source=f"job {job}")
         instance = services.catalogue.load_instance(record.instance)
         beside = beside_for(row, record.name, Nodes(), record, (services, settings))
@@ -62,10 +62,10 @@ class Following:
 
 
 def plan_row(document: Mapping[str, Any], record: Record) -> tuple[int, Mapping[str, Any]]:
-    """(rank, row) of a plan that a cluster runs: the first of its instance type and node count."""
+    """(row number, row) of a plan that a cluster runs: the first of its instance type and node count."""
     rows = document["result"].get("rows") or ()
-    for rank, row in enumerate(rows, 1):
+    for number, row in enumerate(rows, 1):
         if (row["instance"], row["nodes"]) == (record.instance, record.nodes):
-            return rank, row
+            return number, row
     what = f"{record.plan} has no row of {record.nodes} x {record.instance}"
     raise UsageError(what, why="it was saved again since the launch", next="fmctl progress PLAN --cluster NAME")

@@ -55,9 +55,9 @@ def test_the_purchase_follows_the_price(priced: str, reservation: str | None, ex
 
 
 def test_ranks() -> None:
-    assert spec(document(), SITE, Asked(rank=2)).instance == "p5en.48xlarge"
-    with pytest.raises(UsageError, match="no rank 3"):
-        spec(document(), SITE, Asked(rank=3))
+    assert spec(document(), SITE, Asked(row=2)).instance == "p5en.48xlarge"
+    with pytest.raises(UsageError, match="no row 3"):
+        spec(document(), SITE, Asked(row=3))
     with pytest.raises(UnreadableFile, match="no rows"):
         spec(document(result={"rows": []}), SITE, Asked())
 
