@@ -142,7 +142,6 @@ def core_of(services: Services, settings: Settings, planning: Any, *, read_only:
         load_plan=files.load_plan,
         history_answer=files.history,
         run_answer=files.run,
-        services=services,
         clusters=later("fmctl.usecases.session.clusters:Clusters", services, settings, {}, read_only),
         launching=later("fmctl.usecases.session.launching:Launching", services, settings, {}, read_only),
         read_only=read_only,

@@ -9,7 +9,7 @@ from typing import Any
 
 from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.domain.framework import Framework
-from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Layout, Schedule, Sharding
+from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Layout, Recompute, Schedule, Sharding
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def settled(layout: Layout, framework: Framework) -> Layout:
     changed |= {"dispatcher": int(Dispatcher.ALL_TO_ALL)} if layout.ep == 1 else {}
     changed |= {"sequence_parallel": 0} if layout.tp == 1 else {}
     changed |= {"dp_replicate": 1} if layout.sharding == Sharding.NONE else {}
-    changed |= {"recompute_layers": 0} if layout.recompute != 2 else {}
+    changed |= {"recompute_layers": 0} if layout.recompute != Recompute.FULL else {}
     return replace(layout, **changed)
 
 

@@ -17,10 +17,10 @@ OK, WARNING, FAIL, UNKNOWN = "ok", "warning", "fail", "unknown"
 P_FAMILIES = ("p2", "p3", "p4", "p5", "p6")
 # Addresses that AWS keeps of each subnet are already out of its count; the head node and its login nodes need theirs.
 SPARE_ADDRESSES = 2
-# A checkpoint should be saved in less than this share of an hour's work; three must fit beside the data.
+# assumed: a save that takes longer is worth a warning; so many checkpoints must fit beside the data.
 SLOW_SAVE_S = 120.0
 CHECKPOINTS_KEPT = 3
-SIXTY_MINUTES = 3600.0
+_SECONDS_PER_HOUR = 3600.0
 
 
 def member_type(instance: Instance) -> str:
@@ -121,7 +121,7 @@ def reservation_check(
     end = usable_until(found, instance.member_count > 1)
     begins = max(found.start or now, now)
     if end is not None:
-        hours = max((end - begins).total_seconds(), 0.0) / SIXTY_MINUTES
+        hours = max((end - begins).total_seconds(), 0.0) / _SECONDS_PER_HOUR
         if hours < spec.max_hours:
             until = f"{end.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
             said = f"usable for {hours:.1f} h (until {until}), {spec.max_hours:g} h wanted"

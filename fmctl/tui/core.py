@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fmctl.base.config import Settings
-from fmctl.report.view import Document
+from fmctl.report.view import Answer, Document
 
 if TYPE_CHECKING:
     from fmctl.tui.running import Clusters, Launching
@@ -48,8 +48,7 @@ class Catalogue(Protocol):
 class Core:
     """One session's world.
 
-    `services` are those of the commands (`fmctl.usecases.services.Services`); `clusters` and `launching` are what
-    the screens of the running half ask, None in a session that only plans.
+    `clusters` and `launching` are what the screens of the running half ask, None in a session that only plans.
     `choices` are the fixed values of options by name. `save_plan` keeps a document under a name and says where;
     `model_answer` and `models_answer` are the answers of `models show` and `models list`, `history_answer` that of
     `history`, `run_answer` that of `report --offline` for one name and of `diff` for two.
@@ -61,15 +60,13 @@ class Core:
     choices: Mapping[str, Sequence[str]]
     now: Callable[[], datetime]
     save_plan: Callable[[str, Document], str]
-    models_answer: Callable[[], Any]
-    model_answer: Callable[[str], Any]
+    models_answer: Callable[[], Answer]
+    model_answer: Callable[[str], Answer]
     saved_plans: Callable[[], Sequence[str]]
     load_plan: Callable[[str], Document]
-    history_answer: Callable[[], Any]
-    run_answer: Callable[[Sequence[str]], Any]
-    services: Any = None
+    history_answer: Callable[[], Answer]
+    run_answer: Callable[[Sequence[str]], Answer]
     clusters: Clusters | None = None
     launching: Launching | None = None
-    options: Mapping[str, str | None] = field(default_factory=dict)
     read_only: bool = False
     demo: bool = False

@@ -72,11 +72,11 @@ class _Telling:
         self._last: str | None = None
 
     def now(self) -> datetime:
-        """See `adapters.ports.Clock`."""
+        """See `domain.ports.Clock`."""
         return self._clock.now()
 
     def sleep(self, seconds: float) -> None:
-        """See `adapters.ports.Clock`."""
+        """See `domain.ports.Clock`."""
         self._clock.sleep(seconds)
         with suppress(FmctlError):  # the stack is gone in the end
             for event in self._target.parts(self._cluster, self._last):

@@ -1,4 +1,4 @@
-"""AWS in one region over boto3: the `Cloud` of `adapters.ports`. boto3 is imported with the first question."""
+"""AWS in one region over boto3: the `Cloud` of `domain.ports`. boto3 is imported with the first question."""
 
 from __future__ import annotations
 

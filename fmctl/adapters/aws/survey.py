@@ -1,4 +1,4 @@
-"""What a preflight looks at, over boto3: the `Survey` of `adapters.ports`. Describes only; nothing here can spend."""
+"""What a preflight looks at, over boto3: the `Survey` of `domain.ports`. Describes only; nothing here can spend."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Simulated:
 
 
 class SimulatedHead:
-    """`adapters.ports.Head` over one job that began with its cluster.
+    """`domain.ports.Head` over one job that began with its cluster.
 
     Args:
         job: what it does.

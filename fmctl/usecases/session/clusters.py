@@ -189,12 +189,12 @@ class _Stoppable:
         self._clock, self._stop = clock, stop
 
     def now(self) -> datetime:
-        """See `adapters.ports.Clock`."""
+        """See `domain.ports.Clock`."""
         found: datetime = self._clock.now()
         return found
 
     def sleep(self, seconds: float) -> None:
-        """See `adapters.ports.Clock`."""
+        """See `domain.ports.Clock`."""
         while seconds > 0:
             if self._stop.is_set():
                 raise _Stopped
