@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 
@@ -19,16 +19,14 @@ from fmctl.domain.result import FloatArray
 from fmctl.perf.train.floor import micro_batch_s, step_floor_s
 from fmctl.plan.cluster import Cluster
 from fmctl.plan.constraints import BoolArray
-from fmctl.plan.space import MESH_FIELDS, Lot
+from fmctl.plan.space import AXES, MESH_FIELDS, Lot
 
 # The bound adds in another order than the model: rounding must not make it larger than what it bounds.
 ROUNDING = 1.0 - 1e-9
 # Lots that are looked at before all others: twice the meshes that are kept, since some will not fit.
 FIRST_LOTS = 48
-# The axes of a lot's options that a layer's time depends on, as fields; recomputation only adds to it.
-_LAYER_AXES = (
-    (3, "sequence_parallel"), (4, "precision"), (5, "cp_comm"), (6, "dispatcher"), (7, "cuda_graph"),
-)  # fmt: skip
+# Codes as plain integers: looking up an enum member costs as much as a NumPy call on a few rows.
+_ZERO_BUBBLE, _INTERLEAVED, _FULL = int(Schedule.ZERO_BUBBLE), int(Schedule.INTERLEAVED), int(Recompute.FULL)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -62,9 +60,9 @@ class Bounds:
         whole, forward = self._times[lot]
         pp, layers = lot.mesh.pp, self.cluster.arch.n_layers
         some = chosen["recompute_layers"]
-        again = np.where(some > 0, np.minimum(some * pp / layers, 1.0), 1.0) * (chosen["recompute"] == Recompute.FULL)
+        again = np.where(some > 0, np.minimum(some * pp / layers, 1.0), 1.0) * (chosen["recompute"] == _FULL)
         with_it = whole[None, :] + again[:, None] * forward[None, :]
-        bubble = np.where(chosen["schedule"] == Schedule.ZERO_BUBBLE, 0.0, (pp - 1.0) / chosen["vpp"])
+        bubble = np.where(chosen["schedule"] == _ZERO_BUBBLE, 0.0, (pp - 1.0) / chosen["vpp"])
         floor = step_floor_s(with_it, self._counts(lot)[None, :], np.asarray(float(pp)), bubble[:, None])
         slow: BoolArray = floor * ROUNDING > self.ceiling
         return slow
@@ -76,15 +74,16 @@ class Bounds:
 
     def _layer_times(self, lots: list[Lot]) -> tuple[FloatArray, FloatArray]:
         """Layer times of every lot's micro batches, one lot after another; the least over what is chosen per layer."""
+        axes = [axis.fields for axis in AXES if axis.of_layer]
         rows, sizes, variants = [], [], []
         for lot in lots:
             mesh = tuple(getattr(lot.mesh, name) for name in MESH_FIELDS)
-            choices = list(product(*([x[0] for x in lot.options.axes[i]] for i, _ in _LAYER_AXES)))
-            rows += [(*mesh, *choice) for choice in choices]
+            choices = list(product(*(lot.options.choices[fields] for fields in axes)))
+            rows += [(*mesh, *chain.from_iterable(choice)) for choice in choices]
             sizes += [len(lot.micro)] * len(choices)
             variants.append(len(choices))
         table = np.repeat(np.array(rows, dtype=np.int64), sizes, axis=0)
-        names = (*MESH_FIELDS, *(name for _, name in _LAYER_AXES))
+        names = (*MESH_FIELDS, *chain.from_iterable(axes))
         columns: dict[str, IntArray | int] = {name: table[:, j] for j, name in enumerate(names)}
         columns["micro_batch"] = np.concatenate([np.tile(lot.micro, v) for lot, v in zip(lots, variants, strict=True)])
         c = self.cluster
@@ -118,8 +117,8 @@ def _least(values: FloatArray, lots: list[Lot], variants: list[int]) -> FloatArr
 def _bubble(lot: Lot, interleaved: bool) -> float:
     """Smallest share of a micro batch that the lot's schedules wait for, in units of T / p; infinite without one."""
     shares = [
-        0.0 if schedule == Schedule.ZERO_BUBBLE else (lot.mesh.pp - 1.0) / vpp
-        for vpp, schedule in lot.options.axes[0]
-        if interleaved or schedule != Schedule.INTERLEAVED
+        0.0 if schedule == _ZERO_BUBBLE else (lot.mesh.pp - 1.0) / vpp
+        for vpp, schedule in lot.options.choices["vpp", "schedule"]
+        if interleaved or schedule != _INTERLEAVED
     ]
     return min(shares, default=float("inf"))

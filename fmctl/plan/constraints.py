@@ -17,6 +17,9 @@ from fmctl.domain.layout import Schedule, Sharding
 from fmctl.domain.model import ModelArch
 from fmctl.perf.train.stages import chunk_layers
 
+# Codes as plain integers: looking up an enum member costs as much as a NumPy call on a few rows.
+_INTERLEAVED, _WHOLE = int(Schedule.INTERLEAVED), int(Sharding.NONE)
+_ZERO2, _ZERO3 = int(Sharding.ZERO2), int(Sharding.ZERO3)
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
@@ -164,7 +167,7 @@ def option_reasons(
     vpp, sharding, schedule = options["vpp"][:, None], options["sharding"][:, None], options["schedule"][:, None]
     replicate = options["dp_replicate"][:, None]
     ranks = mesh.dp * mesh.cp
-    zero23 = (sharding >= Sharding.ZERO2) & (mesh.pp > 1)
+    zero23 = (sharding >= _ZERO2) & (mesh.pp > 1)
     every = np.ones((1, len(micro)), dtype=np.bool_)
     supported = np.zeros(int(options["precision"].max(initial=0)) + 1, dtype=np.bool_)
     supported[[p for p in setting.precisions if p < len(supported)]] = True
@@ -173,19 +176,17 @@ def option_reasons(
         ("precision", unsupported & every),
         ("micro-batch", (per_rank % micro != 0)[None, :] & (vpp > 0)),
         ("chunks", (vpp * mesh.pp > setting.arch.n_layers) & every),
-        ("interleave-sends", (schedule == Schedule.INTERLEAVED) & (mesh.pp == 1) & every),
-        ("interleave", (schedule == Schedule.INTERLEAVED) & (counts % mesh.pp != 0)[None, :]),
+        ("interleave-sends", (schedule == _INTERLEAVED) & (mesh.pp == 1) & every),
+        ("interleave", (schedule == _INTERLEAVED) & (counts % mesh.pp != 0)[None, :]),
         ("fsdp-pipeline", zero23 & np.asarray(not limits.sharded_stages) & every),
         ("replicate", ((ranks % replicate != 0) | (replicate > ranks) | _no_copies(mesh, setting, replicate)) & every),
         ("expert-replicas", _split_experts(mesh, setting, replicate, sharding) & every),
-        ("whole-weights", (sharding == Sharding.NONE) & np.asarray(_whole_refused(mesh, setting)) & every),
+        ("whole-weights", (sharding == _WHOLE) & np.asarray(_whole_refused(mesh, setting)) & every),
         ("partial", untold_layers(mesh, setting, options["recompute_layers"], options["vpp"])[:, None] & every),
         ("dealing", _not_dealt(mesh, setting, vpp) & every),
         (
             "zero3-experts",
-            (sharding == Sharding.ZERO3)
-            & np.asarray(setting.framework.limits.data_groups and setting.arch.is_moe)
-            & every,
+            (sharding == _ZERO3) & np.asarray(setting.framework.limits.data_groups and setting.arch.is_moe) & every,
         ),
     ]
 
@@ -203,7 +204,7 @@ def _split_experts(mesh: Mesh, setting: Setting, copies: IntArray, sharding: Int
     """Whether experts would be spread over more than one copy, or copied unevenly."""
     ranks, group = mesh.tp * mesh.cp * mesh.dp, mesh.ep * mesh.etp
     if setting.framework.limits.replicas == "data":
-        count = np.where(sharding == Sharding.NONE, mesh.dp, copies)
+        count = np.where(sharding == _WHOLE, mesh.dp, copies)
         return np.asarray((mesh.dp // count * mesh.cp * mesh.tp % group != 0) & (mesh.ep > 1))
     return np.asarray((copies > 1) & (ranks // group % copies != 0) & setting.arch.is_moe)
 

@@ -10,7 +10,7 @@ partial recomputation anyway.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -38,11 +38,8 @@ from fmctl.perf.ops.kernels import PEAK_KEY
 from fmctl.plan.constraints import BoolArray, Mesh, Setting, mesh_reason, option_reasons
 
 CHUNK_ROWS = 60_000
+Choice = tuple[int, ...]  # values of the fields of one axis
 MESH_FIELDS = ("tp", "pp", "cp", "ep", "etp", "dp")
-OPTION_FIELDS = (
-    "vpp", "schedule", "recompute", "recompute_layers", "sharding", "dp_replicate", "sequence_parallel", "precision",
-    "cp_comm", "dispatcher", "cuda_graph",
-)  # fmt: skip
 PARTIAL_STEPS = 4
 # Chunks per stage tried where no number of them divides the layers (61 of DeepSeek-V3); more seldom pays.
 UNEVEN_CHUNKS = 4
@@ -150,13 +147,13 @@ def _vpp(scope: Scope, mesh: Mesh) -> list[int]:
     return even if len(even) > 1 else [v for v in values if v <= UNEVEN_CHUNKS]
 
 
-def _recompute(scope: Scope, mesh: Mesh) -> list[tuple[int, int]]:
+def _recompute(scope: Scope, mesh: Mesh) -> list[Choice]:
     codes = scope.fixed.get("recompute")
     codes = codes or _offered(Recompute, scope.setting.framework.limits.recomputes)
     stage = -(-scope.setting.arch.n_layers // mesh.pp)
     step = 1 if scope.exhaustive else max(1, stage // PARTIAL_STEPS)
     partial = list(scope.fixed.get("recompute_layers", (0, *range(step, stage, step))))
-    pairs: list[tuple[int, int]] = []
+    pairs: list[Choice] = []
     for code in codes:
         pairs += [(code, n) for n in partial] if code == Recompute.FULL else [(code, 0)]
     return pairs
@@ -168,12 +165,12 @@ def _schedules(scope: Scope, vpp: int) -> list[int]:
     return [v for v in _allowed(scope, "schedule", values) if v in values]
 
 
-def _sharding(scope: Scope, mesh: Mesh) -> list[tuple[int, int]]:
+def _sharding(scope: Scope, mesh: Mesh) -> list[Choice]:
     offered = list(_offered(Sharding, scope.setting.framework.limits.shardings))
     ranks = mesh.dp * mesh.cp
     inside = max(scope.setting.domain_gpus // mesh.tp, 1)
     replicas = [1] if ranks <= inside or ranks % inside else [1, ranks // inside]
-    pairs = []
+    pairs: list[Choice] = []
     for code in _allowed(scope, "sharding", offered if ranks > 1 else [min(offered)]):
         spread = [1] if code == Sharding.NONE else _allowed(scope, "dp_replicate", replicas)
         pairs += [(code, r) for r in spread]
@@ -184,54 +181,80 @@ def _codes(scope: Scope, name: str, default: int, every: list[int]) -> list[int]
     return _allowed(scope, name, every if scope.exhaustive else [default])
 
 
+def _schedule(scope: Scope, mesh: Mesh) -> list[Choice]:
+    return [(v, s) for v in _vpp(scope, mesh) for s in _schedules(scope, v)]
+
+
+def _sequence_parallel(scope: Scope, mesh: Mesh) -> list[Choice]:
+    limits = scope.setting.framework.limits
+    alone = limits.data_groups and mesh.cp > 1
+    none = mesh.tp == 1 or not limits.sequence_parallel or alone
+    return single([0] if none else _codes(scope, "sequence_parallel", 1, [0, 1]))
+
+
+def _cp_comm(scope: Scope, mesh: Mesh) -> list[Choice]:
+    comms = list(_offered(ContextComm, scope.setting.framework.limits.cp_comms)) or [0]
+    return single([comms[0]] if mesh.cp == 1 else _codes(scope, "cp_comm", comms[0], comms))
+
+
+def _dispatcher(scope: Scope, mesh: Mesh) -> list[Choice]:
+    plain = int(Dispatcher.ALL_TO_ALL)
+    return single([0] if mesh.ep == 1 else _codes(scope, "dispatcher", plain, [plain, int(Dispatcher.FUSED)]))
+
+
+def single(values: list[int]) -> list[Choice]:
+    """Values of one field as choices of its axis."""
+    return [(value,) for value in values]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Axis:
+    """Layout fields that are chosen together beside the mesh, and which values they can take on one."""
+
+    fields: tuple[str, ...]
+    choices: Callable[[Scope, Mesh], list[Choice]]
+    of_layer: bool = False  # the time of a layer depends on it; of recomputation it does too, which only adds
+
+
+AXES: tuple[Axis, ...] = (
+    Axis(("vpp", "schedule"), _schedule),
+    Axis(("recompute", "recompute_layers"), _recompute),
+    Axis(("sharding", "dp_replicate"), _sharding),
+    Axis(("sequence_parallel",), _sequence_parallel, of_layer=True),
+    Axis(("precision",), lambda s, m: single(_allowed(s, "precision", [int(Precision.BF16)])), of_layer=True),
+    Axis(("cp_comm",), _cp_comm, of_layer=True),
+    Axis(("dispatcher",), _dispatcher, of_layer=True),
+    Axis(("cuda_graph",), lambda s, m: single(_allowed(s, "cuda_graph", [0])), of_layer=True),
+)
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Options:
-    """The option space of a mesh as axes of a grid; each axis lists tuples for one or two fields of OPTION_FIELDS."""
+    """The option space of a mesh as a grid: the choices of each axis."""
 
-    axes: list[list[tuple[int, ...]]]
+    choices: Mapping[tuple[str, ...], list[Choice]]  # by the fields of the axis
     count: int  # points of the grid
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Choices per axis."""
-        return tuple(len(axis) for axis in self.axes)
+        return tuple(len(choices) for choices in self.choices.values())
 
 
 @lru_cache(maxsize=8)  # meshes that stand together share their options
 def option_columns(options: Options, start: int, stop: int) -> tuple[dict[str, IntArray], frozenset[str]]:
     """Columns [stop - start] of the grid points start..stop - 1 in row-major order, and those with one value only."""
     picked = np.unravel_index(np.arange(start, stop), options.sizes)
-    listed = [np.array(axis, dtype=np.int64).T for axis in options.axes]
-    values = [column.take(index) for axis, index in zip(listed, picked, strict=True) for column in axis]
-    columns = dict(zip(OPTION_FIELDS, values, strict=True))
+    columns: dict[str, IntArray] = {}
+    for (names, choices), index in zip(options.choices.items(), picked, strict=True):
+        columns |= {name: column.take(index) for name, column in zip(names, np.array(choices, np.int64).T, strict=True)}
     return columns, frozenset(name for name, column in columns.items() if bool(np.all(column == column[0])))
 
 
 def options(scope: Scope, mesh: Mesh) -> Options:
     """What is free beside the mesh and the micro batch: schedules, recomputation, sharding and what else is asked."""
-    fw = scope.setting.framework
-    schedules = [(v, s) for v in _vpp(scope, mesh) for s in _schedules(scope, v)]
-    alone = fw.limits.data_groups and mesh.cp > 1
-    sp = (
-        [0]
-        if mesh.tp == 1 or not fw.limits.sequence_parallel or alone
-        else _codes(scope, "sequence_parallel", 1, [0, 1])
-    )
-    comms = list(_offered(ContextComm, fw.limits.cp_comms)) or [0]
-    comm = [comms[0]] if mesh.cp == 1 else _codes(scope, "cp_comm", comms[0], comms)
-    dispatchers = [int(Dispatcher.ALL_TO_ALL), int(Dispatcher.FUSED)]
-    dispatch = [0] if mesh.ep == 1 else _codes(scope, "dispatcher", int(Dispatcher.ALL_TO_ALL), dispatchers)
-    axes: list[list[tuple[int, ...]]] = [
-        [*schedules],
-        [*_recompute(scope, mesh)],
-        [*_sharding(scope, mesh)],
-        [(x,) for x in sp],
-        [(x,) for x in _allowed(scope, "precision", [int(Precision.BF16)])],
-        [(x,) for x in comm],
-        [(x,) for x in dispatch],
-        [(x,) for x in _allowed(scope, "cuda_graph", [0])],
-    ]
-    return Options(axes, prod(len(axis) for axis in axes))
+    choices = {axis.fields: axis.choices(scope, mesh) for axis in AXES}
+    return Options(choices, prod(len(each) for each in choices.values()))
 
 
 @dataclass(slots=True, eq=False, repr=False)

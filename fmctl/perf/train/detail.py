@@ -33,15 +33,11 @@ def _slow_layers(e: Step) -> list[FloatArray]:
 def time_terms(e: Step, measured: FloatArray) -> Columns:
     """Parts of the step on the slowest stage, communication totals, and the interval. measured: `_measured`."""
     times, half = e.times, _half_width(e, measured)
-    totals = {**_layer_totals(e), "pp_total_s": times.sends.total_s, "dp_total_s": times.data.total_s}
+    totals = {**_layer_totals(e), **_step_totals(e)}
     return {
         **_layer_parts(e),
         **totals,
-        "pp_exposed_s": times.sends.exposed_s,
-        "bubble_s": times.bubble,
-        "dp_exposed_s": times.data.exposed_s,
-        "optimizer_s": times.optimizer,
-        "overhead_s": np.asarray(times.overhead),
+        **{name: part.added_s for name, part in times.parts.items()},
         "straggler_s": times.straggler,
         "step_low_s": times.step / (1.0 + half),
         "step_high_s": times.step * (1.0 + half),
@@ -72,6 +68,15 @@ def _layer_totals(e: Step) -> Columns:
     }
     gather = e.layers.gather
     return {name: count * weighted(layers, [gather(kind) for kind in kinds]) for name, kinds in each.items()}
+
+
+def _step_totals(e: Step) -> Columns:
+    """Communication beside the micro batches, hidden part included."""
+    return {
+        name.replace("exposed", "total"): part.total_s
+        for name, part in e.times.parts.items()
+        if part.total_s is not None
+    }
 
 
 def _levels(e: Step, totals: Columns) -> Columns:

@@ -7,7 +7,9 @@ waiting for the slowest rank. Times are per row, shape [n] or [] where all rows 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -83,30 +85,26 @@ class StageTimes:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Hidden:
-    """Communication of a step: all of it, and what is exposed, s."""
+class Part:
+    """One part of a step, s: what it adds to it, and, of communication, all of it, hidden or not."""
 
-    total_s: FloatArray
-    exposed_s: FloatArray
+    added_s: FloatArray
+    total_s: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StepTimes:
-    """The parts of a step, s, and the step."""
+    """The step and what it is made of, s."""
 
     steady: FloatArray  # the slowest stage's micro batches
-    bubble: FloatArray
-    sends: Hidden
-    data: Hidden
-    optimizer: FloatArray
-    overhead: FloatArray
+    parts: Mapping[str, Part]  # what comes beside them, by the name of its term
     straggler: FloatArray
     step: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Step:
-    """One evaluation of layouts, without their memory: tables, and the times made of them."""
+class Micro:
+    """The micro batches of layouts: tables, and the slowest stage. What all parts of a step are made of."""
 
     setup: Setup
     rows: Rows
@@ -114,6 +112,12 @@ class Step:
     states: StateTables
     seconds: LayerSeconds
     stages: StageTimes
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Step(Micro):
+    """One evaluation of layouts, without their memory."""
+
     times: StepTimes
 
 
@@ -122,7 +126,7 @@ def step(s: Setup, layouts: Layouts) -> Step:
     layers, states, r = layer_tables(s, layouts), _state_tables(s, layouts), _rows(s, layouts)
     seconds = _layer_seconds(s, layers)
     stages = _stage_times(r, states, seconds)
-    times = _step_times(s, r, layers, states, seconds, stages)
+    times = _step_times(Micro(s, r, layers, states, seconds, stages))
     return Step(s, r, layers, states, seconds, stages, times)
 
 
@@ -187,64 +191,49 @@ def _stage(r: Rows, slot: int, layers: list[FloatArray], seconds: LayerSeconds) 
     return forward + at_end * seconds.head_forward, backward
 
 
-def _step_times(
-    s: Setup, r: Rows, layers: LayerTables, states: StateTables, seconds: LayerSeconds, stages: StageTimes
-) -> StepTimes:
+def _step_times(m: Micro) -> StepTimes:
     """The parts of the step in their order, and the step."""
-    steady = r.micro_batches * stages.slowest_s
-    bubble = _bubble(s, r, layers, seconds, stages)
-    sends, data = _sends(s, r, layers), _data_parallel(s, r, states, stages)
-    optimizer, overhead = states.gather(states.table.optimizer_s), _overhead(s, r)
-    working = steady + bubble + sends.exposed_s + data.exposed_s + optimizer + overhead
-    straggler = _straggler(s, states, working)
-    return StepTimes(steady, bubble, sends, data, optimizer, overhead, straggler, working + straggler)
+    steady = m.rows.micro_batches * m.stages.slowest_s
+    parts = {name: part(m) for name, part in PARTS}
+    working = reduce(np.add, [part.added_s for part in parts.values()], steady)
+    straggler = _straggler(m, working)
+    return StepTimes(steady, parts, straggler, working + straggler)
 
 
-def _overhead(s: Setup, r: Rows) -> FloatArray:
-    """Fixed cost, and reading: every data rank reads its own sequences; stacks that tokenise do not hide it."""
-    read = s.model.framework.token_s * s.workload.tokens_per_step / r.dp
-    return s.model.framework.step_overhead_s + read
-
-
-def _straggler(s: Setup, states: StateTables, working: FloatArray) -> FloatArray:
-    """Ranks of one node are not late for each other: doublings count from the node on."""
-    doublings = np.maximum(states.gather(states.table.gpu_doublings) - np.log2(s.instance.gpus), 0.0)
-    late: FloatArray = s.model.calibration.wait_per_doubling * doublings * working
-    return late
-
-
-def _bubble(s: Setup, r: Rows, layers: LayerTables, seconds: LayerSeconds, stages: StageTimes) -> FloatArray:
+def _bubble(m: Micro) -> Part:
+    """Fill and drain of the pipeline."""
+    r, seconds = m.rows, m.seconds
     ends = seconds.embedding + seconds.head_forward + seconds.head_backward
-    counts = [np.asarray(float(n)) for n in s.model.arch.kind_counts()]
+    counts = [np.asarray(float(n)) for n in m.setup.model.arch.kind_counts()]
     whole_f = weighted(counts, seconds.forward)
     whole = whole_f + weighted(counts, seconds.backward) + r.recomputed * whole_f + ends
-    others = whole - stages.slowest_s
-    wgrad = weighted(counts, [layers.gather(k.passes.wgrad_s) for k in layers.kinds])
+    others = whole - m.stages.slowest_s
+    wgrad = weighted(counts, [m.layers.gather(k.passes.wgrad_s) for k in m.layers.kinds])
     share = (r.pp - 1.0) / r.pp
-    return bubble_s(r.layouts["schedule"], others, wgrad * share, r.pp, r.vpp)
+    return Part(bubble_s(r.layouts["schedule"], others, wgrad * share, r.pp, r.vpp))
 
 
-def _sends(s: Setup, r: Rows, layers: LayerTables) -> Hidden:
+def _sends(m: Micro) -> Part:
     """Between stages."""
-    fabric, framework = s.model.fabric, s.model.framework
-    message = 2.0 * s.model.arch.hidden * layers.gather(layers.combos.region)
+    r, fabric, framework = m.rows, m.setup.model.fabric, m.setup.model.framework
+    message = 2.0 * m.setup.model.arch.hidden * m.layers.gather(m.layers.combos.region)
     inside = r.tp * r.cp * r.dp * r.pp <= fabric.domain_gpus
     steady, fill = sends_s(send_s(fabric, message, inside), r.micro_batches, r.pp, r.vpp)
     exposed = (1.0 - framework.pp_overlap) * steady + fill
     host = np.where(r.pp > 1.0, 2.0 * r.vpp * r.micro_batches * framework.host_send_s, 0.0)
-    return Hidden(steady + fill + host, exposed + host)
+    return Part(exposed + host, steady + fill + host)
 
 
-def _data_parallel(s: Setup, r: Rows, states: StateTables, stages: StageTimes) -> Hidden:
+def _data_parallel(m: Micro) -> Part:
     """Gradient and weight traffic of a step.
 
     Without ZeRO-3 it happens once per step, hidden under the last backward and the first forward pass. With it,
     weights are gathered forward and backward and gradients reduced for every micro batch. What hides still takes
     multiprocessors and memory bandwidth from the compute above it.
     """
-    g, fw, t = states.gather, s.model.framework, states.table
+    r, g, fw, t = m.rows, m.states.gather, m.setup.model.framework, m.states.table
     reduce_, gather, tail, sent = g(t.reduce_s), g(t.gather_s), g(t.bucket_share), g(t.broadcast_s)
-    o, forward, backward = fw.dp_overlap, stages.forward_s, stages.backward_s
+    o, forward, backward = fw.dp_overlap, m.stages.forward_s, m.stages.backward_s
     total = reduce_ + gather
     exposed = np.maximum(reduce_ - o * backward, reduce_ * tail) + np.maximum(gather - o * forward, gather * tail)
     zero3 = r.layouts["sharding"] == Sharding.ZERO3
@@ -253,4 +242,33 @@ def _data_parallel(s: Setup, r: Rows, states: StateTables, stages: StageTimes) -
         each = np.maximum(gather - o * forward, 0.0) + np.maximum(gather + reduce_ - o * backward, 0.0)
         total = np.where(zero3, r.micro_batches * (2.0 * gather + reduce_), total)
         exposed = np.where(zero3, r.micro_batches * each, exposed)
-    return Hidden(total + sent, exposed + fw.interference * (total - exposed) + sent)
+    return Part(exposed + fw.interference * (total - exposed) + sent, total + sent)
+
+
+def _optimizer(m: Micro) -> Part:
+    return Part(m.states.gather(m.states.table.optimizer_s))
+
+
+def _overhead(m: Micro) -> Part:
+    """Fixed cost, and reading: every data rank reads its own sequences; stacks that tokenise do not hide it."""
+    framework = m.setup.model.framework
+    read = framework.token_s * m.setup.workload.tokens_per_step / m.rows.dp
+    return Part(np.asarray(framework.step_overhead_s + read))
+
+
+def _straggler(m: Micro, working: FloatArray) -> FloatArray:
+    """Ranks of one node are not late for each other: doublings count from the node on."""
+    gpus = m.states.gather(m.states.table.gpu_doublings)
+    doublings = np.maximum(gpus - np.log2(m.setup.instance.gpus), 0.0)
+    late: FloatArray = m.setup.model.calibration.wait_per_doubling * doublings * working
+    return late
+
+
+# What a step takes beside the micro batches of its slowest stage, in the order in which it is added: term, function.
+PARTS: tuple[tuple[str, Callable[[Micro], Part]], ...] = (
+    ("bubble_s", _bubble),
+    ("pp_exposed_s", _sends),
+    ("dp_exposed_s", _data_parallel),
+    ("optimizer_s", _optimizer),
+    ("overhead_s", _overhead),
+)
