@@ -43,6 +43,9 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+BUSY = "busy"  # the cause of an error that may pass: whoever was asked had no time, or did not answer
+
+
 class FmctlError(Exception):
     """The root: whatever reaches the user is one of these.
 
@@ -50,16 +53,18 @@ class FmctlError(Exception):
         what: what happened, one line, no full stop.
         why: the reason, when it is known.
         next: a command to run, or the thing to change.
+        cause: what it was, in a word for programs: BUSY, or another that its raiser names.
     """
 
     code: str = "failed"
     exit_code: ExitCode = ExitCode.FAILED
 
-    def __init__(self, what: str, *, why: str | None = None, next: str | None = None) -> None:
+    def __init__(self, what: str, *, why: str | None = None, next: str | None = None, cause: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.why = why
         self.next = next
+        self.cause = cause
 
     def lines(self) -> list[str]:
         """The error as a person reads it on stderr, one string per line."""

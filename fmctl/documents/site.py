@@ -12,8 +12,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, did_you_mean, shorten
 from fmctl.base.files import read_text
 from fmctl.documents.base import Open
-from fmctl.domain.checked import FILE_SYSTEM, KINDS, SITE, check_site
-from fmctl.domain.cluster import PCLUSTER_VERSION, FileSystem, Site
+from fmctl.domain.checked import FILE_SYSTEM, KINDS, SITE, check_site, checked
+from fmctl.domain.cluster import PCLUSTER_VERSION, FileSystem, Site, SlurmSite
 from fmctl.domain.software import COMPONENTS
 
 _LARGEST = 20_000
@@ -82,6 +82,32 @@ class SiteDocument(_Closed):
     ] = Field(default_factory=dict)
 
 
+class SlurmFile(_Closed):
+    """A Slurm cluster that is there already."""
+
+    queue: Annotated[str, _kind("queue", "where jobs go")]
+    head: Annotated[str, _kind("head", "how its head node is reached")] = "local"
+    gpus: Annotated[bool, Field(description="whether its nodes have any")] = True
+
+
+class SlurmSiteDocument(_Closed):
+    """A Slurm cluster that is there already, as a file for --site: jobs are submitted, nothing is launched."""
+
+    schema_: Annotated[Literal["fmctl.site/1"], Field(alias="schema")] = "fmctl.site/1"
+    target: Literal["slurm"]
+    slurm: SlurmFile
+    folder: Annotated[str, _kind("folder", "shared by its nodes, for checkpoints and jobs")] = "/home"
+    software: Annotated[dict[str, str], Field(description="versions on its nodes")] = Field(default_factory=dict)
+
+
+def _slurm_site(found: Mapping[str, Any]) -> Site:
+    read = SlurmSiteDocument.model_validate(found)
+    section = SlurmSite(read.slurm.queue, read.slurm.head, read.slurm.gpus)
+    shared = FileSystem(mount_dir=checked("folder", read.folder, "folder"))
+    software = MappingProxyType(dict(read.software))
+    return Site("", "", "", file_system=shared, software=software, target="slurm", slurm=section)
+
+
 def read_site(path: str | Path) -> Site:
     """The site that a file describes.
 
@@ -98,6 +124,8 @@ def site_of(found: Any, where: str) -> Site:
     if not isinstance(found, Mapping):
         raise UnreadableFile(f"{where} is not a site", why="it holds no fields", next="fmctl schema site")
     try:
+        if found.get("target") == "slurm":
+            return check_site(_slurm_site(found))
         read = SiteDocument.model_validate(found)
     except ValidationError as error:
         raise _wrong(error, where) from None

@@ -67,6 +67,8 @@ KINDS: Mapping[str, Kind] = {
     "folder": Kind(rf"(?:/{_STEP}){{1,8}}", "a folder of letters, digits, ._- below /", "/fsx"),
     "reservation": Kind(r"cr-(?:[0-9a-f]{8}|[0-9a-f]{17})", "the id of a reservation", "cr-0123456789abcdef0"),
     "version": Kind(r"3\.[0-9]{1,3}\.[0-9]{1,3}", "a version of ParallelCluster 3", "3.16.1"),
+    "queue": Kind(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", "a Slurm partition: letters, digits, ._-", "gpu"),
+    "head": Kind(r"local|ssh://[A-Za-z0-9][A-Za-z0-9@._:-]{0,252}", "local or ssh://HOST", "ssh://login.example.org"),
     "os": Kind("|".join(OPERATING_SYSTEMS), "one of " + ", ".join(OPERATING_SYSTEMS), "ubuntu2204"),
     "tag-key": Kind(r"[^\W_][\w .:/=+@-]{0,127}", "1 to 128 letters, digits, spaces and ._:/=+@-", "team"),
     "tag-value": Kind(r"[\w .:/=+@-]{0,256}", "at most 256 letters, digits, spaces and ._:/=+@-", "research"),
@@ -97,6 +99,11 @@ def example(kind: str) -> str:
 
 def check_site(site: Site) -> Site:
     """The site, if everything in it can be used. Raises UsageError, naming the field."""
+    if site.slurm is not None:
+        checked("queue", site.slurm.queue, "slurm.queue")
+        checked("head", site.slurm.head, "slurm.head")
+        check_software(site.software)
+        return site
     for field, kind in SITE.items():
         value = getattr(site, field)
         for one in value if isinstance(value, tuple) else (value,):

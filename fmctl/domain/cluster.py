@@ -30,6 +30,15 @@ class FileSystem:
 
 
 @dataclass(frozen=True, slots=True)
+class SlurmSite:
+    """A Slurm cluster that is there already."""
+
+    queue: str
+    head: str = "local"  # or ssh://HOST
+    gpus: bool = True  # whether its nodes have any
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One place in an AWS account where clusters go.
 
@@ -58,6 +67,7 @@ class Site:
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     software: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     target: str = ""  # by its name in `targets.registry`; "" for the first
+    slurm: SlurmSite | None = None  # of that target alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One message of ParallelCluster's validators. level: INFO, WARNING or ERROR; kind: the validator's class."""
+    """One message of a target's validators. level: INFO, WARNING or ERROR; kind: the validator's class."""
 
     level: str
     kind: str
@@ -29,47 +29,6 @@ class Resource:
     logical_id: str
     type: str
     properties: Mapping[str, Any]
-
-
-class Pcluster(Protocol):
-    """The real ParallelCluster, of one version. `config` is the YAML text."""
-
-    @property
-    def version(self) -> str:
-        """Its version, e.g. 3.16.1."""
-        ...
-
-    def validate(self, name: str, config: str, region: str) -> tuple[Finding, ...]:
-        """All findings of a dry run; without an ERROR among them the creation would be accepted."""
-        ...
-
-    def synth(self, name: str, config: str, region: str) -> tuple[Resource, ...]:
-        """Every resource of the templates that a creation would hand to CloudFormation."""
-        ...
-
-    def create(self, name: str, config: str, region: str) -> None:
-        """Start the creation, without rollback on failure. Raises OperationFailed where the name is taken."""
-        ...
-
-    def update(self, name: str, config: str, region: str) -> None:
-        """Start an update."""
-        ...
-
-    def stop_fleet(self, name: str, region: str) -> None:
-        """Ask the compute fleet to stop."""
-        ...
-
-    def delete(self, name: str, region: str) -> None:
-        """Start the deletion; a cluster that is gone is no error."""
-        ...
-
-    def describe(self, name: str, region: str) -> Mapping[str, Any] | None:
-        """`describe-cluster` as JSON, with `failures`; None where there is none."""
-        ...
-
-    def close(self) -> None:
-        """End the worker process."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +149,7 @@ class Cloud(Protocol):
         ...
 
     def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
-        """What of the cluster still exists: by its tags and by the names that ParallelCluster gives."""
+        """What of the cluster still exists: by its tags and by the names that its target gives."""
         ...
 
     def reservation(self, reservation_id: str) -> Reservation | None:
@@ -285,8 +244,8 @@ class Survey(Protocol):
         """One FSx for Lustre file system."""
         ...
 
-    def official_image(self, os: str, arch: str, version: str) -> str | None:
-        """The AMI id of ParallelCluster's official image."""
+    def official_image(self, name: str) -> str | None:
+        """The AMI id of the newest of Amazon's images of that name (with *)."""
         ...
 
     def key_type(self, name: str) -> str | None:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable
+from fmctl.base.errors import BUSY, FmctlError, ServiceUnavailable
 from fmctl.domain.ports import Clock
 
 TRIES = 7
 FIRST_S, LONGEST_S = 1.0, 30.0
-_CODES = re.compile(
-    r"Throttl|TooManyRequests|RequestLimitExceeded|Rate exceeded|SlowDown|ServiceUnavailable|InternalError"
-    r"|InternalFailure|RequestTimeout|timed out|\b50[0234]\b|EndpointConnectionError|Could not connect"
-)
 T = TypeVar("T")
 
 
 def passing(error: FmctlError) -> bool:
     """Whether the same call may work later: throttling, 5xx, time-outs."""
-    if isinstance(error, ServiceUnavailable):
-        return True
-    return type(error) is OperationFailed and _CODES.search(f"{error.what} {error.why or ''}") is not None
+    return isinstance(error, ServiceUnavailable) or error.cause == BUSY
 
 
 def pause(attempt: int, jitter: Callable[[], float]) -> float:

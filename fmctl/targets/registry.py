@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # The first is where a site goes that names none. Each package has a module `kind` with KIND.
 PACKAGES: Mapping[str, str] = {
     "parallelcluster": "fmctl.targets.parallelcluster",
+    "slurm": "fmctl.targets.slurm",
 }  # fmt: skip
 
 
@@ -33,16 +34,13 @@ class Kind:
 
     render: Callable[[ClusterSpec, Instance, ModelArch | None], Rendering]
     connect: Callable[[Session, Settings, Site | None, Callable[[float], None]], Target]
+    on_aws: bool = True  # whether the session is asked anything
 
 
 def kind(name: str = "") -> Kind:
     """A target by the name that a site has for it. Raises UnknownName."""
     wanted = name or next(iter(PACKAGES))
     if wanted not in PACKAGES:
-        raise UnknownName("target", wanted, list(_names()))
+        raise UnknownName("target", wanted, PACKAGES)
     found: Kind = import_module(f"{PACKAGES[wanted]}.kind").KIND
     return found
-
-
-def _names() -> Iterable[str]:
-    return PACKAGES

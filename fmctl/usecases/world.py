@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fmctl.domain.ports import Head, Survey
     from fmctl.operate.state import StateStore
     from fmctl.operate.steps import Ports
+    from fmctl.targets.registry import Kind
     from fmctl.targets.target import Target
 
 
@@ -27,7 +28,8 @@ def ports(settings: Settings, options: Mapping[str, str | None], site: Site | No
     from fmctl.adapters.aws.session import Session
 
     session = Session(*_account(settings, options, site))
-    session.greet()
+    if kind_of(site).on_aws:
+        session.greet()
     from fmctl.adapters.clock import SystemClock
     from fmctl.operate.steps import Ports
 
@@ -47,9 +49,14 @@ def target(settings: Settings, options: Mapping[str, str | None], site: Site) ->
 
 
 def _reached(session: Session, settings: Settings, site: Site | None) -> Target:
+    return kind_of(site).connect(session, settings, site, sleep)
+
+
+def kind_of(site: Site | None) -> Kind:
+    """The target of a site, or where clusters go unless a site says otherwise."""
     from fmctl.targets.registry import kind
 
-    return kind(site.target if site is not None else "").connect(session, settings, site, sleep)
+    return kind(site.target if site is not None else "")
 
 
 def survey(settings: Settings, options: Mapping[str, str | None], site: Site) -> Survey:

@@ -10,12 +10,11 @@ from typing import Any
 
 from fmctl.adapters.aws.end import Ends
 from fmctl.adapters.aws.errors import asked, code_of
+from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import OperationFailed, OperationTimeout, shorten
 from fmctl.domain.ports import Identity, Leftover, Node, Reservation, Stack, StackEvent
 
-_TAG = "parallelcluster:cluster-name"
-_ROLES = {"HeadNode": "head", "LoginNode": "login", "Compute": "compute"}
 _LIVING = ["pending", "running", "stopping", "stopped", "shutting-down"]
 _STREAMS_A_QUESTION = 100
 
@@ -25,13 +24,14 @@ class AwsCloud:
 
     Args:
         session: credentials, region and clients.
+        marks: of the target whose clusters are asked about.
         sleep: waits so many seconds; for what AWS needs a moment to know.
     """
 
-    def __init__(self, session: Session, sleep: Callable[[float], None] = time.sleep) -> None:
-        self.session = session
+    def __init__(self, session: Session, marks: Marks, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.session, self._marks = session, marks
         self._sleep = sleep
-        self._ends = Ends(self.session, sleep)
+        self._ends = Ends(self.session, marks, sleep)
         self._who: Identity | None = None
 
     def identity(self) -> Identity:
@@ -81,11 +81,11 @@ class AwsCloud:
     def nodes(self, cluster: str) -> tuple[Node, ...]:
         """Instances of the cluster that are not terminated."""
         wanted = [
-            {"Name": f"tag:{_TAG}", "Values": [cluster]},
+            {"Name": f"tag:{self._marks.cluster_tag}", "Values": [cluster]},
             {"Name": "instance-state-name", "Values": _LIVING},
         ]
         groups = self.session.pages("ec2", "describe_instances", "Reservations", "instances", Filters=wanted)
-        return tuple(_node(one) for group in groups for one in group["Instances"])
+        return tuple(self._node(one) for group in groups for one in group["Instances"])
 
     def end_role(self, cluster: str, boundary: str | None) -> str:
         """Make or find the role; its ARN."""
@@ -108,7 +108,7 @@ class AwsCloud:
         """What still exists."""
         from fmctl.adapters.aws.leftovers import leftovers  # most commands never look
 
-        return leftovers(self.session, cluster)
+        return leftovers(self.session, cluster, self._marks)
 
     def reservation(self, reservation_id: str) -> Reservation | None:
         """One reservation."""
@@ -174,10 +174,22 @@ class AwsCloud:
             left, pause = left - pause, min(pause * 2, 5.0)
 
     def _log_group(self, cluster: str) -> str | None:
-        prefix = f"/aws/parallelcluster/{cluster}-"
+        prefix = self._marks.log_group(cluster)
         listed = self.session.pages("logs", "describe_log_groups", "logGroups", "log groups", logGroupNamePrefix=prefix)
         names = sorted(one["logGroupName"] for one in listed if one["logGroupName"].removeprefix(prefix).isdigit())
         return names[-1] if names else None
+
+    def _node(self, found: Mapping[str, Any]) -> Node:
+        tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
+        return Node(
+            id=found["InstanceId"],
+            type=found["InstanceType"],
+            role=self._marks.roles.get(tags.get(self._marks.role_tag, ""), "compute"),
+            state=found["State"]["Name"],
+            zone=found.get("Placement", {}).get("AvailabilityZone", ""),
+            private_ip=found.get("PrivateIpAddress", ""),
+            launched=_utc(found["LaunchTime"]),
+        )
 
     def _events(self, stack: str, label: str) -> Iterator[StackEvent]:
         nested: dict[str, str] = {}
@@ -210,19 +222,6 @@ def _stack(found: Mapping[str, Any]) -> Stack:
         created=_utc(found["CreationTime"]),
         tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", ())},
         outputs={one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", ())},
-    )
-
-
-def _node(found: Mapping[str, Any]) -> Node:
-    tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
-    return Node(
-        id=found["InstanceId"],
-        type=found["InstanceType"],
-        role=_ROLES.get(tags.get("parallelcluster:node-type", ""), "compute"),
-        state=found["State"]["Name"],
-        zone=found.get("Placement", {}).get("AvailabilityZone", ""),
-        private_ip=found.get("PrivateIpAddress", ""),
-        launched=_utc(found["LaunchTime"]),
     )
 
 

@@ -1,15 +1,13 @@
-"""The end of a cluster, kept by AWS itself: a one-time EventBridge schedule, and the role that deletes the stack.
+"""The end of a cluster, kept by AWS itself: a one-time EventBridge schedule, and the role that deletes it.
 
 A second schedule says so on the head node half an hour before, to everybody who is logged in.
 
-CloudFormation deletes with the rights of whoever asked, so the role has the rights to delete what ParallelCluster's
-stack makes, as narrow as names and tags allow.
+What deletes it, and the rights which that needs, are the target's (`marks`).
 """
 
 from __future__ import annotations
 
 import json
-import shlex
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from fmctl.adapters.aws.errors import asked, code_of
+from fmctl.adapters.aws.errors import NOT_ASSUMABLE, asked, code_of
+from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import OperationFailed
 from fmctl.domain.end import end_name, warning_name
@@ -27,14 +26,7 @@ _AT = "at(%Y-%m-%dT%H:%M:%S)"
 # A new role takes a while to be known everywhere: how often the schedule is tried, with seconds between.
 _ROLE_TRIES, _ROLE_PAUSE_S = 10, 3.0
 _GONE = {"NoSuchEntity", "ResourceNotFoundException", "NoSuchEntityException"}
-_CLUSTER_TAG, _TYPE_TAG = "parallelcluster:cluster-name", "parallelcluster:node-type"
 WARNED = timedelta(minutes=30)
-
-
-def warning_words(cluster: str, at: datetime) -> str:
-    """What is said on the head node, as a shell command."""
-    said = f"fmctl: this cluster is deleted at {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC; fmctl extend {cluster} HOURS"
-    return f"wall {shlex.quote(said)}"
 
 
 def trust(account: str) -> dict[str, Any]:
@@ -52,88 +44,17 @@ def trust(account: str) -> dict[str, Any]:
     }
 
 
-def rights(cluster: str, partition: str, region: str, account: str) -> dict[str, Any]:
-    """What deleting the stack needs, and no more than names and tags can say."""
-
-    def arn(service: str, rest: str, where: str = region) -> str:
-        return f"arn:{partition}:{service}:{where}:{account}:{rest}"
-
-    def allow(actions: str, *resources: str, tagged: bool = False) -> dict[str, Any]:
-        found: dict[str, Any] = {"Effect": "Allow", "Action": actions.split(), "Resource": list(resources or ("*",))}
-        if tagged:
-            found["Condition"] = {"StringEquals": {f"aws:ResourceTag/{_CLUSTER_TAG}": cluster}}
-        return found
-
-    paths = [f"parallelcluster/{cluster}/*", f"{cluster}-*"]
-    statements = [
-        allow(
-            "cloudformation:DeleteStack cloudformation:DescribeStacks cloudformation:DescribeStackEvents "
-            "cloudformation:DescribeStackResource cloudformation:DescribeStackResources "
-            "cloudformation:ListStackResources",
-            arn("cloudformation", f"stack/{cluster}/*"),
-            arn("cloudformation", f"stack/{cluster}-*/*"),
-        ),
-        allow(
-            "ec2:Describe* autoscaling:Describe* elasticloadbalancing:Describe* elasticfilesystem:Describe* "
-            "fsx:Describe* cloudwatch:DescribeAlarms logs:DescribeLogGroups route53:GetChange lambda:GetFunction "
-            "dynamodb:DescribeTable"
-        ),
-        allow(
-            "ec2:TerminateInstances ec2:DeleteLaunchTemplate ec2:DeleteSecurityGroup ec2:RevokeSecurityGroupIngress "
-            "ec2:RevokeSecurityGroupEgress ec2:DeleteNetworkInterface ec2:DetachNetworkInterface ec2:DeleteVolume "
-            "ec2:DetachVolume ec2:DeletePlacementGroup ec2:DeleteTags ec2:DisassociateAddress ec2:ReleaseAddress "
-            "fsx:DeleteFileSystem fsx:DeleteDataRepositoryAssociation elasticfilesystem:DeleteFileSystem "
-            "elasticfilesystem:DeleteMountTarget elasticloadbalancing:DeleteLoadBalancer "
-            "elasticloadbalancing:DeleteListener elasticloadbalancing:DeleteTargetGroup "
-            "autoscaling:DeleteAutoScalingGroup autoscaling:UpdateAutoScalingGroup autoscaling:DeleteLifecycleHook",
-            tagged=True,
-        ),
-        allow(
-            "iam:GetRole iam:DeleteRole iam:GetRolePolicy iam:DeleteRolePolicy iam:DetachRolePolicy "
-            "iam:ListRolePolicies iam:ListAttachedRolePolicies iam:ListInstanceProfilesForRole",
-            *(arn("iam", f"role/{path}", "") for path in paths),
-        ),
-        allow(
-            "iam:GetInstanceProfile iam:RemoveRoleFromInstanceProfile iam:DeleteInstanceProfile",
-            *(arn("iam", f"instance-profile/{path}", "") for path in paths),
-        ),
-        allow("iam:DeletePolicy iam:ListPolicyVersions", *(arn("iam", f"policy/{path}", "") for path in paths)),
-        allow(
-            "lambda:InvokeFunction lambda:DeleteFunction lambda:RemovePermission", arn("lambda", "function:pcluster-*")
-        ),
-        allow(
-            "logs:DeleteLogGroup logs:DeleteRetentionPolicy",
-            arn("logs", "log-group:/aws/lambda/pcluster-*"),
-            arn("logs", f"log-group:/aws/parallelcluster/{cluster}-*"),
-        ),
-        # The warning: a command on the cluster's own head node.
-        allow("ssm:SendCommand", f"arn:{partition}:ssm:{region}::document/AWS-RunShellScript"),
-        allow("ssm:SendCommand", arn("ec2", "instance/*"), tagged=True),
-        allow("dynamodb:DeleteTable", arn("dynamodb", "table/parallelcluster-*")),
-        allow(
-            "cloudwatch:DeleteAlarms cloudwatch:DeleteDashboards",
-            arn("cloudwatch", f"alarm:{cluster}*"),
-            arn("cloudwatch", f"dashboard/{cluster}*", ""),
-        ),
-        allow(
-            "route53:DeleteHostedZone route53:GetHostedZone route53:ChangeResourceRecordSets "
-            "route53:ListResourceRecordSets route53:ListQueryLoggingConfigs",
-            f"arn:{partition}:route53:::hostedzone/*",
-        ),
-    ]
-    return {"Version": "2012-10-17", "Statement": statements}
-
-
 class Ends:
     """Ends of clusters in one account and region.
 
     Args:
         session: to AWS.
+        marks: of the target whose clusters they are.
         sleep: waits so many seconds.
     """
 
-    def __init__(self, session: Session, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._session, self._sleep = session, sleep
+    def __init__(self, session: Session, marks: Marks, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._session, self._marks, self._sleep = session, marks, sleep
 
     def role(self, cluster: str, boundary: str | None, account: str, partition: str) -> str:
         """Make, or find and bring up to date, the role; its ARN."""
@@ -153,7 +74,8 @@ class Ends:
                 iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust(account)))
                 if boundary:
                     iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
-            document = json.dumps(rights(cluster, partition, self._session.region, account), separators=(",", ":"))
+            rights = self._marks.rights(cluster, partition, self._session.region, account)
+            document = json.dumps(rights, separators=(",", ":"))
             iam.put_role_policy(RoleName=name, PolicyName="delete-cluster", PolicyDocument=document)
             return str(made["Role"]["Arn"])
 
@@ -161,18 +83,18 @@ class Ends:
         """Schedule the deletion, in place of an earlier one."""
         scheduler = self._session.client("scheduler")
         given = _schedule(end_name(cluster), f"deletes the cluster {cluster}", at, token)
-        given["Target"] = _target(role_arn, "cloudformation:deleteStack", {"StackName": cluster})
+        given["Target"] = _target(role_arn, *self._marks.delete(cluster))
         for attempt in range(_ROLE_TRIES):
             try:
                 with asked("the scheduled end"):
                     _create_or_update(scheduler, given)
                 break
             except OperationFailed as error:
-                if "assume the role" not in (error.why or "") or attempt == _ROLE_TRIES - 1:
+                if error.cause != NOT_ASSUMABLE or attempt == _ROLE_TRIES - 1:
                     raise
                 self._sleep(_ROLE_PAUSE_S)
         warning = _schedule(warning_name(cluster), f"warns of the end of {cluster}", at - WARNED, f"{token}w")
-        warning["Target"] = _target(role_arn, "ssm:sendCommand", _command(cluster, at))
+        warning["Target"] = _target(role_arn, *self._marks.warn(cluster, at))
         # An end that cannot be warned of still is an end.
         with suppress(OperationFailed), asked("the warning before the end"):
             _create_or_update(scheduler, warning)
@@ -236,16 +158,6 @@ def _target(role_arn: str, action: str, given: Mapping[str, Any]) -> dict[str, A
         "RoleArn": role_arn,
         "Input": json.dumps(given),
         "RetryPolicy": {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185},
-    }
-
-
-def _command(cluster: str, at: datetime) -> dict[str, Any]:
-    """`ssm:SendCommand` to the head node."""
-    tags = {_CLUSTER_TAG: cluster, _TYPE_TAG: "HeadNode"}
-    return {
-        "DocumentName": "AWS-RunShellScript",
-        "Targets": [{"Key": f"tag:{key}", "Values": [value]} for key, value in tags.items()],
-        "Parameters": {"commands": [warning_words(cluster, at)]},
     }
 
 

@@ -73,6 +73,9 @@ _QUOTA = {
 }
 
 
+NOT_ASSUMABLE = "role-not-assumable"  # the cause where a new role is not known everywhere as yet
+
+
 @contextmanager
 def asked(what: str) -> Iterator[None]:
     """Whatever boto3 raises inside becomes one of fmctl's errors. `what` was asked of AWS, as "its stacks".
@@ -128,7 +131,8 @@ def of_code(response: Any, what: str) -> FmctlError:
         return CapacityUnavailable("an account quota is too small", why=why, next="raise it in Service Quotas")
     if code in _BUSY or status >= 500 or status == 429:
         return ServiceUnavailable(f"AWS has no time for {what}", why=why, next="the same command again, a little later")
-    return OperationFailed(f"AWS would not give {what}", why=why, next=None)
+    cause = NOT_ASSUMABLE if code == "ValidationException" and "assume the role" in message else code
+    return OperationFailed(f"AWS would not give {what}", why=why, next=None, cause=cause)
 
 
 def _of_library(error: Any, what: str) -> FmctlError:

@@ -1,4 +1,4 @@
-"""What of a cluster still is in the account, by its tags and by the names that ParallelCluster gives."""
+"""What of a cluster still is in the account, by its tags and by the names that its target gives."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ from functools import partial
 from typing import Any
 
 from fmctl.adapters.aws.errors import asked, code_of
+from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import FmctlError, UnknownName
 from fmctl.domain.end import end_name, warning_name
 from fmctl.domain.ports import Leftover
 
-_TAG = "parallelcluster:cluster-name"
 _DAYS_A_MONTH = 365.0 / 12.0
 
 
-def leftovers(session: Session, cluster: str) -> tuple[Leftover, ...]:
+def leftovers(session: Session, cluster: str, marks: Marks) -> tuple[Leftover, ...]:
     """Everything found; a service that would not list is named as such, so that no answer looks complete and is not."""
     found: list[Leftover] = []
-    for what, look in _LOOKS.items():
+    for what in sorted({*_LOOKS, *marks.leftovers}, key=_ORDER.index):
         try:
-            found += look(session, cluster)
+            own = marks.leftovers.get(what)
+            found += own(session, cluster) if own is not None else _LOOKS[what](session, cluster, marks)
         except FmctlError as error:
             why = f"{error.what}: {error.why or ''}"
             found.append(Leftover("not listed", what, None, f"look for {what} of {cluster} in the console", why))
     return tuple(found)
 
 
-def _filter(cluster: str) -> list[dict[str, Any]]:
-    return [{"Name": f"tag:{_TAG}", "Values": [cluster]}]
+def _filter(cluster: str, marks: Marks) -> list[dict[str, Any]]:
+    return [{"Name": f"tag:{marks.cluster_tag}", "Values": [cluster]}]
 
 
-def _instances(session: Session, cluster: str) -> Iterator[Leftover]:
+def _instances(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
     states = ["pending", "running", "stopping", "stopped", "shutting-down"]
-    wanted = [*_filter(cluster), {"Name": "instance-state-name", "Values": states}]
+    wanted = [*_filter(cluster, marks), {"Name": "instance-state-name", "Values": states}]
     for group in session.pages("ec2", "describe_instances", "Reservations", "instances", Filters=wanted):
         for one in group["Instances"]:
             id, state = one["InstanceId"], one["State"]["Name"]
@@ -44,8 +45,8 @@ def _instances(session: Session, cluster: str) -> Iterator[Leftover]:
             yield Leftover("instance", id, usd, command, f"{one['InstanceType']}, {state}")
 
 
-def _volumes(session: Session, cluster: str) -> Iterator[Leftover]:
-    for one in session.pages("ec2", "describe_volumes", "Volumes", "volumes", Filters=_filter(cluster)):
+def _volumes(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
+    for one in session.pages("ec2", "describe_volumes", "Volumes", "volumes", Filters=_filter(cluster, marks)):
         usd = _per_day(f"ebs/{one['VolumeType']}", session.region, one["Size"])
         command = f"aws ec2 delete-volume --volume-id {one['VolumeId']}{_region(session)}"
         yield Leftover(
@@ -53,9 +54,9 @@ def _volumes(session: Session, cluster: str) -> Iterator[Leftover]:
         )
 
 
-def _interfaces(session: Session, cluster: str) -> Iterator[Leftover]:
+def _interfaces(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
     listed = session.pages(
-        "ec2", "describe_network_interfaces", "NetworkInterfaces", "network interfaces", Filters=_filter(cluster)
+        "ec2", "describe_network_interfaces", "NetworkInterfaces", "network interfaces", Filters=_filter(cluster, marks)
     )
     for one in listed:
         id = one["NetworkInterfaceId"]
@@ -63,9 +64,9 @@ def _interfaces(session: Session, cluster: str) -> Iterator[Leftover]:
         yield Leftover("network interface", id, 0.0, command, one.get("Status", ""))
 
 
-def _file_systems(session: Session, cluster: str) -> Iterator[Leftover]:
+def _file_systems(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
     for one in session.pages("fsx", "describe_file_systems", "FileSystems", "FSx file systems"):
-        if {"Key": _TAG, "Value": cluster} not in one.get("Tags", ()):
+        if {"Key": marks.cluster_tag, "Value": cluster} not in one.get("Tags", ()):
             continue
         lustre = one.get("LustreConfiguration", {})
         kind = f"{lustre.get('DeploymentType', '')}-{lustre.get('PerUnitStorageThroughput', '')}"
@@ -75,8 +76,8 @@ def _file_systems(session: Session, cluster: str) -> Iterator[Leftover]:
         yield Leftover("file system", one["FileSystemId"], usd, command, f"{one.get('StorageCapacity')} GiB {kind}")
 
 
-def _log_groups(session: Session, cluster: str) -> Iterator[Leftover]:
-    prefix = f"/aws/parallelcluster/{cluster}-"
+def _log_groups(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
+    prefix = marks.log_group(cluster)
     for one in session.pages("logs", "describe_log_groups", "logGroups", "log groups", logGroupNamePrefix=prefix):
         name = one["logGroupName"]
         if not name.removeprefix(prefix).isdigit():
@@ -85,46 +86,7 @@ def _log_groups(session: Session, cluster: str) -> Iterator[Leftover]:
         yield Leftover("log group", name, None, command, f"{one.get('storedBytes', 0) / 1e9:.1f} GB, no price on file")
 
 
-def _buckets(session: Session, cluster: str) -> Iterator[Leftover]:
-    """ParallelCluster's bucket of account and region: all clusters share it, so only the cluster's folder counts."""
-    client = session.client("s3")
-    with asked("buckets"):
-        listed = client.list_buckets().get("Buckets", ())
-    for one in listed:
-        name = one["Name"]
-        if not name.startswith("parallelcluster-"):
-            continue
-        for prefix in _folders(client, name, cluster):
-            command = f"aws s3 rm --recursive s3://{name}/{prefix}"
-            yield Leftover("bucket folder", f"s3://{name}/{prefix}", None, command, "configuration and templates")
-
-
-def _folders(client: Any, bucket: str, cluster: str) -> list[str]:
-    """`parallelcluster/<version>/clusters/<cluster>-<16 letters>/` of every version."""
-    from botocore.exceptions import ClientError
-
-    with asked(f"the content of {bucket}"):
-        try:
-            pages = client.get_paginator("list_objects_v2")
-            versions = [
-                prefix["Prefix"]
-                for page in pages.paginate(Bucket=bucket, Prefix="parallelcluster/", Delimiter="/")
-                for prefix in page.get("CommonPrefixes", ())
-            ]
-            found = [
-                prefix["Prefix"]
-                for version in versions
-                for page in pages.paginate(Bucket=bucket, Prefix=f"{version}clusters/{cluster}-", Delimiter="/")
-                for prefix in page.get("CommonPrefixes", ())
-            ]
-        except ClientError as error:
-            if code_of(error) in ("NoSuchBucket", "PermanentRedirect", "301"):  # of another region
-                return []
-            raise
-    return [one for one in found if "-" not in one.rstrip("/").rpartition(f"/{cluster}-")[2]]
-
-
-def _end(session: Session, cluster: str) -> Iterator[Leftover]:
+def _end(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
     from botocore.exceptions import ClientError
 
     name, warning = end_name(cluster), warning_name(cluster)
@@ -158,13 +120,7 @@ def _end(session: Session, cluster: str) -> Iterator[Leftover]:
         yield Leftover(kind, one, 0.0, command)
 
 
-def _roles(session: Session, cluster: str) -> Iterator[Leftover]:
-    for one in session.pages("iam", "list_roles", "Roles", "IAM roles", PathPrefix=f"/parallelcluster/{cluster}/"):
-        command = f"aws iam delete-role --role-name {one['RoleName']}"
-        yield Leftover("IAM role", one["RoleName"], 0.0, command, "its policies have to go first")
-
-
-def _reservations(session: Session, cluster: str) -> Iterator[Leftover]:
+def _reservations(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
     """Active reservations tagged as the cluster's: billed whether used or not, and by no stack deleted.
 
     Others of the account may be somebody else's: a command that cancels them is not put into anybody's hands.
@@ -212,14 +168,17 @@ def _instance_day(session: Session, kind: str) -> float | None:
     return None if price.usd_per_h is None else price.usd_per_h * 24
 
 
-_LOOKS: dict[str, Callable[[Session, str], Iterator[Leftover]]] = {
+# In which people read them; a target may have some of its own among them.
+_ORDER = (
+    "instances", "volumes", "network interfaces", "FSx file systems", "log groups", "S3 folders", "the end",
+    "IAM roles", "capacity reservations",
+)  # fmt: skip
+_LOOKS: dict[str, Callable[[Session, str, Marks], Iterator[Leftover]]] = {
     "instances": _instances,
     "volumes": _volumes,
     "network interfaces": _interfaces,
     "FSx file systems": _file_systems,
     "log groups": _log_groups,
-    "S3 folders": _buckets,
     "the end": _end,
-    "IAM roles": _roles,
     "capacity reservations": _reservations,
 }

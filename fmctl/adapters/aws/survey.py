@@ -8,7 +8,6 @@ from typing import Any
 from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import OperationFailed, PermissionDenied
-from fmctl.domain.checked import OPERATING_SYSTEMS
 from fmctl.domain.ports import Identity, Lustre, Reservation, Subnet
 
 LUSTRE_PORT = 988
@@ -105,12 +104,10 @@ class AwsSurvey:
             open_to=self._open_to(one.get("NetworkInterfaceIds", ())),
         )
 
-    def official_image(self, os: str, arch: str, version: str) -> str | None:
-        """The newest official image."""
-        part = OPERATING_SYSTEMS.get(os, os)
-        name = f"aws-parallelcluster-{version}-{part}-{arch}-*"
+    def official_image(self, name: str) -> str | None:
+        """The newest image of that name."""
         found = self._call(
-            "ec2", "describe_images", "ParallelCluster's images", Owners=["amazon"],
+            "ec2", "describe_images", "official images", Owners=["amazon"],
             Filters=[{"Name": "name", "Values": [name]}],
         )  # fmt: skip
         images = sorted(found["Images"] if found else (), key=lambda one: one.get("CreationDate", ""))

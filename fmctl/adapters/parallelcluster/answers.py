@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fmctl.base.errors import CapacityUnavailable, FmctlError, OperationFailed, PermissionDenied
+from fmctl.base.errors import BUSY, CapacityUnavailable, FmctlError, OperationFailed, PermissionDenied
 from fmctl.domain.ports import Finding
 
 DRY_RUN_PASSED = "DryRun flag is set"
@@ -22,6 +22,11 @@ _NO_ANSWER = re.compile(
     r"Could not connect to the endpoint|EndpointConnectionError|timed? ?out|Rate exceeded|Throttl|RequestLimitExceeded"
     r"|InternalError|InternalFailure|Connection was closed|jsii|\bnode\b.*not found",
     re.IGNORECASE,
+)
+# ParallelCluster hands on what AWS told it in words alone: whether the same may work later is read from them here.
+_BUSY = re.compile(
+    r"Throttl|TooManyRequests|RequestLimitExceeded|Rate exceeded|SlowDown|ServiceUnavailable|InternalError"
+    r"|InternalFailure|RequestTimeout|timed out|\b50[0234]\b|EndpointConnectionError|Could not connect"
 )
 _LONGEST = 600
 
@@ -82,4 +87,9 @@ def failure(op: str, content: Mapping[str, Any]) -> FmctlError:
         return PermissionDenied(what, why=why, next="ask for that permission")
     if _NO_CAPACITY.search(why):
         return CapacityUnavailable(what, why=why, next="another zone, or a reservation")
-    return OperationFailed(what, why=why, next="fmctl pcluster status")
+    return OperationFailed(what, why=why, next="fmctl pcluster status", cause=cause_of(why))
+
+
+def cause_of(words: str) -> str:
+    """BUSY where the words say that the same may work later, else nothing."""
+    return BUSY if _BUSY.search(words) else ""

@@ -180,7 +180,9 @@ class WorkerPcluster:
             self._pipe = None
 
     def _failed(self, what: str, why: str) -> OperationFailed:
-        return OperationFailed(what, why=why or self._last_words(), next=f"see {self._log}; fmctl pcluster status")
+        said = why or self._last_words()
+        next = f"see {self._log}; fmctl pcluster status"
+        return OperationFailed(what, why=said, next=next, cause=answers.cause_of(f"{what} {said}"))
 
     def _last_words(self) -> str:
         with suppress(OSError):

@@ -19,7 +19,6 @@ from fmctl.adapters.parallelcluster.node import OLDEST, find_node
 from fmctl.base.errors import OperationFailed, OperationTimeout, UsageError, shorten
 from fmctl.base.folders import data_folder, state_folder
 from fmctl.domain.cluster import PCLUSTER_VERSION
-from fmctl.domain.ports import Pcluster
 
 NAMED = "FMCTL_PCLUSTER_PYTHON"
 _FOLDER = "pcluster"  # an environment per version, in the data folder
@@ -68,7 +67,7 @@ def environments(named: str | None = None) -> tuple[Environment, ...]:
 
 def find(
     version: str = PCLUSTER_VERSION, named: str | None = None, environment: Mapping[str, str] | None = None
-) -> Pcluster:
+) -> WorkerPcluster | CommandPcluster:
     """ParallelCluster of a version, ready to be asked.
 
     Args:

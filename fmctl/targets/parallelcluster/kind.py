@@ -14,7 +14,7 @@ from fmctl.targets.rendering import Rendering
 
 if TYPE_CHECKING:
     from fmctl.adapters.aws.session import Session
-    from fmctl.domain.ports import Pcluster
+    from fmctl.targets.parallelcluster.port import Pcluster
     from fmctl.targets.target import Target
 
 
@@ -26,6 +26,7 @@ def _render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None) -> Re
 
 def _connect(session: Session, settings: Settings, site: Site | None, sleep: Callable[[float], None]) -> Target:
     from fmctl.adapters.aws.cloud import AwsCloud
+    from fmctl.targets.parallelcluster.marks import MARKS
     from fmctl.targets.parallelcluster.target import ParallelCluster
 
     version = site.pcluster_version if site is not None else PCLUSTER_VERSION
@@ -35,7 +36,7 @@ def _connect(session: Session, settings: Settings, site: Site | None, sleep: Cal
 
         return find(version, settings.text("pcluster_python"))
 
-    return ParallelCluster(find, AwsCloud(session, sleep))
+    return ParallelCluster(find, AwsCloud(session, MARKS, sleep))
 
 
 KIND = Kind(_render, _connect)

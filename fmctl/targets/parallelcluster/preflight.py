@@ -10,11 +10,13 @@ from fmctl.base.errors import FmctlError
 from fmctl.domain import quotas
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
-from fmctl.domain.ports import Finding, Pcluster, Subnet, Survey
+from fmctl.domain.ports import Finding, Subnet, Survey
 from fmctl.domain.purchase import SPOT
 from fmctl.targets import checks
 from fmctl.targets.checks import FAIL, OK, UNKNOWN, WARNING
 from fmctl.targets.parallelcluster import checks as own
+from fmctl.targets.parallelcluster.marks import image_name
+from fmctl.targets.parallelcluster.port import Pcluster
 from fmctl.targets.target import Check, Today
 
 _T = TypeVar("_T")
@@ -50,7 +52,7 @@ def looks(
     yield _judged("quota", lambda: _quota(spec, survey), lambda pair: checks.quota_check(spec, instance, *pair))
     yield _judged(
         "image",
-        lambda: None if site.ami else survey.official_image(site.os, _arch(instance), site.pcluster_version),
+        lambda: None if site.ami else survey.official_image(image_name(site, _arch(instance))),
         lambda image: own.image_check(site, _arch(instance), image),
     )
     yield _judged(

@@ -9,10 +9,10 @@ from fmctl.domain.cluster import PCLUSTER_VERSION, ClusterSpec
 from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
 from fmctl.frameworks.layouts import Run, run_of
-from fmctl.targets.parallelcluster import capacity, config, versions
+from fmctl.targets.parallelcluster import capacity, config
 from fmctl.targets.parallelcluster.parts import as_yaml
 from fmctl.targets.rendering import Rendering
-from fmctl.targets.slurm import environment, job
+from fmctl.targets.slurm import environment, job, versions
 
 CLUSTER = "cluster.yaml"
 MARK = "fmctl:"
@@ -34,12 +34,13 @@ def render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None = None)
     """
     cluster = config.cluster(spec, instance)
     run = run_of(spec.row)
-    versions.check(job.facts(spec, run, instance))
+    facts = {**job.facts(spec, run, instance), "pcluster": spec.site.pcluster_version}
+    versions.check(facts)
     _check_dispatch(run, instance)
     fleet = capacity.fleet(instance, spec.nodes)
     files = {
         CLUSTER: as_yaml(cluster),
-        job.SCRIPT: job.script(spec, run, fleet, instance, arch),
+        job.SCRIPT: job.script(spec, run, job.Placed(config.QUEUE, fleet.count, facts), instance, arch),
         environment.ENVIRONMENT: environment.environment(spec, run, instance, arch),
         **job.words(spec, run, arch).files,
     }

@@ -13,8 +13,7 @@ from fmctl.targets.parallelcluster.parts import (
     RootVolume,
     SharedStorage,
 )
-
-SCRATCH = "/scratch"
+from fmctl.targets.slurm.environment import SCRATCH
 
 
 def shared(site: Site) -> tuple[SharedStorage, ...]:

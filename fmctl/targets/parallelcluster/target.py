@@ -17,13 +17,13 @@ from fmctl.domain.ports import (
     Identity,
     Leftover,
     Node,
-    Pcluster,
     Reservation,
     Resource,
     Survey,
 )
 from fmctl.targets.parallelcluster import failures
 from fmctl.targets.parallelcluster.failures import Cause
+from fmctl.targets.parallelcluster.port import Pcluster
 from fmctl.targets.parallelcluster.stacks import part_of, state_of
 from fmctl.targets.target import Ask, Check, Part, Rendering, State, Today, Trouble, Words
 

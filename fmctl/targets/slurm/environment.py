@@ -10,11 +10,11 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
 from fmctl.frameworks.choice import recipe_for
 from fmctl.frameworks.layouts import Run
-from fmctl.targets.parallelcluster.network import bus_bytes_per_s
-from fmctl.targets.parallelcluster.storage import SCRATCH
+from fmctl.targets.slurm.network import bus_bytes_per_s
 from fmctl.targets.slurm.times import hang_min, limit_min, margin_s
 
 ENVIRONMENT = "job.env"
+SCRATCH = "/scratch"  # where the nodes' own disks are, where there are any
 _BUS_SHARE = 0.7  # assumed: the collectives' model is good to 4-9 %; a node that costs a third is unfit
 # For libfabric >= 1.18 and aws-ofi-nccl >= 1.7: the plugin sets the rest by platform, and better (provider, protocol,
 # GPUDirect, buffers, topology file). Source: awslabs/awsome-distributed-ai, EFA cheat sheet; aws-ofi-nccl platform-aws.
@@ -25,9 +25,13 @@ _NETWORK = {"NCCL_SOCKET_IFNAME": "^docker,lo,veth", "NCCL_DEBUG": "WARN"}
 _NVLINKS = {"ampere": 12, "hopper": 18, "blackwell": 18, "blackwell-ultra": 18}
 
 
-def environment(spec: ClusterSpec, run: Run, instance: Instance, arch: ModelArch | None) -> str:
-    """The environment file: NAME=value, quoted, for `source` and for whoever reads it."""
+def environment(spec: ClusterSpec, run: Run, instance: Instance, arch: ModelArch | None, *, health: bool = True) -> str:
+    """The environment file: NAME=value, quoted, for `source` and for whoever reads it.
+
+    health: whether nodes are checked before the job trains on them; what has no GPU would never pass.
+    """
     values = dict(_variables(spec, run, instance, arch))
+    values |= {} if health else {"JOB_HEALTH": "0"}
     return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
 
 

@@ -4,13 +4,14 @@ What a user may change stands in the environment file, a list of NAME=value that
 in the script as one bash array, or in the framework's own file beside it. Every value is quoted by `shlex.quote`.
 
 Ranks follow the host list, a whole node after the other: tensor-parallel ranks, which every recipe numbers first, sit
-in one NVLink domain. UltraServers are asked for as segments of Slurm's block topology; ParallelCluster describes no
+in one NVLink domain. UltraServers are asked for as segments of Slurm's block topology; no target here describes
 switches, so that `--switches` would say nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from math import ceil
 from shlex import quote
 
@@ -23,35 +24,43 @@ from fmctl.frameworks.layouts import Run
 from fmctl.frameworks.recipe import JobFiles
 from fmctl.frameworks.registry import recipes
 from fmctl.frameworks.words import Words
-from fmctl.targets.parallelcluster.capacity import Fleet
-from fmctl.targets.parallelcluster.config import QUEUE
-from fmctl.targets.parallelcluster.versions import pair_lines
 from fmctl.targets.slurm.environment import ENVIRONMENT, gpus_per_node
 from fmctl.targets.slurm.guards import AGAIN, ENDING, HEALTH, WATCH
 from fmctl.targets.slurm.launches import BODY, HEAD, LAUNCH
 from fmctl.targets.slurm.record import RECORD, packages
 from fmctl.targets.slurm.times import clock, limit_min, margin_s
+from fmctl.targets.slurm.versions import pair_lines
 
 SCRIPT = "job.sbatch"
 _FILES = JobFiles(SCRIPT, ENVIRONMENT)
 
 
-def script(spec: ClusterSpec, run: Run, fleet: Fleet, instance: Instance, arch: ModelArch | None) -> str:
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a job runs: the queue, so many machines of it, and what versions there are judged by."""
+
+    queue: str
+    nodes: int
+    facts: Mapping[str, str]
+    gpus: bool = True  # whether those machines have any
+
+
+def script(spec: ClusterSpec, run: Run, placed: Placed, instance: Instance, arch: ModelArch | None) -> str:
     """The batch script."""
     recipe = recipe_for(run.framework, spec.recipe)
     head = HEAD.format(
         plan=checked("plan", spec.plan, "plan name"),
         environment=ENVIRONMENT,
-        queue=QUEUE,
-        nodes=int(fleet.count),
-        gpus=int(gpus_per_node(instance)),
+        queue=checked("queue", placed.queue, "the queue"),
+        nodes=int(placed.nodes),
+        gpus=f"#SBATCH --gpus-per-node={int(gpus_per_node(instance))}\n" if placed.gpus else "",
         segment=f"#SBATCH --segment={int(instance.member_count)}\n" if instance.member_type else "",
         time=clock(limit_min(spec.max_hours)),
         margin=margin_s(run, limit_min(spec.max_hours)),
     )
     entry = 'entry=(-m "$JOB_ENTRY")' if recipe.module else 'entry=("$JOB_ENTRY")'
     signal = "save_signal=TERM" if recipe.saves else "save_signal="
-    known_bad = pair_lines(facts(spec, run, instance))
+    known_bad = pair_lines(placed.facts)
     parts = (
         head, "set -euo pipefail\n", AGAIN, HEALTH, WATCH, RECORD, recipe.newest, BODY, known_bad,
         f"{signal}\n", ENDING, packages(_packages()), f"{entry}\n",
@@ -80,11 +89,8 @@ def _packages() -> Iterator[str]:
 
 
 def facts(spec: ClusterSpec, run: Run, instance: Instance) -> Mapping[str, str]:
-    """What versions are judged by: instance, purchase, image, ParallelCluster, and what the site names."""
-    known = {
-        "instance": instance.name, "purchase": spec.capacity.purchase, "os": spec.site.os,
-        "pcluster": spec.site.pcluster_version, **spec.site.software,
-    }  # fmt: skip
+    """What versions are judged by, whatever the target: instance, purchase, image, and what the site names."""
+    known = {"instance": instance.name, "purchase": spec.capacity.purchase, "os": spec.site.os, **spec.site.software}
     return known | ({"dispatch": "across nodes"} if fused_across(run, instance) else {})
 
 

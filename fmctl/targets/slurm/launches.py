@@ -9,8 +9,7 @@ HEAD = """\
 #SBATCH --partition={queue}
 #SBATCH --nodes={nodes}
 #SBATCH --ntasks-per-node=1
-#SBATCH --gpus-per-node={gpus}
-#SBATCH --exclusive
+{gpus}#SBATCH --exclusive
 #SBATCH --mem=0
 {segment}#SBATCH --time={time}
 #SBATCH --signal=B:USR1@{margin}

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from fmctl.adapters.parallelcluster import node
+from fmctl.adapters.parallelcluster.answers import failure
 from fmctl.adapters.parallelcluster.client import SECONDS, CommandPcluster, WorkerPcluster
-from fmctl.base.errors import OperationFailed, OperationTimeout, PermissionDenied
-from fmctl.domain.ports import Finding, Pcluster, Resource
+from fmctl.base.errors import BUSY, OperationFailed, OperationTimeout, PermissionDenied
+from fmctl.domain.ports import Finding, Resource
+from fmctl.targets.parallelcluster.port import Pcluster
 
 FAKE = Path(__file__).with_name("fake_worker.py")
 REGION = "us-east-1"
@@ -193,3 +195,14 @@ def test_the_bare_command_is_understood_too(pcluster: WorkerPcluster, tmp_path: 
     with pytest.raises(OperationFailed, match="templates"):
         command.synth("good", "", REGION)
     command.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        ("ThrottlingException: Rate exceeded", BUSY), ("HTTP 503", BUSY), ("Could not connect to the endpoint", BUSY),
+        ("Bad Request: the subnet does not exist", ""),
+    ],
+)  # fmt: skip
+def test_what_aws_had_no_time_for_may_pass(words: str, cause: str) -> None:
+    assert failure("create", {"message": words}).cause == cause

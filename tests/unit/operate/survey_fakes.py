@@ -56,7 +56,7 @@ class FakeSurvey:
     def file_system(self, file_system_id: str) -> Lustre | None:
         return self._say(self.lustre)
 
-    def official_image(self, os: str, arch: str, version: str) -> str | None:
+    def official_image(self, name: str) -> str | None:
         return self._say(self.ami)
 
     def key_type(self, name: str) -> str | None:

@@ -14,7 +14,6 @@ import pytest
 from cluster_fakes import NAME
 
 from fmctl.adapters.aws.cloud import AwsCloud
-from fmctl.adapters.aws.end import rights
 from fmctl.adapters.aws.errors import asked, of_code
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import (
@@ -28,6 +27,8 @@ from fmctl.base.errors import (
 )
 from fmctl.catalog.pricing import find_price
 from fmctl.domain.end import end_name, warning_name
+from fmctl.targets.parallelcluster.end import rights
+from fmctl.targets.parallelcluster.marks import MARKS
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TAGS = [{"Key": "parallelcluster:cluster-name", "Value": NAME}, {"Key": "fmctl:cluster", "Value": NAME}]
@@ -45,7 +46,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsCloud]:
     for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}.items():
         monkeypatch.setenv(name, value)
     with moto.mock_aws():
-        found = AwsCloud(Session(region="us-east-1"), lambda _: None)
+        found = AwsCloud(Session(region="us-east-1"), MARKS, lambda _: None)
         pages = found.session.pages
 
         def with_reservations(service: str, operation: str, key: str, what: str, **given: Any) -> Iterator[Any]:
@@ -288,14 +289,14 @@ def test_what_the_library_raises_is_one_of_our_errors() -> None:
 def test_without_credentials_the_next_step_is_to_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(PermissionDenied) as caught:
-        AwsCloud(Session(region="us-east-1")).identity()
+        AwsCloud(Session(region="us-east-1"), MARKS).identity()
     assert "aws sso login" in (caught.value.next or "")
 
 
 def test_without_a_region_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(UsageError, match="region"):
-        AwsCloud(Session()).stack("x")
+        AwsCloud(Session(), MARKS).stack("x")
 
 
 def test_the_end_is_warned_of_half_an_hour_before(cloud: AwsCloud) -> None:

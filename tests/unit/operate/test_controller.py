@@ -12,6 +12,7 @@ from cluster_chaos import Case, prepared
 from cluster_fakes import NAME, START, FakeClock, FakeRendering, Gate, World, holder, ports, rendering, spec
 
 from fmctl.base.errors import (
+    BUSY,
     FmctlError,
     OperationFailed,
     OperationTimeout,
@@ -440,9 +441,9 @@ def test_patience_is_bounded_and_grows() -> None:
     ("error", "again"),
     [
         (ServiceUnavailable("x"), True),
-        (OperationFailed("x", why="ThrottlingException: Rate exceeded"), True),
-        (OperationFailed("x", why="HTTP 503"), True),
-        (OperationFailed("x", why="ValidationError"), False),
+        (OperationFailed("x", cause=BUSY), True),
+        (OperationFailed("x", why="ThrottlingException: Rate exceeded"), False),  # words are not searched
+        (OperationFailed("x", why="ValidationError", cause="ValidationError"), False),
         (PermissionDenied("x", why="ThrottlingException"), False),
     ],
 )

@@ -21,8 +21,8 @@ from fmctl.domain.layout import (
     Sharding,
 )
 from fmctl.frameworks.layouts import Run, layout_of, run_of, save_steps
-from fmctl.targets.parallelcluster.network import bus_bytes_per_s
 from fmctl.targets.slurm import environment, job, times
+from fmctl.targets.slurm.network import bus_bytes_per_s
 from fmctl.targets.spec import default_hours
 from tests.unit.targets.helpers import SITE, WHOLE_RUN, capacity, instance, matrix, model, rendered, row, spec
 from tests.unit.targets.test_hostile import HOSTILE

@@ -11,7 +11,7 @@ from fmctl.documents.site import site_of
 from fmctl.domain.cluster import Capacity, ClusterSpec
 from fmctl.domain.layout import Dispatcher
 from fmctl.domain.software import COMPONENTS, KNOWN_BAD, is_version, parsed
-from fmctl.targets.parallelcluster.versions import check, pair_lines
+from fmctl.targets.slurm.versions import check, pair_lines
 from tests.unit.targets.helpers import SITE, capacity, model, rendered, row, spec
 from tests.unit.targets.test_guards import bash
 

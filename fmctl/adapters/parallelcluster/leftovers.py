@@ -1,0 +1,56 @@
+"""What of a cluster outlives it by the names that ParallelCluster gives: folders of its bucket, IAM roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fmctl.adapters.aws.errors import asked, code_of
+from fmctl.adapters.aws.session import Session
+from fmctl.domain.ports import Leftover
+
+
+def buckets(session: Session, cluster: str) -> Iterator[Leftover]:
+    """ParallelCluster's bucket of account and region: all clusters share it, so only the cluster's folder counts."""
+    client = session.client("s3")
+    with asked("buckets"):
+        listed = client.list_buckets().get("Buckets", ())
+    for one in listed:
+        name = one["Name"]
+        if not name.startswith("parallelcluster-"):
+            continue
+        for prefix in _folders(client, name, cluster):
+            command = f"aws s3 rm --recursive s3://{name}/{prefix}"
+            yield Leftover("bucket folder", f"s3://{name}/{prefix}", None, command, "configuration and templates")
+
+
+def _folders(client: Any, bucket: str, cluster: str) -> list[str]:
+    """`parallelcluster/<version>/clusters/<cluster>-<16 letters>/` of every version."""
+    from botocore.exceptions import ClientError
+
+    with asked(f"the content of {bucket}"):
+        try:
+            pages = client.get_paginator("list_objects_v2")
+            versions = [
+                prefix["Prefix"]
+                for page in pages.paginate(Bucket=bucket, Prefix="parallelcluster/", Delimiter="/")
+                for prefix in page.get("CommonPrefixes", ())
+            ]
+            found = [
+                prefix["Prefix"]
+                for version in versions
+                for page in pages.paginate(Bucket=bucket, Prefix=f"{version}clusters/{cluster}-", Delimiter="/")
+                for prefix in page.get("CommonPrefixes", ())
+            ]
+        except ClientError as error:
+            if code_of(error) in ("NoSuchBucket", "PermanentRedirect", "301"):  # of another region
+                return []
+            raise
+    return [one for one in found if "-" not in one.rstrip("/").rpartition(f"/{cluster}-")[2]]
+
+
+def roles(session: Session, cluster: str) -> Iterator[Leftover]:
+    """Roles of its nodes, which a deletion that broke off leaves."""
+    for one in session.pages("iam", "list_roles", "Roles", "IAM roles", PathPrefix=f"/parallelcluster/{cluster}/"):
+        command = f"aws iam delete-role --role-name {one['RoleName']}"
+        yield Leftover("IAM role", one["RoleName"], 0.0, command, "its policies have to go first")

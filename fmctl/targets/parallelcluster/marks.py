@@ -1,0 +1,25 @@
+"""By what ParallelCluster's things are known in an account."""
+
+from __future__ import annotations
+
+from fmctl.adapters.aws.marks import Marks
+from fmctl.adapters.parallelcluster.leftovers import buckets, roles
+from fmctl.domain.checked import OPERATING_SYSTEMS
+from fmctl.domain.cluster import Site
+from fmctl.targets.parallelcluster import end
+
+MARKS = Marks(
+    cluster_tag=end.CLUSTER_TAG,
+    role_tag=end.ROLE_TAG,
+    roles={"HeadNode": "head", "LoginNode": "login", "Compute": "compute"},
+    log_group=lambda cluster: f"/aws/parallelcluster/{cluster}-",
+    rights=end.rights,
+    delete=end.delete,
+    warn=end.warn,
+    leftovers={"S3 folders": buckets, "IAM roles": roles},
+)
+
+
+def image_name(site: Site, arch: str) -> str:
+    """Names of the official images for a site and an architecture."""
+    return f"aws-parallelcluster-{site.pcluster_version}-{OPERATING_SYSTEMS.get(site.os, site.os)}-{arch}-*"

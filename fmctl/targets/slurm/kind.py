@@ -1,0 +1,49 @@
+"""How an existing Slurm cluster is rendered for and reached: nothing of it is made, so that a job is all there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fmctl.base.config import Settings
+from fmctl.base.errors import UsageError
+from fmctl.domain.cluster import ClusterSpec, Site, SlurmSite
+from fmctl.domain.hardware import Instance
+from fmctl.domain.model import ModelArch
+from fmctl.targets.registry import Kind
+from fmctl.targets.rendering import Rendering
+
+if TYPE_CHECKING:
+    from fmctl.adapters.aws.session import Session
+    from fmctl.targets.target import Target
+
+
+def _render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None) -> Rendering:
+    from fmctl.frameworks.layouts import run_of
+    from fmctl.targets.slurm import environment, job, versions
+
+    run, here = run_of(spec.row), _section(spec.site)
+    facts = job.facts(spec, run, instance)
+    versions.check(facts)
+    placed = job.Placed(here.queue, spec.nodes * instance.member_count, facts, gpus=here.gpus)
+    files = {
+        job.SCRIPT: job.script(spec, run, placed, instance, arch),
+        environment.ENVIRONMENT: environment.environment(spec, run, instance, arch, health=here.gpus),
+        **job.words(spec, run, arch).files,
+    }
+    return Rendering(files, tuple(dict.fromkeys(job.warnings(spec, run, instance, arch))))
+
+
+def _connect(session: Session, settings: Settings, site: Site | None, sleep: Callable[[float], None]) -> Target:
+    from fmctl.targets.slurm.target import SlurmCluster
+
+    return SlurmCluster(_section(site))
+
+
+def _section(site: Site | None) -> SlurmSite:
+    if site is None or site.slurm is None:
+        raise UsageError("the site has no section slurm", next="slurm: {queue: gpu, head: local}")
+    return site.slurm
+
+
+KIND = Kind(_render, _connect, on_aws=False)
