@@ -105,6 +105,8 @@ def load_instance(name: str) -> Instance:
         notes=tuple(record["notes"]),
         source=record["source"],
         unplannable=record.get("unplannable", ""),
+        needs=record.get("needs", {}),
+        slow_to_start=record.get("slow_to_start", True),
         ena_bits_per_s=_ena_bits_per_s(record),
     )
 

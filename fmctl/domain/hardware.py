@@ -76,6 +76,8 @@ class Instance:
     notes: tuple[str, ...] = ()
     source: str = ""
     unplannable: str = ""  # why no plan can be made for it; empty where one can
+    needs: Mapping[str, str] = field(default_factory=dict)  # the first release that starts it, by the software's name
+    slow_to_start: bool = True  # nodes have disks, drivers and many interfaces to set up
     ena_bits_per_s: float | None = None  # TCP/IP of all its network cards; None where no figure is published
 
     @property

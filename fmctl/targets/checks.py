@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from fmctl.domain import quotas
@@ -14,7 +15,7 @@ from fmctl.domain.storage import GIB_PER_TIB
 from fmctl.targets.target import Check
 
 OK, WARNING, FAIL, UNKNOWN = "ok", "warning", "fail", "unknown"
-P_FAMILIES = ("p2", "p3", "p4", "p5", "p6")
+_P_TYPE = re.compile(r"p\d")
 # Addresses that AWS keeps of each subnet are already out of its count; the head node and its login nodes need theirs.
 SPARE_ADDRESSES = 2
 # assumed: a save that takes longer is worth a warning; so many checkpoints must fit beside the data.
@@ -151,7 +152,7 @@ def spot_check(spec: ClusterSpec) -> Check:
     if spec.capacity.option is not SPOT:
         return Check("purchase", OK, spec.capacity.purchase)
     found = f"spot: any of {spec.nodes} nodes may go with two minutes' notice, and the run stops with it"
-    state = FAIL if spec.nodes > 1 and spec.instance.startswith(P_FAMILIES) else WARNING
+    state = FAIL if spec.nodes > 1 and _P_TYPE.match(spec.instance) else WARNING
     return Check("purchase", state, found, f"--purchase {ON_DEMAND}, {ODCR} or {BLOCK}")
 
 

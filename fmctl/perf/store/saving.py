@@ -95,9 +95,7 @@ def _load_s(job: SavingJob, limits: ClientLimits, choice: LustreChoice) -> Float
     process = storage.processes_bytes_per_s(job.gpus)
     for index in np.unique(choice.option[choice.option >= 0]):
         option = OPTIONS[int(index)]
-        spec = lustre.TIERS[option.deployment, option.mb_per_s_per_tib]
-        step = lustre.server_tib(option.deployment, option.mb_per_s_per_tib, option.efa)
-        fs = lustre.tier_rates(spec, choice.capacity_tib, step, float(option.efa), 0.0)
+        fs = option.rates(choice.capacity_tib)
         read = lustre.lustre_read_bytes_per_s(fs, limits, job.clients, job.total_bytes, job.read_bytes)
         found = np.where(choice.option == index, storage.load_s(job.read_bytes, read, process), found)
     return found

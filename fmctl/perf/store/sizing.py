@@ -19,6 +19,7 @@ import numpy.typing as npt
 from fmctl.domain.result import FloatArray
 from fmctl.domain.storage import GIB_PER_TIB, Deployment, LustreConfig, S3Bucket
 from fmctl.perf.store import lustre, storage
+from fmctl.perf.store.lustre import LustreRates, TierSpec
 from fmctl.perf.store.storage import ClientLimits
 
 Prices = Mapping[str, float | None]
@@ -30,20 +31,31 @@ GIB = 2.0**30
 
 
 @dataclass(frozen=True, slots=True)
-class LustreOption:
-    """A tier that can be bought. assumed: with EFA it costs what it costs without (EFA itself has no charge)."""
+class Store:
+    """A kind of file system that can be bought. assumed: EFA itself costs nothing."""
 
+    item: str  # its name in the price table: USD per GB-month of what is provisioned
     deployment: Deployment
-    mb_per_s_per_tib: int
+    tier: TierSpec  # per TiB
+    step_tib: float  # one server, and the step in which it is sold
+    mb_per_s_per_tib: int  # how it is asked for
     efa: bool
 
-    @property
-    def item(self) -> str:
-        """Its name in the price table."""
-        return f"fsx-lustre/{self.deployment}-{self.mb_per_s_per_tib}"
+    def rates(self, capacity_tib: FloatArray) -> LustreRates:
+        """What so many TiB of it give. GPUDirect Storage is left out: saves pass through host memory."""
+        return lustre.tier_rates(self.tier, capacity_tib, self.step_tib, float(self.efa), 0.0)
 
 
-OPTIONS = tuple(LustreOption("persistent-2", tier, efa) for efa in (False, True) for tier in (125, 250, 500, 1000))
+def persistent(mb_per_s_per_tib: int, efa: bool) -> Store:
+    """A tier of persistent-2."""
+    tier = lustre.TIERS["persistent-2", mb_per_s_per_tib]
+    step_tib = lustre.server_tib("persistent-2", mb_per_s_per_tib, efa)
+    item = f"fsx-lustre/persistent-2-{mb_per_s_per_tib}"
+    return Store(item, "persistent-2", tier, step_tib, mb_per_s_per_tib, efa)
+
+
+# What is compared, in this order: a further kind of file system is one entry, and the price of its item.
+OPTIONS: tuple[Store, ...] = tuple(persistent(tier, efa) for efa in (False, True) for tier in (125, 250, 500, 1000))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -95,21 +107,19 @@ class LustreChoice:
         return f"no price on file for {', '.join(self.unpriced)}: not compared" if self.unpriced else ""
 
 
-def wanted_tib(option: LustreOption, need: Need, c: ClientLimits) -> FloatArray:
+def wanted_tib(option: Store, need: Need, c: ClientLimits) -> FloatArray:
     """Capacity an option needs, TiB: max(bytes held / 0.85, rate / tier, TCP servers x step); inf: no size will do."""
-    spec = lustre.TIERS[option.deployment, option.mb_per_s_per_tib]
-    step = lustre.server_tib(option.deployment, option.mb_per_s_per_tib, option.efa)
     rate = need.total_bytes / need.allowed_s
     over_efa = option.efa and c.lustre_efa > 0.0
     flows = np.ceil(rate / need.clients / lustre.TCP_FLOW_BYTES_PER_S)
-    for_flows = np.where((flows > 1.0) & (not over_efa), flows * step, 0.0)
+    for_flows = np.where((flows > 1.0) & (not over_efa), flows * option.step_tib, 0.0)
     held = need.kept_bytes / (FULL_SHARE * GIB_PER_TIB * GIB)
-    enough = np.maximum(np.maximum(held, rate / (spec.write * lustre.MB)), for_flows)
+    enough = np.maximum(np.maximum(held, rate / (option.tier.write * lustre.MB)), for_flows)
     result: FloatArray = np.where(_reachable(option, need, c), enough, np.inf)
     return result
 
 
-def _reachable(option: LustreOption, need: Need, c: ClientLimits) -> BoolArray:
+def _reachable(option: Store, need: Need, c: ClientLimits) -> BoolArray:
     """Whether clients and processes can write in time to a file system as wide as need be; 1,024 EFA connections."""
     rate = need.total_bytes / need.allowed_s
     wide = lustre.LustreRates(*(np.asarray(np.inf),) * 7, efa=float(option.efa), gds=0.0)
@@ -119,18 +129,14 @@ def _reachable(option: LustreOption, need: Need, c: ClientLimits) -> BoolArray:
     return np.asarray(enough & ~crowded)
 
 
-def option_tib(option: LustreOption, need: Need, c: ClientLimits) -> FloatArray:
+def option_tib(option: Store, need: Need, c: ClientLimits) -> FloatArray:
     """Capacity to buy of one option, TiB [n]: the smallest on sale that is enough."""
-    step = lustre.server_tib(option.deployment, option.mb_per_s_per_tib, option.efa)
-    return lustre.provisioned_tib(wanted_tib(option, need, c), step)
+    return lustre.provisioned_tib(wanted_tib(option, need, c), option.step_tib)
 
 
-def option_write_s(option: LustreOption, capacity_tib: FloatArray, need: Need, c: ClientLimits) -> FloatArray:
+def option_write_s(option: Store, capacity_tib: FloatArray, need: Need, c: ClientLimits) -> FloatArray:
     """Time to write one checkpoint to a capacity of one option, s [n]: bytes / rate of `perf.lustre`."""
-    spec = lustre.TIERS[option.deployment, option.mb_per_s_per_tib]
-    step = lustre.server_tib(option.deployment, option.mb_per_s_per_tib, option.efa)
-    fs = lustre.tier_rates(spec, capacity_tib, step, float(option.efa), 0.0)
-    write = lustre.lustre_write_bytes_per_s(fs, c, need.clients)
+    write = lustre.lustre_write_bytes_per_s(option.rates(capacity_tib), c, need.clients)
     return storage.drain_s(need.total_bytes, write, storage.processes_bytes_per_s(need.processes))
 
 

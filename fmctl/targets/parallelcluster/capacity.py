@@ -14,10 +14,8 @@ from fmctl.targets.parallelcluster.parts import CapacityReservationTarget, Compu
 
 ULTRASERVER_SIZES = (9, 18)  # instances of one Capacity Block that ParallelCluster 3.16 lays out as a Slurm block
 _TYPES: Mapping[Market, str] = {"on-demand": "ONDEMAND", "capacity-block": "CAPACITY_BLOCK", "spot": "SPOT"}
-# GdrSupport is a switch for the first generation of EFA; later types need none, and p5.4xlarge has no GPUDirect RDMA.
-_GDR = ("p4d.24xlarge", "p4de.24xlarge")
+_FIRST_EFA = "1"  # GdrSupport is a switch for this generation; later ones need none
 _MOST_NODES = 2000
-_TIMEOUTS_APART = ("p5.4xlarge",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +24,8 @@ class Fleet:
 
     instance_type: str
     count: int
-    blocks: int = 1
-
-    @property
-    def slow_to_start(self) -> bool:
-        """Whether nodes need longer than ParallelCluster waits: disks, drivers and many interfaces to set up."""
-        return self.instance_type not in _TIMEOUTS_APART
+    blocks: int
+    slow_to_start: bool  # nodes need longer than ParallelCluster waits
 
 
 def fleet(instance: Instance, nodes: int) -> Fleet:
@@ -49,7 +43,7 @@ def fleet(instance: Instance, nodes: int) -> Fleet:
             next="plan with fewer nodes",
         )
     blocks = nodes if instance.member_type else 1
-    return Fleet(instance.member_type or instance.name, nodes * members, blocks)
+    return Fleet(instance.member_type or instance.name, nodes * members, blocks, instance.slow_to_start)
 
 
 def check(capacity: Capacity, instance: Instance, blocks: int = 1) -> tuple[str, ...]:
@@ -137,4 +131,4 @@ def warnings(spec: ClusterSpec, instance: Instance) -> Iterator[str]:
 
 def _efa(spec: ClusterSpec, instance: Instance) -> Efa:
     enabled = spec.efa and instance.efa_interfaces > 0
-    return Efa(enabled, gdr_support=True if enabled and instance.name in _GDR else None)
+    return Efa(enabled, gdr_support=True if enabled and instance.efa_version == _FIRST_EFA else None)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fmctl.domain.cluster import ClusterSpec, Site
+from fmctl.domain.hardware import Instance
 from fmctl.targets.checks import FAIL, OK, UNKNOWN, WARNING
 from fmctl.targets.target import Check
 
-# The first ParallelCluster release that starts a type (release notes: 17 cards of P6-B300 with an ENA-only card 0).
-NEEDS_VERSION: Mapping[str, tuple[int, int]] = {"p6-b300": (3, 15), "p6e-gb200": (3, 14)}
+NAME = "parallelcluster"  # as the table of instances names it
 # Regions with P capacity that ParallelCluster 3.16 does not know.
 NOT_IN_PCLUSTER = frozenset(
     {"ap-south-2", "eu-south-2", "ap-northeast-3", "ap-southeast-4", "eu-central-2", "me-central-1", "ca-west-1"}
@@ -39,14 +39,19 @@ def permission_check(allowed: Mapping[str, bool]) -> Check:
     return Check("permissions", OK, f"{len(ACTIONS)} actions allowed")
 
 
-def version_check(spec: ClusterSpec) -> Check:
+def version_check(spec: ClusterSpec, instance: Instance) -> Check:
     """The ParallelCluster release can start the type."""
-    major, minor = (int(part) for part in spec.site.pcluster_version.split(".")[:2])
-    for family, least in NEEDS_VERSION.items():
-        if spec.instance.removeprefix("u-").startswith(family) and (major, minor) < least:
-            said = f"{spec.instance} needs ParallelCluster {least[0]}.{least[1]}, the site has {major}.{minor}"
-            return Check("version", FAIL, said, "pcluster_version in the site")
+    found, least = (_release(text) for text in (spec.site.pcluster_version, instance.needs.get(NAME, "0.0")))
+    if found < least:
+        said = f"{spec.instance} needs ParallelCluster {least[0]}.{least[1]}, the site has {found[0]}.{found[1]}"
+        return Check("version", FAIL, said, "pcluster_version in the site")
     return Check("version", OK, spec.site.pcluster_version)
+
+
+def _release(version: str) -> tuple[int, int]:
+    """(major, minor) of a version."""
+    major, minor = (int(part) for part in version.split(".")[:2])
+    return major, minor
 
 
 def image_check(site: Site, arch: str, found: str | None) -> Check:

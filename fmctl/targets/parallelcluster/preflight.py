@@ -46,7 +46,7 @@ def looks(
     yield _judged("account", survey.identity, lambda who: checks.identity_check(site, who))
     yield own.region_check(site)
     yield _judged("permissions", lambda: survey.allowed(own.ACTIONS), own.permission_check)
-    yield own.version_check(spec)
+    yield own.version_check(spec, instance)
     yield checks.spot_check(spec)
     yield from _places(spec, instance, survey, today.now)
     yield _judged("quota", lambda: _quota(spec, survey), lambda pair: checks.quota_check(spec, instance, *pair))

@@ -76,8 +76,8 @@ def test_nothing_is_said_where_nothing_is_fast_enough_or_priced() -> None:
     assert gathered.write_s == pytest.approx([1097.6], rel=1e-3)
     # 2,000 clients are more than an EFA file system connects; on type 1000 EFA would not be cheaper anyway.
     crowd = need(1e14, 1.0, 2000.0, 8.0)
-    assert np.isinf(sizing.option_tib(sizing.LustreOption("persistent-2", 1000, True), crowd, P5))
-    assert np.isfinite(sizing.option_tib(sizing.LustreOption("persistent-2", 1000, False), crowd, P5))
+    assert np.isinf(sizing.option_tib(sizing.persistent(1000, True), crowd, P5))
+    assert np.isfinite(sizing.option_tib(sizing.persistent(1000, False), crowd, P5))
 
 
 def test_a_target_share_becomes_a_time_to_write_in() -> None:
