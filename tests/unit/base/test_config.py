@@ -194,7 +194,7 @@ def test_setting_one_keeps_comments_and_the_rest(user: Path) -> None:
     config.set_value("max_hours", "4")
     config.set_value("profile", 'a"b\\c')
     assert user.read_text() == (
-        '# mine\nregion = "eu-west-1" # home\n\nmax_hours = 4.0\nread_only = true\nprofile = "a\\"b\\\\c"\n'
+        '# mine\nregion = "eu-west-1" # home\n\nmax-hours = 4.0\nread_only = true\nprofile = "a\\"b\\\\c"\n'
     )
 
 
@@ -209,10 +209,14 @@ def test_what_cannot_be_changed_safely_is_left_alone(user: Path, project: Path) 
     with pytest.raises(UsageError, match="settings of this project"):
         config.set_value("max_hours", 6, "project", project)
     assert "= 5" in file.read_text()
-    write(user, "[table]\nx = 1\n")
-    with pytest.raises(UsageError, match="cannot change region"):
-        config.set_value("region", "eu-west-1")
-    assert user.read_text() == "[table]\nx = 1\n"
+
+
+def test_tables_of_others_stay(user: Path) -> None:
+    write(user, "[table]\nx = 1 # theirs\n")
+    config.set_value("region", "eu-west-1")
+    assert user.read_text() == 'region = "eu-west-1"\n\n[table]\nx = 1 # theirs\n'
+    config.unset("region")
+    assert tomllib.loads(user.read_text()) == {"table": {"x": 1}}
 
 
 def test_wrong_names_and_values_are_never_written(user: Path) -> None:
