@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmctl.report.envelope import plain
-from fmctl.report.formats import as_csv, as_jsonl, as_markdown, written
+from fmctl.report.formats import as_csv, as_jsonl, as_markdown, found
 from fmctl.report.text import fit, plain_text, terminal_text
 from fmctl.report.view import Column, Report, Section, Table, facts
 from fmctl.report.words import brief_usd, compact_layout, label, paid_by, plural, say
@@ -118,7 +118,7 @@ def test_rows_with_different_fields_share_one_header() -> None:
 @pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv", "md", "yaml"])
 @pytest.mark.parametrize("value", [None, 1, "x", [], {}, [1, 2], [{"a": 1}], {"a": [1]}, [[1], {"b": 2}]])
 def test_whatever_a_query_finds_can_be_written(value: Any, form: str) -> None:
-    assert isinstance(written(value, form), str)
+    assert isinstance(found(form).value(value), str)
 
 
 def test_numbers_that_json_lacks_become_null() -> None:
