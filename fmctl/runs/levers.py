@@ -14,9 +14,10 @@ from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.perf.run.reliability import NODE_PER_H
 from fmctl.perf.train.evaluate import evaluate
+from fmctl.runs.grids import grid_of
 from fmctl.runs.runs import Runs, compose
 from fmctl.runs.trained import HOUR_S, train
-from fmctl.runs.whole import columns_of, grid_of, setting_of
+from fmctl.runs.whole import columns_of, setting_of
 
 PRICE_CUT, FASTER, WIDER = 0.10, 1.10, 1.25
 _DAY_S = 24.0 * HOUR_S

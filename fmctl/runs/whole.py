@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from fmctl.buying.offers import Offer
-from fmctl.buying.rates import ON_FILE
-from fmctl.catalog import find_grid, find_storage_price
-from fmctl.domain.grid import Grid
+from fmctl.buying.rates import ON_FILE, item_rate
 from fmctl.domain.hardware import Price
 from fmctl.domain.layout import Sharding
 from fmctl.domain.result import Estimate, FloatArray, PlanRequest
@@ -23,6 +21,7 @@ from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.run import cost, energy
 from fmctl.perf.store import sizing
 from fmctl.runs.described import described, number
+from fmctl.runs.grids import grid_of
 from fmctl.runs.runs import Runs, compose
 from fmctl.runs.trained import Rows, Setting, train
 
@@ -146,17 +145,6 @@ def setting_of(request: PlanRequest, instance: Any, offers: Sequence[Offer]) -> 
     return Setting(request.arch, instance, framework, request.tokens, request.run, least, prices)
 
 
-def grid_of(region: str, run: RunRequest | None) -> Grid:
-    """The region's grid and data centres, with the user's own overhead and intensity where they are given."""
-    grid = find_grid(region)
-    if run is not None and run.pue is not None:
-        grid = replace(grid, pue=run.pue)
-    if run is not None and run.g_per_kwh is not None:
-        own = run.g_per_kwh
-        grid = replace(grid, average_g_per_kwh=own, average_low_g_per_kwh=own, average_high_g_per_kwh=own)
-    return grid
-
-
 def storage_prices(run: RunRequest) -> Mapping[str, float | None]:
     """USD per GB-month of the region whose prices are on file, to compare sizes by; each region's own are billed."""
     return _prices(run.start.date())
@@ -164,7 +152,7 @@ def storage_prices(run: RunRequest) -> Mapping[str, float | None]:
 
 @lru_cache(maxsize=64)
 def _prices(on: date) -> Mapping[str, float | None]:
-    return {item: find_storage_price(item, ON_FILE, on).usd for item in _STORED}
+    return {item: item_rate(item, ON_FILE, on).usd for item in _STORED}
 
 
 def _best(composed: Sequence[Runs], at: int, row: Estimate, request: PlanRequest) -> WholeRun | None:
