@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import re
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from fmctl.base.errors import FmctlError, ServiceUnavailable
+from fmctl.base.errors import FmctlError, ServiceUnavailable, UsageError, shorten
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.job import Job
 from fmctl.operate import runs
-from fmctl.operate.jobs import token
 from fmctl.operate.records import cluster_names, read_record
 from fmctl.operate.state import StateStore
 from fmctl.targets.slurm.job import SCRIPT
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def token(cluster: str, files: Mapping[str, str]) -> str:
+    """What stands in the comment of a submitted job: the same for the same cluster and files."""
+    whole = hashlib.sha256("\0".join(part for name in sorted(files) for part in (name, files[name])).encode())
+    return f"fmctl:{cluster}:{whole.hexdigest()[:16]}"
+
+
+def with_variables(environment: str, given: Sequence[str]) -> str:
+    """A job's environment file with NAME=VALUE words after it, quoted: what is read last counts. Raises UsageError."""
+    lines = []
+    for word in given:
+        name, sign, value = word.partition("=")
+        if not sign or not _NAME.fullmatch(name) or "\0" in value:
+            raise UsageError(f"--set {shorten(word)} names no variable", next="--set JOB_DATA=/fsx/data")
+        lines.append(f"{name}={shlex.quote(value)}\n")
+    return environment + "".join(lines)
 
 
 class Submits(Protocol):

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from fmctl.domain.job import Job, SlurmNode
-from fmctl.operate.jobs import told, trouble
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
 from fmctl.report.words import plural
+from fmctl.targets.slurm.jobs import told, trouble
 
 
 def submit_answer(

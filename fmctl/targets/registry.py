@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fmctl.base.errors import UnknownName
@@ -35,6 +36,8 @@ class Kind:
     render: Callable[[ClusterSpec, Instance, ModelArch | None], Rendering]
     connect: Callable[[Session, Settings, Site | None, Callable[[float], None]], Target]
     on_aws: bool = True  # whether the session is asked anything
+    # Why a job waits, by Slurm's word, where the target knows better: (in plain words, what to do).
+    reasons: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def kind(name: str = "") -> Kind:
@@ -44,3 +47,8 @@ def kind(name: str = "") -> Kind:
         raise UnknownName("target", wanted, PACKAGES)
     found: Kind = import_module(f"{PACKAGES[wanted]}.kind").KIND
     return found
+
+
+def queue_reasons() -> Mapping[str, tuple[str, str]]:
+    """Why a job waits, as targets that run on Slurm know it."""
+    return {word: why for name in PACKAGES for word, why in kind(name).reasons.items()}

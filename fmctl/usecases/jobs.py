@@ -37,8 +37,7 @@ class Placed:
 
 def submit(plan_name: str, wanted: Wanted, aws: Aws, placed: Placed, asked: tuple[Services, Settings]) -> Answer:
     """Hand the plan's job to the Slurm of its cluster, once. Raises OperationFailed, UnknownName, UsageError."""
-    from fmctl.operate.jobs import with_variables
-    from fmctl.operate.submission import Submission, submit_once
+    from fmctl.operate.submission import Submission, submit_once, with_variables
     from fmctl.report.jobs import submit_answer
     from fmctl.targets.slurm.environment import ENVIRONMENT
     from fmctl.targets.spec import spec

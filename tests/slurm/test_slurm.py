@@ -10,7 +10,7 @@ import pytest
 from fmctl.adapters.slurm.commands import Slurm
 from fmctl.adapters.slurm.heads import LocalHead
 from fmctl.base.errors import OperationFailed, UnknownName
-from fmctl.operate.jobs import told, trouble
+from fmctl.targets.slurm.jobs import told, trouble
 
 pytestmark = pytest.mark.real("slurm")
 

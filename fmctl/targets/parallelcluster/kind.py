@@ -9,6 +9,7 @@ from fmctl.base.config import Settings
 from fmctl.domain.cluster import PCLUSTER_VERSION, ClusterSpec, Site
 from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
+from fmctl.targets.parallelcluster.reasons import REASONS
 from fmctl.targets.registry import Kind
 from fmctl.targets.rendering import Rendering
 
@@ -39,4 +40,4 @@ def _connect(session: Session, settings: Settings, site: Site | None, sleep: Cal
     return ParallelCluster(find, AwsCloud(session, MARKS, sleep))
 
 
-KIND = Kind(_render, _connect)
+KIND = Kind(_render, _connect, reasons=REASONS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fmctl.adapters.slurm.answers import read_jobs, read_nodes
 from fmctl.base.errors import OperationFailed
 from fmctl.domain.job import Job, SlurmNode
-from fmctl.operate.jobs import REASONS, told, trouble
+from fmctl.targets.slurm.jobs import reasons, told, trouble
 
 DATA = Path(__file__).parents[2] / "data" / "slurm"
 
@@ -96,7 +96,7 @@ def test_strange_fields_break_nothing(found: dict[str, object]) -> None:
             assert isinstance(trouble(node).text, str)
 
 
-@pytest.mark.parametrize("reason", [*REASONS, "Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved_for_jobs", "Odd"])
+@pytest.mark.parametrize("reason", [*reasons(), "Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved_for_jobs", "Odd"])
 def test_every_reason_is_a_sentence(reason: str) -> None:
     down = SlurmNode("n1", "DOWN", (), "GPU fell off the bus")
     said = told(Job(7, "train", "PENDING", reason=reason), [down])

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from dataclasses import fields
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
-import fmctl
 from fmctl.domain.framework import Limits
 from fmctl.frameworks.log import Log
 from fmctl.frameworks.recipe import Recipe
 from fmctl.frameworks.registry import FOLDERS, FRAMEWORKS, Folder, logs, recipes
+from tests.unit.house.scan import HOME, code_of, files
 
-HOME = Path(fmctl.__file__).parent
 NAME = re.compile(r"megatron|titan|nanotron|deepspeed|internevo|composer\b|llm-foundry", re.IGNORECASE)
 # Where a name may stand in code, and why.
 ALLOWED = {
@@ -26,28 +23,14 @@ ALLOWED = {
     "domain/software.py": "versions of packages that a site names; one of them is Megatron-Bridge",
     "validation/": "the dialects in which published runs are written down",
 }
-_NAMES = ("id", "attr", "name", "module", "arg")  # fields of a syntax tree that hold names
 # Words for people, by which an option is explained.
 HELP = {"cli/cluster_options.py": "the help of --recipe"}
-
-
-def code_of(path: Path) -> Iterator[str]:
-    """Every name and every text of a file but comments and docstrings: what a program does."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
-            yield node.value
-        yield from (
-            str(getattr(node, field)) for field in ("id", "attr", "name", "module", "arg") if hasattr(node, field)
-        )
 
 
 def named() -> Iterator[str]:
     """Places that name a framework, outside the folders."""
     folders = {folder.package.rpartition(".")[2] for folder in FOLDERS}
-    for path in sorted(HOME.rglob("*.py")):
-        place = path.relative_to(HOME).as_posix()
+    for place, path in files():
         if (place.startswith("frameworks/") and place.split("/")[1] in folders) or place.startswith(tuple(ALLOWED)):
             continue
         yield from (place for text in code_of(path) if NAME.search(text))

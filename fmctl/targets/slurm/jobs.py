@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fmctl.base.errors import UsageError, shorten
 from fmctl.domain.job import Job, SlurmNode
+from fmctl.targets.registry import queue_reasons
 
-# Slurm's words for why a job waits: (in plain words, what to do). Source: squeue(1), JOB REASON CODES; protected mode
-# and the maintenance reservations of Capacity Blocks: ParallelCluster's user guide.
+# Slurm's words for why a job waits: (in plain words, what to do); a target that runs on Slurm has some of its own.
+# Source: squeue(1), JOB REASON CODES.
 REASONS: Mapping[str, tuple[str, str]] = {
     "Resources": ("waits for enough free nodes", ""),
     "Priority": ("another job is before it", ""),
@@ -28,11 +25,6 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "Reservation": ("waits for its reservation to begin", "scontrol show reservations"),
     "ReservationDeleted": ("its reservation was deleted", "fmctl cancel, and submit again"),
-    "PartitionDown": ("its queue is closed", "fmctl logs NAME clustermgtd: protected mode closes a queue"),
-    "PartitionInactive": (
-        "its queue was switched off: nodes failed to start again and again (protected mode)",
-        "fmctl logs NAME clustermgtd; repair; pcluster update-compute-fleet --status START_REQUESTED",
-    ),
     "PartitionNodeLimit": ("wants more nodes than its queue has", "a plan with fewer nodes, or a larger cluster"),
     "PartitionTimeLimit": ("wants more time than its queue allows", "a shorter --max-hours"),
     "NodeDown": ("a node that it needs is down", "fmctl jobs shows which"),
@@ -45,25 +37,12 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "FrontEndDown": ("Slurm's front end is down", ""),
     "Cleaning": ("is still being cleaned up after its last start", ""),
 }
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NODES_DOWN = "Nodes required for job are DOWN, DRAINED or reserved"
 
 
-def token(cluster: str, files: Mapping[str, str]) -> str:
-    """What stands in the comment of a submitted job: the same for the same cluster and files."""
-    whole = hashlib.sha256("\0".join(part for name in sorted(files) for part in (name, files[name])).encode())
-    return f"fmctl:{cluster}:{whole.hexdigest()[:16]}"
-
-
-def with_variables(environment: str, given: Sequence[str]) -> str:
-    """A job's environment file with NAME=VALUE words after it, quoted: what is read last counts. Raises UsageError."""
-    lines = []
-    for word in given:
-        name, sign, value = word.partition("=")
-        if not sign or not _NAME.fullmatch(name) or "\0" in value:
-            raise UsageError(f"--set {shorten(word)} names no variable", next="--set JOB_DATA=/fsx/data")
-        lines.append(f"{name}={shlex.quote(value)}\n")
-    return environment + "".join(lines)
+def reasons() -> Mapping[str, tuple[str, str]]:
+    """Why a job waits, by Slurm's word: (in plain words, what to do)."""
+    return {**REASONS, **queue_reasons()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +71,9 @@ def _waits(job: Job, nodes: Sequence[SlurmNode]) -> Said:
     back = f" (put back {job.restarts} time(s))" if job.restarts else ""
     if job.reason.startswith(_NODES_DOWN) or word in ("NodesrequiredforjobareDOWN", "Resources", "ReqNodeNotAvail"):
         names = f"; out: {', '.join(node.name for node in lost[:6])}" if lost else ""
-        text, do_next = REASONS.get(word, ("too few of its nodes are up", "fmctl jobs shows them, with why"))
+        text, do_next = reasons().get(word, ("too few of its nodes are up", "fmctl jobs shows them, with why"))
         return Said(f"{text}{names}{back}", do_next or (_first(lost) if lost else ""))
-    text, do_next = REASONS.get(word, (f"Slurm says {job.reason or 'nothing'}", ""))
+    text, do_next = reasons().get(word, (f"Slurm says {job.reason or 'nothing'}", ""))
     return Said(text + back, do_next.replace("ID", str(job.id)))
 
 
