@@ -19,8 +19,8 @@ class Rendering:
 
     @property
     def config(self) -> str:
-        """What the target is handed."""
-        return self.files[self.cluster_file]
+        """What the target is handed; "" where it makes nothing."""
+        return self.files.get(self.cluster_file, "")
 
     @property
     def job_files(self) -> Mapping[str, str]:

@@ -57,7 +57,8 @@ def submit(plan_name: str, wanted: Wanted, aws: Aws, placed: Placed, asked: tupl
     place = placed.folder or f"{shared}/fmctl/{made.name}"
     if placed.dry_run:
         return submit_answer(made.name, place, sorted(files), None, False, warnings)
-    slurm = slurm_of(made.name, placed.head, aws, asked)
+    named = site.slurm.head if site.slurm is not None else None
+    slurm = slurm_of(made.name, placed.head or named, aws, asked)
     store = services.operations.store(settings, aws.options())
     at = services.now().isoformat(timespec="seconds")
     by_hand = tuple(sorted({word.partition("=")[0] for word in placed.given}))

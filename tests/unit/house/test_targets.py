@@ -17,6 +17,7 @@ ALLOWED = {
     "domain/software.py": "versions that are known not to work, the target's own among them",
     "documents/site.py": "the site's field `pcluster_version`",
     "documents/lab.py": "the document of the command `pcluster`",
+    "domain/rows/lab.py": "the document of the command `pcluster`",
     "documents/__init__.py": "the document of the command `pcluster`",
     "usecases/choices.py": "the document of the command `pcluster`",
     "usecases/services.py": "the command `pcluster`",

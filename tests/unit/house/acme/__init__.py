@@ -1,0 +1,1 @@
+"""A framework of tests alone, as its folder would be."""

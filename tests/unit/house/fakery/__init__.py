@@ -1,0 +1,1 @@
+"""A target of tests alone, as its package would be."""
