@@ -15,7 +15,6 @@ from fmctl.domain.job import Job
 from fmctl.operate import runs
 from fmctl.operate.records import cluster_names, read_record
 from fmctl.operate.state import StateStore
-from fmctl.targets.slurm.job import SCRIPT
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
@@ -63,6 +62,7 @@ class Submission:
     digest: str
     by: str
     at: str
+    script: str  # of the files: what Slurm is handed
 
 
 def submit_once(asked: Submission, slurm: Submits, store: StateStore) -> tuple[runs.Run, Job, bool]:
@@ -82,7 +82,7 @@ def submit_once(asked: Submission, slurm: Submits, store: StateStore) -> tuple[r
         return known, there, False
     run = runs.begin(store, _record(asked, sign, store))
     try:
-        job, new = slurm.submit(asked.folder, asked.files, SCRIPT, sign)
+        job, new = slurm.submit(asked.folder, asked.files, asked.script, sign)
     except ServiceUnavailable:
         raise
     except FmctlError:

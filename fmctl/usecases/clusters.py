@@ -145,8 +145,8 @@ def teardown(
 
     names = removal.names(ports.store)
     if consent.dry_run:
-        steps, _ = plan_teardown(names[0], ports, region=removal.region)
-        return actions_answer("teardown", names[0], steps)
+        steps = [step for one in names for step in plan_teardown(one, ports, region=removal.region)[0]]
+        return actions_answer("teardown", ", ".join(names) or "no cluster", steps)
     found = []
     for one in names:
         before(one)

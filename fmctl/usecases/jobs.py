@@ -40,6 +40,7 @@ def submit(plan_name: str, wanted: Wanted, aws: Aws, placed: Placed, asked: tupl
     from fmctl.operate.submission import Submission, submit_once, with_variables
     from fmctl.report.jobs import submit_answer
     from fmctl.targets.slurm.environment import ENVIRONMENT
+    from fmctl.targets.slurm.job import SCRIPT
     from fmctl.targets.spec import spec
 
     services, settings = asked
@@ -62,7 +63,7 @@ def submit(plan_name: str, wanted: Wanted, aws: Aws, placed: Placed, asked: tupl
     store = services.operations.store(settings, aws.options())
     at = services.now().isoformat(timespec="seconds")
     by_hand = tuple(sorted({word.partition("=")[0] for word in placed.given}))
-    submission = Submission(made, document["inputs"], files, place, by_hand, rendering.digest, operator(), at)
+    submission = Submission(made, document["inputs"], files, place, by_hand, rendering.digest, operator(), at, SCRIPT)
     run, job, new = submit_once(submission, slurm, store)
     return submit_answer(made.name, place, sorted(files), job, new, warnings, run.name)
 
