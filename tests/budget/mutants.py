@@ -69,19 +69,20 @@ _CALLED = {"min": "max", "max": "min", "any": "all", "all": "any", "maximum": "m
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change of one module: the line as it was, what became of it, and the whole new text."""
+    """One change of one module."""
 
     area: str
     module: str
     line: int
-    was: str
+    source: str  # the line
+    was: str  # the part of it that is changed
     now: str
-    text: str
+    text: str  # the whole module with the change
 
     @property
     def key(self) -> str:
         """How `mutants.json` names it: stable while the line stays as it is."""
-        return f"{self.module}: {self.was} -> {self.now}"
+        return f"{self.module} | {self.source} | {self.was} -> {self.now}"
 
 
 def points(tree: ast.Module) -> Iterator[ast.AST]:
@@ -163,12 +164,14 @@ def files(area: str) -> list[Path]:
 
 
 def _mutant(area: str, path: Path, index: int) -> Mutant:
-    tree = ast.parse(path.read_text())
+    before = path.read_text()
+    tree = ast.parse(before)
     node = list(points(tree))[index]
     was, line = ast.unparse(node).split("\n")[0], getattr(node, "lineno", 0)
     now = ast.unparse(ast.fix_missing_locations(_replaced(node) or node)).split("\n")[0]
     text = ast.unparse(ast.fix_missing_locations(_Change(node).visit(tree)))
-    return Mutant(area, str(path.relative_to(ROOT)), line, was, now, text)
+    source = before.splitlines()[line - 1].strip() if line else ""
+    return Mutant(area, str(path.relative_to(ROOT)), line, source, was, now, text)
 
 
 def killed(mutant: Mutant, tree: Path) -> bool:
