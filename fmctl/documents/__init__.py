@@ -90,7 +90,7 @@ def json_schema(name: str) -> dict[str, Any]:
     return head | DOCUMENTS[bare].model_json_schema(mode=mode)
 
 
-def check(found: Any, where: str) -> dict[str, Any]:
+def check(found: Any, where: str) -> Any:
     """A plan or estimate document that was read from `where`, if it is one. Raises UnreadableFile."""
     named = found.get("schema") if isinstance(found, dict) else None
     known = {f"fmctl.{name}/1": DOCUMENTS[name] for name in _READABLE}

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fmctl.domain.purchase import ON_DEMAND, Purchase, purchase
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import EstimateRow
 
 PCLUSTER_VERSION = "3.16.1"
 
@@ -101,7 +104,7 @@ class ClusterSpec:
     name: str
     plan: str
     plan_digest: str
-    row: Mapping[str, Any]
+    row: EstimateRow
     site: Site
     capacity: Capacity
     max_hours: float

@@ -12,13 +12,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl import __version__
 from fmctl.base.errors import UnknownName, UsageError, shorten
 from fmctl.domain.job import Job
 from fmctl.operate.records import Record
 from fmctl.operate.state import StateStore, save
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.progress import ProgressResult
+    from fmctl.domain.rows.results import EstimateRow, PlanInputs
+    from fmctl.domain.rows.run import Note, Quality, RunCost, RunEnergy, RunJob, RunLog, RunRecord, Start
 
 SCHEMA = "fmctl.run/1"
 FOLDER = "runs"
@@ -45,8 +50,8 @@ class Run:
     plan: str
     plan_digest: str
     rank: int
-    row: Mapping[str, Any]
-    inputs: Mapping[str, Any]
+    row: EstimateRow
+    inputs: PlanInputs
     config_digest: str
     files: Mapping[str, str]
     folder: str
@@ -58,13 +63,13 @@ class Run:
     variables: tuple[str, ...] = ()
     cluster_config_digest: str = ""
     reused: tuple[str, ...] = ()
-    job: Mapping[str, Any] | None = None
-    log: Mapping[str, Any] | None = None
-    measured: Mapping[str, Any] | None = None
-    cost: Mapping[str, Any] | None = None
-    energy: Mapping[str, Any] | None = None
-    quality: Mapping[str, Any] = field(default_factory=dict)
-    notes: tuple[Mapping[str, Any], ...] = ()
+    job: RunJob | None = None
+    log: RunLog | None = None
+    measured: ProgressResult | None = None
+    cost: RunCost | None = None
+    energy: RunEnergy | None = None
+    quality: Mapping[str, Quality] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
     parent: str | None = None
     seen_at: str | None = None
 
@@ -79,13 +84,15 @@ class Run:
         return "not submitted" if self.job is None else str(self.job["state"])
 
     @property
-    def starts(self) -> list[Mapping[str, Any]]:
+    def starts(self) -> list[Start]:
         """Its starts, as its log tells them."""
         return [] if self.log is None else list(self.log["starts"])
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> RunRecord:
         """For the store and for documents."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        found: Any = {one.name: getattr(self, one.name) for one in fields(self)}
+        record: RunRecord = found
+        return record
 
 
 def digests(files: Mapping[str, str]) -> dict[str, str]:
@@ -169,17 +176,17 @@ def with_cluster(run: Run, record: Record | None) -> Run:
     )  # fmt: skip
 
 
-def job_facts(job: Job) -> dict[str, Any]:
+def job_facts(job: Job) -> RunJob:
     """A job as the record keeps it: what is needed to find its output after Slurm forgot it too."""
-    times = {name: None if at is None else at.isoformat() for name, at in _times(job).items()}
     return {
         "id": job.id, "name": job.name, "state": job.state, "over": job.over, "user": job.user, "nodes": job.nodes,
         "node_count": job.node_count, "restarts": job.restarts, "exit_code": job.exit_code, "output": job.output,
-        "folder": job.folder, "reason": job.reason, **times,
+        "folder": job.folder, "reason": job.reason, "submitted": _iso(job.submitted), "started": _iso(job.started),
+        "ended": _iso(job.ended),
     }  # fmt: skip
 
 
-def job_of_facts(facts: Mapping[str, Any], starts: Iterable[Mapping[str, Any]] = ()) -> Job:
+def job_of_facts(facts: RunJob, starts: Iterable[Start] = ()) -> Job:
     """The job that a record keeps, where Slurm has forgotten it: its last start tells how it ended, if it does.
 
     Slurm's controller forgets a job some minutes after its end (MinJobAge), and a cluster without accounting has no
@@ -198,7 +205,7 @@ def job_of_facts(facts: Mapping[str, Any], starts: Iterable[Mapping[str, Any]] =
     )  # fmt: skip
 
 
-def running_s(starts: Iterable[Mapping[str, Any]]) -> float:
+def running_s(starts: Iterable[Start]) -> float:
     """Time in which the run's nodes were its own: from each start to its last word, added up."""
     spans = (
         max(one["last_at"] - one["began_at"], 0.0)
@@ -208,7 +215,7 @@ def running_s(starts: Iterable[Mapping[str, Any]]) -> float:
     return float(sum(spans))
 
 
-def cost_of(row: Mapping[str, Any], starts: Iterable[Mapping[str, Any]], record: Record | None) -> dict[str, Any]:
+def cost_of(row: EstimateRow, starts: Iterable[Start], record: Record | None) -> RunCost:
     """What the run cost at most so far: running time x all that its cluster costs by the hour.
 
     Where the cluster's record is not known it is the nodes at the plan's price; no price is no sum.
@@ -218,25 +225,25 @@ def cost_of(row: Mapping[str, Any], starts: Iterable[Mapping[str, Any]], record:
     basis = "all that the cluster costs by the hour"
     if hourly is None:
         hourly, basis = row["cost"].get("usd_per_h"), "the nodes at the plan's price"
-    run = row.get("whole_run") or {}
+    run = row.get("whole_run")
     return {
         "running_s": seconds,
         "usd_per_h": hourly,
         "usd": None if hourly is None else hourly * seconds / _HOUR_S,
         "basis": f"{basis} x running time",
         "price_date": row["cost"].get("price_date"),
-        "predicted_usd": run.get("total_usd"),
-        "predicted_p90_usd": run.get("total_p90_usd"),
+        "predicted_usd": run["total_usd"] if run else None,
+        "predicted_p90_usd": run["total_p90_usd"] if run else None,
     }
 
 
-def energy_of(row: Mapping[str, Any], starts: Iterable[Mapping[str, Any]], power_w: float | None) -> dict[str, Any]:
+def energy_of(row: EstimateRow, starts: Iterable[Start], power_w: float | None) -> RunEnergy:
     """Energy of the nodes so far: mean power x running time; the plan's power where none was metered."""
     seconds = running_s(starts)
     watts = row["energy"]["power_w"] if power_w is None else power_w
-    run = row.get("whole_run") or {}
-    each = run["tco2e"] / run["kwh"] if run.get("tco2e") is not None and run.get("kwh") else None
-    whole = run["kwh"] / (row["energy"]["power_w"] * run["wall_p50_s"] / 3.6e6) if run.get("kwh") else None
+    run = row.get("whole_run")
+    each = run["tco2e"] / run["kwh"] if run and run["tco2e"] is not None and run["kwh"] else None
+    whole = run["kwh"] / (row["energy"]["power_w"] * run["wall_p50_s"] / 3.6e6) if run and run["kwh"] else None
     kwh = watts * seconds / 3.6e6
     return {
         "power_w": watts,
@@ -245,7 +252,7 @@ def energy_of(row: Mapping[str, Any], starts: Iterable[Mapping[str, Any]], power
         "tco2e": None if each is None or whole is None else kwh * whole * each,
         "basis": "metered power x running time" if power_w is not None else "predicted power x running time",
         "metered": power_w is not None,
-        "predicted_kwh": run.get("kwh"),
+        "predicted_kwh": run["kwh"] if run else None,
     }
 
 
@@ -265,8 +272,11 @@ def parent_of(run: Run, others: Iterable[Run]) -> str | None:
 def noted(run: Run, at: datetime, by: str, quality: Mapping[str, float], text: str | None) -> Run:
     """The run with a person's figures and words, signed and dated; a figure said again replaces the one before."""
     when = at.isoformat(timespec="seconds")
-    figures = {name: {"value": value, "at": when, "source": by or "a person"} for name, value in quality.items()}
-    notes = (*run.notes, {"at": when, "by": by, "text": text}) if text else run.notes
+    figures: dict[str, Quality] = {
+        name: {"value": value, "at": when, "source": by or "a person"} for name, value in quality.items()
+    }
+    words: Note = {"at": when, "by": by, "text": text or ""}
+    notes = (*run.notes, words) if text else run.notes
     return replace(run, quality={**run.quality, **figures}, notes=notes)
 
 
@@ -282,8 +292,8 @@ def figure(word: str) -> tuple[str, float]:
     return name, number
 
 
-def _times(job: Job) -> dict[str, datetime | None]:
-    return {"submitted": job.submitted, "started": job.started, "ended": job.ended}
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
 
 
 def _text(run: Run) -> str:

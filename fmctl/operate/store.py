@@ -10,12 +10,15 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, shorten
 from fmctl.base.files import read_text, write_atomic
 from fmctl.base.folders import data_folder
 from fmctl.domain.digest import plan_digest
+
+if TYPE_CHECKING:
+    from fmctl.domain.planrow import PlanOrEstimate
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _SUFFIX = ".json"
@@ -69,7 +72,7 @@ def save(name: str, document: Mapping[str, Any], saved_at: str) -> Path:
     return path
 
 
-def load(name: str) -> dict[str, Any]:
+def load(name: str) -> PlanOrEstimate:
     """A saved plan's document.
 
     Raises:
@@ -82,12 +85,13 @@ def load(name: str) -> dict[str, Any]:
     return read_document(plans_folder() / f"{name}{_SUFFIX}")
 
 
-def read_document(path: Path) -> dict[str, Any]:
+def read_document(path: Path) -> PlanOrEstimate:
     """A plan or estimate document from a file, checked against its schema. Raises UnreadableFile."""
     found = parse(read_text(path, what="document"), str(path))
     from fmctl.documents import check
 
-    return check(found, str(path))
+    document: PlanOrEstimate = check(found, str(path))
+    return document
 
 
 def parse(text: str, where: str) -> Any:

@@ -7,11 +7,12 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fmctl.base.errors import FmctlError, ServiceUnavailable, UsageError, shorten
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.job import Job
+from fmctl.domain.planrow import number_of
 from fmctl.operate import runs
 from fmctl.operate.records import cluster_names, read_record
 from fmctl.operate.state import StateStore
@@ -36,6 +37,10 @@ def with_variables(environment: str, given: Sequence[str]) -> str:
     return environment + "".join(lines)
 
 
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import PlanInputs
+
+
 class Submits(Protocol):
     """The part of `adapters.slurm.Slurm` that is needed here."""
 
@@ -55,7 +60,7 @@ class Submission:
     """
 
     spec: ClusterSpec
-    inputs: Mapping[str, Any]
+    inputs: PlanInputs
     files: Mapping[str, str]
     folder: str
     variables: tuple[str, ...]
@@ -97,7 +102,7 @@ def _record(asked: Submission, sign: str, store: StateStore) -> runs.Run:
     made = asked.spec
     cluster = read_record(store, made.name) if made.name in cluster_names(store) else None
     run = runs.Run(
-        name="", cluster=made.name, plan=made.plan, plan_digest=made.plan_digest, rank=int(made.row.get("rank") or 1),
+        name="", cluster=made.name, plan=made.plan, plan_digest=made.plan_digest, rank=number_of(made.row),
         row=made.row, inputs=asked.inputs, config_digest=asked.digest, files=runs.digests(asked.files),
         folder=asked.folder, token=sign, submitted_at=asked.at, submitted_by=asked.by, variables=asked.variables,
     )  # fmt: skip

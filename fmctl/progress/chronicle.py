@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.domain.logged import Event, Item, Job, Record
 from fmctl.progress.curves import Curves
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.run import Quality, RunLog, Save
+    from fmctl.domain.rows.run import Start as StartRow
 
 # Checkpoints that are listed one by one; earlier ones are counted.
 MOST_SAVES = 200
@@ -35,9 +39,11 @@ class Start:
     end: str | None = None
     facts: dict[str, str] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> StartRow:
         """For documents."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        found: Any = {name: getattr(self, name) for name in self.__slots__}
+        row: StartRow = found
+        return row
 
 
 class Chronicle:
@@ -51,8 +57,8 @@ class Chronicle:
         self.curves = Curves(job)
         self.starts: list[Start] = []
         self.saves = 0
-        self.quality: dict[str, dict[str, Any]] = {}
-        self._saves: list[dict[str, Any]] = []
+        self.quality: dict[str, Quality] = {}
+        self._saves: list[Save] = []
         self._recorded = False  # whether the job's script says by itself when it starts
         self._at: float | None = None  # of the newest line that has a clock
 
@@ -81,7 +87,7 @@ class Chronicle:
             for name, _, value in (word.partition("=") for word in item.text.split()):
                 self._figure(name, value, item)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> RunLog:
         """For the run's record."""
         return {
             "starts": [start.as_dict() for start in self.starts],

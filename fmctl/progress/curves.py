@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 from fmctl.domain.logged import Item, Job, Record
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.run import Point as PointRow
 
 # As much as a screen can show. Twice that is where neighbours are put together.
 CURVE_POINTS = 400
@@ -30,9 +34,11 @@ class Point:
     memory_bytes: float | None
     count: int
 
-    def as_dict(self) -> dict[str, float | int | None]:
+    def as_dict(self) -> PointRow:
         """For documents."""
-        return asdict(self)
+        found: Any = asdict(self)
+        row: PointRow = found
+        return row
 
 
 @dataclass(slots=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Column, Document, Report, Row, Section, Table
+from fmctl.report.view import Answer, Column, Report, Section, Table, by_name
 from fmctl.report.words import plural
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.calibration import CalibrateDocument, DataFile, FamilyErrors, FitErrors, FittedConstant
 
 _KINDS = (("all", "all"), ("dense", "dense"), ("moe", "MoE"))
 _ERRORS = (("shipped", "shipped constants"), ("in_sample", "fitted"), ("left_out", "source left out"))
@@ -20,7 +23,7 @@ def calibrate_answer(result: Mapping[str, Any], inputs: Mapping[str, Any], prove
     return Answer(document, rows, lambda: calibrate_report(document))
 
 
-def calibrate_report(document: Document) -> Report:
+def calibrate_report(document: CalibrateDocument) -> Report:
     """Constants, errors of tokens/s, families, files."""
     result = document["result"]
     used, yours = result["rows"]["used"], result["rows"]["yours"]
@@ -34,7 +37,7 @@ def calibrate_report(document: Document) -> Report:
     return Report(title, sections)
 
 
-def _constants(constants: Sequence[Row]) -> Table:
+def _constants(constants: Sequence[FittedConstant]) -> Table:
     columns = (
         Column("constant"),
         Column("value", "right"),
@@ -48,24 +51,24 @@ def _constants(constants: Sequence[Row]) -> Table:
     return Table(columns, tuple(_constant(one) for one in constants))
 
 
-def _constant(one: Row) -> tuple[str, ...]:
-    numbers = (f"{one[name]:.4g}" for name in ("value", "shipped", "prior", "low", "high"))
+def _constant(one: FittedConstant) -> tuple[str, ...]:
+    numbers = (f"{by_name(one)[name]:.4g}" for name in ("value", "shipped", "prior", "low", "high"))
     return (one["name"], *numbers, "at bound" if one["at_bound"] else "", one["meaning"])
 
 
-def _errors(errors: Mapping[str, Row]) -> Table:
+def _errors(errors: FitErrors) -> Table:
     columns = (Column("constants"), *(Column(title, "right") for _, title in _KINDS))
-    rows = tuple((title, *(_percent(errors[name][kind]) for kind, _ in _KINDS)) for name, title in _ERRORS)
+    rows = tuple((title, *(_percent(by_name(errors)[name][kind]) for kind, _ in _KINDS)) for name, title in _ERRORS)
     return Table(columns, rows)
 
 
-def _families(families: Sequence[Row]) -> Table:
+def _families(families: Sequence[FamilyErrors]) -> Table:
     columns = (Column("family"), Column("rows", "right", keep=1), *(Column(title, "right") for _, title in _ERRORS))
-    rows = ((one["name"], str(one["rows"]), *(_percent(one[name]) for name, _ in _ERRORS)) for one in families)
+    rows = ((one["name"], str(one["rows"]), *(_percent(by_name(one)[name]) for name, _ in _ERRORS)) for one in families)
     return Table(columns, tuple(rows))
 
 
-def _data(data: Sequence[Row]) -> Table:
+def _data(data: Sequence[DataFile]) -> Table:
     columns = (Column("file"), Column("rows", "right"), Column("fitted", "right"), Column("digest", keep=1))
     rows = ((one["file"], str(one["rows"]), str(one["used"]), one["digest"][:19]) for one in data)
     return Table(columns, tuple(rows))

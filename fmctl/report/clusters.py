@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.ports import Leftover
@@ -18,6 +18,18 @@ from fmctl.report.view import Answer, Column, Document, Report, Section, Table, 
 from fmctl.report.words import plural
 from fmctl.targets.target import Check
 
+if TYPE_CHECKING:
+    from fmctl.domain.rows.operations import (
+        ActionRow,
+        CostLineRow,
+        LaunchDocument,
+        LeftoverRow,
+        PreflightDocument,
+        StatusDocument,
+        StatusRow,
+        TeardownDocument,
+    )
+
 UNKNOWN = "unknown"
 
 
@@ -29,6 +41,10 @@ def usd(value: float | None) -> str:
 def _shown(iso: str | None) -> str:
     """A time of a document as people read it."""
     return "none" if not iso else f"{iso[:16].replace('T', ' ')} UTC"
+
+
+def _utc(value: datetime) -> str:
+    return str(_iso(value))
 
 
 def _iso(value: datetime | None) -> str | None:
@@ -47,7 +63,7 @@ def preflight_answer(spec: ClusterSpec, found: Sequence[Check], worst: str) -> A
     return Answer(document, document["result"]["checks"], lambda: _preflight_report(document))
 
 
-def _preflight_report(document: Document) -> Report:
+def _preflight_report(document: PreflightDocument) -> Report:
     inputs, checks = document["inputs"], document["result"]["checks"]
     title = f"{document['result']['cluster']}: {inputs['nodes']} x {inputs['instance']} in {inputs['region']}"
     cells = tuple((c["check"], c["state"], c["found"]) for c in checks)
@@ -100,7 +116,7 @@ def would_extend_answer(name: str, end: datetime) -> Answer:
     return actions_answer("launch", name, (Action("extend", f"{name} would end at {end:%Y-%m-%d %H:%M} UTC"),))
 
 
-def _action_rows(steps: Sequence[Action]) -> list[dict[str, Any]]:
+def _action_rows(steps: Sequence[Action]) -> list[ActionRow]:
     return [
         {
             "step": step.name,
@@ -114,7 +130,7 @@ def _action_rows(steps: Sequence[Action]) -> list[dict[str, Any]]:
     ]
 
 
-def _actions_report(document: Document, title: str) -> Report:
+def _actions_report(document: LaunchDocument, title: str) -> Report:
     result = document["result"]
     cells = tuple(
         (str(i), a["step"], a["what"], "; ".join((*a["creates"], *(f"- {d}" for d in a["destroys"]))))
@@ -181,7 +197,7 @@ def launch_answer(found: Launched) -> Answer:
     return Answer(document, [document["result"]], report, tuple(document["warnings"]))
 
 
-def record_document(record: Record) -> dict[str, Any]:
+def record_document(record: Record) -> Document:
     """The record as documents state it."""
     return {
         "state": record.state,
@@ -221,14 +237,14 @@ def status_answer(found: Sequence[Status], now: datetime, source: str) -> Answer
     return Answer(document, document["result"]["clusters"], lambda: _status_report(document))
 
 
-def _status(one: Status, now: datetime, source: str) -> dict[str, Any]:
+def _status(one: Status, now: datetime, source: str) -> StatusRow:
     nodes: dict[str, int] = {}
     for node in one.nodes:
         key = f"{node.role} {node.state}"
         nodes[key] = nodes.get(key, 0) + 1
     return {
         "cluster": one.name,
-        "condition": one.condition,
+        "condition": one.condition.value,
         "stack_status": one.state.status if one.state else None,
         "stack_reason": one.state.reason if one.state else None,
         "instance": one.record.instance if one.record else None,
@@ -243,17 +259,17 @@ def _status(one: Status, now: datetime, source: str) -> dict[str, Any]:
         "unsettled": list(one.unsettled),
         "trouble": one.trouble or None,
         "next": one.next,
-        "seen_at": _iso(now),
+        "seen_at": _utc(now),
         "seen_from": source,
     }
 
 
-def _line(line: CostLine, up_h: float) -> dict[str, Any]:
+def _line(line: CostLine, up_h: float) -> CostLineRow:
     spent = None if line.usd_per_h is None else line.usd_per_h * up_h
     return {"name": line.name, "usd_per_h": line.usd_per_h, "spent_at_most_usd": spent, "why": line.why or None}
 
 
-def _status_report(document: Document) -> Report:
+def _status_report(document: StatusDocument) -> Report:
     rows = document["result"]["clusters"]
     cells = tuple(
         (
@@ -289,7 +305,7 @@ def _status_report(document: Document) -> Report:
     return Report(plural(len(rows), "cluster"), tuple(sections))
 
 
-def _cost_lines(lines: Sequence[Mapping[str, Any]]) -> Section:
+def _cost_lines(lines: Sequence[CostLineRow]) -> Section:
     """What each line costs; one without a price says why and is in no sum."""
     cells = tuple(
         (one["name"], usd(one["usd_per_h"]), usd(one["spent_at_most_usd"]), one["why"] or "") for one in lines
@@ -329,7 +345,7 @@ def teardown_answer(found: Sequence[Torn]) -> Answer:
     return Answer(document, rows, lambda: _teardown_report(document), tuple(document["warnings"]))
 
 
-def _leftover(left: Leftover) -> dict[str, Any]:
+def _leftover(left: Leftover) -> LeftoverRow:
     return {
         "kind": left.kind,
         "id": left.id,
@@ -339,7 +355,7 @@ def _leftover(left: Leftover) -> dict[str, Any]:
     }
 
 
-def _teardown_report(document: Document) -> Report:
+def _teardown_report(document: TeardownDocument) -> Report:
     sections = []
     for row in document["result"]["clusters"]:
         said = "is gone" if row["done"] and row["was"] else "was gone already" if row["done"] else "was left as it is"

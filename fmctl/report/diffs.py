@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.plan.apart import differ, threshold
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Column, Document, Report, Row, Section, Table
+from fmctl.report.view import Answer, Column, Document, Report, Row, Section, Table, by_name
 from fmctl.report.words import closeness, say
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import DiffDocument, DiffField
 
 # What each objective compares in a document: group and name, of whole runs where both rows are one.
 _RANKED_BY: Mapping[Any, tuple[str, str]] = {
@@ -62,7 +65,7 @@ def diff_answer(
     return Answer(document, rows, lambda: diff_report(document, close), warnings)
 
 
-def diff_report(document: Mapping[str, Any], close: str = "") -> Report:
+def diff_report(document: DiffDocument, close: str = "") -> Report:
     """A table of what differs. `close`: how close two predictions must be not to be told apart."""
     body = document["result"]
     title = f"{body['a']} against {body['b']}: {body['different']} of {body['compared']} fields differ"
@@ -126,7 +129,7 @@ def _leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
             yield path.removeprefix("result.") + name, value
 
 
-def _compared(name: str, a: Any, b: Any) -> Document:
+def _compared(name: str, a: Any, b: Any) -> DiffField:
     numbers = all(isinstance(side, int | float) and not isinstance(side, bool) for side in (a, b))
     return {
         "field": name,
@@ -137,5 +140,5 @@ def _compared(name: str, a: Any, b: Any) -> Document:
     }
 
 
-def _side(row: Mapping[str, Any], side: str) -> str:
-    return "-" if row[side] is None else say(row["field"], row[side])
+def _side(row: DiffField, side: str) -> str:
+    return "-" if by_name(row)[side] is None else say(row["field"], by_name(row)[side])

@@ -7,7 +7,6 @@ from math import isfinite
 from typing import Any
 
 from fmctl import __version__
-from fmctl.report.view import Document
 
 
 def envelope(
@@ -17,8 +16,8 @@ def envelope(
     inputs: Mapping[str, Any] | None = None,
     provenance: Mapping[str, Any] | None = None,
     warnings: Iterable[str] = (),
-) -> Document:
-    """`result` as the document `fmctl.<name>/1`; numbers that JSON cannot hold become null."""
+) -> Any:
+    """`result` as the document `fmctl.<name>/1`, a row of `fmctl.domain.rows`; what JSON cannot hold becomes null."""
     return {
         "schema": f"fmctl.{name}/1",
         "fmctl_version": __version__,
@@ -42,7 +41,7 @@ def plain(value: Any) -> Any:
     return [plain(inner) for inner in value]
 
 
-def error_document(code: str, exit_code: int, what: str, why: str | None, next_step: str | None) -> Document:
+def error_document(code: str, exit_code: int, what: str, why: str | None, next_step: str | None) -> Any:
     """The document `fmctl.error/1`, the one object on stderr where the output is JSON."""
     error = {"code": code, "exit_code": exit_code, "what": what, "why": why, "next": next_step}
     return envelope("error", error)

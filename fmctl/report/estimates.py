@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fmctl.report.runs import run_sections, run_usd, wall_s
-from fmctl.report.view import Column, Report, Section, Table, facts
+from fmctl.report.view import Column, Report, Section, Table, by_name, facts
 from fmctl.report.words import FIT_WORDS, compact_layout, label, plural, say
 
-Result = Mapping[str, Any]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fmctl.domain.planrow import PlanOrEstimate
+    from fmctl.domain.rows.results import EstimateDocument, EstimateRow, PlanInputs, PlanProvenance
+    from fmctl.domain.rows.terms import EnergyTerms, LayoutRow
+
+Result: TypeAlias = "EstimateRow"
 
 
-def estimate_report(document: Mapping[str, Any]) -> Report:
+def estimate_report(document: EstimateDocument) -> Report:
     """The whole report of a `fmctl.estimate/1` document."""
     result = document["result"]
+    assert result is not None, "without a row nothing is shown"
+    return row_report(document, result)
+
+
+def row_report(document: PlanOrEstimate, result: EstimateRow) -> Report:
+    """The whole report of one row of a document."""
+    defaulted = defaulted_of(document["inputs"])
     sections = (
         Section(table=_answer(result)),
-        Section("Layout", _layout(document), _also_chosen(document)),
+        Section("Layout", _layout(result, defaulted), _also_chosen(result, defaulted)),
         Section("Step", _parts(result, "time", "step_s")),
         Section("Memory per GPU", _parts(result, "memory", "used_bytes")),
-        *run_sections(document, result, "The whole run"),
-        Section("Sources", _sources(document)),
+        *run_sections(document["inputs"], result, "The whole run"),
+        Section("Sources", _sources(result, document["provenance"])),
     )
     return Report(title_of(result), tuple(s for s in sections if (s.table is not None and s.table.rows)))
 
 
-def title_of(result: Result) -> str:
+def title_of(result: Mapping[str, Any] | Result) -> str:
     """`llama-3.1-70b on 16 x p5.48xlarge (128 GPUs), megatron`."""
     return (
         f"{result['model']} on {result['nodes']} x {result['instance']} ({plural(result['gpus'], 'GPU')}), "
@@ -37,8 +51,12 @@ def title_of(result: Result) -> str:
 def _answer(result: Result) -> Table:
     flop, run, cost, energy = result["flop"], result["run"], result["cost"], result["energy"]
     time, memory = result["time"], result["memory"]
-    span = f"{say('_s', time['step_low_s'])} to {say('_s', time['step_high_s'])} (80 %)" if "step_low_s" in time else ""
-    whole = result.get("whole_run") or {}
+    span = (
+        f"{say('_s', time['step_low_s'])} to {say('_s', time['step_high_s'])} (80 %)"
+        if "step_low_s" in by_name(time)
+        else ""
+    )
+    whole = by_name(result.get("whole_run") or {})
     ends = (whole.get("wall_p10_s") or run.get("run_low_s"), whole.get("wall_p90_s") or run.get("run_high_s"))
     run_span = f"{say('_s', ends[0])} to {say('_s', ends[1])}" if ends[0] else ""
     price = f"{say('usd_per_h', cost['price_usd_per_h'])} each, {cost['price_option']}, {cost['price_region']}"
@@ -66,22 +84,29 @@ def _of_bf16(result: Result) -> str:
     return "" if result["layout"]["precision"] == "bf16" else ", both of the bf16 peak"
 
 
-def _power(energy: Mapping[str, Any]) -> str:
-    parts = f", {say('_w', energy['power_w'])} in all" if "power_w" in energy else ""
-    return parts + (f", {say('_wh', energy['run_wh'])} the run" if energy.get("run_wh") is not None else "")
+def _power(energy: EnergyTerms) -> str:
+    parts = f", {say('_w', energy['power_w'])} in all"
+    return parts + (f", {say('_wh', energy['run_wh'])} the run" if energy["run_wh"] is not None else "")
 
 
 def _save(result: Result) -> str:
-    save = result["checkpoint"].get("checkpoint_save_s")
+    save = by_name(result["checkpoint"]).get("checkpoint_save_s")
     return "" if save is None else f"saved in {say('_s', save)} to FSx for Lustre"
 
 
-def _layout(document: Mapping[str, Any]) -> Table:
-    result = document["result"]
+def defaulted_of(inputs: PlanInputs) -> Sequence[str]:
+    """What nobody stated, and so was chosen."""
+    return tuple(by_name(inputs.get("options", {})).get("defaulted", ()))
+
+
+def _layout(result: Result, defaulted: Sequence[str]) -> Table:
     layout, work, chosen = result["layout"], result["workload"], result["chosen"]
-    defaulted = document["inputs"].get("options", {}).get("defaulted", ())
     rows = [("layout", compact_layout(layout), _stated(layout, chosen))]
-    rows += [(label(name), _switch(name, layout[name]), "") for name in _SPELLED if layout[name] or name in chosen]
+    rows += [
+        (label(name), _switch(name, by_name(layout)[name]), "")
+        for name in _SPELLED
+        if by_name(layout)[name] or name in chosen
+    ]
     rows += [
         ("sequence length", str(work["seq_len"]), "chosen" if "seq_len" in defaulted else ""),
         ("global batch", str(work["global_batch"]), f"{say('tokens', work['tokens_per_step'])} tokens per step"),
@@ -89,10 +114,8 @@ def _layout(document: Mapping[str, Any]) -> Table:
     return facts(*rows)
 
 
-def _also_chosen(document: Mapping[str, Any]) -> tuple[str, ...]:
+def _also_chosen(result: Result, defaulted: Sequence[str]) -> tuple[str, ...]:
     """What else nobody stated, beside the layout and the sequence length."""
-    result = document["result"]
-    defaulted = document["inputs"].get("options", {}).get("defaulted", ())
     others = (*defaulted, *(name for name in result["chosen"] if name not in result["layout"]))
     names = [label(name) for name in others if name != "seq_len"]
     return (f"Also chosen, because nobody stated it: {', '.join(names)}.",) if names else ()
@@ -105,7 +128,7 @@ def _switch(name: str, value: Any) -> str:
     return ("yes" if value else "no") if name == "sequence_parallel" else str(value)
 
 
-def _stated(layout: Mapping[str, Any], chosen: Mapping[str, str]) -> str:
+def _stated(layout: LayoutRow, chosen: Mapping[str, str]) -> str:
     """Which fields of the layout were stated and which chosen, whichever is shorter to say."""
     stated, picked = [n for n in layout if n not in chosen], [n for n in layout if n in chosen]
     if not stated or not picked:
@@ -117,7 +140,7 @@ def _parts(result: Result, group: str, total: str) -> Table:
     """The parts of one total, largest first, with their share of it."""
     from fmctl.domain.terms import TERM_BY_NAME, TERMS
 
-    values = result[group]
+    values = by_name(result)[group]
     whole = values.get(total)
     names = [n for n in values if n in TERM_BY_NAME and TERM_BY_NAME[n].parent]
     names.sort(key=lambda n: -(values[n] or 0))
@@ -132,9 +155,8 @@ def _parts(result: Result, group: str, total: str) -> Table:
     return Table(columns, tuple(rows), header=False)
 
 
-def _sources(document: Mapping[str, Any]) -> Table:
-    provenance, result = document["provenance"], document["result"]
-    calibration = provenance.get("calibration") or {}
+def _sources(result: Result, provenance: PlanProvenance) -> Table:
+    calibration = by_name(provenance.get("calibration") or {})
     share = result["measured_fraction"]
     measured = "" if share is None else f"{say('share', share)} of kernel time inside measured tables"
     return facts(

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fmctl.domain.terms import TERM_BY_NAME, TERMS
 from fmctl.report.envelope import envelope
 from fmctl.report.estimates import title_of
-from fmctl.report.view import Answer, Column, Document, Report, Row, Section, Table
+from fmctl.report.view import Answer, Column, Report, Row, Section, Table, by_name
 from fmctl.report.waterfall import run_parts
 from fmctl.report.words import paid_by, say
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import (
+        EstimateDocument,
+        EstimateRow,
+        ExplainDocument,
+        ExplainSection,
+        PlanDocument,
+        TermPart,
+        Total,
+    )
 
 _TITLES = {
     "time": "Where the step time goes",
@@ -34,25 +45,29 @@ _MONEY = (
 _BAR = 24
 
 
-def explain_document(source: Mapping[str, Any], result: Mapping[str, Any]) -> Document:
+def explain_document(source: PlanDocument | EstimateDocument, result: EstimateRow) -> ExplainDocument:
     """`fmctl.explain/1` of one row of an estimate or plan document."""
-    sections = [
+    sections: list[ExplainSection] = [
         {"name": name, "total": _total(result, name), "parts": _parts(result, name)}
         for name in ("time", "communication", "memory", "flop", "checkpoint", "energy")
     ]
     sections.insert(3, {"name": "money", "total": None, "parts": _money(result)})
     sections[1:1] = run_parts(result.get("whole_run"))
     subject = {
-        key: result[key] for key in ("model", "framework", "instance", "nodes", "gpus", "fits", "layout", "workload")
+        key: by_name(result)[key]
+        for key in ("model", "framework", "instance", "nodes", "gpus", "fits", "layout", "workload")
     }
     warnings = [*source["warnings"]]
     if not any(TERM_BY_NAME[n].parent for n in result["time"] if n in TERM_BY_NAME):
         warnings.append("this document holds only the total of the step time, not its parts")
     body = {"subject": subject, "sections": [s for s in sections if s["parts"]], "chosen": result["chosen"]}
-    return envelope("explain", body, inputs=source["inputs"], provenance=source["provenance"], warnings=warnings)
+    found: ExplainDocument = envelope(
+        "explain", body, inputs=by_name(source["inputs"]), provenance=by_name(source["provenance"]), warnings=warnings
+    )
+    return found
 
 
-def explain_answer(source: Mapping[str, Any], result: Mapping[str, Any]) -> Answer:
+def explain_answer(source: PlanDocument | EstimateDocument, result: EstimateRow) -> Answer:
     """The explanation as document, rows and report."""
     document = explain_document(source, result)
     rows: list[Row] = [
@@ -61,16 +76,16 @@ def explain_answer(source: Mapping[str, Any], result: Mapping[str, Any]) -> Answ
     return Answer(document, rows, lambda: explain_report(document), tuple(document["warnings"]))
 
 
-def explain_report(document: Mapping[str, Any]) -> Report:
+def explain_report(document: ExplainDocument) -> Report:
     """Bars for time and memory, then every part with its equation and source."""
     body = document["result"]
     sections = [_section(section) for section in body["sections"]]
     equations = Section("Equations and sources", _equations(body["sections"]))
-    return Report("Explained: " + title_of(body["subject"]), (*sections, equations))
+    return Report("Explained: " + title_of(by_name(body["subject"])), (*sections, equations))
 
 
-def _parts(result: Mapping[str, Any], group: str) -> list[Document]:
-    values = result[group]
+def _parts(result: EstimateRow, group: str) -> list[TermPart]:
+    values = by_name(result)[group]
     whole = values.get(_TOTALS.get(group, ""))
     return [
         {
@@ -99,21 +114,22 @@ def _beside(name: str) -> bool:
     return name in TERM_BY_NAME and TERM_BY_NAME[name].kind == "context"
 
 
-def _total(result: Mapping[str, Any], group: str) -> Document | None:
+def _total(result: EstimateRow, group: str) -> Total | None:
     name = _TOTALS.get(group)
-    if name is None or name not in result[group]:
+    values = by_name(result)[group]
+    if name is None or name not in values:
         return None
-    return {"name": name, "title": TERM_BY_NAME[name].title, "value": result[group][name], "unit": unit_of(name)}
+    return {"name": name, "title": TERM_BY_NAME[name].title, "value": values[name], "unit": unit_of(name)}
 
 
-def _money(result: Mapping[str, Any]) -> list[Document]:
+def _money(result: EstimateRow) -> list[TermPart]:
     cost = result["cost"]
     source = paid_by(cost)
     return [
         {
             "name": name,
             "title": title,
-            "value": cost[name],
+            "value": by_name(cost)[name],
             "unit": unit_of(name),
             "share": None,
             "parent": parent,
@@ -147,7 +163,7 @@ _UNITS = (
 )
 
 
-def _section(section: Mapping[str, Any]) -> Section:
+def _section(section: ExplainSection) -> Section:
     parts = section["parts"]
     if section["name"] in _TOTALS:
         parts = sorted(parts, key=lambda p: (p["share"] is None, _beside(p["name"]), -(p["share"] or 0)))
@@ -161,7 +177,7 @@ def _section(section: Mapping[str, Any]) -> Section:
     return Section(_TITLES[section["name"]], Table(columns, rows, header=False), lines)
 
 
-def _equations(sections: Sequence[Mapping[str, Any]]) -> Table:
+def _equations(sections: Sequence[ExplainSection]) -> Table:
     rows = tuple((p["name"], p["equation"], p["source"]) for section in sections for p in section["parts"])
     return Table((Column("term"), Column("equation"), Column("source", keep=1)), rows)
 

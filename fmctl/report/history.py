@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fmctl.operate.records import Record
 from fmctl.operate.runs import Run
 from fmctl.report.clusters import record_document, usd
 from fmctl.report.envelope import envelope
 from fmctl.report.record import run_row, runs_section
-from fmctl.report.view import Answer, Column, Document, Report, Section, Table
+from fmctl.report.view import Answer, Column, Report, Section, Table
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.operations import HistoryDocument, HistoryRow
 
 
 def history_answer(records: Sequence[Record], runs: Sequence[Run] = ()) -> Answer:
@@ -28,7 +31,7 @@ def history_answer(records: Sequence[Record], runs: Sequence[Run] = ()) -> Answe
     return Answer(document, document["result"]["clusters"], lambda: _history_report(document))
 
 
-def _history_report(document: Document) -> Report:
+def _history_report(document: HistoryDocument) -> Report:
     rows = document["result"]["clusters"]
     cells = tuple(
         (
@@ -56,5 +59,5 @@ def _history_report(document: Document) -> Report:
     return Report("history", (Section(table=Table(columns, cells)), *ran, *lines))
 
 
-def _reused(row: Mapping[str, Any]) -> list[str]:
+def _reused(row: HistoryRow) -> list[str]:
     return [*row["reused"], *(f"configuration of {name}" for name in row["same_configuration"])]

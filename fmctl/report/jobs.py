@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.domain.job import Job, SlurmNode
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
+from fmctl.report.view import Answer, Column, Report, Section, Table, facts
 from fmctl.report.words import plural
 from fmctl.targets.slurm.jobs import told, trouble
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.jobs import JobRow, JobsDocument, SubmitDocument
 
 
 def submit_answer(
@@ -46,7 +49,7 @@ def submit_answer(
     return Answer(document, [document["result"]], report, tuple(warnings))
 
 
-def _placed(document: Document) -> Table:
+def _placed(document: SubmitDocument) -> Table:
     result = document["result"]
     return facts(("run", result["run"] or ""), ("folder", result["folder"]), ("files", ", ".join(result["files"])))
 
@@ -76,7 +79,7 @@ def jobs_answer(
     return Answer(document, document["result"]["jobs"], lambda: _jobs_report(document))
 
 
-def job_document(job: Job, nodes: Sequence[SlurmNode]) -> Document:
+def job_document(job: Job, nodes: Sequence[SlurmNode]) -> JobRow:
     """One job."""
     said = told(job, nodes)
     return {
@@ -94,7 +97,7 @@ def cancel_answer(cluster: str, job: Job, done: bool) -> Answer:
     return Answer(document, [document["result"]["job"]], lambda: Report(f"job {job.id} {said}", ()))
 
 
-def _jobs_report(document: Document) -> Report:
+def _jobs_report(document: JobsDocument) -> Report:
     result = document["result"]
     cells = tuple(
         (str(j["job"]), j["name"], j["state"].lower(), str(j["node_count"]), (j["started"] or j["submitted"] or "")[:16]

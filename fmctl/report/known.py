@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.domain.hardware import Instance
 from fmctl.observe.measured import Measured
@@ -12,6 +11,9 @@ from fmctl.perf.run.energy import node_w_by_gpus
 from fmctl.progress.compare import Compared, compare
 from fmctl.progress.evidence import Evidence, evidence_of
 from fmctl.progress.state import Progress
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import EstimateRow
 
 BY_GPUS = "GPUs metered; hosts, fans and supplies by the model of energy"
 
@@ -37,7 +39,7 @@ class Known:
 NOTHING = Known()
 
 
-def figures_of(row: Mapping[str, Any], found: Progress, instance: Instance, known: Known) -> tuple[Compared, ...]:
+def figures_of(row: EstimateRow, found: Progress, instance: Instance, known: Known) -> tuple[Compared, ...]:
     """Every figure of a row beside its measurement. Power is of whole nodes: what is metered of them is said."""
     power_w = _power_w(row, instance, known.measured)
     figures = compare(row, found, power_w, known.spent_usd, instance.accelerator.architecture, known.usd_per_h)
@@ -46,13 +48,13 @@ def figures_of(row: Mapping[str, Any], found: Progress, instance: Instance, know
     return tuple(replace(one, why=BY_GPUS) if one.name == "power_w" else one for one in figures)
 
 
-def evidence(row: Mapping[str, Any], found: Progress, known: Known) -> Evidence:
+def evidence(row: EstimateRow, found: Progress, known: Known) -> Evidence:
     """Of log, plan and metrics together."""
     base = evidence_of(found, row)
     return base if known.measured is None else replace(base, **dict[str, Any](known.measured.values))
 
 
-def _power_w(row: Mapping[str, Any], instance: Instance, measured: Measured | None) -> float | None:
+def _power_w(row: EstimateRow, instance: Instance, measured: Measured | None) -> float | None:
     if measured is None or measured.gpu_power_w is None:
         return None
     nodes = float(row["gpus"]) / instance.gpus

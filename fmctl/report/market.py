@@ -6,14 +6,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.adapters.aws.pricing import NotAsked, Snapshot
 from fmctl.operate.availability import Need, Quota, Region, State, Way, free_instances, raise_quota
 from fmctl.report.catalogue import Columns, table
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Document, Report, Row, Section, Table
+from fmctl.report.view import Answer, Report, Row, Section, Table, by_name
 from fmctl.report.words import plural
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.capacity import CapacityDocument
+    from fmctl.domain.rows.catalogue import Refreshed
 
 _FOUND: Columns = (("what", "what", 0), ("rows", "rows", 0), ("without_price", "without a price", 0))
 _MISSING: Columns = (("what", "not answered", 0), ("said", "why, and what next", 0))
@@ -85,7 +89,7 @@ def _counted(kept: Snapshot) -> list[dict[str, Any]]:
     return [{"what": what, "rows": len(some), "without_price": some.count(False)} for what, some in known.items()]
 
 
-def _refresh_report(result: Mapping[str, Any]) -> Report:
+def _refresh_report(result: Refreshed) -> Report:
     rows = sum(one["rows"] for one in result["found"])
     sections = [Section(table=table(result["found"], _FOUND)), Section("Kept in", lines=tuple(result["files"]))]
     if result["not_asked"]:
@@ -164,23 +168,25 @@ def _rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"row": kind, **row} for kind, section in kinds for row in result[section]]
 
 
-def _capacity_report(document: Document) -> Report:
-    result, inputs = document["result"], document["inputs"]
+def _capacity_report(document: CapacityDocument) -> Report:
+    result, inputs = document["result"], by_name(document["inputs"])
+    asked_at = by_name(document["provenance"])["asked_at"]
     title = f"{result['count']} x {result['instance']} for {plural(result['days'], 'day')}"
-    title += f" in {', '.join(inputs['regions'])}, asked {_shown(document['provenance']['asked_at'])} UTC"
+    title += f" in {', '.join(inputs['regions'])}, asked {_shown(asked_at)} UTC"
     sections = [Section(table=table([_with_said(way, "found") for way in result["ways"]], _WAYS))]
     for name, columns in (("blocks", _BLOCKS), ("reservations", _RESERVATIONS), ("quotas", _QUOTAS)):
-        if result[name]:
-            sections.append(Section(table=_table([_as_read(row) for row in result[name]], columns)))
+        if rows := by_name(result)[name]:
+            sections.append(Section(table=_table([_as_read(row) for row in rows], columns)))
     zones, scores = _listed(result, "zones", "zone_id"), _listed(result, "spot_scores", "score")
     sections += [Section("Zones that offer it", lines=zones)] if zones else []
     sections += [Section("Spot placement scores, 1 to 10; of a single type AWS scores low", lines=scores)] * bool(
         scores
     )
-    missing = [{"what": f"{one['section']}, {one['region']}", **one} for one in result["not_asked"]]
+    missing = [
+        {"what": f"{one['section'].replace('_', ' ')}, {one['region']}", **by_name(one)} for one in result["not_asked"]
+    ]
     if missing:
-        said = [_with_said({**one, "what": one["what"].replace("_", " ")}, "why") for one in missing]
-        sections.append(Section(table=table(said, _MISSING)))
+        sections.append(Section(table=table([_with_said(one, "why") for one in missing], _MISSING)))
     return Report(title, (*sections, Section(lines=("nothing was bought or reserved",))))
 
 

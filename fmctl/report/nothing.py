@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import ceil
 from shlex import quote
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.settings import DEFAULT_FRAMEWORK
 from fmctl.domain.layout import CODES
 from fmctl.domain.result import Estimate, Plan, PlanRequest
 from fmctl.report.plans import term_title
 from fmctl.report.results import plan_result
+from fmctl.report.view import Document
 from fmctl.report.words import compact_layout, say
+
+if TYPE_CHECKING:
+    pass
 
 _DAY_S, _HOUR_S = 86_400, 3_600
 _TARGETS = ("deadline", "budget")
@@ -35,7 +38,7 @@ def why_it_failed(plan: Plan, request: PlanRequest) -> str:
     return ". ".join(part for part in parts if part)
 
 
-def why_nothing(result: Mapping[str, Any], limit: int = 3) -> str:
+def why_nothing(result: Document, limit: int = 3) -> str:
     """The reasons with their counts, missed targets first, then the most frequent, in one sentence."""
     rejects = sorted(result["rejects"], key=lambda r: (r["reason"] not in _TARGETS, -r["count"]))
     said = [f"{r['sentence']} ({r['count']:,})" for r in rejects[:limit]]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.observe.rules import alerts
 from fmctl.observe.watched import Watched
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Column, Document, Report, Section, Table
+from fmctl.report.view import Answer, Column, Report, Section, Table
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.observe import ObserveDocument
 
 
 def observe_answer(files: Mapping[str, str], seen: Watched, plan: str, rank: int, warnings: tuple[str, ...]) -> Answer:
@@ -34,7 +37,7 @@ def _result(files: Mapping[str, str], seen: Watched) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _report(document: Document) -> Report:
+def _report(document: ObserveDocument) -> Report:
     result = document["result"]
     columns = (Column("alert"), Column("severity"), Column("about"), Column("what to do next", keep=1))
     rows = tuple((one["name"], one["severity"], one["component"], one["next"]) for one in result["alerts"])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.units import significant
 from fmctl.report.estimates import title_of
 from fmctl.report.runs import run_sections, run_usd, tonnes, wall_s
-from fmctl.report.view import Column, Report, Section, Table
+from fmctl.report.view import Column, Document, Report, Section, Table
 from fmctl.report.words import (
     LAYOUT_LEGEND,
     brief_usd,
@@ -23,7 +23,9 @@ from fmctl.report.words import (
     short_layout,
 )
 
-Result = Mapping[str, Any]
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import PlanDocument, PlanInputs, PlanResult, PlanRow
+
 
 COLUMNS = (
     Column("#", "right"),
@@ -46,23 +48,23 @@ COLUMNS = (
 )
 
 
-def plan_report(document: Mapping[str, Any]) -> Report:
+def plan_report(document: PlanDocument) -> Report:
     """The whole report of a `fmctl.plan/1` document."""
     result, given = document["result"], document["inputs"]
     rows = result["rows"]
     if not rows:
         return Report(f"{given['model']}: no layout found", (Section("Rejected", rejects_table(result)),))
-    first = run_sections(document, rows[0], "Row 1 as a whole run")
+    first = run_sections(given, rows[0], "Row 1 as a whole run", result.get("levers", ()))
     return Report(_title(given, result), (Section(table=_table(rows)), Section(lines=_legend(rows, result)), *first))
 
 
-def _title(given: Mapping[str, Any], result: Result) -> str:
+def _title(given: PlanInputs, result: PlanResult) -> str:
     tokens = f", {say('tokens', given['tokens'])} tokens" if given["tokens"] else ""
     run = f"{given['model']}{tokens}, sequences of {given['seq_len']} tokens, {given['framework']}"
     return f"{run}: best by {result['objective']}"
 
 
-def _row(row: Result) -> tuple[str, ...]:
+def _row(row: PlanRow) -> tuple[str, ...]:
     cost, run, known = row["cost"], row["run"], row["run"]["run_s"] is not None
     whole = row.get("whole_run")
     return (
@@ -86,12 +88,12 @@ def _row(row: Result) -> tuple[str, ...]:
     )
 
 
-def _rank(row: Result) -> str:
+def _rank(row: PlanRow) -> str:
     """`2*≈`: * no other row is both cheaper and faster, ≈ the model cannot tell it from the first; numbers align."""
     return f"{row['rank']}{'*' if row['pareto'] else ' '}{'≈' if row.get('told_apart') is False else ' '}"
 
 
-def _table(rows: Sequence[Result]) -> Table:
+def _table(rows: Sequence[PlanRow]) -> Table:
     """The ranked rows. Where no tokens were given a run has no time: the throughput takes that column's place."""
     alike = any(row.get("told_apart") is False for row in rows)
     cells = tuple((cells[0] if alike else cells[0].strip(), *cells[1:]) for cells in map(_row, rows))
@@ -124,7 +126,7 @@ def _days(run_s: float | None) -> str:
     return say("_s", run_s).replace(" ", "")  # one word keeps the column narrow
 
 
-def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:
+def _legend(rows: Sequence[PlanRow], result: PlanResult) -> tuple[str, ...]:
     known = rows[0]["run"]["run_s"] is not None
     paid = dict.fromkeys(paid_by(row["cost"]) for row in rows)
     faster = any(row["layout"]["precision"] != "bf16" for row in rows)
@@ -139,7 +141,7 @@ def _legend(rows: Sequence[Result], result: Result) -> tuple[str, ...]:
     )
 
 
-def searched_line(result: Result) -> str:
+def searched_line(result: PlanResult) -> str:
     """How many layouts were looked at, and how long that took."""
     return (
         f"{plural(result['candidates'], 'layout')} tried, {result['evaluated']:,} evaluated, {result['fitting']:,} of "
@@ -147,19 +149,19 @@ def searched_line(result: Result) -> str:
     )
 
 
-def _front(rows: Sequence[Result]) -> str:
+def _front(rows: Sequence[PlanRow]) -> str:
     """What a row on the Pareto front is not beaten in."""
     return "is better in cost, time and energy" if rows[0].get("whole_run") else "is both cheaper and faster"
 
 
-def rejects_table(result: Result) -> Table:
+def rejects_table(result: PlanResult) -> Table:
     """Reasons for rejecting candidates, the most frequent first."""
     rows = sorted(result["rejects"], key=lambda r: -r["count"])
     columns = (Column("layouts", "right"), Column("why"))
     return Table(columns, tuple((f"{r['count']:,}", r["sentence"]) for r in rows))
 
 
-def saved_line(name: str, document: Mapping[str, Any]) -> str:
+def saved_line(name: str, document: Document) -> str:
     """What is said after a plan was saved."""
     rows = document["result"]["rows"]
     return f"saved plan {name}: {title_of(rows[0])}" if rows else f"saved plan {name}"

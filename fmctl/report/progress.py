@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.domain.hardware import Instance
 from fmctl.progress.compare import outside
@@ -13,8 +13,12 @@ from fmctl.progress.diagnose import diagnose
 from fmctl.progress.state import Progress
 from fmctl.report.envelope import envelope
 from fmctl.report.known import NOTHING, Known, evidence, figures_of
-from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
+from fmctl.report.view import Answer, Column, Report, Section, Table, by_name, facts
 from fmctl.report.words import say
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.progress import Figure, NodeMetrics, ProgressDocument, ProgressResult, Reason
+    from fmctl.domain.rows.results import EstimateRow
 
 _MORE_IS_BETTER = ("tokens_per_s", "mfu", "goodput")
 _NO_METRICS = "the log shows no reason; metrics of the nodes may (--prometheus URL)"
@@ -26,7 +30,7 @@ _TITLES = {
 
 
 def progress_answer(
-    plan: str, row: Mapping[str, Any], found: Progress, instance: Instance, source: str, known: Known = NOTHING
+    plan: str, row: EstimateRow, found: Progress, instance: Instance, source: str, known: Known = NOTHING
 ) -> Answer:
     """A run so far, each figure beside its prediction; reasons only where something is outside its interval."""
     figures = figures_of(row, found, instance, known)
@@ -52,13 +56,13 @@ def progress_answer(
     return Answer(document, document["result"]["figures"], lambda: _report(document), tuple(document["warnings"]))
 
 
-def _report(document: Document) -> Report:
+def _report(document: ProgressDocument) -> Report:
     result, state = document["result"], document["result"]["state"]
     sections = (Section(table=facts(*_facts(state))), *against_the_plan(result))
     return Report(f"{result['plan']}: {result['source']}", sections)
 
 
-def against_the_plan(result: Mapping[str, Any]) -> list[Section]:
+def against_the_plan(result: ProgressResult) -> list[Section]:
     """Each figure beside its prediction, and why where something is outside; of a document's result."""
     rows = tuple(
         (_TITLES.get(f["name"], f["name"]), _said(f, "measured"), _said(f, "predicted"), _interval(f), _verdict(f))
@@ -75,14 +79,14 @@ def against_the_plan(result: Mapping[str, Any]) -> list[Section]:
     return sections
 
 
-def _reasons(found: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any] | None) -> Table:
+def _reasons(found: Sequence[Reason], metrics: NodeMetrics | None) -> Table:
     where = {} if metrics is None else metrics["where"]
     rows = tuple((r["name"], f"{r['score']:.0%}", _because(r, where), r["advice"]) for r in found)
     why = (Column("likeliest reason"), Column("of the time", "right"), Column("because", keep=2), Column("try", keep=1))
     return Table(why, rows)
 
 
-def _because(reason: Mapping[str, Any], where: Mapping[str, str]) -> str:
+def _because(reason: Reason, where: Mapping[str, str]) -> str:
     return ", ".join(
         f"{value['name']} {value['measured']:.4g}" + (f" ({where[value['name']]})" if value["name"] in where else "")
         for value in reason["values"]
@@ -113,18 +117,21 @@ def _moment(at: float) -> str:
         return "never"
 
 
-def _said(figure: Mapping[str, Any], which: str) -> str:
-    value = figure[which]
+def _said(figure: Figure, which: str) -> str:
+    return _valued(figure, by_name(figure)[which])
+
+
+def _valued(figure: Figure, value: float | None) -> str:
     return "" if value is None else say(figure["name"], value) if figure["name"] != "goodput" else f"{value:.1%}"
 
 
-def _interval(figure: Mapping[str, Any]) -> str:
+def _interval(figure: Figure) -> str:
     if figure["low"] is None or figure["high"] is None:
         return ""
-    low, high = ({**figure, "measured": figure[end]} for end in ("low", "high"))
-    return f"{_said(low, 'measured')} to {_said(high, 'measured')}"
+    low, high = (_valued(figure, by_name(figure)[end]) for end in ("low", "high"))
+    return f"{low} to {high}"
 
 
-def _verdict(figure: Mapping[str, Any]) -> str:
+def _verdict(figure: Figure) -> str:
     why = figure["why"] or ""
     return why if figure["verdict"] == "unknown" else f"{figure['verdict']}; {why}" if why else str(figure["verdict"])

@@ -5,14 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.operate.runs import Run
 from fmctl.report.diffs import diff_answer
 from fmctl.report.envelope import envelope
 from fmctl.report.progress import against_the_plan
-from fmctl.report.view import Answer, Column, Document, Plot, Report, Section, Table, facts
+from fmctl.report.view import Answer, Column, Plot, Report, Section, Table, by_name, facts
 from fmctl.report.words import compact_layout, say
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.operations import RunRow
+    from fmctl.domain.rows.progress import ProgressResult
+    from fmctl.domain.rows.results import EstimateRow
+    from fmctl.domain.rows.run import (
+        Artefact,
+        Note,
+        Quality,
+        ReportDocument,
+        ReportResult,
+        RunLog,
+        RunRecord,
+        Saves,
+        Start,
+    )
 
 Facts = Mapping[str, Any]
 # What a start records, as people call it; those of the first part are what the run is made of.
@@ -71,10 +87,13 @@ def runs_diff_answer(runs: tuple[Run, Run], *, every: bool = False) -> Answer:
             "inputs": one.inputs,
             "result": {
                 **{name: value for name, value in one.as_dict().items() if name not in _OWN},
-                **{f"row.{name}": one.row[name] for name in ("model", "instance", "nodes", "framework", "layout")},
+                **{
+                    f"row.{name}": by_name(one.row)[name]
+                    for name in ("model", "instance", "nodes", "framework", "layout")
+                },
                 "last_start": one.starts[-1]["facts"] if one.starts else {},
                 "starts": len(one.starts),
-                "measured": {f["name"]: f["measured"] for f in (one.measured or {}).get("figures", ())},
+                "measured": {f["name"]: f["measured"] for f in (one.measured["figures"] if one.measured else ())},
                 "quality": {name: each["value"] for name, each in _figures(one.as_dict()).items()},
             },
         }
@@ -83,26 +102,26 @@ def runs_diff_answer(runs: tuple[Run, Run], *, every: bool = False) -> Answer:
     return diff_answer((runs[0].name, runs[1].name), (sides[0], sides[1]), every=every, ranked=False)
 
 
-def run_row(run: Run) -> dict[str, Any]:
+def run_row(run: Run) -> RunRow:
     """A run as one flat row, for lists."""
-    return _row(run.as_dict() | {"state": run.state})
+    return {**_row(run.as_dict()), "state": run.state}
 
 
-def _row(run: Facts) -> dict[str, Any]:
+def _row(run: RunRecord) -> RunRow:
     """The same of a document's run."""
-    job, measured = run["job"] or {}, run["measured"] or {}
-    state = measured.get("state", {})
+    job, cost = by_name(run["job"] or {}), run["cost"]
+    state = by_name(run["measured"]["state"]) if run["measured"] else {}
     return {
         "run": run["name"], "state": job.get("state", "not submitted"), "cluster": run["cluster"],
         "job": job.get("id"), "plan": run["plan"], "model": run["row"]["model"], "instance": run["row"]["instance"],
         "nodes": run["row"]["nodes"], "submitted_at": run["submitted_at"], "submitted_by": run["submitted_by"],
         "step": state.get("last_step"), "total_steps": state.get("total_steps"), "loss": state.get("loss"),
-        "starts": len(run["log"]["starts"]) if run["log"] else None, "usd": (run["cost"] or {}).get("usd"),
+        "starts": len(run["log"]["starts"]) if run["log"] else None, "usd": cost["usd"] if cost else None,
         "config_digest": run["config_digest"], "parent": run["parent"], "seen_at": run["seen_at"],
     }  # fmt: skip
 
 
-def runs_section(rows: Sequence[Facts]) -> Section:
+def runs_section(rows: Sequence[RunRow]) -> Section:
     """A table of runs, newest first."""
     cells = tuple(
         (
@@ -118,7 +137,7 @@ def runs_section(rows: Sequence[Facts]) -> Section:
     return Section("Runs", Table(columns, cells))
 
 
-def report_of(document: Document) -> Report:
+def report_of(document: ReportDocument) -> Report:
     """The record for people."""
     result = document["result"]
     run = result["run"]
@@ -142,8 +161,8 @@ def report_of(document: Document) -> Report:
     return Report(f"{run['name']}: {row['model']} on {row['nodes']} x {row['instance']}", tuple(sections))
 
 
-def _head(run: Facts) -> Iterator[tuple[str, ...]]:
-    job, state = run["job"] or {}, (run["measured"] or {}).get("state", {})
+def _head(run: RunRecord) -> Iterator[tuple[str, ...]]:
+    job, state = by_name(run["job"] or {}), by_name(run["measured"]["state"] if run["measured"] else {})
     code = "" if job.get("exit_code") in (None, 0) else f"exit status {job['exit_code']}"
     yield "state", job.get("state", "not submitted"), code
     yield "submitted", f"{_minute(run['submitted_at'])} UTC", f"by {run['submitted_by'] or 'somebody'}"
@@ -159,7 +178,7 @@ def _head(run: Facts) -> Iterator[tuple[str, ...]]:
         yield "brought up to date", f"{_minute(run['seen_at'])} UTC", ""
 
 
-def _starts(starts: Sequence[Facts]) -> Iterator[Section]:
+def _starts(starts: Sequence[Start]) -> Iterator[Section]:
     if not starts:
         return
     cells = tuple(
@@ -176,18 +195,18 @@ def _starts(starts: Sequence[Facts]) -> Iterator[Section]:
     yield Section("Starts", Table(columns, cells))
 
 
-def _end(start: Facts, newest: bool) -> str:
+def _end(start: Start, newest: bool) -> str:
     if start["end"] is None:
         return "" if newest else "broke off"
     return "done" if start["end"] == "0" else f"exit status {start['end']}"
 
 
-def _went_on(start: Facts) -> str:
+def _went_on(start: Start) -> str:
     step = start["loaded_step"] if start["loaded_step"] is not None else start["facts"].get("from_step")
     return "the beginning" if step is None else f"step {int(step):,}" if str(step).isdigit() else str(step)
 
 
-def _saves(saves: Facts) -> Iterator[Section]:
+def _saves(saves: Saves) -> Iterator[Section]:
     if not saves["count"]:
         return
     newest = saves["kept"][-_MOST_SAVES:]
@@ -197,7 +216,7 @@ def _saves(saves: Facts) -> Iterator[Section]:
     yield Section(f"Checkpoints: {saves['count']:,} written whole{shown}", Table(columns, cells))
 
 
-def _money(run: Facts) -> Iterator[tuple[str, ...]]:
+def _money(run: RunRecord) -> Iterator[tuple[str, ...]]:
     cost, energy = run["cost"], run["energy"]
     if cost is not None:
         yield "running time", f"{cost['running_s'] / 3600:,.2f} h", "all starts together"
@@ -217,12 +236,12 @@ def _money(run: Facts) -> Iterator[tuple[str, ...]]:
         yield "spent", "unknown", "its log was not read yet"
 
 
-def _figures(run: Facts) -> Facts:
+def _figures(run: RunRecord) -> Mapping[str, Quality]:
     """Figures of quality: what the log tells, and what a person said, which counts."""
-    return {**(run["log"] or {}).get("quality", {}), **run["quality"]}
+    return {**(run["log"]["quality"] if run["log"] else {}), **run["quality"]}
 
 
-def _quality(figures: Facts, notes: Sequence[Facts]) -> Iterator[Section]:
+def _quality(figures: Mapping[str, Quality], notes: Sequence[Note]) -> Iterator[Section]:
     rows = tuple(
         (name, f"{one['value']:,.6g}", _at_step(one), str(one.get("source", ""))) for name, one in figures.items()
     )
@@ -233,11 +252,11 @@ def _quality(figures: Facts, notes: Sequence[Facts]) -> Iterator[Section]:
         yield Section("Notes", lines=tuple(f"{_minute(one['at'])} {one['by']}: {one['text']}" for one in notes))
 
 
-def _at_step(one: Facts) -> str:
+def _at_step(one: Quality) -> str:
     return f"step {one['step']:,}" if one.get("step") is not None else _minute(str(one.get("at") or ""))
 
 
-def _artefacts(run: Run, starts: Sequence[Facts]) -> Iterator[Document]:
+def _artefacts(run: Run, starts: Sequence[Start]) -> Iterator[Artefact]:
     for name, said in _MADE_OF.items():
         values = list(dict.fromkeys(one["facts"][name] for one in starts if name in one["facts"]))
         if values:
@@ -248,7 +267,7 @@ def _artefacts(run: Run, starts: Sequence[Facts]) -> Iterator[Document]:
         yield {"name": name, "values": [digest], "changed": False}
 
 
-def _made_of(result: Facts) -> Table:
+def _made_of(result: ReportResult) -> Table:
     rows = tuple(
         (one["name"], one["values"][-1], "not the same at every start" if one["changed"] else "")
         for one in result["artefacts"]
@@ -262,9 +281,9 @@ def _brief(text: str) -> str:
     return f"{head}{colon}{rest[:12]}…{rest[64:]}" if colon and len(rest) >= 64 else text
 
 
-def _reused(result: Facts) -> Iterator[tuple[str, ...]]:
+def _reused(result: ReportResult) -> Iterator[tuple[str, ...]]:
     run = result["run"]
-    first = (run["log"] or {"starts": []})["starts"][:1]
+    first = run["log"]["starts"][:1] if run["log"] else []
     step = first[0]["facts"].get("from_step") if first else None
     if step is not None:
         yield "checkpoint", f"step {step} of {run['parent'] or 'a run that this store does not know'}", ""
@@ -286,12 +305,12 @@ def _same(one: Run, other: Run) -> bool:
     return all(sides[0][name] == sides[1][name] for name in _MADE_WITH if all(name in side for side in sides))
 
 
-def _plots(row: Facts, log: Facts, measured: Facts | None) -> Iterator[Plot]:
-    figures = {one["name"]: one for one in (measured or {}).get("figures", ())}
+def _plots(row: EstimateRow, log: RunLog, measured: ProgressResult | None) -> Iterator[Plot]:
+    figures = {one["name"]: one for one in (measured["figures"] if measured else ())}
     firsts = [one["first_step"] for one in log["starts"][1:] if one["first_step"] is not None]
     marks = tuple((float(step), f"start {i}") for i, step in enumerate(firsts, 2))
     for name, title in _CURVES:
-        points = tuple((float(one["step"]), one.get(name)) for one in log["curves"])
+        points = tuple((float(one["step"]), by_name(one).get(name)) for one in log["curves"])
         if all(y is None for _, y in points):
             continue
         known = figures.get(name)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Document, Report, Section
 from fmctl.report.words import plural
 from fmctl.targets.rendering import Rendering
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.render import RenderDocument
 
 
 def render_answer(rendering: Rendering, spec: ClusterSpec, rank: int, warnings: tuple[str, ...]) -> Answer:
@@ -62,7 +65,7 @@ def _result(rendering: Rendering, spec: ClusterSpec) -> dict[str, Any]:
     }
 
 
-def _report(document: Document) -> Report:
+def _report(document: RenderDocument) -> Report:
     result = document["result"]
     title = f"{result['cluster']}: {plural(result['nodes'], 'node')} of {result['instance']} in {result['region']}"
     sections = (Section(one["name"], lines=(f"```\n{one['text']}```",)) for one in result["files"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.domain.hardware import Price
 from fmctl.domain.layout import CODES
@@ -13,24 +13,33 @@ from fmctl.report.envelope import envelope
 from fmctl.report.runs import levers_document, run_document
 from fmctl.report.view import Document
 
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import EstimateDocument, PlanDocument
+
 _GROUPS = ("time", "communication", "memory", "flop", "run", "checkpoint", "energy")
 
 
-def estimate_document(plan: Plan, request: PlanRequest, provenance: Mapping[str, Any]) -> Document:
+def estimate_document(plan: Plan, request: PlanRequest, provenance: Mapping[str, Any]) -> EstimateDocument:
     """`fmctl.estimate/1` out of the best row, or out of the nearest miss where nothing fits."""
     estimate = plan.rows[0] if plan.rows else plan.nearest.estimate if plan.nearest else None
     result = estimate_result(estimate) if estimate else None
     sources = _provenance(request, provenance, [estimate] if estimate else [])
     warnings = [*plan.notes, *_warnings([estimate] if estimate else [])]
-    return envelope("estimate", result, inputs=inputs(request), provenance=sources, warnings=warnings)
+    document: EstimateDocument = envelope(
+        "estimate", result, inputs=inputs(request), provenance=sources, warnings=warnings
+    )
+    return document
 
 
-def plan_document(plan: Plan, request: PlanRequest, provenance: Mapping[str, Any]) -> Document:
+def plan_document(plan: Plan, request: PlanRequest, provenance: Mapping[str, Any]) -> PlanDocument:
     """`fmctl.plan/1`: the ranked rows, what was rejected and why, the nearest miss where nothing fits."""
     sources = _provenance(request, provenance, plan.rows)
     left_out = [f"{name} was left out: {why}" for name, why in request.options.get("left_out", {}).items()]
     warnings = [*plan.notes, *left_out, *_warnings(plan.rows)]
-    return envelope("plan", plan_result(plan), inputs=inputs(request), provenance=sources, warnings=warnings)
+    document: PlanDocument = envelope(
+        "plan", plan_result(plan), inputs=inputs(request), provenance=sources, warnings=warnings
+    )
+    return document
 
 
 def plan_result(plan: Plan) -> Document:

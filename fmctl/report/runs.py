@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fmctl.base.units import significant
 from fmctl.report.view import Column, Document, Section, Table, facts
 from fmctl.report.words import brief_usd, say
 
 if TYPE_CHECKING:
+    from fmctl.domain.rows.results import Block, CostLine, EstimateRow, PlanInputs, WholeRunRow
+    from fmctl.domain.rows.results import Lever as LeverRow
     from fmctl.domain.run import Lever, Spread, WholeRun
 
-Run = Mapping[str, Any]
+Run: TypeAlias = "WholeRunRow"
 NESTED = ("lines", "parts", "blocks", "ways", "run_notes")
 _LEVERS_SHOWN = 3
 _DAY_S = 86_400.0
@@ -81,7 +83,7 @@ def _spread(name: str, found: Spread | None) -> dict[str, float | None]:
     return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
-def _line(line: Any) -> Document:
+def _line(line: Any) -> CostLine:
     return {
         "name": line.name, "item": line.item, "quantity": line.quantity, "unit": line.unit, "rate_usd": line.rate_usd,
         "usd": line.usd, "idle_usd": line.idle_usd, "indicative_usd": line.indicative_usd, "why": line.why or None,
@@ -89,7 +91,7 @@ def _line(line: Any) -> Document:
     }  # fmt: skip
 
 
-def _block(block: Any) -> Document:
+def _block(block: Any) -> Block:
     return {
         "start": block.start.isoformat(), "end": block.end.isoformat(), "save_by": block.save_by.isoformat(),
         "usable_until": block.usable_until.isoformat(), "usable_h": block.usable_h, "sizes": list(block.sizes),
@@ -100,14 +102,15 @@ def _block(block: Any) -> Document:
 # --- for people -------------------------------------------------------------------------------------------------------
 
 
-def run_sections(document: Mapping[str, Any], result: Mapping[str, Any], title: str) -> tuple[Section, ...]:
-    """Everything about one whole run of a document; nothing where there is none."""
+def run_sections(
+    given: PlanInputs, result: EstimateRow, title: str, levers: Sequence[LeverRow] = ()
+) -> tuple[Section, ...]:
+    """Everything about one whole run; nothing where there is none."""
     run = result.get("whole_run")
     if not run:
         return ()
-    levers = document["result"].get("levers", ())
     found = (
-        Section(title, facts(*_answer(result, run), *_targets(document["inputs"], run))),
+        Section(title, facts(*_answer(result, run), *_targets(given, run))),
         Section("Cost of the run", _bill(run), _unknown(run)),
         Section("Where the days go", _days(run)),
         Section("Capacity Blocks", _calendar(run)) if run["blocks"] else Section(),
@@ -117,14 +120,14 @@ def run_sections(document: Mapping[str, Any], result: Mapping[str, Any], title: 
     return tuple(one for one in found if (one.table is not None and one.table.rows) or one.lines)
 
 
-def wall_s(result: Mapping[str, Any]) -> float | None:
+def wall_s(result: EstimateRow) -> float | None:
     """The wall time of a row's run at P50, s; training alone where the whole run was not looked at."""
     run = result.get("whole_run")
     found = run["wall_p50_s"] if run else result["run"]["run_s"]
     return None if found is None else float(found)
 
 
-def run_usd(result: Mapping[str, Any]) -> float | None:
+def run_usd(result: EstimateRow) -> float | None:
     """What a row's run costs, USD: what it is ranked by."""
     run = result.get("whole_run")
     found = run["comparable_usd"] if run else result["cost"]["run_usd"]
@@ -140,7 +143,7 @@ def _date(text: str) -> str:
     return text[:16].replace("T", " ")
 
 
-def _answer(result: Mapping[str, Any], run: Run) -> list[tuple[str, ...]]:
+def _answer(result: EstimateRow, run: Run) -> list[tuple[str, ...]]:
     cost = result["cost"]
     ends = f"P10 {run['finish_p10'][:10]}, P90 {run['finish_p90'][:10]}; starts {_date(run['start'])}"
     walls = f"{days(run['wall_p10_s'])} to {days(run['wall_p90_s'])}, {days(run['work_s'])} of it training"
@@ -167,16 +170,17 @@ def _answer(result: Mapping[str, Any], run: Run) -> list[tuple[str, ...]]:
     ]
 
 
-def _targets(given: Mapping[str, Any], run: Run) -> list[tuple[str, ...]]:
+def _targets(given: PlanInputs, run: Run) -> list[tuple[str, ...]]:
     """What is left to the deadline and the budget, and what takes most of the time."""
     rows = []
-    if given.get("deadline_s") is not None:
-        held = "held" if run["wall_p90_s"] <= given["deadline_s"] else "missed"
-        rows.append(("deadline", f"{days(given['deadline_s'] - run['wall_p50_s'])} to spare", f"{held} at P90"))
-    if given.get("budget_usd") is not None and run["comparable_usd"] is not None:
+    deadline_s, budget_usd = given.get("deadline_s"), given.get("budget_usd")
+    if deadline_s is not None:
+        held = "held" if run["wall_p90_s"] <= deadline_s else "missed"
+        rows.append(("deadline", f"{days(deadline_s - run['wall_p50_s'])} to spare", f"{held} at P90"))
+    if budget_usd is not None and run["comparable_usd"] is not None:
         high = run["total_p90_usd"]
-        held = "held" if high is not None and high <= given["budget_usd"] else "missed"
-        rows.append(("budget", f"{_usd(given['budget_usd'] - run['comparable_usd'])} left", f"{held} at P90"))
+        held = "held" if high is not None and high <= budget_usd else "missed"
+        rows.append(("budget", f"{_usd(budget_usd - run['comparable_usd'])} left", f"{held} at P90"))
     most = sorted(run["parts"], key=lambda part: -part["s"])[:3]
     shares = [f"{part['name']} {part['s'] / run['wall_p50_s']:.0%}" for part in most]
     return [*rows, ("bound by", shares[0], "then " + ", ".join(shares[1:]) if shares[1:] else "")]
@@ -226,11 +230,11 @@ def _bill(run: Run) -> Table:
     return Table(columns, rows + total)
 
 
-def _quantity(line: Mapping[str, Any]) -> str:
+def _quantity(line: CostLine) -> str:
     return "" if line["quantity"] is None else f"{significant(line['quantity'])} {line['unit']}"
 
 
-def _rate(line: Mapping[str, Any]) -> str:
+def _rate(line: CostLine) -> str:
     return f"{line['item']} at ${line['rate_usd']:g}" + (f" of {line['date']}" if line["date"] else "")
 
 
@@ -268,7 +272,7 @@ def _ways(run: Run) -> Table:
     return Table(columns, rows)
 
 
-def _helps(levers: Sequence[Mapping[str, Any]]) -> Table:
+def _helps(levers: Sequence[LeverRow]) -> Table:
     rows = tuple((one["change"], _change(one["days"], "d"), _change_usd(one["usd"])) for one in levers[:_LEVERS_SHOWN])
     return Table((Column("change"), Column("days", "right"), Column("USD", "right")), rows)
 

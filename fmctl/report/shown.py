@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.report.runs import NESTED
-from fmctl.report.view import Answer, Document, Report
+from fmctl.report.view import Answer, Report, by_name
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import EstimateDocument, EstimateRow, PlanDocument
 
 
-def shown_estimate(document: Document) -> Answer:
+def shown_estimate(document: EstimateDocument) -> Answer:
     """An estimate document, new or read from a file."""
     rows = [flat(document["result"])] if document["result"] else []
 
@@ -21,7 +24,7 @@ def shown_estimate(document: Document) -> Answer:
     return Answer(document, rows, report, tuple(document["warnings"]))
 
 
-def shown_plan(document: Document) -> Answer:
+def shown_plan(document: PlanDocument) -> Answer:
     """A plan document, new or read from a file."""
     rows = [flat(row) for row in document["result"]["rows"]]
 
@@ -33,14 +36,14 @@ def shown_plan(document: Document) -> Answer:
     return Answer(document, rows, report, tuple(document["warnings"]))
 
 
-def flat(result: Mapping[str, Any]) -> dict[str, Any]:
+def flat(result: EstimateRow) -> dict[str, Any]:
     """One row with its groups opened, every name once: the fields of csv, jsonl and `--fields`."""
     row: dict[str, Any] = {}
-    for name, value in result.items():
+    for name, value in by_name(result).items():
         if name in ("chosen", "notes"):
             continue
         if name == "whole_run":
-            row |= {key: held for key, held in (value or {}).items() if key not in NESTED}
+            row |= {key: held for key, held in by_name(value or {}).items() if key not in NESTED}
             continue
         row |= value if isinstance(value, Mapping) else {name: value}
     return row

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Column, Document, Report, Row, Section, Table, facts
+from fmctl.report.view import Answer, Column, Report, Row, Section, Table, facts
 from fmctl.report.words import plural
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.validation import ValidateDocument, ValidateGroup, ValidateSummary
 
 AXES = ("family", "gpu", "framework", "kind", "parallelism", "precision")
 _HIDDEN = ("layout_key",)
@@ -25,9 +28,9 @@ def validate_answer(
     return Answer(document, flat, lambda: validate_report(document))
 
 
-def validate_report(document: Document) -> Report:
+def validate_report(document: ValidateDocument) -> Report:
     """The totals, then errors along one axis, then what was skipped and why."""
-    summary, axis = document["result"]["summary"], document["inputs"]["by"]
+    summary, axis = document["result"]["summary"], str(document["inputs"]["by"])
     title = f"{plural(summary['rows'], 'measured run')}, {summary['predicted']} predicted"
     skipped = Counter(row["skipped"] for row in document["result"]["rows"] if row["skipped"])
     sections = [
@@ -46,7 +49,7 @@ def _flat(row: Row) -> Row:
     return rest | {"assumed": "; ".join(row["assumed"])} | {f"layout_{name}": value for name, value in layout.items()}
 
 
-def _totals(summary: Mapping[str, Any]) -> Table:
+def _totals(summary: ValidateSummary) -> Table:
     speed, memory, fit = summary["throughput"], summary["memory"], summary["fits"]
     order, span = summary["ranking"], summary["intervals"]
     return facts(
@@ -67,7 +70,7 @@ def _totals(summary: Mapping[str, Any]) -> Table:
     )
 
 
-def _groups(axis: str, groups: Sequence[Mapping[str, Any]]) -> Table:
+def _groups(axis: str, groups: Sequence[ValidateGroup]) -> Table:
     columns = (
         Column(axis),
         Column("rows", "right", keep=3),
@@ -83,7 +86,7 @@ def _groups(axis: str, groups: Sequence[Mapping[str, Any]]) -> Table:
     return Table(columns, tuple(_cells(group) for group in groups))
 
 
-def _cells(group: Mapping[str, Any]) -> tuple[str, ...]:
+def _cells(group: ValidateGroup) -> tuple[str, ...]:
     speed, memory = group["throughput"], group["memory"]
     return (
         group["name"],

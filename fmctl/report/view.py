@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Align = Literal["left", "right"]
-Document = dict[str, Any]
+Document = Mapping[str, Any]
 Row = Mapping[str, Any]
 
 
@@ -84,3 +84,8 @@ def facts(*rows: tuple[str, ...]) -> Table:
     width = max((len(row) for row in shown), default=0)
     padded = tuple(row + ("",) * (width - len(row)) for row in shown)
     return Table(tuple(Column("") for _ in range(width)), padded, header=False)
+
+
+def by_name(row: Mapping[str, object]) -> Mapping[str, Any]:
+    """A row whose fields are looked up by names that a table holds: mypy knows a row by its literal names alone."""
+    return row

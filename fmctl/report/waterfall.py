@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
-from fmctl.report.view import Document
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import ExplainSection, TermPart, Total, WholeRunRow
 
 _DAY_S = 86_400.0
 # Equation and source of each part of the wall time, by the name that a run gives it.
@@ -21,7 +22,7 @@ _PARTS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def run_parts(run: Mapping[str, Any] | None) -> list[Document]:
+def run_parts(run: WholeRunRow | None) -> list[ExplainSection]:
     """Sections `day`, `run` and `bill` of an explanation; none where there is no whole run."""
     if not run:
         return []
@@ -33,11 +34,11 @@ def run_parts(run: Mapping[str, Any] | None) -> list[Document]:
     ]
 
 
-def _total(name: str, title: str, value: float | None, unit: str) -> Document:
+def _total(name: str, title: str, value: float | None, unit: str) -> Total:
     return {"name": name, "title": title, "value": value, "unit": unit}
 
 
-def _times(run: Mapping[str, Any], scale: float) -> list[Document]:
+def _times(run: WholeRunRow, scale: float) -> list[TermPart]:
     whole = run["wall_p50_s"]
     return [
         {
@@ -54,7 +55,7 @@ def _times(run: Mapping[str, Any], scale: float) -> list[Document]:
     ]
 
 
-def _bill(run: Mapping[str, Any]) -> list[Document]:
+def _bill(run: WholeRunRow) -> list[TermPart]:
     total = run["total_usd"]
     lines = sorted(run["lines"], key=lambda line: -(line["usd"] or 0.0))
     return [

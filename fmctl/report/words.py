@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import expm1
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.base.units import (
     UNKNOWN,
@@ -16,6 +16,11 @@ from fmctl.base.units import (
     format_watts_hours,
     significant,
 )
+from fmctl.report.view import by_name
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import Cost, EstimateRow
+    from fmctl.domain.rows.terms import LayoutRow
 
 FIT_WORDS: Mapping[str, str] = {
     "ok": "fits",
@@ -120,9 +125,10 @@ def _number(name: str, value: float) -> str:
 _PARALLEL = (("tp", "TP"), ("pp", "PP"), ("vpp", "VPP"), ("cp", "CP"), ("ep", "EP"), ("etp", "ETP"))
 
 
-def compact_layout(layout: Mapping[str, Any]) -> str:
+def compact_layout(layout: Mapping[str, Any] | LayoutRow) -> str:
     """`TP8 PP4 DP32 mb1 Z1 Rs fp8`: only what is not one or none; `LAYOUT_LEGEND` says what the letters mean."""
-    parts = [f"{label}{layout[name]}" for name, label in _PARALLEL if layout[name] > 1]
+    degrees = by_name(layout)
+    parts = [f"{label}{degrees[name]}" for name, label in _PARALLEL if degrees[name] > 1]
     parts += [f"DP{layout['dp']}", f"mb{layout['micro_batch']}"]
     if layout["sharding"] != "none":
         parts.append("Z" + layout["sharding"][-1])
@@ -158,26 +164,26 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def paid_by(cost: Mapping[str, Any]) -> str:
+def paid_by(cost: Cost) -> str:
     """`on-demand in us-east-1 of 2026-07-20`, or that no price of it is known."""
     said = f"{cost['price_option']} in {cost['price_region']}"
     return f"{said} (price not known)" if cost["usd_per_h"] is None else f"{said} of {cost['price_date']}"
 
 
-def half_width(result: Mapping[str, Any]) -> str:
+def half_width(result: EstimateRow) -> str:
     """The step time's 80 % interval as `9%` (more or less), empty where it is not known."""
     times = result["time"]
     high, middle = times.get("step_high_s"), times.get("step_s")
     return f"{high / middle - 1:.0%}" if high and middle else ""
 
 
-def closeness(result: Mapping[str, Any]) -> str:
+def closeness(result: EstimateRow) -> str:
     """How close two predictions must be for the model not to tell them apart: one short line."""
     resolved = expm1(result.get("resolution") or 0.0)
     return f"under {resolved:.0%} apart; between types, under ±"
 
 
-def money(result: Mapping[str, Any]) -> tuple[str, str]:
+def money(result: EstimateRow) -> tuple[str, str]:
     """(what it costs, per what): the whole run where its tokens are known, else 10⁹ tokens."""
     cost = result["cost"]
     if result["run"]["run_s"] is not None:

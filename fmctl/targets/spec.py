@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.domain.checked import KINDS, checked
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site
@@ -14,6 +14,10 @@ from fmctl.domain.digest import plan_digest
 from fmctl.domain.planrow import row_of, rows_of
 from fmctl.domain.purchase import BLOCK, ODCR, ON_DEMAND, PURCHASES, SPOT
 from fmctl.frameworks.layouts import positive
+
+if TYPE_CHECKING:
+    from fmctl.domain.planrow import PlanOrEstimate
+    from fmctl.domain.rows.results import Saved
 
 IDLE_MINUTES = 30
 UNKNOWN_RUN_HOURS = 24.0
@@ -42,7 +46,7 @@ class Asked:
     recipe: str = ""
 
 
-def spec(document: Mapping[str, Any], site: Site, asked: Asked, plan: str = "") -> ClusterSpec:
+def spec(document: PlanOrEstimate, site: Site, asked: Asked, plan: str = "") -> ClusterSpec:
     """What is to be rendered.
 
     Args:
@@ -76,9 +80,9 @@ def spec(document: Mapping[str, Any], site: Site, asked: Asked, plan: str = "") 
     )
 
 
-def plan_name(document: Mapping[str, Any], given: str = "") -> str:
+def plan_name(document: PlanOrEstimate, given: str = "") -> str:
     """The name it was saved under, else the one given, else `unsaved`."""
-    saved = document.get("saved")
+    saved: Saved | None = document.get("saved") if document["schema"] == "fmctl.plan/1" else None
     if saved is not None:
         return checked("plan", saved.get("name"), "the plan's name")
     return given if re.fullmatch(KINDS["plan"].pattern, given) else _UNSAVED

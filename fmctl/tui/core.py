@@ -11,6 +11,7 @@ from fmctl.base.config import Settings
 from fmctl.report.view import Answer, Document
 
 if TYPE_CHECKING:
+    from fmctl.domain.planrow import PlanOrEstimate
     from fmctl.tui.running import Clusters, Launching
     from fmctl.usecases.session.items import Question, Reply
 
@@ -63,7 +64,7 @@ class Core:
     models_answer: Callable[[], Answer]
     model_answer: Callable[[str], Answer]
     saved_plans: Callable[[], Sequence[str]]
-    load_plan: Callable[[str], Document]
+    load_plan: Callable[[str], PlanOrEstimate]
     history_answer: Callable[[], Answer]
     run_answer: Callable[[Sequence[str]], Answer]
     clusters: Clusters | None = None

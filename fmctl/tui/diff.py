@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from textual.app import ComposeResult
 
 from fmctl.base.errors import UsageError
+from fmctl.domain.planrow import rows_there
 from fmctl.report.view import Document
 from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows, TablePanel
@@ -77,7 +78,7 @@ class DiffView(View):
         self.command = command_line(["diff", *names])
         documents = [self.core.load_plan(name) for name in names]
         for name, document in zip(names, documents, strict=True):
-            if not document["result"].get("rows"):
+            if not rows_there(document):
                 raise UsageError(f"{name} has no rows", why="nothing fitted", next="plan again, and save under a name")
         first, second = documents
-        return Sides((names[0], names[1]), (first, second), (first["result"]["rows"][0], second["result"]["rows"][0]))
+        return Sides((names[0], names[1]), (first, second), (rows_there(first)[0], rows_there(second)[0]))

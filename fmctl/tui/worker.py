@@ -13,12 +13,13 @@ from itertools import count
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
-from fmctl.report.view import Document
 from fmctl.tui.core import Heard
 from fmctl.usecases.session.items import Cancelled, Found, Partly, Question, Reply, Trouble
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+
+    from fmctl.domain.planrow import PlanOrEstimate
 
 Answerer = Callable[[Question, Partly, Cancelled], Found]
 
@@ -54,7 +55,7 @@ class _Desk:
             block = False
 
     def _one(self, number: int, question: Question) -> None:
-        def say(document: Document | None, done: int, total: int) -> None:
+        def say(document: PlanOrEstimate | None, done: int, total: int) -> None:
             self._connection.send(Reply(number, document, None, done, total, last=False))
 
         def cancelled() -> bool:
@@ -205,7 +206,7 @@ class ThreadPlanning:
                 raise Replaced
             return False
 
-        def say(document: Document | None, done: int, total: int) -> None:
+        def say(document: PlanOrEstimate | None, done: int, total: int) -> None:
             if not cancelled():
                 heard(Reply(number, document, None, done, total, last=False))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.units import parse_duration_s
@@ -12,6 +12,7 @@ from fmctl.usecases.options import Nodes
 from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
+    from fmctl.domain.rows.results import EstimateRow
     from fmctl.observe.measured import Measured, Source
     from fmctl.operate.records import Record
     from fmctl.progress.state import Progress
@@ -31,7 +32,7 @@ class Beside:
     """
 
     def __init__(
-        self, row: Mapping[str, Any], source: Source | None, label: str, since_s: float | None,
+        self, row: EstimateRow, source: Source | None, label: str, since_s: float | None,
         record: Record | None, now: Callable[[], datetime], warnings: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self._row, self._source, self.label, self._since_s = row, source, label, since_s
@@ -62,7 +63,8 @@ class Beside:
 
         record, until = self._record, self._now().timestamp() if at is None else at
         spent = None if record is None else _spent(record, until)
-        ends = [datetime.fromisoformat(str(one["end"])) for one in (self._row.get("whole_run") or {}).get("blocks", ())]
+        whole = self._row.get("whole_run")
+        ends = [datetime.fromisoformat(one["end"]) for one in (whole["blocks"] if whole else ())]
         known_ends = ends[-1:] + ([] if record is None else [record.end])
         return Known(
             measured=measured,
@@ -81,7 +83,7 @@ def _spent(record: Record, until: float) -> float | None:
 
 
 def beside_for(
-    row: Mapping[str, Any], cluster: str, nodes: Nodes, record: Record | None, asked: tuple[Services, Settings],
+    row: EstimateRow, cluster: str, nodes: Nodes, record: Record | None, asked: tuple[Services, Settings],
     warnings: tuple[str, ...] = (),
 ) -> Beside:  # fmt: skip
     """What is known beside the log of a run on that cluster. Raises UsageError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import UnknownName, UsageError, shorten
@@ -17,6 +17,9 @@ from fmctl.usecases.options import Asked
 from fmctl.usecases.planning import Outcome, no_layout
 from fmctl.usecases.requests import estimate_request
 from fmctl.usecases.services import Services
+
+if TYPE_CHECKING:
+    from fmctl.domain.planrow import PlanOrEstimate
 
 
 def explain(subject: str, asked: Asked, row: str | None, settings: Settings, services: Services) -> Outcome:
@@ -44,8 +47,8 @@ def explain(subject: str, asked: Asked, row: str | None, settings: Settings, ser
         raise _neither(error, subject, services) from None
     plan, answer = services.planner.best(request), None
     if plan.rows or plan.nearest:
-        document = estimate_document(plan, request, provenance(request, services))
-        answer = explain_answer(document, document["result"])
+        made = estimate_document(plan, request, provenance(request, services))
+        answer = explain_answer(made, row_named(made, None))
     return Outcome(answer, None if plan.rows else no_layout(plan, request, subject))
 
 
@@ -79,7 +82,7 @@ def _runs(a: str, b: str, settings: Settings, services: Services) -> tuple[Run, 
     return read_run(folder, a), read_run(folder, b)
 
 
-def saved(subject: str) -> Document | None:
+def saved(subject: str) -> PlanOrEstimate | None:
     """The document of that name or file; None where `subject` can only be a model."""
     if subject in store.plan_names():
         return _marked(store.load(subject), subject)
@@ -91,14 +94,14 @@ def saved(subject: str) -> Document | None:
     return None  # a Hugging Face config has no schema of ours
 
 
-def _marked(document: Document, name: str) -> Document:
+def _marked(document: PlanOrEstimate, name: str) -> PlanOrEstimate:
     """A plan that was edited after it was saved can be looked at; it says what it is."""
     if not store.intact(document):
         document["warnings"] = [*document["warnings"], f"{name} was changed after it was saved"]
     return document
 
 
-def _side(name: str, row: str | None) -> dict[str, Any]:
+def _side(name: str, row: str | None) -> Document:
     if name in store.plan_names():
         document = _marked(store.load(name), name)
     elif name.endswith(".json") or _is_file(name):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, OperationTimeout, ServiceUnavailable, UsageError, shorten
@@ -20,8 +20,10 @@ from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from fmctl.adapters.slurm.commands import Slurm
+    from fmctl.domain.hardware import Instance
     from fmctl.domain.job import Job
     from fmctl.domain.logged import Item
+    from fmctl.domain.rows.results import EstimateRow
     from fmctl.observe.measured import Measured
     from fmctl.progress.feeds import Feed
     from fmctl.progress.formats import Parser
@@ -49,7 +51,7 @@ class Followed:
     """
 
     def __init__(
-        self, plan: str, row: Mapping[str, Any], instance: Any, feed: Feed, beside: Beside, state: str | None = None
+        self, plan: str, row: EstimateRow, instance: Instance, feed: Feed, beside: Beside, state: str | None = None
     ) -> None:
         from fmctl.progress.summary import Summary
 
@@ -171,9 +173,7 @@ def follow(
     return Followed(plan_name, row, instance, feed, beside, run.state)
 
 
-def _beside(
-    usual: str, row: Mapping[str, Any], run: Run, nodes: Nodes, aws: Aws, asked: tuple[Services, Settings]
-) -> Beside:
+def _beside(usual: str, row: EstimateRow, run: Run, nodes: Nodes, aws: Aws, asked: tuple[Services, Settings]) -> Beside:
     """usual: the cluster's name as `observe render` makes it from the plan's."""
     services, settings = asked
     record, warnings = None, []

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import UnknownName, shorten
@@ -13,6 +12,7 @@ from fmctl.operate.state.plans import load_plan, plan_names
 from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
+    from fmctl.domain.planrow import PlanOrEstimate
     from fmctl.operate.state import StateStore
 
 
@@ -23,7 +23,7 @@ def shared_store(settings: Settings, services: Services, where: str | None = Non
     return services.operations.store(settings, {"store": where})
 
 
-def plan_document(name: str, shared: StateStore | None = None) -> tuple[dict[str, Any], tuple[str, ...]]:
+def plan_document(name: str, shared: StateStore | None = None) -> tuple[PlanOrEstimate, tuple[str, ...]]:
     """The plan of that name or in that file, with what is wrong about it that does not stop anybody.
 
     Args:
@@ -34,6 +34,7 @@ def plan_document(name: str, shared: StateStore | None = None) -> tuple[dict[str
         UnknownName: neither.
         UnreadableFile: it is damaged.
     """
+    document: PlanOrEstimate
     if shared is not None and name in plan_names(shared):
         document = load_plan(shared, name)
     elif name in store.plan_names():
@@ -47,5 +48,5 @@ def plan_document(name: str, shared: StateStore | None = None) -> tuple[dict[str
     return document, (f"{shorten(name)} was changed after it was saved",)
 
 
-def _intact(document: Mapping[str, Any]) -> bool:
+def _intact(document: PlanOrEstimate) -> bool:
     return document.get("schema") != "fmctl.plan/1" or store.intact(document)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import CannotRun, UnreadableFile, UsageError, shorten
@@ -19,6 +18,7 @@ from fmctl.usecases.services import Services
 if TYPE_CHECKING:
     from fmctl.domain.cluster import ClusterSpec, Site
     from fmctl.domain.model import ModelArch
+    from fmctl.domain.planrow import PlanOrEstimate
     from fmctl.report.view import Answer
     from fmctl.targets.rendering import Rendering
     from fmctl.targets.spec import Asked
@@ -87,7 +87,7 @@ def site_for(wanted: Wanted, settings: Settings) -> Site:
     return read_site(path)
 
 
-def rendering_of(made: ClusterSpec, document: Mapping[str, Any], services: Services) -> Rendering:
+def rendering_of(made: ClusterSpec, document: PlanOrEstimate, services: Services) -> Rendering:
     """The files of a cluster. Raises CannotRun, which names the first row of the plan that its program can run."""
     from fmctl.frameworks.choice import first_row
     from fmctl.targets.registry import kind

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fmctl.domain.job import Job
     from fmctl.domain.logged import Item
     from fmctl.domain.ports import Head
+    from fmctl.domain.rows.run import RunJob
     from fmctl.operate.state import StateStore
     from fmctl.progress.formats import Parser
     from fmctl.report.view import Answer
@@ -108,7 +109,8 @@ def _read(run: Run, store: StateStore, reach: Reach, log: str | None) -> tuple[R
     from fmctl.progress.summary import Summary
     from fmctl.report.progress import progress_answer
 
-    known: Any = run.job
+    known = run.job
+    assert known is not None, "a run without a job has no log"
     parser = Parser(job_of(run.row), source=log or f"job {known['id']}")
     summary, kept = Summary(parser.job), Chronicle(parser.job)
     job, items = _job_and_log(run, None if log is not None else reach.head(run.cluster), log, parser)
@@ -127,7 +129,7 @@ def _read(run: Run, store: StateStore, reach: Reach, log: str | None) -> tuple[R
     now: datetime = reach.services.now()
     found = replace(
         with_cluster(run, record),
-        job={**known, **{k: v for k, v in job_facts(job).items() if v is not None}},
+        job=_known_of(known, job_facts(job)),
         log=told,
         measured=answer.document["result"],
         cost=cost_of(run.row, told["starts"], record),
@@ -137,6 +139,13 @@ def _read(run: Run, store: StateStore, reach: Reach, log: str | None) -> tuple[R
     return replace(found, parent=parent_of(found, read_runs(store))), answer.warnings
 
 
+def _known_of(before: RunJob, now: RunJob) -> RunJob:
+    """What Slurm says now, and what it said before where it says nothing any more."""
+    found: Any = {**before, **{name: value for name, value in now.items() if value is not None}}
+    job: RunJob = found
+    return job
+
+
 def _job_and_log(run: Run, head: Head | None, log: str | None, parser: Parser) -> tuple[Job | None, Iterator[Item]]:
     """(the job, None where Slurm has forgotten it; items of its log)."""
     if head is None:
@@ -144,7 +153,8 @@ def _job_and_log(run: Run, head: Head | None, log: str | None, parser: Parser) -
     from fmctl.adapters.slurm.commands import Slurm
     from fmctl.operate.runs import job_of_facts
 
-    slurm, known = Slurm(head), run.job or {}
+    slurm, known = Slurm(head), run.job
+    assert known is not None, "a run without a job has no log"
     try:
         job: Job | None = slurm.job(int(known["id"]), run.token)
     except UnknownName:

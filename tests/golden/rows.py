@@ -10,6 +10,7 @@ import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -40,7 +41,18 @@ TYPES: Mapping[tuple[str, str], str] = {
     ("RunRecord", "row"): "EstimateRow",
     ("RunRecord", "inputs"): "PlanInputs",
     ("RunRecord", "measured"): "ProgressResult | None",
+    ("RunRecord", "quality"): "NotRequired[dict[str, Quality]]",
+    ("RunLog", "quality"): "dict[str, Quality]",
+    ("NoteResult", "quality"): "dict[str, Quality]",
+    ("ProgressResult", "state"): "State",
 }
+# Rows that no document spells out: a figure of quality, as the log or a person says it.
+MORE_ROWS: Mapping[str, Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "run": {"Quality": ("A figure of quality, and when it was measured.", {
+        "value": "float", "step": "NotRequired[int | None]", "at": "NotRequired[str | float | None]",
+        "source": "NotRequired[str]",
+    })},
+}  # fmt: skip
 GROUPS = ("time", "communication", "memory", "flop", "run", "checkpoint", "energy")
 # Terms and sums that are null where a price, a memory size or a number of tokens is not known.
 NULLABLE = {"device_bytes", "margin_bytes", "run_s", "run_low_s", "run_high_s", "run_wh"}
@@ -59,7 +71,7 @@ class Writer:
         """The whole file."""
         module = import_module(f"fmctl.documents.{self.home}")
         own = [one for one in vars(module).values() if _model(one) and one.__module__ == module.__name__]
-        bodies = [self.row(model) for model in own]
+        bodies = [*self.more(), *(self.row(model) for model in own)]
         head = f'"""{MODULES[self.home]} Made of `fmctl.documents.{self.home}` by tests/golden/rows.py."""\n\n'
         head += "from __future__ import annotations\n\n"
         head += f"from typing import {', '.join(sorted(self.words | ({'TYPE_CHECKING'} if self.foreign else set())))}\n"
@@ -68,6 +80,18 @@ class Writer:
             for home, names in sorted(self.foreign.items()):
                 head += f"    from fmctl.domain.rows.{home} import {', '.join(sorted(names))}\n"
         return head + "\n" + "\n".join(bodies)
+
+    def more(self) -> Iterator[str]:
+        """Rows that no document spells out."""
+        for name, (about, held) in MORE_ROWS.get(self.home, {}).items():
+            self.words.add("NotRequired")
+            yield _typed_dict(name, about, held)
+        if self.home == "progress":
+            from fmctl.progress.state import Progress
+
+            kinds = typing.get_type_hints(Progress)
+            spelled = {one.name: self.spelled(kinds[one.name]).replace("Mapping", "dict") for one in fields(Progress)}
+            yield _typed_dict("State", "A run as its log tells it.", spelled)
 
     def row(self, model: Any) -> str:
         """One model as a TypedDict; what has a default may be missing in a document of an older version."""
@@ -80,7 +104,7 @@ class Writer:
             kind = TYPES.get((model.__name__, name)) or self.group(name, field) or self.spelled(field.annotation)
             for word in kind.replace("|", " ").split():
                 self.known(word)
-            if not field.is_required():
+            if not field.is_required() and not kind.startswith("NotRequired"):
                 self.words.add("NotRequired")
                 kind = f"NotRequired[{kind}]"
             lines.append(f"    {field.alias or name}: {kind}\n")
@@ -146,6 +170,11 @@ class Writer:
         for home, name in (("results", "EstimateRow"), ("results", "PlanInputs"), ("progress", "ProgressResult")):
             if word == name and home != self.home:
                 self.foreign.setdefault(home, set()).add(name)
+
+
+def _typed_dict(name: str, about: str, held: Mapping[str, str]) -> str:
+    lines = "".join(f"    {field}: {kind}\n" for field, kind in held.items())
+    return f'\nclass {name}(TypedDict):\n    """{about}"""\n\n{lines}'
 
 
 def _model(found: Any) -> bool:

@@ -8,6 +8,46 @@ if TYPE_CHECKING:
     from fmctl.domain.rows.base import Envelope
 
 
+class State(TypedDict):
+    """A run as its log tells it."""
+
+    records: int
+    first_step: int | None
+    last_step: int | None
+    total_steps: int | None
+    began_at: float | None
+    last_at: float | None
+    step_s: float | None
+    step_p10_s: float | None
+    step_p90_s: float | None
+    last_step_s: float | None
+    interval: int | None
+    slow_share: float | None
+    tokens: float | None
+    tokens_per_s: float | None
+    mfu: float | None
+    loss: float | None
+    lowest_loss: float | None
+    grad_norm: float | None
+    nan_steps: int
+    loss_spikes: int
+    memory_bytes: float | None
+    saves: int
+    saved_at: float | None
+    stall_s: float | None
+    stall_share: float | None
+    restarts: int
+    alloc_retries: int
+    errors: dict[str, int]
+    goodput: float | None
+    finish_s: float | None
+    finish_early_s: float | None
+    wall_s: float | None
+    late_s: dict[int, float]
+    slowest_rank: int | None
+    rank_excess: float | None
+
+
 class Figure(TypedDict):
     """One figure of the run beside its prediction and the predicted interval."""
 
@@ -55,7 +95,7 @@ class ProgressResult(TypedDict):
 
     plan: str
     source: str
-    state: dict[str, object]
+    state: State
     figures: list[Figure]
     outside: list[str]
     worse: list[str]

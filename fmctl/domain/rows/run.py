@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from fmctl.domain.rows.results import EstimateRow, PlanInputs
 
 
+class Quality(TypedDict):
+    """A figure of quality, and when it was measured."""
+
+    value: float
+    step: NotRequired[int | None]
+    at: NotRequired[str | float | None]
+    source: NotRequired[str]
+
+
 class Start(TypedDict):
     """One start of the job."""
 
@@ -57,7 +66,7 @@ class RunLog(TypedDict):
     starts: list[Start]
     checkpoints: Saves
     curves: list[Point]
-    quality: dict[str, dict[str, object]]
+    quality: dict[str, Quality]
 
 
 class RunJob(TypedDict):
@@ -138,7 +147,7 @@ class RunRecord(TypedDict):
     measured: NotRequired[ProgressResult | None]
     cost: NotRequired[RunCost | None]
     energy: NotRequired[RunEnergy | None]
-    quality: NotRequired[dict[str, dict[str, object]]]
+    quality: NotRequired[dict[str, Quality]]
     notes: NotRequired[list[Note]]
     parent: NotRequired[str | None]
     seen_at: NotRequired[str | None]
@@ -180,7 +189,7 @@ class NoteResult(TypedDict):
     """What the record holds of people's figures and words now."""
 
     run: str
-    quality: dict[str, dict[str, object]]
+    quality: dict[str, Quality]
     notes: list[Note]
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.base.errors import UnknownName
 from fmctl.domain.digest import plan_digest
 from fmctl.operate.state import StateStore, save
 from fmctl.operate.store import NAME, check_name, parse
+
+if TYPE_CHECKING:
+    from fmctl.domain.planrow import PlanOrEstimate
 
 _FOLDER, _SUFFIX = "plans", ".json"
 
@@ -27,7 +30,7 @@ def save_plan(store: StateStore, name: str, document: Mapping[str, Any], saved_a
     save(store, f"{_FOLDER}/{check_name(name)}{_SUFFIX}", text)
 
 
-def load_plan(store: StateStore, name: str) -> dict[str, Any]:
+def load_plan(store: StateStore, name: str) -> PlanOrEstimate:
     """A saved plan's document, checked. Raises UnknownName, UnreadableFile."""
     found = store.read(f"{_FOLDER}/{check_name(name)}{_SUFFIX}")
     if found is None:
@@ -35,4 +38,5 @@ def load_plan(store: StateStore, name: str) -> dict[str, Any]:
     where = f"plan {name} in {store.where}"
     from fmctl.documents import check
 
-    return check(parse(found.text, where), where)
+    document: PlanOrEstimate = check(parse(found.text, where), where)
+    return document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
@@ -14,6 +14,9 @@ from fmctl.report.words import compact_layout, label, money, say, short_layout
 from fmctl.tui.explain.pipeline import drawn
 from fmctl.tui.explain.terms import stacked
 from fmctl.tui.words import clean, wrapped
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import DiffField, EstimateRow, TermPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ _HEADLINES: Mapping[str, str] = {
 _WITHOUT_RATIO = ("memory.margin_bytes", "layout.dp", "layout.vpp")
 
 
-def parts_of(document: Document, page: Page) -> list[Document]:
+def parts_of(document: Document, page: Page) -> list[TermPart]:
     """The parts of a page, in the order of its sections. The total that parts add up to is in the line over them."""
     by_name = {section["name"]: section["parts"] for section in document["result"]["sections"]}
     found = [part for name in page.sections for part in by_name.get(name, ())]
@@ -59,12 +62,12 @@ def parts_of(document: Document, page: Page) -> list[Document]:
     return [part for part in found if _kind(part) != "total"]
 
 
-def _kind(part: Document) -> Kind | None:
+def _kind(part: TermPart) -> Kind | None:
     spec = TERM_BY_NAME.get(part["name"])
     return None if spec is None else spec.kind
 
 
-def headline(row: Mapping[str, Any]) -> Content:
+def headline(row: EstimateRow) -> Content:
     """The row in one line of 80: layout, step, MFU, memory, cost."""
     cost, per = money(row)
     times, memory = row["time"], row["memory"]
@@ -78,7 +81,7 @@ def headline(row: Mapping[str, Any]) -> Content:
     return Content(clean(" · ".join(texts)))
 
 
-def picture(row: Mapping[str, Any], page: Page, document: Document, width: int) -> Content | None:
+def picture(row: EstimateRow, page: Page, document: Document, width: int) -> Content | None:
     """What stands above the parts of a page; None where nothing does."""
     if page.name == "memory":
         return _memory(row, document, width)
@@ -101,18 +104,19 @@ def picture(row: Mapping[str, Any], page: Page, document: Document, width: int) 
     return Content.assemble(whole, between, (known, "$foreground 60%"))
 
 
-def _memory(row: Mapping[str, Any], document: Document, width: int) -> Content:
+def _memory(row: EstimateRow, document: Document, width: int) -> Content:
     memory = row["memory"]
-    if memory.get("margin_bytes") is None:
+    capacity, margin = memory["device_bytes"], memory["margin_bytes"]
+    if capacity is None or margin is None:
         return Content("this document holds no parts of the memory")
-    parts: list[Document] = next((s["parts"] for s in document["result"]["sections"] if s["name"] == "memory"), [])
-    line, legend = stacked(parts, memory["device_bytes"], memory["margin_bytes"], max(width - 2, 10))
-    title = f"{say('_bytes', memory['device_bytes'])} of a GPU of the fullest stage: {row['fits']}"
+    parts: list[TermPart] = next((s["parts"] for s in document["result"]["sections"] if s["name"] == "memory"), [])
+    line, legend = stacked(parts, capacity, margin, max(width - 2, 10))
+    title = f"{say('_bytes', capacity)} of a GPU of the fullest stage: {row['fits']}"
     said = [Content(text) for text in wrapped(" · ".join(map(clean, legend)), max(width, 20))]
     return Content("\n").join([Content.styled(title, "bold"), Content.styled(line, "$secondary"), *said])
 
 
-def _pipeline(row: Mapping[str, Any], width: int) -> Content:
+def _pipeline(row: EstimateRow, width: int) -> Content:
     layout, work = row["layout"], row["workload"]
     if layout["pp"] == 1:
         return Content("One stage: there is no pipeline and no bubble. w and a larger PP show one.")
@@ -129,7 +133,7 @@ def _pipeline(row: Mapping[str, Any], width: int) -> Content:
     )
 
 
-def term_text(part: Document, row: Mapping[str, Any]) -> Content:
+def term_text(part: TermPart, row: EstimateRow) -> Content:
     """One term opened: value, share, equation, what goes in, source, and how much of it is measured."""
     share = f", {part['share']:.1%} of the whole" if part["share"] is not None else ""
     lines = [
@@ -151,7 +155,7 @@ def _fact(name: str, text: str) -> list[Content]:
     return [Content.assemble((f"\n{name}\n", "$foreground 60%"), clean(str(text)))] if text else []
 
 
-def _inputs(row: Mapping[str, Any]) -> str:
+def _inputs(row: EstimateRow) -> str:
     layout, work = row["layout"], row["workload"]
     named = [f"{label(name)} {value}" for name, value in layout.items() if value not in (0, 1, "none", False)]
     return ", ".join(
@@ -159,7 +163,7 @@ def _inputs(row: Mapping[str, Any]) -> str:
     )
 
 
-def changes(fields: Sequence[Mapping[str, Any]]) -> Content:
+def changes(fields: Sequence[DiffField]) -> Content:
     """What a change does, the figures that people ask for first: before, after, and the difference."""
     by_name = {field["field"]: field for field in fields}
     shown = []

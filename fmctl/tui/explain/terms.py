@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from textual import events
@@ -13,9 +13,11 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from fmctl.report.view import Document
 from fmctl.report.words import say
 from fmctl.tui.words import clean, cut
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import TermPart
 
 _VALUE, _SHARE, _LEAST_BAR = 11, 7, 8
 _LONGEST_TITLE = 36
@@ -35,16 +37,16 @@ class Terms(OptionList):
     class Highlighted(Message):
         """Another part is under the cursor."""
 
-        def __init__(self, part: Document) -> None:
+        def __init__(self, part: TermPart) -> None:
             super().__init__()
             self.part = part
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(markup=False, compact=True, **attributes)
-        self._parts: list[Document] = []
+        self._parts: list[TermPart] = []
         self._before: dict[str, Any] = {}
 
-    def show(self, parts: Sequence[Document], before: dict[str, Any] | None = None) -> None:
+    def show(self, parts: Sequence[TermPart], before: dict[str, Any] | None = None) -> None:
         """Put parts on the screen; `before` holds the values that a change is shown against."""
         self._parts, self._before = ordered(parts), before or {}
         self._draw()
@@ -54,7 +56,7 @@ class Terms(OptionList):
         self._draw()
 
     @property
-    def part(self) -> Document | None:
+    def part(self) -> TermPart | None:
         """The part under the cursor."""
         at = self.highlighted
         return self._parts[at] if at is not None and at < len(self._parts) else None
@@ -78,7 +80,7 @@ class Terms(OptionList):
         if options:
             self.highlighted = min(at, len(options) - 1)
 
-    def _changed(self, part: Document) -> str:
+    def _changed(self, part: TermPart) -> str:
         """What the part was before, where it was something else."""
         if part["name"] not in self._before or self._before[part["name"]] == part["value"]:
             return ""
@@ -91,13 +93,13 @@ class Terms(OptionList):
             self.post_message(self.Highlighted(self.part))
 
 
-def ordered(parts: Sequence[Document]) -> list[Document]:
+def ordered(parts: Sequence[TermPart]) -> list[TermPart]:
     """The largest share first, then what has none; what is zero is left out."""
     shown = [part for part in parts if part["value"] or part["value"] is None]
     return sorted(shown, key=lambda part: (part["share"] is None, -(part["share"] or 0.0)))
 
 
-def _line(part: Document, titles: int, room: int, offset: float, changed: str) -> Content:
+def _line(part: TermPart, titles: int, room: int, offset: float, changed: str) -> Content:
     title = set_cell_size(cut(clean(part["title"]), titles), titles)
     value = say(part["name"], part["value"]).rjust(_VALUE)
     share = "" if part["share"] is None else f"{part['share']:.1%}"
@@ -117,17 +119,18 @@ def bar(offset: float, share: float, room: int) -> str:
     return " " * start + "█" * full + (_EIGHTHS[rest] if rest else "")
 
 
-def stacked(parts: Sequence[Document], capacity: float, margin: float, width: int) -> tuple[str, list[str]]:
+def stacked(parts: Sequence[TermPart], capacity: float, margin: float, width: int) -> tuple[str, list[str]]:
     """Memory as one bar of letters, and what each letter stands for; what is left is drawn as dots.
 
     Each part with a share of the device takes at least one column, so that nothing in use is invisible.
     """
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    shown = [part for part in ordered(parts) if part["value"] and part["share"] is not None][: len(letters)]
+    known = ((part, part["value"]) for part in ordered(parts) if part["share"] is not None)
+    shown = [(part, value) for part, value in known if value][: len(letters)]
     line, legend = "", []
-    for letter, part in zip(letters, shown, strict=False):
-        line += letter * max(round(part["value"] / capacity * width), 1)
-        legend.append(f"{letter} {part['title']} {say(part['name'], part['value'])}")
+    for letter, (part, value) in zip(letters, shown, strict=False):
+        line += letter * max(round(value / capacity * width), 1)
+        legend.append(f"{letter} {part['title']} {say(part['name'], value)}")
     if margin < 0:
         return line[:width] + "|" + line[width:] + "!", [*legend, f"! too much by {say('_bytes', -margin)}"]
     return line[:width].ljust(width, "."), [*legend, f". margin {say('margin_bytes', margin)}"]

@@ -14,8 +14,9 @@ from textual.content import Content
 from textual.widgets import Input, Static, Tab, Tabs
 
 from fmctl.base.errors import UsageError
+from fmctl.domain.planrow import rows_there
 from fmctl.report.explains import explain_answer
-from fmctl.report.view import Answer, Section
+from fmctl.report.view import Answer, Section, by_name
 from fmctl.tui.explain.pages import PAGES, Page, changes, headline, parts_of, picture, term_text
 from fmctl.tui.explain.subject import Subject
 from fmctl.tui.explain.terms import Terms
@@ -100,7 +101,7 @@ class ExplainView(View):
         if not self.subject:
             return None
         document = self.core.load_plan(self.subject)
-        rows = document["result"].get("rows")
+        rows = rows_there(document)
         if not rows:
             raise UsageError(f"{self.subject} has no rows", why="nothing fitted", next="plan again, and save it")
         return Subject(document, rows[0], asked_of(document), document["inputs"]["model"], self.subject)
@@ -173,10 +174,11 @@ class ExplainView(View):
         if not self.shown.row.get("whole_run"):
             line = "Levers are of whole runs: with tokens in the form of the plan screen they say what would help most."
             return [Section("What would help most", lines=(line,))]
-        if self.shown.row.get("rank", 1) != 1 or "levers" not in self.shown.document["result"]:
+        result = by_name(self.shown.document["result"] or {})
+        if by_name(self.shown.row).get("rank", 1) != 1 or "levers" not in result:
             line = "Levers are worked out for the first row of a plan alone. esc, then row 1."
             return [Section("What would help most", lines=(line,))]
-        sections = run_sections(self.shown.document, self.shown.row, "The run")
+        sections = run_sections(self.shown.document["inputs"], self.shown.row, "The run", result["levers"])
         return [section for section in sections if section.title in _LEVERS]
 
     def on_resize(self, event: events.Resize) -> None:
@@ -249,11 +251,12 @@ class ExplainView(View):
             return
         self.state = ""
         self.show_trouble(reply.trouble)
-        if reply.document is None or not reply.document["result"]:
+        rows = rows_there(reply.document) if reply.document is not None else ()
+        if reply.document is None or not rows:
             self._say_before()
             return
         command = self.command
-        self._show(Subject(reply.document, reply.document["result"], original.asked, original.model))
+        self._show(Subject(reply.document, rows[0], original.asked, original.model))
         self.command = command
         shown = self.query_one("#changes", Static)
         shown.display = True

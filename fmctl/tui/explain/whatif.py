@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fmctl.report.view import Document
+from fmctl.report.view import by_name
 from fmctl.tui.plan.form import FieldSpec, Form
+
+if TYPE_CHECKING:
+    from fmctl.domain.planrow import PlanOrEstimate
+    from fmctl.domain.rows.results import EstimateRow
+    from fmctl.domain.rows.terms import LayoutRow
 
 # What a plan asks and an estimate does not.
 _AIMS = ("deadline", "budget", "objective", "max_nodes", "top", "save", "exhaustive", "nodes", "instances", "model")
@@ -35,7 +40,7 @@ class WhatIfForm(Form):
     SPECS = FIELDS
 
 
-def exact_options(row: Mapping[str, Any], asked: Mapping[str, str]) -> dict[str, str]:
+def exact_options(row: EstimateRow, asked: Mapping[str, str]) -> dict[str, str]:
     """The options under which `estimate` and `explain` answer with exactly this row.
 
     asked: what the plan was asked, by option; empty where that is not known.
@@ -46,14 +51,14 @@ def exact_options(row: Mapping[str, Any], asked: Mapping[str, str]) -> dict[str,
     found |= {"seq_len": str(work["seq_len"]), "global_batch": str(work["global_batch"])}
     if work["tokens"] and "tokens" not in found:
         found["tokens"] = f"{work['tokens']:.0f}"
-    found |= {name: str(layout[name]) for name in (*_NUMBERS, *_WORDS) if _is_said(name, layout)}
+    found |= {name: str(by_name(layout)[name]) for name in (*_NUMBERS, *_WORDS) if _is_said(name, layout)}
     found["sequence_parallel"] = "true" if layout["sequence_parallel"] else "false"
     return found
 
 
-def _is_said(name: str, layout: Mapping[str, Any]) -> bool:
+def _is_said(name: str, layout: LayoutRow) -> bool:
     """Whether a field has a value that an option can state: zero copies or zero layers are the option left out."""
-    return name in layout and (name == "recompute_layers" or layout[name] != 0)
+    return name in layout and (name == "recompute_layers" or by_name(layout)[name] != 0)
 
 
 def prefilled(options: Mapping[str, str]) -> dict[str, str]:
@@ -81,10 +86,10 @@ def changed_options(options: Mapping[str, str], edited: Mapping[str, str]) -> di
     return kept | {name: value for name, value in edited.items() if name in different}
 
 
-def asked_of(document: Document) -> dict[str, str]:
+def asked_of(document: PlanOrEstimate) -> dict[str, str]:
     """What a saved plan was asked, by option, as far as it says; for `exact_options`."""
     given = document["inputs"]
-    options = given.get("options", {})
+    options = by_name(given.get("options", {}))
     found = {name: ",".join(options[name]) for name in ("regions", "purchase") if _texts(options.get(name))}
     tokens = given.get("tokens")
     return found | ({"tokens": f"{tokens:.0f}"} if tokens else {})

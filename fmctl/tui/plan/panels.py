@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from fmctl.report.view import Document, Section
+from fmctl.report.view import Section
 from fmctl.tui.view import WIDE
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import PlanDocument
 
 TALL = 30
 """Lines from which ranking and plot both have room."""
@@ -23,7 +27,7 @@ def arrangements(width: int, height: int) -> Sequence[tuple[str, ...]]:
     return _BOTH if height >= TALL else _SIDE
 
 
-def why_sections(document: Document | None, warnings: Sequence[str]) -> list[Section]:
+def why_sections(document: PlanDocument | None, warnings: Sequence[str]) -> list[Section]:
     """Why candidates were rejected, what came nearest where nothing fits, and what the answer warns of."""
     if document is None:
         return []
@@ -33,9 +37,9 @@ def why_sections(document: Document | None, warnings: Sequence[str]) -> list[Sec
     sections = [Section("Rejected", rejects_table(result), (searched_line(result),))]
     nearest = result["nearest"]
     if nearest is not None:
-        from fmctl.report.estimates import estimate_report
+        from fmctl.report.estimates import row_report
 
-        report = estimate_report({**document, "result": nearest["estimate"]})
+        report = row_report(document, nearest["estimate"])
         first = report.sections[0] if report.sections else Section()
         sections.insert(0, Section(f"Nearest: {report.title}", first.table, (nearest["advice"],)))
     if warnings:

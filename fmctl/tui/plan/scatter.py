@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -15,8 +15,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fmctl.report.view import Document
 from fmctl.report.words import say
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import PlanRow
 
 _LABELS = 9  # columns of the labels left of the plot
 _WIDE_RATIO = 4.0  # from this ratio of most to least the axis is logarithmic
@@ -176,7 +178,7 @@ def _share(value: float, values: Sequence[float]) -> float:
     return (value - low) / (high - low)
 
 
-def points_of(rows: Sequence[Document], keys: Sequence[str]) -> tuple[list[Point], Axes, int]:
+def points_of(rows: Sequence[PlanRow], keys: Sequence[str]) -> tuple[list[Point], Axes, int]:
     """(points, axes, rows that cannot be placed): whole runs by cost and time, else cost and speed per token."""
     from fmctl.report.runs import run_usd, wall_s
 

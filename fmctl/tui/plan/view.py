@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -14,7 +14,6 @@ from textual.timer import Timer
 from textual.widgets import DataTable, Input
 
 from fmctl.report.shown import shown_plan
-from fmctl.report.view import Document
 from fmctl.tui.diff import Sides, compared_rows
 from fmctl.tui.explain.subject import Subject
 from fmctl.tui.explain.whatif import exact_options
@@ -27,6 +26,9 @@ from fmctl.tui.table import Rows, TablePanel
 from fmctl.tui.view import WIDE, Answered, Entry, View
 from fmctl.tui.words import command_line
 from fmctl.usecases.session.items import Question, Reply, Trouble
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import PlanDocument, PlanRow
 
 DEFAULT_MODEL = "llama-3.1-70b"
 _BAR = 12
@@ -61,9 +63,9 @@ class PlanView(View):
     def __init__(self, subject: str = "", given: Any = None) -> None:
         super().__init__(subject, given)
         self.kept: dict[str, Any] = {}
-        self.document: Document | None = None
+        self.document: PlanDocument | None = None
         self.way = 0
-        self._detailed: Document | None = None
+        self._detailed: PlanRow | None = None
         self._asking: Timer | None = None
 
     def recall(self, kept: dict[str, Any]) -> None:
@@ -146,7 +148,7 @@ class PlanView(View):
         if message.channel != "plan" or not self.awaits(message):
             return
         reply = message.reply
-        if reply.document is not None:
+        if reply.document is not None and reply.document["schema"] == "fmctl.plan/1":
             self._show(reply.document, reply.last)
         if not reply.last:
             # On the panel, not in the title: a change up there would have the whole form drawn again each time.
@@ -171,7 +173,7 @@ class PlanView(View):
         if self.document is not None:
             self.query_one("#ranking-panel").border_title = "the answer before: the form has to be mended first"
 
-    def _show(self, document: Document, whole: bool) -> None:
+    def _show(self, document: PlanDocument, whole: bool) -> None:
         self.document = document
         self.answer = answer = shown_plan(document)
         report = answer.report()
@@ -212,18 +214,18 @@ class PlanView(View):
     # The row under the cursor.
 
     @property
-    def current(self) -> Document | None:
+    def current(self) -> PlanRow | None:
         """The row under the cursor, as the document has it."""
         key = self.query_one(Rows).current
         return self._row(key) if key is not None else None
 
-    def _row(self, key: str) -> Document | None:
+    def _row(self, key: str) -> PlanRow | None:
         rows = self.document["result"]["rows"] if self.document is not None else []
         return next((row for row in rows if key_of(row) == key), None)
 
     @on(DataTable.RowHighlighted)
     def _detail(self) -> None:
-        from fmctl.report.estimates import estimate_report
+        from fmctl.report.estimates import row_report
 
         row, detail = self.current, self.query_one("#detail", Sections)
         if row is None or self.document is None:
@@ -234,7 +236,7 @@ class PlanView(View):
             return
         self._detailed = row
         self.query_one(Scatter).choose(key_of(row))
-        report = estimate_report({**self.document, "result": row})
+        report = row_report(self.document, row)
         detail.border_title = f"{row['instance']} x{row['nodes']}"
         detail.show(report.sections)
 
@@ -333,6 +335,6 @@ def progress_words(done: int, total: int, rows: bool) -> str:
     return f"[{'#' * filled}{'-' * (_BAR - filled)}] {said}: {done} of {total} clusters searched"
 
 
-def key_of(row: Document) -> str:
+def key_of(row: PlanRow) -> str:
     """What names a row from one answer to the next: the cluster and the layout."""
     return f"{row['instance']}/{row['nodes']}/" + ",".join(str(value) for value in row["layout"].values())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import UnknownName
 from fmctl.operate import store
 from fmctl.report.view import Answer, Document
 from fmctl.usecases.services import Services
+
+if TYPE_CHECKING:
+    from fmctl.domain.planrow import PlanOrEstimate
 
 
 class Files:
@@ -21,7 +25,7 @@ class Files:
         """Names of the saved plans."""
         return store.plan_names()
 
-    def load_plan(self, name: str) -> Document:
+    def load_plan(self, name: str) -> PlanOrEstimate:
         """A saved plan; one that was changed since says so. Raises UnknownName, UnreadableFile."""
         from fmctl.usecases.comparing import saved
 

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fmctl.base.errors import FmctlError
-from fmctl.report.view import Document
 
 if TYPE_CHECKING:
+    from fmctl.domain.planrow import PlanOrEstimate
     from fmctl.progress.curves import Point
     from fmctl.report.view import Answer
 
@@ -93,14 +93,14 @@ class Reply:
     """
 
     number: int
-    document: Document | None = None
+    document: PlanOrEstimate | None = None
     trouble: Trouble | None = None
     done: int = 0
     total: int = 0
     last: bool = True
 
 
-Partly = Callable[[Document | None, int, int], None]
+Partly = Callable[["PlanOrEstimate | None", int, int], None]
 """Hears a document so far, and how many of how many clusters are searched."""
 Cancelled = Callable[[], bool]
-Found = tuple[Document | None, Trouble | None]
+Found = tuple["PlanOrEstimate | None", Trouble | None]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import UsageError
 from fmctl.domain.logged import Item
+from fmctl.domain.planrow import rows_there
 from fmctl.progress.curves import Curves
 from fmctl.progress.feeds import JobFeed
 from fmctl.usecases.beside import beside_for
@@ -20,6 +21,8 @@ from fmctl.usecases.session.items import Measured
 
 if TYPE_CHECKING:
     from fmctl.adapters.slurm.commands import Slurm
+    from fmctl.domain.planrow import PlanOrEstimate
+    from fmctl.domain.rows.results import EstimateRow
     from fmctl.operate.records import Record
 
 
@@ -61,9 +64,9 @@ class Following:
         return Measured(self._followed.answer(), self._feed.curves.points, self.command)
 
 
-def plan_row(document: Mapping[str, Any], record: Record) -> tuple[int, Mapping[str, Any]]:
+def plan_row(document: PlanOrEstimate, record: Record) -> tuple[int, EstimateRow]:
     """(row number, row) of a plan that a cluster runs: the first of its instance type and node count."""
-    rows = document["result"].get("rows") or ()
+    rows = rows_there(document) if document["schema"] == "fmctl.plan/1" else ()
     for number, row in enumerate(rows, 1):
         if (row["instance"], row["nodes"]) == (record.instance, record.nodes):
             return number, row
