@@ -12,7 +12,6 @@ from datetime import date
 from typing import Any
 
 from fmctl.catalog import find_instance, find_price, instance_record, prices, regions_of, zones_of
-from fmctl.catalog.pricing import LIVE_SPOT
 from fmctl.domain.hardware import Price
 from fmctl.domain.purchase import BLOCK, ON_DEMAND, PURCHASES, SPOT, Purchase
 
@@ -130,7 +129,7 @@ def _price(name: str, region: str, option: Purchase, on: date, stale: bool) -> t
         return price, "listed" if price.usd_per_h is not None else "unknown"
     price = find_price(name, region, option.rate, on)
     if price.usd_per_h is not None:
-        return price, "typical" if option is SPOT and not price.source.startswith(LIVE_SPOT) else "listed"
+        return price, "typical" if option is SPOT and price.kind != "live" else "listed"
     older = find_price(name, region, option.rate, on, stale=True) if stale else price
     return older, "unknown" if older.usd_per_h is None else "stale"
 

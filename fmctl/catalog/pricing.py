@@ -19,8 +19,6 @@ from fmctl.domain.purchase import ON_DEMAND, priced
 
 # Other options in the file than those of `priced` are evidence: Spot extremes, history, SageMaker, Savings Plans.
 SAME_PRICE = {ON_DEMAND.name: (ON_DEMAND.name, "on-demand-history")}
-LIVE_LIST, LIVE_SPOT = "AWS Price List API", "EC2 Spot price history"
-"""How the source of a row begins that was asked of AWS and kept in a snapshot."""
 
 
 def _rows() -> tuple[Price, ...]:

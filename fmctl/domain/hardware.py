@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 MIB = 2**20
 
@@ -86,6 +87,10 @@ class Instance:
         return not self.unplannable
 
 
+LIVE_LIST, LIVE_SPOT = "AWS Price List API", "EC2 Spot price history"
+"""How the source of a price begins that was asked of AWS and kept in a snapshot."""
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """A dated price of one instance-hour. `usd_per_h` is None where no price is known: never zero, never a guess."""
@@ -97,6 +102,11 @@ class Price:
     date: str
     source: str
     note: str = ""
+
+    @property
+    def kind(self) -> Literal["live", "published"]:
+        """Whether AWS was asked for it on its day, or somebody published it; files say so at the head of the source."""
+        return "live" if self.source.startswith((LIVE_LIST, LIVE_SPOT)) else "published"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

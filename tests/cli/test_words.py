@@ -116,5 +116,3 @@ def test_what_is_kept_on_disk_is_said_with_its_place(ops: Any, tmp_path: Path) -
     assert str(tmp_path) in ops.ok("config", "set", "region", "us-west-2").err
     assert "region is no longer set" in ops.ok("config", "unset", "region").err
     assert "region is not set" in ops.ok("config", "unset", "region").err
-    found = ops.ok("calibrate", "--name", "ours")
-    assert "ours" in found.out + found.err

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from fmctl.catalog.pricing import LIVE_LIST, LIVE_SPOT
-from fmctl.domain.hardware import Price, StoragePrice
+from fmctl.domain.hardware import LIVE_LIST, LIVE_SPOT, Price, StoragePrice
 
 NO_PRICE = "AWS was asked and lists no price"
 # Items of pricing/storage.csv: the first GB of each range of S3 Standard, and what tells the Lustre products apart.
