@@ -30,6 +30,15 @@ def small(model: str, layers: int) -> ModelArch:
     return replace(arch, pattern=arch.pattern[-layers:], mtp_layers=0)
 
 
+def odd(model: str, layers: int, **widths: int) -> ModelArch:
+    """A small preset whose feed-forward has widths of its own."""
+    arch = small(model, layers)
+    kinds = [
+        replace(kind, feed_forward=kind.feed_forward and replace(kind.feed_forward, **widths)) for kind in arch.kinds
+    ]
+    return replace(arch, kinds=tuple(kinds))
+
+
 @pytest.mark.parametrize(
     ("arch", "seq_len", "batch"),
     [
@@ -37,8 +46,11 @@ def small(model: str, layers: int) -> ModelArch:
         (small("gpt2-xl", 4), 1024, 8),
         (replace(small("mixtral-8x7b", 3), vocab=32000), 4096, 8),
         (small("gemma-3-27b", 7), 8192, 4),
+        # Nothing divides as it usually does: 5 layers, 4,100 tokens (8 pieces: no), 6 sequences, widths of 4 x odd.
+        (odd("llama-3-8b", 5, ffn=14340), 4100, 6),
+        (replace(odd("mixtral-8x7b", 3, n_experts=6, expert_ffn=14340), vocab=32000), 4100, 6),
     ],
-    ids=["dense", "25-heads", "moe", "sliding"],
+    ids=["dense", "25-heads", "moe", "sliding", "odd", "odd-experts"],
 )
 def test_whole_search_equals_brute_force(arch: ModelArch, seq_len: int, batch: int) -> None:
     asked = request(arch, ["p4d.24xlarge"], (1,), seq_len=seq_len, global_batch=batch, options={"exhaustive": True})
