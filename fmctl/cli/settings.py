@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
@@ -13,6 +13,9 @@ from fmctl.cli.output import emit, settings_for
 from fmctl.cli.streams import write_stderr
 from fmctl.report.settings import config_answer, files_answer
 from fmctl.usecases.prices import check_region
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.meta import SettingRow
 
 _Name = Annotated[str, Argument(metavar="SETTING", help="Name of a setting.", show_default=False)]
 _Value = Annotated[str, Argument(metavar="VALUE", help="Its new value.", show_default=False)]
@@ -65,7 +68,7 @@ def _say(text: str, out: Output) -> None:
         write_stderr(f"fmctl: {text}\n")
 
 
-def _row(found: config.Settings, name: str) -> dict[str, Any]:
+def _row(found: config.Settings, name: str) -> SettingRow:
     setting, value = config.SETTINGS[name], found[name]
     shown = list(value.value) if isinstance(value.value, tuple) else value.value
     return {

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from fmctl.base.errors import ExitCode
 from fmctl.cli.app import Group, group_of
 from fmctl.cli.values import DYNAMIC
-from fmctl.report.view import Document
 from fmctl.usecases.choices import CHOICES
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.meta import Command, Parameter, Spec
 
 _EXITS = {
     ExitCode.OK: "done",
@@ -27,7 +29,7 @@ _EXITS = {
 }
 
 
-def spec_of(root: Group) -> Document:
+def spec_of(root: Group) -> Spec:
     """The whole command line: every command with its parameters, and what exit codes mean."""
     return {
         "program": "fmctl",
@@ -36,7 +38,7 @@ def spec_of(root: Group) -> Document:
     }
 
 
-def _commands(command: Any, context: typer.Context, path: str = "") -> Iterator[Document]:
+def _commands(command: Any, context: typer.Context, path: str = "") -> Iterator[Command]:
     yield {
         "name": path or "fmctl",
         "help": " ".join((command.help or "").split("\n\n", 1)[0].split()),
@@ -50,7 +52,7 @@ def _commands(command: Any, context: typer.Context, path: str = "") -> Iterator[
             yield from _commands(child, inner, f"{path} {name}".strip())
 
 
-def _parameter(param: Any) -> Document:
+def _parameter(param: Any) -> Parameter:
     name = param.name
     is_option = param.param_type_name == "option"
     flag = bool(getattr(param, "is_flag", False))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.observe.dashboard import dashboard
 from fmctl.observe.rules import rules
 from fmctl.observe.scrape import HEAD_FILE, NODES_FILE, Targets, prometheus_config, target_groups
 from fmctl.observe.watched import Settings, Watched, watched
 
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import EstimateRow
+
 PROMETHEUS, RULES, DASHBOARD = "prometheus.yml", "fmctl.rules.yml", "dashboard.json"
 
 
 def render(
-    row: Mapping[str, Any], cluster: str, settings: Settings | None = None, targets: Targets | None = None
+    row: EstimateRow, cluster: str, settings: Settings | None = None, targets: Targets | None = None
 ) -> dict[str, str]:
     """The files by name: prometheus.yml, fmctl.rules.yml, dashboard.json, and files of targets where none were given.
 

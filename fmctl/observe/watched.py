@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.base.errors import UsageError, shorten
 from fmctl.domain.checked import checked
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import EstimateRow, WholeRunRow
 
 LONGEST_RUN_NAME = 256
 
@@ -92,7 +95,7 @@ class Watched:
         return max(self.paced(seconds), 4 * self.settings.scrape_s)
 
 
-def watched(row: Mapping[str, Any], cluster: str, settings: Settings | None = None) -> Watched:
+def watched(row: EstimateRow, cluster: str, settings: Settings | None = None) -> Watched:
     """The row of a plan document as something to watch.
 
     Raises:
@@ -103,7 +106,7 @@ def watched(row: Mapping[str, Any], cluster: str, settings: Settings | None = No
     return Watched(checked("cluster", cluster, "cluster name"), _expected(row, asked), asked)
 
 
-def _expected(row: Mapping[str, Any], asked: Settings) -> Expected:
+def _expected(row: EstimateRow, asked: Settings) -> Expected:
     try:
         whole = row.get("whole_run")
         end_s, save_by_s = _capacity(whole, asked)
@@ -135,7 +138,7 @@ def _expected(row: Mapping[str, Any], asked: Settings) -> Expected:
         ) from error
 
 
-def _unknown(usd_per_h: float | None, whole: Any, asked: Settings) -> list[str]:
+def _unknown(usd_per_h: float | None, whole: WholeRunRow | None, asked: Settings) -> list[str]:
     found = []
     if usd_per_h is None:
         found.append(
@@ -152,12 +155,12 @@ def _unknown(usd_per_h: float | None, whole: Any, asked: Settings) -> list[str]:
     return found
 
 
-def _capacity(whole: Mapping[str, Any] | None, asked: Settings) -> tuple[float | None, float | None]:
+def _capacity(whole: WholeRunRow | None, asked: Settings) -> tuple[float | None, float | None]:
     """When the capacity ends and by when the last save has begun, in seconds since 1970."""
     end, save_by = asked.capacity_end, asked.save_by
     if end is None and whole is not None and whole["blocks"]:
         last = whole["blocks"][-1]
-        end, save_by = (datetime.fromisoformat(str(last[name])) for name in ("end", "save_by"))
+        end, save_by = (datetime.fromisoformat(moment) for moment in (last["end"], last["save_by"]))
     return (None if end is None else _unix(end)), (None if save_by is None else _unix(save_by))
 
 

@@ -14,18 +14,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from fmctl.domain.logged import Job
 from fmctl.frameworks.registry import log_of
 from fmctl.perf.run.energy import power_ends
 from fmctl.progress.state import Progress
 
+if TYPE_CHECKING:
+    from fmctl.domain.rows.progress import Figure
+    from fmctl.domain.rows.results import EstimateRow, WholeRunRow
+
 MEMORY_ENDS = (0.75, 1.10)
 STALL_ENDS = (0.5, 2.0)
 _Z90 = 1.2815515655446004  # of the normal distribution
 _MANY = 500.0
-Row = Mapping[str, Any]
+Row: TypeAlias = "EstimateRow"
 Span = tuple[float | None, float | None, float | None]
 NOTHING: Span = (None, None, None)
 
@@ -40,15 +44,20 @@ class Compared:
     low: float | None
     high: float | None
     measured: float | None
-    verdict: str
+    verdict: Literal["inside", "below", "above", "unknown"]
     why: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Figure:
         """For documents."""
         return {
             "name": self.name, "unit": self.unit, "predicted": self.predicted, "low": self.low, "high": self.high,
             "measured": self.measured, "verdict": self.verdict, "why": self.why or None,
         }  # fmt: skip
+
+
+def memory_of(row: Row) -> Mapping[str, Any]:
+    """The terms of memory by name: which of them a log states is the framework's to say."""
+    return row["memory"]
 
 
 def job_of(row: Row) -> Job:
@@ -81,10 +90,11 @@ def compare(
     interval of power.
     """
     step, p = _step(row), progress
-    memory = row["memory"].get(f"{log_of(row['framework']).memory}_bytes")
+    memory: float | None = memory_of(row).get(f"{log_of(row['framework']).memory}_bytes")
     low_w, high_w = power_ends(architecture)
-    run: Mapping[str, Any] = row.get("whole_run") or {}
-    wall: Span = (run.get("wall_p50_s"), run.get("wall_p10_s"), run.get("wall_p90_s"))
+    run = row.get("whole_run")
+    wall: Span = NOTHING if run is None else (run["wall_p50_s"], run["wall_p10_s"], run["wall_p90_s"])
+    stall_s = None if run is None else run["save_stall_s"]
     unplanned = "" if run else "the plan is of no whole run"
     unpaced = "the length of the run or its pace is not known"
     memory_why = "the log states no memory"
@@ -94,9 +104,7 @@ def compare(
         _compared("mfu", "", _inverse(row["flop"]["mfu"], step), p.mfu, "the log states no step times"),
         _compared("memory_bytes", "B", _scaled(memory, MEMORY_ENDS), p.memory_bytes, memory_why),
         _compared("power_w", "W", _scaled(row["energy"]["power_w"], (low_w, high_w)), power_w, "power was not metered"),
-        _compared(
-            "save_stall_s", "s", _scaled(run.get("save_stall_s"), STALL_ENDS), p.stall_s, unplanned or "no save as yet"
-        ),
+        _compared("save_stall_s", "s", _scaled(stall_s, STALL_ENDS), p.stall_s, unplanned or "no save as yet"),
         _compared("goodput", "", _goodput(run), p.goodput, unplanned or "the log has no clock, or too few steps"),
         _compared("wall_s", "s", wall, p.wall_s, unplanned or unpaced),
         _compared(
@@ -115,7 +123,9 @@ def _compared(name: str, unit: str, span: Span, measured: float | None, why: str
     if measured is None or predicted is None or low is None or high is None:
         said = why if measured is None or predicted is None else "the plan states no interval"
         return Compared(name, unit, predicted, low, high, measured, "unknown", said)
-    verdict = "below" if measured < low else "above" if measured > high else "inside"
+    verdict: Literal["below", "above", "inside"] = (
+        "below" if measured < low else "above" if measured > high else "inside"
+    )
     return Compared(name, unit, predicted, low, high, measured, verdict)
 
 
@@ -136,15 +146,17 @@ def _scaled(value: float | None, ends: tuple[float, float]) -> Span:
     return NOTHING if value is None else (value, value * ends[0], value * ends[1])
 
 
-def _goodput(run: Mapping[str, Any]) -> Span:
+def _goodput(run: WholeRunRow | None) -> Span:
     """The plan's interval, which is of rates, with the chance of one run put on it.
 
     A run of a few expected interruptions has none or twice as many: the tenth and ninetieth percentile of a Poisson
     number, each worth recovery and lost work over the wall time.
     """
-    middle, low, high = (run.get(f"goodput{end}") for end in ("", "_low", "_high"))
-    mean, wall_s = run.get("interruptions"), run.get("wall_p50_s")
-    if middle is None or low is None or high is None or mean is None or not wall_s:
+    if run is None:
+        return NOTHING
+    middle, low, high = run["goodput"], run["goodput_low"], run["goodput_high"]
+    mean, wall_s = run["interruptions"], run["wall_p50_s"]
+    if not wall_s:
         return middle, low, high
     each = (run.get("recovery_s", 0.0) + run.get("lost_work_s", 0.0)) / wall_s
     fewest, most = (poisson_quantile(mean, share) for share in (0.1, 0.9))
@@ -171,8 +183,10 @@ def poisson_quantile(mean: float, share: float) -> float:
     return float(number)
 
 
-def _cost(run: Mapping[str, Any], wall: Span) -> Span:
-    total, high, (middle_s, low_s, _) = run.get("total_usd"), run.get("total_p90_usd"), wall
+def _cost(run: WholeRunRow | None, wall: Span) -> Span:
+    if run is None:
+        return NOTHING
+    total, high, (middle_s, low_s, _) = run["total_usd"], run["total_p90_usd"], wall
     if total is None or not middle_s or low_s is None:
         return NOTHING
     return total, total * low_s / middle_s, high

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fmctl.progress.state import Progress
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import EstimateRow
 
 _DAY_S = 86_400.0
 
@@ -63,20 +65,20 @@ class Evidence:
     host_busy_share: float | None = None
 
 
-def evidence_of(progress: Progress, row: Mapping[str, Any]) -> Evidence:
+def evidence_of(progress: Progress, row: EstimateRow) -> Evidence:
     """What log and plan give together; metrics are added with `dataclasses.replace`."""
-    p, run, time = progress, row.get("whole_run") or {}, row["time"]
+    p, run, time = progress, row.get("whole_run"), row["time"]
     elapsed_s = p.last_at - p.began_at if p.last_at is not None and p.began_at is not None else 0.0
     steps = (p.last_step or 0) - (p.first_step or 0)
-    device, wall_s = row["memory"].get("device_bytes"), run.get("wall_p50_s")
-    broken_high = run.get("interruptions_high")
+    device, wall_s = row["memory"]["device_bytes"], run["wall_p50_s"] if run else None
+    broken_high = run["interruptions_high"] if run else None
     return Evidence(
         step_excess=None if p.step_s is None else p.step_s / time["step_s"] - 1.0,
         rank_excess=p.rank_excess,
         slowest_rank=p.slowest_rank,
         slow_share=p.slow_share,
         stall_s=p.stall_s,
-        predicted_stall_s=run.get("save_stall_s"),
+        predicted_stall_s=run["save_stall_s"] if run else None,
         stall_share=p.stall_share,
         restarts_per_day=p.restarts / elapsed_s * _DAY_S if elapsed_s > 0.0 else None,
         predicted_restarts_per_day=broken_high / wall_s * _DAY_S if wall_s and broken_high is not None else None,

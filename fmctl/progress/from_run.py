@@ -10,13 +10,17 @@ import csv
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.base.errors import UsageError
 from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
 from fmctl.frameworks.registry import log_of
 from fmctl.progress.state import Progress
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import EstimateRow
+    from fmctl.domain.rows.terms import LayoutRow
 
 COLUMNS = (
     "id", "source_repo_or_paper", "source_path_or_table", "framework", "gpu", "gpu_memory_gb", "system",
@@ -29,12 +33,13 @@ COLUMNS = (
 # Fewer steps than these say more of compilation and caches than of the layout. assumed.
 FEWEST_RECORDS = 20
 _GIB = 2.0**30
+_AS_THEY_ARE = ("micro_batch", "tp", "pp", "vpp", "cp", "ep", "etp", "dp", "recompute", "precision")
 _EXCHANGES = {"all-gather": "cp by all-gather", "all-to-all": "cp by all-to-all"}
 _DISPATCHERS = {"all-to-all": "alltoall", "fused": "deepep", "proxy": "uccl"}
 
 
 def measured_row(
-    row: Mapping[str, Any],
+    row: EstimateRow,
     progress: Progress,
     instance: Instance,
     name: str,
@@ -69,7 +74,7 @@ def measured_row(
         **(_dimensions(arch) if arch is not None else {}),
         "seq_len": work["seq_len"],
         "global_batch": work["global_batch"],
-        **{k: layout[k] for k in ("micro_batch", "tp", "pp", "vpp", "cp", "ep", "etp", "dp", "recompute", "precision")},
+        **{name: value for name, value in layout.items() if name in _AS_THEY_ARE},
         "sharding": _sharding(layout),
         "seq_parallel": int(layout["sequence_parallel"]),
         "overlap_flags": _flags(layout, row["framework"], arch),
@@ -91,7 +96,7 @@ def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
     return stream.getvalue()
 
 
-def _rate(row: Mapping[str, Any], p: Progress) -> float:
+def _rate(row: EstimateRow, p: Progress) -> float:
     """Tokens per second and GPU: tokens of a step / median step / GPUs."""
     if p.step_s is None or not isfinite(p.step_s):
         raise UsageError("the run cannot be learned from", why="its log states no step times")
@@ -117,14 +122,14 @@ def _dimensions(arch: ModelArch) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _sharding(layout: Mapping[str, Any]) -> str:
+def _sharding(layout: LayoutRow) -> str:
     """`zero3`, or with copies of the sharded state `zero3 within 8`: ranks that share one copy."""
     copies = layout["dp_replicate"]
     shards = layout["dp"] * layout["cp"] // copies
     return str(layout["sharding"]) if copies == 1 else f"{layout['sharding']} within {shards}"
 
 
-def _flags(layout: Mapping[str, Any], framework: str, arch: ModelArch | None) -> str:
+def _flags(layout: LayoutRow, framework: str, arch: ModelArch | None) -> str:
     """What the columns have no place for, in the words of the rules that read them."""
     flags = [f"cuda_graph={layout['cuda_graph']}", _EXCHANGES.get(layout["cp_comm"], "")]
     if arch is None or arch.is_moe:
@@ -133,7 +138,7 @@ def _flags(layout: Mapping[str, Any], framework: str, arch: ModelArch | None) ->
     return "; ".join(flag for flag in flags if flag)
 
 
-def _notes(row: Mapping[str, Any], p: Progress) -> str:
+def _notes(row: EstimateRow, p: Progress) -> str:
     layout = row["layout"]
     said = [f"median of {p.records} records", f"GiB {log_of(row['framework']).memory}"]
     said += ["zero-bubble"] if layout["schedule"] == "zero-bubble" else []

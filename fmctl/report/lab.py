@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.domain.purchase import BLOCK, ODCR
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Section, Table, facts
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.lab import PclusterEnvironment
 
 _FIELDS = ("endpoint", "pid", "port", "speed", "site", "log", "environment", "seed")
 _HONEST = (
@@ -27,7 +30,7 @@ def lab_answer(found: Mapping[str, Any] | None, *, ended: bool = False) -> Answe
 def pcluster_answer(found: Sequence[Mapping[str, Any]], default_version: str) -> Answer:
     """The environments that have ParallelCluster."""
     document = envelope("pcluster", {"default_version": default_version, "environments": list(found)})
-    rows = document["result"]["environments"]
+    rows: list[PclusterEnvironment] = document["result"]["environments"]
     columns = (Column("version"), Column("from"), Column("node.js"), Column(""), Column("where", keep=1))
     cells = tuple((one["version"] or "none", one["origin"], one["node_version"] or "none", _works(one), one["path"])
                   for one in rows)  # fmt: skip
@@ -60,5 +63,5 @@ def _lab_report(found: Mapping[str, Any] | None, ended: bool) -> Report:
     return Report("A local AWS", sections)
 
 
-def _works(one: Mapping[str, Any]) -> str:
+def _works(one: PclusterEnvironment) -> str:
     return "ok" if one["works"] and one["version"] else "needs node.js 18" if one["version"] else "no ParallelCluster"

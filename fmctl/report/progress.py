@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.domain.hardware import Instance
 from fmctl.progress.compare import outside
@@ -17,7 +17,7 @@ from fmctl.report.view import Answer, Column, Report, Section, Table, by_name, f
 from fmctl.report.words import say
 
 if TYPE_CHECKING:
-    from fmctl.domain.rows.progress import Figure, NodeMetrics, ProgressDocument, ProgressResult, Reason
+    from fmctl.domain.rows.progress import Figure, NodeMetrics, ProgressDocument, ProgressResult, Reason, State
     from fmctl.domain.rows.results import EstimateRow
 
 _MORE_IS_BETTER = ("tokens_per_s", "mfu", "goodput")
@@ -93,7 +93,7 @@ def _because(reason: Reason, where: Mapping[str, str]) -> str:
     )
 
 
-def _facts(state: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def _facts(state: State) -> list[tuple[str, ...]]:
     whole = "" if state["total_steps"] is None else f" of {state['total_steps']:,}"
     done = "none yet" if state["last_step"] is None else f"{state['last_step']:,}{whole}"
     rows: list[tuple[str, ...]] = [("step", done, f"{state['records']:,} records read")]
@@ -103,7 +103,7 @@ def _facts(state: Mapping[str, Any]) -> list[tuple[str, ...]]:
     if state["errors"]:
         kinds = ", ".join(f"{n} {kind}" for kind, n in state["errors"].items())
         rows.append(("errors", str(sum(state["errors"].values())), kinds))
-    if state.get("finished"):
+    if by_name(state).get("finished"):
         rows.append(("finished", "" if state["last_at"] is None else _moment(state["last_at"]), ""))
     elif state["finish_s"] is not None:
         rows.append(("finish", _moment(state["finish_s"]), "at this pace"))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Column, Document, Report, Section, Table
+from fmctl.report.view import Answer, Column, Report, Section, Table, by_name
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.meta import SchemaRow, SettingRow, Spec
 
 
-def config_answer(settings: Sequence[Mapping[str, Any]], files: Mapping[str, str | None]) -> Answer:
+def config_answer(settings: Sequence[SettingRow], files: Mapping[str, str | None]) -> Answer:
     """Settings with value, origin and meaning."""
     document = envelope("config", {"settings": list(settings), "files": dict(files)})
-    rows = document["result"]["settings"]
+    rows: list[SettingRow] = document["result"]["settings"]
     columns = (Column("setting"), Column("value"), Column("from"), Column("what it is for", keep=1))
     cells = tuple((row["name"], _said(row["value"]), row["origin"], row["doc"]) for row in rows)
     return Answer(document, rows, lambda: Report("Settings", (Section(table=Table(columns, cells)),)))
@@ -29,18 +32,20 @@ def files_answer(files: Mapping[str, str | None]) -> Answer:
 
 def schemas_answer(names: Mapping[str, str]) -> Answer:
     """The names of the document schemas."""
-    rows = [{"name": name, "schema": f"fmctl.{name}/1", "about": about} for name, about in names.items()]
+    rows: list[SchemaRow] = [
+        {"name": name, "schema": f"fmctl.{name}/1", "about": about} for name, about in names.items()
+    ]
     document = envelope("schemas", {"schemas": rows})
     cells = tuple((row["name"], row["schema"], row["about"]) for row in rows)
     table = Table((Column("name"), Column("schema"), Column("about", keep=1)), cells)
     return Answer(document, rows, lambda: Report("Schemas", (Section(table=table),)))
 
 
-def spec_answer(spec: Document) -> Answer:
+def spec_answer(spec: Spec) -> Answer:
     """The command line: every command with its options."""
     document = envelope("spec", spec)
     rows = [
-        {"command": command["name"], "kind": "option" if option["flags"] else "argument", **option}
+        {"command": command["name"], "kind": "option" if option["flags"] else "argument", **by_name(option)}
         for command in spec["commands"]
         for option in command["parameters"]
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any, TypedDict
 
 from fmctl.operate.timeline import Span
 from fmctl.report.envelope import envelope
@@ -16,12 +17,31 @@ STUCK, UNDER_WAY, FAILED, DONE = "stuck", "now", "failed", "done"
 _FIRST = (STUCK, FAILED, UNDER_WAY, DONE)
 
 
+class SpanRow(TypedDict):
+    """A resource of a stack: what became of it, and when, in seconds since the stack began."""
+
+    resource: str
+    type: str
+    state: str
+    status: str
+    reason: str
+    began_s: float
+    took_s: float
+    usual_s: float
+
+
 def timeline_answer(cluster: str, found: Sequence[Span]) -> Answer:
     """One row per resource: what is stuck, failed or under way first, then the newest; the worst is said above."""
-    rows = [{**asdict(span), "state": _state(span)} for span in found]
+    rows: list[SpanRow] = [_row(span) for span in found]
     rows.sort(key=lambda row: (_FIRST.index(row["state"]), -row["began_s"]))
     document = envelope("timeline", {"cluster": cluster, "resources": rows}, inputs={"cluster": cluster})
     return Answer(document, document["result"]["resources"], lambda: _report(document))
+
+
+def _row(span: Span) -> SpanRow:
+    found: Any = {**asdict(span), "state": _state(span)}
+    row: SpanRow = found
+    return row
 
 
 def _state(span: Span) -> str:
@@ -33,7 +53,7 @@ def _state(span: Span) -> str:
 
 
 def _report(document: Document) -> Report:
-    rows = document["result"]["resources"]
+    rows: list[SpanRow] = document["result"]["resources"]
     whole = max((row["began_s"] + row["took_s"] for row in rows), default=0.0) or 1.0
     cells = tuple(
         (row["state"], row["resource"], row["type"].removeprefix("AWS::"), f"{row['took_s']:,.0f} s",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, UsageError, shorten
@@ -15,6 +15,7 @@ from fmctl.usecases.plans import plan_document, shared_store
 from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
+    from fmctl.domain.rows.results import EstimateRow
     from fmctl.observe.watched import Settings as Watching
     from fmctl.report.view import Answer
 
@@ -40,13 +41,13 @@ def render(plan_name: str, wanted: Watched, settings: Settings, services: Servic
     return files, answer
 
 
-def _watching(wanted: Watched, row: Any, services: Services) -> Watching:
+def _watching(wanted: Watched, row: EstimateRow, services: Services) -> Watching:
     from fmctl.observe.watched import Settings as Watching
 
     return Watching(
         run=wanted.run,
         cap_usd=None if wanted.cap is None else parse_usd(wanted.cap, what="--cap"),
-        efa_devices=_efa_devices(str(row.get("instance")), services),
+        efa_devices=_efa_devices(str(row["instance"]), services),
         capacity_end=None if wanted.ends is None else _moment(wanted.ends),
     )
 

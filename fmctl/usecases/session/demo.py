@@ -21,6 +21,7 @@ from fmctl.usecases.session.launching import Launching
 if TYPE_CHECKING:
     from fmctl.adapters.lab.client import Lab
     from fmctl.adapters.lab.head import SimulatedHead
+    from fmctl.domain.rows.results import EstimateRow
     from fmctl.operate.steps import Ports
 
 PLAN = "demo"
@@ -165,7 +166,7 @@ class DemoOperations:
         return kept[1]
 
 
-def _job(row: Mapping[str, Any]) -> Any:
+def _job(row: EstimateRow) -> Any:
     from fmctl.adapters.lab.head import Simulated
     from fmctl.progress.compare import job_of
 
