@@ -13,10 +13,11 @@ from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, did_you_m
 from fmctl.base.files import read_text
 from fmctl.documents.base import Open
 from fmctl.domain.checked import FILE_SYSTEM, KINDS, SITE, check_site, checked
-from fmctl.domain.cluster import PCLUSTER_VERSION, FileSystem, Site, SlurmSite
+from fmctl.domain.cluster import PCLUSTER_VERSION, SECTION, FileSystem, Site, SlurmSite, site_with
 from fmctl.domain.software import COMPONENTS
 
 _LARGEST = 20_000
+_SECTION = "parallelcluster"
 _MOST_BRACKETS = 200  # PyYAML takes quadratic time over what is nested
 
 
@@ -80,6 +81,13 @@ class SiteDocument(_Closed):
         dict[str, str],
         Field(description=f"versions in the image, held against known-bad ones: {', '.join(COMPONENTS)}"),
     ] = Field(default_factory=dict)
+    target: Annotated[Literal["parallelcluster"], Field(description="what makes the clusters")] = "parallelcluster"
+    parallelcluster: Annotated[
+        dict[str, Any] | None, Field(description=f"a place for its own fields: {', '.join(sorted(SECTION))}")
+    ] = None
+
+
+_SECTIONS = ("schema_", "target", _SECTION)
 
 
 class SlurmFile(_Closed):
@@ -105,7 +113,23 @@ def _slurm_site(found: Mapping[str, Any]) -> Site:
     section = SlurmSite(read.slurm.queue, read.slurm.head, read.slurm.gpus)
     shared = FileSystem(mount_dir=checked("folder", read.folder, "folder"))
     software = MappingProxyType(dict(read.software))
-    return Site("", "", "", file_system=shared, software=software, target="slurm", slurm=section)
+    return Site("", file_system=shared, software=software, target="slurm", slurm=section)
+
+
+def _flat(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields of a file whose target has a section of its own, as files had them before there were sections."""
+    section = found.get(_SECTION)
+    if not isinstance(section, Mapping):
+        return found
+    common = {name: value for name, value in found.items() if name not in (_SECTION, "target")}
+    twice = next((name for name in section if name in common or name not in SECTION), None)
+    if twice is not None:
+        raise UsageError(
+            f"{_SECTION}.{shorten(str(twice))} cannot be used",
+            why="it is no field of that section, or stands outside too",
+            next="fmctl schema site",
+        )
+    return {**common, **section}
 
 
 def read_site(path: str | Path) -> Site:
@@ -126,12 +150,12 @@ def site_of(found: Any, where: str) -> Site:
     try:
         if found.get("target") == "slurm":
             return check_site(_slurm_site(found))
-        read = SiteDocument.model_validate(found)
+        read = SiteDocument.model_validate(_flat(found))
     except ValidationError as error:
         raise _wrong(error, where) from None
     except RecursionError:
         raise UnreadableFile(f"{where} is not a site", why="it is nested too deep", next="fmctl schema site") from None
-    fields = {name: getattr(read, name) for name in SiteDocument.model_fields if name != "schema_"}
+    fields = {name: getattr(read, name) for name in SiteDocument.model_fields if name not in _SECTIONS}
     disk = read.file_system
     fields["file_system"] = (
         None if disk is None else FileSystem(**{n: getattr(disk, n) for n in type(disk).model_fields})
@@ -139,7 +163,7 @@ def site_of(found: Any, where: str) -> Site:
     fields |= {"security_groups": tuple(read.security_groups), "tags": MappingProxyType(dict(read.tags))}
     fields |= {"software": MappingProxyType(dict(read.software))}
     try:
-        return check_site(Site(**fields))
+        return check_site(site_with(Site(read.region), **fields))
     except UsageError as error:
         raise UsageError(f"{shorten(where)}: {error.what}", why=error.why, next=error.next) from None
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fmctl.base.errors import UnknownName, UsageError, shorten
-from fmctl.domain.cluster import FileSystem, Site
+from fmctl.domain.cluster import SECTION, FileSystem, Site
 from fmctl.domain.software import COMPONENTS, is_version
 
 _BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
@@ -105,23 +105,27 @@ def check_site(site: Site) -> Site:
         check_software(site.software)
         return site
     for field, kind in SITE.items():
-        value = getattr(site, field)
+        value = getattr(site.parallelcluster if field in SECTION else site, field)
         for one in value if isinstance(value, tuple) else (value,):
             if one is not None:
                 checked(kind, one, field)
-    if site.allowed_ips in _EVERYBODY:
+    if site.parallelcluster.allowed_ips in _EVERYBODY:
         raise UsageError(
-            f"allowed_ips {site.allowed_ips} cannot be used",
+            f"allowed_ips {site.parallelcluster.allowed_ips} cannot be used",
             why="it opens the head node to everybody",
             next="allowed_ips: 203.0.113.0/24, or none at all and SSM",
         )
-    if site.public_head and site.key_name is not None and site.allowed_ips is None:
+    if (
+        site.parallelcluster.public_head
+        and site.parallelcluster.key_name is not None
+        and site.parallelcluster.allowed_ips is None
+    ):
         raise UsageError(
             "a public head node with a key needs allowed_ips",
             why="ParallelCluster would open port 22 to everybody",
             next=f"allowed_ips: {example('cidr')}",
         )
-    whole("login_nodes", site.login_nodes, 0, 10)
+    whole("login_nodes", site.parallelcluster.login_nodes, 0, 10)
     check_tags(site.tags)
     check_software(site.software)
     if site.file_system is not None:

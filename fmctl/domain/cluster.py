@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fmctl.domain.purchase import ON_DEMAND, Purchase, purchase
 
@@ -42,35 +42,47 @@ class SlurmSite:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """One place in an AWS account where clusters go.
+class ParallelClusterSite:
+    """What ParallelCluster has to be told of a place: networks, images, and the nodes beside those that train."""
 
-    account: 12 digits; launches elsewhere are refused where it is set. compute_subnet: private, in the zone of the
-    capacity. head_subnet: private too unless `public_head`. key_name: an ed25519 key pair, or None for SSM alone.
-    ami: instead of the official image. bucket: artefacts and checkpoints. tags: beside fmctl's own.
-    software: versions in the image, by component (`domain.software`).
-    """
-
-    region: str
-    compute_subnet: str
-    head_subnet: str
-    account: str | None = None
-    key_name: str | None = None
+    compute_subnet: str = ""  # private, in the zone of the capacity
+    head_subnet: str = ""  # private too unless `public_head`
+    key_name: str | None = None  # an ed25519 key pair, or None for Session Manager alone
     allowed_ips: str | None = None
     public_head: bool = False
     os: str = "ubuntu2204"
-    ami: str | None = None
+    ami: str | None = None  # instead of the official image
     security_groups: tuple[str, ...] = ()
     head_instance: str | None = None
     login_nodes: int = 0
-    permissions_boundary: str | None = None
-    bucket: str | None = None
-    file_system: FileSystem | None = field(default_factory=FileSystem)
     pcluster_version: str = PCLUSTER_VERSION
-    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    software: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One place where clusters go: what every target asks for, and a section of each target's own."""
+
+    region: str
+    account: str | None = None  # 12 digits; launches elsewhere are refused where it is set
+    permissions_boundary: str | None = None
+    bucket: str | None = None  # artefacts and checkpoints
+    file_system: FileSystem | None = field(default_factory=FileSystem)
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # beside fmctl's own
+    software: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # `domain.software`: versions
     target: str = ""  # by its name in `targets.registry`; "" for the first
-    slurm: SlurmSite | None = None  # of that target alone
+    parallelcluster: ParallelClusterSite = field(default_factory=ParallelClusterSite)
+    slurm: SlurmSite | None = None
+
+
+SECTION = frozenset(one.name for one in fields(ParallelClusterSite))
+"""Fields that old site files have beside the common ones."""
+
+
+def site_with(site: Site, **changes: Any) -> Site:
+    """The site with fields changed, each in the part that it belongs to."""
+    own = {name: value for name, value in changes.items() if name in SECTION}
+    common = {name: value for name, value in changes.items() if name not in SECTION}
+    return replace(site, parallelcluster=replace(site.parallelcluster, **own), **common)
 
 
 @dataclass(frozen=True, slots=True)

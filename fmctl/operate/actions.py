@@ -14,7 +14,7 @@ from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.end import end_name, warning_name
 from fmctl.domain.ports import Leftover, Node
 from fmctl.operate.costs import CostLine, total_usd_per_h
-from fmctl.targets.target import Condition, State, Words
+from fmctl.targets.target import Beside, Condition, State, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,15 @@ def ours(state: State, tags: Mapping[str, str]) -> bool:
     return bool(tags) and all(state.tags.get(key) == value for key, value in tags.items())
 
 
-def launch_actions(spec: ClusterSpec, words: Words, actual: Actual, end: datetime) -> tuple[Action, ...]:
+def launch_actions(
+    spec: ClusterSpec, words: Words, beside: Beside, actual: Actual, end: datetime
+) -> tuple[Action, ...]:
     """Steps from what there is to a running cluster; the end comes before the first GPU.
 
     Args:
         spec: what is wanted.
         words: how the target is told of.
+        beside: what there is beside the nodes.
         actual: what there is; a cluster in it is this rendering's own.
         end: when AWS shall delete it.
     """
@@ -116,8 +119,7 @@ def launch_actions(spec: ClusterSpec, words: Words, actual: Actual, end: datetim
             ),
         ]
     if now == Condition.MISSING:
-        made = [f"stack {name}", f"{spec.nodes} x {spec.instance}", "head node"]
-        made += [f"{spec.site.login_nodes} login node(s)"] if spec.site.login_nodes else []
+        made = [f"stack {name}", f"{spec.nodes} x {spec.instance}", *beside.made]
         if spec.site.file_system is not None and spec.site.file_system.id is None:
             made.append(f"FSx for Lustre of {spec.site.file_system.capacity_gib} GiB")
         steps.append(
@@ -190,17 +192,13 @@ def stays(spec: ClusterSpec, words: Words) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def reused(spec: ClusterSpec) -> tuple[str, ...]:
+def reused(spec: ClusterSpec, beside: Beside) -> tuple[str, ...]:
     """What the cluster uses and does not make: kind and id of each."""
-    site, files = spec.site, spec.site.file_system
+    files = spec.site.file_system
     found = [("reservation", one) for one in (spec.capacity.reservation_id or "").split(",") if one]
     found += [("file system", files.id)] if files is not None and files.id else []
     found += [("data", files.data_repository)] if files is not None and files.data_repository else []
-    found += [("image", site.ami)] if site.ami else []
-    found += [("bucket", site.bucket)] if site.bucket else []
-    found += [("subnet", one) for one in dict.fromkeys((site.compute_subnet, site.head_subnet))]
-    found += [("security group", one) for one in site.security_groups]
-    return tuple(f"{kind} {id}" for kind, id in found)
+    return (*(f"{kind} {id}" for kind, id in found), *beside.reused)
 
 
 def _create(spec: ClusterSpec, digest: str) -> str:

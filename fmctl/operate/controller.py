@@ -95,7 +95,7 @@ def plan_launch(
     check()
     run = Run(ports, spec.name, spec.site.region)
     actual, end = _start(run, spec, rendering, read_record(ports.store, spec.name))
-    return actions.launch_actions(spec, ports.target.words, actual, end), _money(spec, who, end, ports)
+    return _actions(spec, ports, actual, end), _money(spec, who, end, ports)
 
 
 def launch(
@@ -135,9 +135,9 @@ def launch(
         run = Run(ports, name, spec.site.region, timeout_s)
         known = read_record(ports.store, name)
         actual, end = _start(run, spec, rendering, known)
-        steps = {step.name: step for step in actions.launch_actions(spec, ports.target.words, actual, end)}
+        steps = {step.name: step for step in _actions(spec, ports, actual, end)}
         goes_on = _goes_on(run, spec, known, create="create" in steps)
-        record = record_of(spec, rendering, who, ports.clock.now(), end)
+        record = record_of(spec, rendering, who, ports.clock.now(), end, ports.target.beside(spec))
         if goes_on and known is not None:  # its extensions count
             record = changed(known, end=end, state="launching")
         if any(step.creates for step in steps.values()):
@@ -337,6 +337,10 @@ def _start(run: Run, spec: ClusterSpec, rendering: Rendering, known: Record | No
     return actual, end
 
 
+def _actions(spec: ClusterSpec, ports: Ports, actual: Actual, end: datetime) -> tuple[Action, ...]:
+    return actions.launch_actions(spec, ports.target.words, ports.target.beside(spec), actual, end)
+
+
 def _goes_on(run: Run, spec: ClusterSpec, known: Record | None, *, create: bool) -> bool:
     """Whether this is the launch that the record tells of, and not a new one of the same name."""
     same = known is not None and run.progress.begin is not None and known.spec_digest == spec_digest(spec)
@@ -430,7 +434,7 @@ def _money(spec: ClusterSpec, who: Identity, end: datetime, ports: Ports) -> Mon
         max_hours=spec.max_hours,
         end=end,
         stays=actions.stays(spec, ports.target.words),
-        lines=cost_lines(spec, ports.clock.now().date()),
+        lines=cost_lines(spec, ports.clock.now().date(), ports.target.beside(spec)),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from fmctl.domain.cluster import ClusterSpec
+from fmctl.targets.target import Beside
 
 NODES = "compute nodes"
 
@@ -20,7 +21,7 @@ class CostLine:
     why: str = ""
 
 
-def cost_lines(spec: ClusterSpec, on: date) -> tuple[CostLine, ...]:
+def cost_lines(spec: ClusterSpec, on: date, beside: Beside) -> tuple[CostLine, ...]:
     """The lines of a cluster that stands whole, at the prices of a day; a file system that was there before is none."""
     from fmctl.buying.lines import Hours, Parts, bill  # numpy: what only looks at a cluster does without
     from fmctl.buying.offers import Offer
@@ -39,8 +40,8 @@ def cost_lines(spec: ClusterSpec, on: date) -> tuple[CostLine, ...]:
         nodes=float(spec.nodes),
         members=instance.member_count,
         arch=instance.arch,
-        head=spec.site.head_instance,
-        login_nodes=float(spec.site.login_nodes),
+        head=beside.head,
+        login_nodes=float(beside.login_nodes),
         file_systems={f"fsx-lustre/persistent-2-{made.mb_per_s_per_tib}": float(made.capacity_gib)} if made else {},
     )
     hour = bill(offer, parts, Hours(1.0, 1.0), on)

@@ -18,7 +18,7 @@ from fmctl.operate.actions import reused, spec_digest
 from fmctl.operate.costs import CostLine, cost_lines, total_usd_per_h
 from fmctl.operate.journal import masked
 from fmctl.operate.state import StateStore, save
-from fmctl.targets.target import Rendering
+from fmctl.targets.target import Beside, Rendering
 
 SCHEMA = "fmctl.cluster/1"
 _TIMES = ("began", "end")
@@ -69,7 +69,9 @@ class Record:
         return None if self.hourly_usd is None else self.hourly_usd * self.max_hours
 
 
-def record_of(spec: ClusterSpec, rendering: Rendering, who: Identity, began: datetime, end: datetime) -> Record:
+def record_of(
+    spec: ClusterSpec, rendering: Rendering, who: Identity, began: datetime, end: datetime, beside: Beside
+) -> Record:
     """What is remembered of a launch."""
     return Record(
         name=spec.name,
@@ -90,8 +92,8 @@ def record_of(spec: ClusterSpec, rendering: Rendering, who: Identity, began: dat
         boundary=masked(spec.site.permissions_boundary),
         purchase=spec.capacity.purchase,
         price_date=spec.price_date,
-        lines=cost_lines(spec, began.date()),
-        reused=reused(spec),
+        lines=cost_lines(spec, began.date(), beside),
+        reused=reused(spec, beside),
     )
 
 

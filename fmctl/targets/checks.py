@@ -16,8 +16,6 @@ from fmctl.targets.target import Check
 
 OK, WARNING, FAIL, UNKNOWN = "ok", "warning", "fail", "unknown"
 _P_TYPE = re.compile(r"p\d")
-# Addresses that AWS keeps of each subnet are already out of its count; the head node and its login nodes need theirs.
-SPARE_ADDRESSES = 2
 # assumed: a save that takes longer is worth a warning; so many checkpoints must fit beside the data.
 SLOW_SAVE_S = 120.0
 CHECKPOINTS_KEPT = 3
@@ -53,15 +51,6 @@ def zone_check(instance: Instance, subnet: Subnet, zones: tuple[str, ...]) -> Ch
         there = ", ".join(zones)
         return Check("offering", FAIL, f"{kind} is not offered in {subnet.zone} (it is in {there})", "another subnet")
     return Check("offering", OK, f"{kind} in {subnet.zone}")
-
-
-def address_check(spec: ClusterSpec, instance: Instance, subnet: Subnet) -> Check:
-    """Free addresses for all nodes: one per instance, since secondary cards are EFA-only."""
-    needed = members(spec, instance) + (SPARE_ADDRESSES if spec.site.head_subnet == subnet.id else 0)
-    if subnet.free_addresses < needed:
-        found = f"{subnet.free_addresses} free in {subnet.id}, {needed} needed"
-        return Check("addresses", FAIL, found, "a larger subnet in the same zone")
-    return Check("addresses", OK, f"{subnet.free_addresses} free, {needed} needed")
 
 
 def route_check(name: str, subnet: Subnet, public_allowed: bool) -> Check:
@@ -197,17 +186,6 @@ def _fast_enough(spec: ClusterSpec, capacity_gib: float, mb_per_s: float | None)
     if seconds > SLOW_SAVE_S:
         return Check("storage", WARNING, said, "more capacity, or more MB/s per TiB")
     return Check("storage", OK, said)
-
-
-def access_check(site: Site, key: str | None) -> Check:
-    """A key that exists and fits the image, or SSM."""
-    if site.key_name is None:
-        return Check("access", OK, "SSM sessions; no port is open")
-    if key is None:
-        return Check("access", FAIL, f"there is no key pair '{site.key_name}'", "remove key_name: SSM works without")
-    if key == "rsa" and site.os.startswith("ubuntu"):
-        return Check("access", FAIL, f"{site.os} takes no RSA key", "make an ed25519 key pair")
-    return Check("access", OK, f"key pair {site.key_name}")
 
 
 def price_check(spec: ClusterSpec, now_usd_per_h: float | None, tolerance: float = 0.01) -> Check:

@@ -116,6 +116,16 @@ class Rendering(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What a cluster has beside the nodes that train, as its site says."""
+
+    made: tuple[str, ...] = ()
+    reused: tuple[str, ...] = ()  # kind and id of each
+    head: str | None = None  # instance type of the head node, where the site says so
+    login_nodes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
     """How people know a target."""
 
@@ -131,6 +141,10 @@ class Target(Protocol):
     @property
     def words(self) -> Words:
         """How it is told of."""
+        ...
+
+    def beside(self, spec: ClusterSpec) -> Beside:
+        """What there will be beside the nodes; nobody is asked."""
         ...
 
     def identity(self) -> Identity:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fmctl.adapters.lab import process
@@ -38,6 +37,7 @@ def status() -> Mapping[str, Any] | None:
 def site_for(instance: Instance) -> tuple[Site, tuple[str, str | None]]:
     """See `LabControl`."""
     from fmctl.documents.site import read_site
+    from fmctl.domain.cluster import site_with
 
     found = _running()
     kind, site = instance.member_type or instance.name, read_site(found.site)
@@ -46,7 +46,7 @@ def site_for(instance: Instance) -> tuple[Site, tuple[str, str | None]]:
     if held is None:
         return site, (ON_DEMAND.name, None)
     subnet = found.seed["private_subnets"][held["zone"]]
-    site = replace(site, compute_subnet=subnet, head_subnet=subnet)
+    site = site_with(site, compute_subnet=subnet, head_subnet=subnet)
     only_blocks = kind not in found.seed["reservations"]
     return site, ((BLOCK.name, block["id"]) if only_blocks else (ON_DEMAND.name, None))
 

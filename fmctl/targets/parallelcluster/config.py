@@ -53,9 +53,9 @@ def check(spec: ClusterSpec, instance: Instance) -> None:
     whole("nodes", spec.row["nodes"], 1, 10**6)
     if spec.instance != instance.name:
         raise UsageError(f"the plan is for {spec.instance}", why=f"{instance.name} was given")
-    if instance.arch == "arm64" and spec.site.os in _NOT_ON_GB200:
+    if instance.arch == "arm64" and spec.site.parallelcluster.os in _NOT_ON_GB200:
         raise UsageError(
-            f"os {spec.site.os} cannot be used",
+            f"os {spec.site.parallelcluster.os} cannot be used",
             why=f"ParallelCluster has no image of it for {instance.name}",
             next="os: ubuntu2404",
         )
@@ -68,7 +68,7 @@ def cluster(spec: ClusterSpec, instance: Instance) -> Cluster:
     capacity.check(spec.capacity, instance, fleet.blocks)
     return Cluster(
         region=site.region,
-        image=Image(site.os, site.ami),
+        image=Image(site.parallelcluster.os, site.parallelcluster.ami),
         imds=Imds(),
         head_node=head.head_node(site, instance.arch, fleet.count),
         scheduling=_scheduling(spec, instance),
@@ -110,15 +110,15 @@ def _scheduling(spec: ClusterSpec, instance: Instance) -> Scheduling:
 
 
 def _queue(spec: ClusterSpec, instance: Instance) -> Queue:
-    site = spec.site
+    site, own = spec.site, spec.site.parallelcluster
     access = head.s3_access(site)
     return Queue(
         name=QUEUE,
         capacity_type=capacity.capacity_type(spec.capacity),
         job_exclusive_allocation=True,
         networking=SubnetNetworking(
-            (site.compute_subnet,), assign_public_ip=False, placement_group=capacity.placement(spec.capacity),
-            additional_security_groups=site.security_groups,
+            (own.compute_subnet,), assign_public_ip=False, placement_group=capacity.placement(spec.capacity),
+            additional_security_groups=own.security_groups,
         ),
         health_checks=HealthChecks(Enabled(True)),
         compute_settings=ComputeSettings(storage.compute_disks(instance)),

@@ -27,25 +27,26 @@ OUR_KEYS = "fmctl/*"
 
 def instance_type(site: Site, arch: str, nodes: int) -> str:
     """The site's own choice, else by node count. Raises UsageError where it cannot run the nodes' images."""
-    if site.head_instance is None:
+    if site.parallelcluster.head_instance is None:
         return head_type(arch, nodes)
-    own = "arm64" if _GRAVITON.fullmatch(site.head_instance) else "x86_64"
+    own = "arm64" if _GRAVITON.fullmatch(site.parallelcluster.head_instance) else "x86_64"
     if own != arch:
         raise UsageError(
-            f"head_instance {site.head_instance} cannot be used",
+            f"head_instance {site.parallelcluster.head_instance} cannot be used",
             why=f"it is {own}, the compute nodes are {arch}, and ParallelCluster wants one architecture",
             next=f"head_instance: {HEAD_FAMILIES[arch]}.8xlarge",
         )
-    return site.head_instance
+    return site.parallelcluster.head_instance
 
 
 def head_node(site: Site, arch: str, nodes: int) -> HeadNode:
     """The head node."""
+    own = site.parallelcluster
     return HeadNode(
         instance_type=instance_type(site, arch, nodes),
         networking=HeadNetworking(
-            site.head_subnet, elastic_ip=True if site.public_head else None,
-            additional_security_groups=site.security_groups,
+            own.head_subnet, elastic_ip=True if own.public_head else None,
+            additional_security_groups=own.security_groups,
         ),
         ssh=ssh(site),
         local_storage=head_disks(nodes),
@@ -55,15 +56,16 @@ def head_node(site: Site, arch: str, nodes: int) -> HeadNode:
 
 def login_nodes(site: Site, arch: str) -> LoginNodes | None:
     """One pool of login nodes beside the head node, where the site wants any."""
-    if not site.login_nodes:
+    own = site.parallelcluster
+    if not own.login_nodes:
         return None
     return LoginNodes((
         LoginPool(
             name="login",
-            count=site.login_nodes,
+            count=own.login_nodes,
             instance_type=login_type(arch),
-            networking=SubnetNetworking((site.head_subnet,), additional_security_groups=site.security_groups),
-            ssh=Ssh(site.allowed_ips or CLOSED),
+            networking=SubnetNetworking((own.head_subnet,), additional_security_groups=own.security_groups),
+            ssh=Ssh(own.allowed_ips or CLOSED),
             iam=NodeIam(additional_iam_policies=(ssm_policy(site.region),)),
         ),
     ))  # fmt: skip
@@ -71,7 +73,7 @@ def login_nodes(site: Site, arch: str) -> LoginNodes | None:
 
 def ssh(site: Site) -> Ssh:
     """Port 22: without an `Ssh` section ParallelCluster opens it to 0.0.0.0/0, so there is always one, mostly shut."""
-    return Ssh(site.allowed_ips or CLOSED, site.key_name)
+    return Ssh(site.parallelcluster.allowed_ips or CLOSED, site.parallelcluster.key_name)
 
 
 def s3_access(site: Site) -> tuple[S3Access, ...]:

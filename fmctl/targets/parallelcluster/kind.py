@@ -30,7 +30,7 @@ def _connect(session: Session, settings: Settings, site: Site | None, sleep: Cal
     from fmctl.targets.parallelcluster.marks import MARKS
     from fmctl.targets.parallelcluster.target import ParallelCluster
 
-    version = site.pcluster_version if site is not None else PCLUSTER_VERSION
+    version = site.parallelcluster.pcluster_version if site is not None else PCLUSTER_VERSION
 
     def find() -> Pcluster:
         from fmctl.adapters.parallelcluster.environments import find

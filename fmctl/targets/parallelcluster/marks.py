@@ -22,4 +22,5 @@ MARKS = Marks(
 
 def image_name(site: Site, arch: str) -> str:
     """Names of the official images for a site and an architecture."""
-    return f"aws-parallelcluster-{site.pcluster_version}-{OPERATING_SYSTEMS.get(site.os, site.os)}-{arch}-*"
+    own = site.parallelcluster
+    return f"aws-parallelcluster-{own.pcluster_version}-{OPERATING_SYSTEMS.get(own.os, own.os)}-{arch}-*"

@@ -14,7 +14,7 @@ from fmctl.domain.ports import Finding, Subnet, Survey
 from fmctl.domain.purchase import SPOT
 from fmctl.targets import checks
 from fmctl.targets.checks import FAIL, OK, UNKNOWN, WARNING
-from fmctl.targets.parallelcluster import checks as own
+from fmctl.targets.parallelcluster import checks as ours
 from fmctl.targets.parallelcluster.marks import image_name
 from fmctl.targets.parallelcluster.port import Pcluster
 from fmctl.targets.target import Check, Today
@@ -44,21 +44,21 @@ def looks(
     """
     site = spec.site
     yield _judged("account", survey.identity, lambda who: checks.identity_check(site, who))
-    yield own.region_check(site)
-    yield _judged("permissions", lambda: survey.allowed(own.ACTIONS), own.permission_check)
-    yield own.version_check(spec, instance)
+    yield ours.region_check(site)
+    yield _judged("permissions", lambda: survey.allowed(ours.ACTIONS), ours.permission_check)
+    yield ours.version_check(spec, instance)
     yield checks.spot_check(spec)
     yield from _places(spec, instance, survey, today.now)
     yield _judged("quota", lambda: _quota(spec, survey), lambda pair: checks.quota_check(spec, instance, *pair))
     yield _judged(
         "image",
-        lambda: None if site.ami else survey.official_image(image_name(site, _arch(instance))),
-        lambda image: own.image_check(site, _arch(instance), image),
+        lambda: None if site.parallelcluster.ami else survey.official_image(image_name(site, _arch(instance))),
+        lambda image: ours.image_check(site, _arch(instance), image),
     )
     yield _judged(
         "access",
-        lambda: survey.key_type(site.key_name) if site.key_name else None,
-        lambda key: checks.access_check(site, key),
+        lambda: survey.key_type(site.parallelcluster.key_name) if site.parallelcluster.key_name else None,
+        lambda key: ours.access_check(site, key),
     )
     yield checks.price_check(spec, today.usd_per_h)
     yield checks.budget_check(spec, today.budget_usd)
@@ -77,19 +77,23 @@ def _judged(name: str, look: Callable[[], _T], judge: Callable[[_T], Check]) -> 
 def _places(spec: ClusterSpec, instance: Instance, survey: Survey, now: datetime) -> Iterator[Check]:
     """Checks that need the subnets; one failed look-up makes them one line."""
     site = spec.site
+    own = site.parallelcluster
     try:
-        compute, head = survey.subnet(site.compute_subnet), survey.subnet(site.head_subnet)
+        compute, head = (
+            survey.subnet(own.compute_subnet),
+            survey.subnet(own.head_subnet),
+        )
     except FmctlError as error:
         yield Check("subnets", UNKNOWN, str(error), error.next or "")
         return
-    missing = [name for name, one in ((site.compute_subnet, compute), (site.head_subnet, head)) if one is None]
+    missing = [name for name, one in ((own.compute_subnet, compute), (own.head_subnet, head)) if one is None]
     if compute is None or head is None:
         yield Check("subnets", FAIL, f"not found: {', '.join(missing)}", "subnets in the site")
         return
     yield checks.route_check("network", compute, False)
-    yield checks.route_check("head network", head, site.public_head)
+    yield checks.route_check("head network", head, own.public_head)
     yield checks.head_zone_check(head, compute)
-    yield checks.address_check(spec, instance, compute)
+    yield ours.address_check(spec, instance, compute)
     yield from _capacity(spec, instance, compute, survey, now)
     wanted = site.file_system
     yield _judged(

@@ -34,7 +34,8 @@ def render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None = None)
     """
     cluster = config.cluster(spec, instance)
     run = run_of(spec.row)
-    facts = {**job.facts(spec, run, instance), "pcluster": spec.site.pcluster_version}
+    own = spec.site.parallelcluster
+    facts = {**job.facts(spec, run, instance), "pcluster": own.pcluster_version, "os": own.os}
     versions.check(facts)
     _check_dispatch(run, instance)
     fleet = capacity.fleet(instance, spec.nodes)
@@ -59,8 +60,9 @@ def _check_dispatch(run: Run, instance: Instance) -> None:
 
 
 def _warnings(spec: ClusterSpec) -> Iterator[str]:
-    if spec.site.pcluster_version != PCLUSTER_VERSION:
-        yield f"written for ParallelCluster {PCLUSTER_VERSION}; the site says {spec.site.pcluster_version}"
+    own = spec.site.parallelcluster
+    if own.pcluster_version != PCLUSTER_VERSION:
+        yield f"written for ParallelCluster {PCLUSTER_VERSION}; the site says {own.pcluster_version}"
     if spec.site.file_system is not None and spec.site.file_system.efa:
         yield "Lustre runs over TCP until the image sets up its EFA client on the compute nodes"
     if spec.row.get("fits") == "OOM":

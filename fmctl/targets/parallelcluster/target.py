@@ -25,7 +25,7 @@ from fmctl.targets.parallelcluster import failures
 from fmctl.targets.parallelcluster.failures import Cause
 from fmctl.targets.parallelcluster.port import Pcluster
 from fmctl.targets.parallelcluster.stacks import part_of, state_of
-from fmctl.targets.target import Ask, Check, Part, Rendering, State, Today, Trouble, Words
+from fmctl.targets.target import Ask, Beside, Check, Part, Rendering, State, Today, Trouble, Words
 
 WORDS = Words("ParallelCluster", "cloudformation", "CloudFormation", ("CloudWatch logs", "ParallelCluster's bucket"))
 
@@ -50,6 +50,15 @@ class ParallelCluster:
         if self._found is None:
             self._found = self._find()
         return self._found
+
+    def beside(self, spec: ClusterSpec) -> Beside:
+        site, own = spec.site, spec.site.parallelcluster
+        made = ("head node", *([f"{own.login_nodes} login node(s)"] if own.login_nodes else []))
+        used = [("image", own.ami)] if own.ami else []
+        used += [("bucket", site.bucket)] if site.bucket else []
+        used += [("subnet", one) for one in dict.fromkeys((own.compute_subnet, own.head_subnet))]
+        used += [("security group", one) for one in own.security_groups]
+        return Beside(made, tuple(f"{kind} {id}" for kind, id in used), own.head_instance, own.login_nodes)
 
     def identity(self) -> Identity:
         return self.cloud.identity()

@@ -89,8 +89,8 @@ def _packages() -> Iterator[str]:
 
 
 def facts(spec: ClusterSpec, run: Run, instance: Instance) -> Mapping[str, str]:
-    """What versions are judged by, whatever the target: instance, purchase, image, and what the site names."""
-    known = {"instance": instance.name, "purchase": spec.capacity.purchase, "os": spec.site.os, **spec.site.software}
+    """What versions are judged by, whatever the target: instance, purchase, and what the site names."""
+    known = {"instance": instance.name, "purchase": spec.capacity.purchase, **spec.site.software}
     return known | ({"dispatch": "across nodes"} if fused_across(run, instance) else {})
 
 

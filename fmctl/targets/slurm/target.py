@@ -13,7 +13,7 @@ from fmctl.base.errors import CannotRun, FmctlError, OperationFailed
 from fmctl.domain.cluster import ClusterSpec, SlurmSite
 from fmctl.domain.hardware import Instance
 from fmctl.domain.ports import Finding, Head, Identity, Leftover, Node, Reservation, Resource, Survey
-from fmctl.targets.target import Ask, Check, Condition, Part, Rendering, State, Today, Trouble, Words
+from fmctl.targets.target import Ask, Beside, Check, Condition, Part, Rendering, State, Today, Trouble, Words
 
 WORDS = Words("Slurm", "slurm", "Slurm", ("the cluster itself, which fmctl did not make",))
 _LIVING = {"IDLE", "ALLOCATED", "MIXED", "COMPLETING"}
@@ -31,6 +31,9 @@ class SlurmCluster:
     def head(self, cluster: str) -> Head:
         kind, _, host = self._site.head.partition("://")
         return SshHead(host) if kind == "ssh" else LocalHead()
+
+    def beside(self, spec: ClusterSpec) -> Beside:
+        return Beside()
 
     def identity(self) -> Identity:
         return Identity("", getpass.getuser(), "")

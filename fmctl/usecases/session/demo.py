@@ -121,7 +121,8 @@ def _site_file(general: str, site: Any, instance: str) -> str:
     from fmctl.base.files import write_atomic
 
     text = Path(general).read_text(encoding="utf-8")
-    told = yaml.safe_load(text) | {"compute_subnet": site.compute_subnet, "head_subnet": site.head_subnet}
+    own = site.parallelcluster
+    told = yaml.safe_load(text) | {"compute_subnet": own.compute_subnet, "head_subnet": own.head_subnet}
     path = Path(general).with_name(f"site-{instance}.yaml")
     write_atomic(path, yaml.safe_dump(told))
     return str(path)

@@ -17,7 +17,7 @@ from fmctl.adapters.lab.settings import STATE, Running, site_text
 from fmctl.adapters.lab.timeline import Part, Row
 from fmctl.adapters.lab.world import World
 from fmctl.base.errors import OperationFailed
-from fmctl.domain.cluster import Site
+from fmctl.domain.cluster import Site, site_with
 
 PART = Part(
     "c1",
@@ -230,8 +230,12 @@ def test_the_site_file_is_a_site(tmp_path: Path) -> None:
     import yaml
 
     text = site_text(SEED, "123456789012")
-    site = Site(**yaml.safe_load(text))
-    assert (site.compute_subnet, site.account, site.key_name) == ("subnet-a", "123456789012", "k")
+    site = site_with(Site(""), **yaml.safe_load(text))
+    assert (site.parallelcluster.compute_subnet, site.account, site.parallelcluster.key_name) == (
+        "subnet-a",
+        "123456789012",
+        "k",
+    )
     assert "cr-1, compute_subnet subnet-b" in text
     assert recorded(tmp_path, 1).environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:5005"
     assert datetime.now(UTC).tzinfo is UTC

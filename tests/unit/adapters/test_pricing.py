@@ -16,7 +16,7 @@ from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import UnreadableFile
 from fmctl.buying.offers import offers
 from fmctl.catalog import find_price, find_storage_price, price_files, prices
-from fmctl.domain.cluster import Site
+from fmctl.domain.cluster import Site, site_with
 from fmctl.domain.hardware import Price
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
@@ -214,7 +214,7 @@ def test_a_broken_snapshot_is_named(data: Path) -> None:
 def test_head_nodes_are_asked_for() -> None:
     from fmctl.targets.parallelcluster.head import instance_type, login_nodes
 
-    site = Site(region="us-east-1", compute_subnet="subnet-a", head_subnet="subnet-h", login_nodes=1)
+    site = site_with(Site("us-east-1"), compute_subnet="subnet-a", head_subnet="subnet-h", login_nodes=1)
     for arch in ("x86_64", "arm64"):
         assert {instance_type(site, arch, nodes) for nodes in (1, 17, 65)} <= set(pricing.head_instances())
         login = login_nodes(site, arch)

@@ -15,12 +15,12 @@ from fmctl.buying.durations import chains
 from fmctl.buying.lines import Hours, Parts, bill, block_hours, s3_tiers, up_h
 from fmctl.buying.offers import Offer, offers
 from fmctl.catalog import load_instance
-from fmctl.domain.cluster import Site
+from fmctl.domain.cluster import ParallelClusterSite, Site
 from fmctl.targets.parallelcluster.head import head_node
 from fmctl.targets.parallelcluster.storage import compute_disks
 
 TODAY = date(2026, 11, 22)
-SITE = Site(region="us-east-1", compute_subnet="subnet-a", head_subnet="subnet-h")
+SITE = Site("us-east-1", parallelcluster=ParallelClusterSite("subnet-a", "subnet-h"))
 
 
 def offer(instance: str = "p5", region: str = "us-east-1", option: str = "on-demand") -> Offer:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, ServiceUnavailable, UnwritableFile
-from fmctl.domain.cluster import Capacity, ClusterSpec, Site
+from fmctl.domain.cluster import Capacity, ClusterSpec, Site, site_with
 from fmctl.domain.end import end_name
 from fmctl.domain.ports import Finding, Identity, Leftover, Node, Reservation, Resource, Stack, StackEvent
 from fmctl.domain.state import Stored
@@ -383,7 +383,7 @@ def spec(by: str = "ada", **site: Any) -> ClusterSpec:
         plan="llama",
         plan_digest="sha256:plan",
         row={"instance": "p5.48xlarge", "nodes": NODES},
-        site=Site(**place),
+        site=site_with(Site(REGION), **place),
         capacity=Capacity(),
         max_hours=24.0,
         usd_per_h=983.2,

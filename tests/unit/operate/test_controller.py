@@ -35,7 +35,7 @@ from fmctl.operate.teardown import plan_teardown, teardown
 from fmctl.targets.parallelcluster.failures import CAUSES, explain
 from fmctl.targets.parallelcluster.stacks import state_of
 from fmctl.targets.parallelcluster.target import WORDS
-from fmctl.targets.target import Condition, State
+from fmctl.targets.target import Beside, Condition, State
 
 END = START + timedelta(hours=24)
 
@@ -52,7 +52,7 @@ def stack(status: str = "CREATE_COMPLETE", tags: dict[str, str] | None = None) -
 
 
 def test_the_end_comes_before_the_first_gpu() -> None:
-    found = launch_actions(spec(), WORDS, Actual(), END)
+    found = launch_actions(spec(), WORDS, Beside(), Actual(), END)
     assert names(found) == ["check", "lock", "end-role", "end-schedule", "create", "wait", "verify"]
     create = found[4]
     assert create.usd_per_h == 983.2
@@ -62,14 +62,14 @@ def test_the_end_comes_before_the_first_gpu() -> None:
 
 
 def test_what_is_there_is_not_made_again() -> None:
-    assert names(launch_actions(spec(), WORDS, Actual(stack("CREATE_IN_PROGRESS"), END), END)) == [
+    assert names(launch_actions(spec(), WORDS, Beside(), Actual(stack("CREATE_IN_PROGRESS"), END), END)) == [
         "check",
         "lock",
         "wait",
         "verify",
     ]
-    assert names(launch_actions(spec(), WORDS, Actual(stack(), END), END)) == ["check", "lock", "verify"]
-    assert "end-schedule" in names(launch_actions(spec(), WORDS, Actual(stack()), END))
+    assert names(launch_actions(spec(), WORDS, Beside(), Actual(stack(), END), END)) == ["check", "lock", "verify"]
+    assert "end-schedule" in names(launch_actions(spec(), WORDS, Beside(), Actual(stack()), END))
 
 
 def test_a_teardown_does_what_is_left_to_do() -> None:
@@ -92,7 +92,7 @@ def test_the_end_of_a_long_name_is_planned_and_torn_down_by_the_name_that_aws_kn
     assert names(steps) == ["remove-end", "sweep"]
     assert steps[0].destroys == (f"schedules {end_name(name)} and {warning_name(name)}", f"IAM role {end_name(name)}")
     assert max(len(end_name(name)), len(warning_name(name))) <= 64
-    named = launch_actions(replace(spec(), name=name), WORDS, Actual(), END)
+    named = launch_actions(replace(spec(), name=name), WORDS, Beside(), Actual(), END)
     assert {thing for step in named if step.name.startswith("end-") for thing in step.creates} == {
         f"IAM role {end_name(name)}", f"schedule {end_name(name)}",
     }  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 
 from fmctl.base.errors import OperationFailed, PermissionDenied
 from fmctl.catalog import load_instance
-from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem, Site
+from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem, ParallelClusterSite, Site, site_with
 from fmctl.domain.ports import Finding, Identity, Lustre, Reservation, Subnet
 from fmctl.targets.checks import worst
 from fmctl.targets.parallelcluster.checks import ACTIONS
@@ -25,12 +25,12 @@ P5 = {"instance": "p5.48xlarge", "nodes": 4, "checkpoint": {"checkpoint_bytes": 
 
 EXPIRED = PermissionDenied("the token has expired", next="aws sso login")
 BUSY = OperationFailed("throttled", next="again in a minute")
-SITE = Site(region="us-east-1", compute_subnet="subnet-a", head_subnet="subnet-h", account="123456789012")
+SITE = Site("us-east-1", "123456789012", parallelcluster=ParallelClusterSite("subnet-a", "subnet-h"))
 
 
 def cluster(row: Mapping[str, Any] = P5, capacity: Capacity | None = None, **more: Any) -> ClusterSpec:
     fields: dict[str, Any] = {"max_hours": 24.0, "usd_per_h": 220.16, "price_date": "2026-07-20"} | more
-    site = replace(SITE, **fields.pop("site", {}))
+    site = site_with(SITE, **fields.pop("site", {}))
     return ClusterSpec("c", "p", "sha256:0", row, site, capacity or Capacity(), **fields)
 
 

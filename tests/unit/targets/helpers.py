@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from fmctl.catalog import instance_names, instance_record, load_instance, load_model
-from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem, Site
+from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem, ParallelClusterSite, Site, site_with
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CudaGraph, Layout, Recompute, Sharding
 from fmctl.domain.model import ModelArch
@@ -23,7 +23,8 @@ WHOLE_RUN = {
 }  # fmt: skip
 FS = "fs-0123456789abcdef0"
 BUCKET = "my-bucket"
-SITE = Site("us-east-1", "subnet-0123456789abcdef0", "subnet-0123456789abcdef1", account="111122223333")
+SUBNETS = ParallelClusterSite("subnet-0123456789abcdef0", "subnet-0123456789abcdef1")
+SITE = Site("us-east-1", "111122223333", parallelcluster=SUBNETS)
 STORAGE: Mapping[str, FileSystem | None] = {
     "new": FileSystem(data_repository="s3://my-bucket/train/"),
     "efa": FileSystem(id=FS, efa=True),
@@ -129,4 +130,4 @@ def full_site(**fields: Any) -> Site:
         "file_system": FileSystem("/data", capacity_gib=1200, mb_per_s_per_tib=1000, retain=False),
         "tags": {"team": "Forschung für Modelle", "cost center": "a=b:c/d@e+f-g.h_i"},
     }  # fmt: skip
-    return replace(SITE, **(given | fields))
+    return site_with(SITE, **(given | fields))

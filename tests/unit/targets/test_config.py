@@ -10,7 +10,7 @@ import yaml
 
 from fmctl.base.errors import UsageError
 from fmctl.domain.checked import CLOSED
-from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem
+from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem, site_with
 from fmctl.targets.parallelcluster.rendering import CLUSTER
 from tests.unit.targets.helpers import FS, SITE, capacity, full_site, instance, launchable, rendered, spec
 
@@ -114,12 +114,12 @@ def test_the_head_node_grows_with_the_cluster(nodes: int, size: str) -> None:
 
 @pytest.mark.parametrize(("name", "head"), [("p5.48xlarge", "m7g.8xlarge"), ("u-p6e-gb200x72", "m7i.8xlarge")])
 def test_head_and_nodes_have_one_architecture(name: str, head: str) -> None:
-    of = spec(name, 1, site=replace(SITE, head_instance=head), capacity=capacity(name, "capacity-block", 1))
+    of = spec(name, 1, site=site_with(SITE, head_instance=head), capacity=capacity(name, "capacity-block", 1))
     assert "one architecture" in refused(of)
 
 
 def test_port_22_is_shut_unless_somebody_opens_it() -> None:
-    found = config(spec(site=replace(SITE, login_nodes=1)))
+    found = config(spec(site=site_with(SITE, login_nodes=1)))
     assert found["HeadNode"]["Ssh"] == {"AllowedIps": CLOSED}  # without the section it would be 0.0.0.0/0
     assert found["LoginNodes"]["Pools"][0]["Ssh"] == {"AllowedIps": CLOSED}
     assert "ElasticIp" not in found["HeadNode"]["Networking"]
@@ -215,9 +215,9 @@ def test_an_end_is_within_reason(hours: float) -> None:
 
 
 def test_gb200_needs_a_system_with_drivers() -> None:
-    of = spec("u-p6e-gb200x72", 1, capacity=BLOCK, site=replace(SITE, os="rhel9"))
+    of = spec("u-p6e-gb200x72", 1, capacity=BLOCK, site=site_with(SITE, os="rhel9"))
     assert "no image of it" in refused(of)
 
 
 def test_another_version_is_said() -> None:
-    assert any("3.15.0" in w for w in rendered(spec(site=replace(SITE, pcluster_version="3.15.0"))).warnings)
+    assert any("3.15.0" in w for w in rendered(spec(site=site_with(SITE, pcluster_version="3.15.0"))).warnings)

@@ -17,7 +17,7 @@ from fmctl.domain.cluster import Capacity, ClusterSpec
 from fmctl.targets.parallelcluster.rendering import CLUSTER
 from fmctl.targets.spec import Asked
 from fmctl.targets.spec import spec as make_spec
-from tests.unit.targets.helpers import SITE, full_site, rendered, row, spec
+from tests.unit.targets.helpers import SITE, SUBNETS, full_site, rendered, row, spec
 
 HOSTILE = (
     "'", '"', "a'b\"c", "a\nb", "a\n", "\n#SBATCH --wrap=id", "$(id)", "`id`", "${HOME}", "; rm -rf /",
@@ -81,7 +81,11 @@ def test_a_value_is_refused_or_arrives_unchanged(way: str) -> None:
 
 @pytest.mark.parametrize("field", [*SITE_TEXTS, "mount_dir", "id", "data_repository"])
 def test_a_site_file_says_which_field(field: str, tmp_path: Path) -> None:
-    base = {"region": "us-east-1", "compute_subnet": SITE.compute_subnet, "head_subnet": SITE.head_subnet}
+    base = {
+        "region": "us-east-1",
+        "compute_subnet": SUBNETS.compute_subnet,
+        "head_subnet": SUBNETS.head_subnet,
+    }
     path = tmp_path / "site.json"
     for text in HOSTILE:
         given = {**base, field: text} if field in SITE_TEXTS else {**base, "file_system": {field: text}}
@@ -94,7 +98,11 @@ def test_a_site_file_says_which_field(field: str, tmp_path: Path) -> None:
 
 
 def test_numbers_and_lists_of_other_types_are_refused() -> None:
-    base = {"region": "us-east-1", "compute_subnet": SITE.compute_subnet, "head_subnet": SITE.head_subnet}
+    base = {
+        "region": "us-east-1",
+        "compute_subnet": SUBNETS.compute_subnet,
+        "head_subnet": SUBNETS.head_subnet,
+    }
     for field, wrong in (
         ("login_nodes", -1), ("login_nodes", 11), ("login_nodes", True), ("login_nodes", "1"), ("public_head", "yes"),
         ("public_head", 1), ("tags", ["a"]), ("tags", {"a": 1}), ("security_groups", "sg-0123456789abcdef0"),

@@ -13,9 +13,9 @@ from fmctl.documents.site import read_site
 from fmctl.domain.checked import KINDS, checked
 from fmctl.domain.cluster import FileSystem, Site
 from fmctl.targets.spec import Asked, cluster_name, spec
-from tests.unit.targets.helpers import SITE, rendered, row
+from tests.unit.targets.helpers import SITE, SUBNETS, rendered, row
 
-MINIMAL = f"region: us-east-1\ncompute_subnet: {SITE.compute_subnet}\nhead_subnet: {SITE.head_subnet}\n"
+MINIMAL = f"region: us-east-1\ncompute_subnet: {SUBNETS.compute_subnet}\nhead_subnet: {SUBNETS.head_subnet}\n"
 
 
 def document(**fields: Any) -> dict[str, Any]:
@@ -118,3 +118,16 @@ def test_the_published_schema_has_what_may_be_left_out() -> None:
     schema = json_schema("site")
     assert schema["required"] == ["region", "compute_subnet", "head_subnet"]
     assert schema["properties"]["region"]["examples"] == ["us-east-1"]
+
+
+def test_a_site_may_keep_the_fields_of_its_target_in_a_section(tmp_path: Path) -> None:
+    flat, cut = tmp_path / "flat.yaml", tmp_path / "cut.yaml"
+    flat.write_text(f"{MINIMAL}os: alinux2023\nbucket: my-bucket\n")
+    section = f"compute_subnet: {SUBNETS.compute_subnet}, head_subnet: {SUBNETS.head_subnet}, os: alinux2023"
+    cut.write_text(f"region: us-east-1\nbucket: my-bucket\ntarget: parallelcluster\nparallelcluster: {{{section}}}\n")
+    assert read_site(flat) == read_site(cut)
+    for wrong in ("region: eu-west-1", "oss: x", f"{section}, bucket: b"):
+        cut.write_text(f"region: us-east-1\nparallelcluster: {{{wrong}}}\n")
+        with pytest.raises(FmctlError) as caught:
+            read_site(cut)
+        assert caught.value.why and caught.value.next

@@ -8,11 +8,11 @@ import pytest
 
 from fmctl.base.errors import UsageError
 from fmctl.documents.site import site_of
-from fmctl.domain.cluster import Capacity, ClusterSpec
+from fmctl.domain.cluster import Capacity, ClusterSpec, site_with
 from fmctl.domain.layout import Dispatcher
 from fmctl.domain.software import COMPONENTS, KNOWN_BAD, is_version, parsed
 from fmctl.targets.slurm.versions import check, pair_lines
-from tests.unit.targets.helpers import SITE, capacity, model, rendered, row, spec
+from tests.unit.targets.helpers import SITE, SUBNETS, capacity, model, rendered, row, spec
 from tests.unit.targets.test_guards import bash
 
 GOOD = {"efa": "1.47.0", "nccl": "2.28.3", "ofi": "1.19.0", "megatron-bridge": "0.4.2", "driver": "580.126.20"}
@@ -22,7 +22,7 @@ def site(**fields: object) -> ClusterSpec:
     name = str(fields.pop("instance", "p5.48xlarge"))
     purchase = fields.pop("purchase", None)
     bought = Capacity() if purchase is None else capacity(name, str(purchase), 4)
-    return spec(name, site=replace(SITE, **fields), capacity=bought)  # type: ignore[arg-type]
+    return spec(name, site=site_with(SITE, **fields), capacity=bought)  # type: ignore[arg-type]
 
 
 def test_versions_that_are_known_to_work_are_taken() -> None:
@@ -120,7 +120,11 @@ def test_versions_compare_as_numbers() -> None:
 
 @pytest.mark.parametrize("given", [{"nccl": "new"}, {"nccl": "$(id)"}, {"glibc": "2.35"}, {"nccl": "1\n2"}])
 def test_a_site_says_which_version_cannot_be_used(given: dict[str, str]) -> None:
-    base = {"region": "us-east-1", "compute_subnet": SITE.compute_subnet, "head_subnet": SITE.head_subnet}
+    base = {
+        "region": "us-east-1",
+        "compute_subnet": SUBNETS.compute_subnet,
+        "head_subnet": SUBNETS.head_subnet,
+    }
     with pytest.raises(UsageError, match="software"):
         site_of({**base, "software": given}, "site.yaml")
     assert site_of({**base, "software": GOOD}, "site.yaml").software == GOOD

@@ -8,7 +8,7 @@ from typing import Any
 
 from fmctl.base.errors import OperationFailed
 from fmctl.domain.ports import Identity, Leftover, Node
-from fmctl.targets.target import Check, Condition, Part, State, Words
+from fmctl.targets.target import Beside, Check, Condition, Part, State, Words
 from tests.cli.conftest import FakeHead
 
 
@@ -23,6 +23,9 @@ class FakeTarget:
         self.sizes: dict[str, int] = {}
         self.shell = FakeHead()
         self.asked: list[str] = []
+
+    def beside(self, spec: Any) -> Beside:
+        return Beside(("a thought",))
 
     def identity(self) -> Identity:
         return Identity("111122223333", "arn:aws:sts::111122223333:assumed-role/ml/ada", "us-east-1")
