@@ -8,11 +8,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from fmctl.report.view import Answer, Column, Table
+from fmctl.report.view import Column, Table
 from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows, TablePanel
 from fmctl.tui.view import View
 from fmctl.tui.words import command_line
+from fmctl.usecases import catalogue
 
 
 class ModelsView(View):
@@ -34,7 +35,7 @@ class ModelsView(View):
     def on_mount(self) -> None:
         """The list is read once."""
         super().on_mount()
-        answer: Answer = self.core.models_answer()
+        answer = catalogue.models(self.core.services.catalogue)
         self.answer, self.command = answer, command_line(["models", "list"])
         report = answer.report()
         table = next(section.table for section in report.sections if section.table is not None)
@@ -72,7 +73,7 @@ class ModelView(View):
         """Read it."""
         super().on_mount()
         self.command = command_line(["models", "show", self.subject])
-        answer = self.attempt(lambda: self.core.model_answer(self.subject))
+        answer = self.attempt(lambda: catalogue.model(self.subject, self.core.services.catalogue))
         shown = self.query_one(Sections)
         shown.focus()
         if answer is not None:

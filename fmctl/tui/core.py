@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from fmctl.base.config import Settings
-from fmctl.report.view import Answer, Document
+from fmctl.report.view import Document
 
 if TYPE_CHECKING:
     from fmctl.domain.planrow import PlanOrEstimate
+    from fmctl.operate.state import StateStore
     from fmctl.tui.running import Clusters, Launching
+    from fmctl.usecases.services import Services
     from fmctl.usecases.session.items import Question, Reply
 
 
@@ -50,9 +52,8 @@ class Core:
     """One session's world.
 
     `clusters` and `launching` are what the screens of the running half ask, None in a session that only plans.
-    `choices` are the fixed values of options by name. `save_plan` keeps a document under a name and says where;
-    `model_answer` and `models_answer` are the answers of `models show` and `models list`, `history_answer` that of
-    `history`, `run_answer` that of `report --offline` for one name and of `diff` for two.
+    `choices` are the fixed values of options by name. `save_plan` keeps a document under a name and says where.
+    `services` and `settings` are what a screen hands to the use case whose answer it shows.
     """
 
     settings: Settings
@@ -61,13 +62,14 @@ class Core:
     choices: Mapping[str, Sequence[str]]
     now: Callable[[], datetime]
     save_plan: Callable[[str, Document], str]
-    models_answer: Callable[[], Answer]
-    model_answer: Callable[[str], Answer]
     saved_plans: Callable[[], Sequence[str]]
     load_plan: Callable[[str], PlanOrEstimate]
-    history_answer: Callable[[], Answer]
-    run_answer: Callable[[Sequence[str]], Answer]
+    services: Services
     clusters: Clusters | None = None
     launching: Launching | None = None
     read_only: bool = False
     demo: bool = False
+
+    def store(self) -> StateStore:
+        """Where clusters and runs are on record."""
+        return self.services.operations.store(self.settings, {})

@@ -13,6 +13,7 @@ from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows, TablePanel
 from fmctl.tui.view import View
 from fmctl.tui.words import command_line
+from fmctl.usecases import clusters, runs
 
 _NONE = "No run is on record yet.\n\nEvery `fmctl submit` keeps one; 3 lists saved plans, L launches one."
 
@@ -40,7 +41,7 @@ class RunsView(View):
 
     def action_again(self) -> None:
         """Read the records again."""
-        answer: Answer | None = self.attempt(self.core.history_answer)
+        answer: Answer | None = self.attempt(lambda: clusters.history(self.core.store()))
         runs = [] if answer is None else answer.document["result"]["runs"]
         self.answer = answer
         self.title_text = f"{len(runs)} on record" if runs else "none on record"
@@ -88,7 +89,7 @@ class RunView(View):
         names = self.subject.split()
         words = ["diff", *names] if len(names) == 2 else ["report", self.subject, "--offline"]
         self.command = command_line(words)
-        answer = self.attempt(lambda: self.core.run_answer(names or [self.subject]))
+        answer = self.attempt(lambda: runs.recorded(names or [self.subject], self.core.store()))
         shown = self.query_one(Sections)
         shown.focus()
         if answer is None:

@@ -60,6 +60,16 @@ def report(run_name: str, reach: Reach, log: str | None, offline: bool) -> Answe
     return report_answer(run, read_runs(store), warnings)
 
 
+def recorded(names: Sequence[str], store: StateStore) -> Answer:
+    """A run as last brought up to date, or two of them field by field. Raises UnknownName."""
+    from fmctl.report.record import report_answer, runs_diff_answer
+
+    first = read_run(store, names[0])
+    if len(names) > 1:
+        return runs_diff_answer((first, read_run(store, names[1])))
+    return report_answer(first, read_runs(store))
+
+
 def note(run_name: str, quality: Sequence[str], text: str | None, reach: Reach) -> Answer:
     """A run with figures of quality, or words, added to its record. Raises UnknownName, UsageError."""
     from fmctl.operate.runs import figure, noted

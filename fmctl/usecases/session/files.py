@@ -1,4 +1,4 @@
-"""What the session keeps and looks up: saved plans, models, records, by the use cases of the commands."""
+"""What the session keeps and looks up: saved plans, by the use cases of the commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fmctl.base.config import Settings
 from fmctl.base.errors import UnknownName
 from fmctl.operate import store
-from fmctl.report.view import Answer, Document
+from fmctl.report.view import Document
 from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Files:
-    """Saved plans, models and records of one session. What a screen may never ask for is imported when it does."""
+    """Saved plans of one session. What a screen may never ask for is imported when it does."""
 
     def __init__(self, settings: Settings, services: Services) -> None:
         self._settings, self._services = settings, services
@@ -40,32 +40,3 @@ class Files:
 
         check_name(name, self._services)
         return keep(name, document, self._settings, self._services)
-
-    def models(self) -> Answer:
-        """The answer of `models list`."""
-        from fmctl.usecases import catalogue
-
-        return catalogue.models(self._services.catalogue)
-
-    def model(self, name: str) -> Answer:
-        """The answer of `models show`."""
-        from fmctl.usecases import catalogue
-
-        return catalogue.model(name, self._services.catalogue)
-
-    def history(self) -> Answer:
-        """The answer of `history`."""
-        from fmctl.usecases.clusters import history
-
-        return history(self._services.operations.store(self._settings, {}))
-
-    def run(self, names: Sequence[str]) -> Answer:
-        """The answer of `report RUN --offline`, or of `diff` for two of them. Raises UnknownName."""
-        from fmctl.operate.runs import read_run, read_runs
-        from fmctl.report.record import report_answer, runs_diff_answer
-
-        kept = self._services.operations.store(self._settings, {})
-        first = read_run(kept, names[0])
-        if len(names) > 1:
-            return runs_diff_answer((first, read_run(kept, names[1])))
-        return report_answer(first, read_runs(kept))
