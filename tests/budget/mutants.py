@@ -40,6 +40,14 @@ class Area:
     tests: tuple[str, ...]
 
 
+# A golden document of what the code does says that something changed, not what is right.
+LEFT_OUT = "tests/unit/operate/test_chaos.py::test_the_table_in_the_documentation_is_the_one_the_code_gives"
+
+
+def _operate(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/unit/operate/test_{name}.py" for name in names)
+
+
 # By name. A module may be a folder.
 AREAS: Mapping[str, Area] = {
     "step": Area(("perf/ops", "perf/layer", "perf/train"), ("tests/unit/perf",)),
@@ -48,11 +56,17 @@ AREAS: Mapping[str, Area] = {
     "search": Area(("plan",), ("tests/unit/plan",)),
     "whole runs": Area(("runs",), ("tests/unit/runs",)),
     "buying": Area(("buying",), ("tests/unit/buying",)),
-    "controller": Area(("operate/controller.py", "operate/steps.py", "operate/actions.py"), ("tests/unit/operate",)),
-    "journal": Area(("operate/journal.py", "operate/state"), ("tests/unit/operate",)),
-    "consent": Area(("usecases/consent.py", "cli/consent.py", "cli/prompts.py"), ("tests/unit/usecases", "tests/cli")),
-    "teardown": Area(("operate/teardown.py", "operate/fleet.py"), ("tests/unit/operate",)),
-    "run": Area(("operate/runs.py", "operate/submission.py", "operate/jobs.py"), ("tests/unit/operate",)),
+    "controller": Area(
+        ("operate/controller.py", "operate/steps.py", "operate/actions.py"),
+        _operate("controller", "chaos"),
+    ),
+    "journal": Area(("operate/journal.py", "operate/state"), _operate("journal", "controller")),
+    "consent": Area(
+        ("usecases/launching.py", "cli/operations.py", "cli/prompts.py"),
+        ("tests/cli/test_operations.py", "tests/cli/test_words.py"),
+    ),
+    "teardown": Area(("operate/teardown.py", "operate/fleet.py"), _operate("controller", "fleet", "chaos")),
+    "run": Area(("operate/runs.py", "operate/submission.py", "operate/jobs.py"), _operate("runs", "jobs")),
 }
 
 _COMPARED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
@@ -188,7 +202,20 @@ def killed(mutant: Mutant, tree: Path) -> bool:
 def passes(area: str, tree: Path) -> bool:
     """Whether the tests of the area pass in that tree; one that hangs does not."""
     tests = [name for name in AREAS[area].tests if (tree / name).exists()]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not real", *tests]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not real",
+        "--deselect",
+        LEFT_OUT,
+        *tests,
+    ]
     try:
         ran = subprocess.run(command, cwd=tree, capture_output=True, timeout=600, check=False, env=_environment(tree))
     except subprocess.TimeoutExpired:
