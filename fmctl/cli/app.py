@@ -59,10 +59,10 @@ COMMANDS: Mapping[str, Entry] = {
         children={
             "list": Entry("Prices of instances and storage.", "catalogue:prices_list"),
             "show": Entry("Prices of one instance type.", "catalogue:prices_show"),
-            "refresh": Entry("Ask AWS for today's prices, and keep them.", "buying:prices_refresh"),
+            "refresh": Entry("Ask AWS for today's prices, and keep them.", "market:prices_refresh"),
         },
     ),
-    "capacity": Entry("What capacity AWS has now, and at what fee.", "buying:capacity"),
+    "capacity": Entry("What capacity AWS has now, and at what fee.", "market:capacity"),
     "lab": Entry(
         "A local AWS to rehearse on, without an account.",
         children={
