@@ -31,16 +31,20 @@ Z80 = NormalDist().inv_cdf(0.9)
 TIERS = {125: (0.145, 125.0, 320.0, 38.4), 1000: (0.600, 1000.0, 2600.0, 4.8)}
 
 
-@pytest.fixture(scope="module")
-def row() -> Estimate:
+def planned(run: RunRequest) -> Estimate:
     on, name = START.date(), "p5.48xlarge"
     sold = tuple(one for one in offers(name, "us-east-1", on) if one.option == "on-demand")
     price = find_price(name, "us-east-1", "on-demand", on)
     asked = PlanRequest(
         load_model("llama-3.1-70b"), SEQ, (load_instance(name),), (NODES,), {name: price}, global_batch=BATCH,
-        tokens=TOKENS, offers={name: sold}, run=RunRequest(START),
+        tokens=TOKENS, offers={name: sold}, run=run,
     )  # fmt: skip
     return search(asked).rows[0]
+
+
+@pytest.fixture(scope="module")
+def row() -> Estimate:
+    return planned(RunRequest(START))
 
 
 @dataclass
@@ -194,6 +198,15 @@ def test_the_failures(row: Estimate, by_hand: dict[str, Any]) -> None:
     assert run.failures.count.value == pytest.approx(RATE_PER_H * by_hand["walls"][1] / 3600.0, rel=1e-5)
     kept = s.interval * math.exp(-s.drain / s.mtbf) / math.expm1(s.cycle / s.mtbf)
     assert run.failures.lost_work_s == pytest.approx(s.trained - kept, rel=1e-6)
+
+
+def test_nodes_that_are_new_fail_more_often() -> None:
+    """Until 60 days are over bad nodes are still in: ln 0.86 / ln 0.96 = 3.69 times as many failures."""
+    fresh = planned(RunRequest(START, age_days=20.0)).whole
+    assert fresh is not None
+    days = fresh.work_s / 0.9 / 86_400.0
+    factor = 1.0 + (math.log(0.86) / math.log(0.96) - 1.0) * 40.0 / days
+    assert fresh.failures.mtbf_s == pytest.approx(3600.0 / (RATE_PER_H * factor), rel=1e-9)
 
 
 def test_the_finish(row: Estimate, by_hand: dict[str, Any]) -> None:
