@@ -19,7 +19,8 @@ from fmctl.perf.run.goodput import Process
 from fmctl.perf.run.recovery import Recovery
 from fmctl.perf.run.reliability import Rate
 
-PAGE = (Path(__file__).parents[3] / "NOMENCLATURE.md").read_text(encoding="utf-8")
+PAGE_FILE = Path(__file__).parents[3] / "NOMENCLATURE.md"
+PAGE = PAGE_FILE.read_text(encoding="utf-8")
 NAMES = set(re.findall(r"`([a-zA-Z0-9_]+)`", PAGE))
 
 
@@ -45,3 +46,11 @@ def test_every_term_is_told_as_the_code_tells_it(term: TermSpec) -> None:
 def test_no_term_is_told_that_is_gone() -> None:
     section = PAGE.split("## Terms of an estimate")[1].split("\n## ")[0]
     assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == [t.name for t in TERMS]
+
+
+def test_no_symbol_is_told_that_is_gone() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (PAGE_FILE.parent / "fmctl").rglob("*.py"))
+    words = set(re.findall(r"\w+", code))
+    assert {
+        name for name in NAMES if not name.startswith("_")
+    } <= words  # suffixes of units stand in no code by themselves
