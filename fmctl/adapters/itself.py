@@ -9,15 +9,15 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from fmctl.base.errors import OperationFailed, shorten
+from fmctl.base.untyped import Json
 
 _children: set[subprocess.Popen[str]] = set()
 _GRACE_S = 10.0
 
 
-def answered(words: Sequence[str], say: Callable[[str], None]) -> dict[str, Any]:
+def answered(words: Sequence[str], say: Callable[[str], None]) -> Json:
     """The JSON document of a command; what it writes to stderr is told line by line.
 
     Ended with this process, as Ctrl-C ends it, so that it clears up after itself.
@@ -41,7 +41,7 @@ def answered(words: Sequence[str], say: Callable[[str], None]) -> dict[str, Any]
             _children.discard(child)
     if code != 0:
         raise _error(said, code)
-    found: dict[str, Any] = json.loads(out)
+    found: Json = json.loads(out)
     return found
 
 

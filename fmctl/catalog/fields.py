@@ -7,6 +7,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any, TypeVar
 
 from fmctl.base.errors import UsageError, did_you_mean, shorten
+from fmctl.base.untyped import Data
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 
 T = TypeVar("T", Mixer, FeedForward, ModelArch)
@@ -25,14 +26,14 @@ def bad(where: str, field: str, why: str) -> UsageError:
     return UsageError(f"{where}: field '{shorten(field)}' {why}", next=HINT)
 
 
-def mapping(value: object, where: str, field: str) -> Mapping[str, Any]:
+def mapping(value: object, where: str, field: str) -> Data:
     """`value` as a mapping with text keys."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise bad(where, field, "must be a mapping of names to values")
     return value
 
 
-def fill(cls: type[T], document: Mapping[str, Any], where: str, prefix: str = "", **given: Any) -> T:
+def fill(cls: type[T], document: Data, where: str, prefix: str = "", **given: Any) -> T:
     """Build `cls` from a document; `given` are fields that the caller has made itself."""
     known = {field.name: field for field in fields(cls) if field.name not in given}
     for key in document:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fmctl.base.errors import UsageError, shorten
+from fmctl.base.untyped import Data
 from fmctl.catalog.fields import LARGEST
 from fmctl.domain.model import Bias, NormType
 
@@ -73,7 +74,7 @@ KNOWN: Mapping[str, Traits] = {
 class Config:
     """A configuration with the text part on top; `missing` collects every field that was needed and not there."""
 
-    data: Mapping[str, Any]
+    data: Data
     where: str
     known: bool
     traits: Traits
@@ -146,7 +147,7 @@ class Config:
         return UsageError(f"cannot read the architecture in {self.where}", why=why, next=NEXT)
 
 
-def open_config(config: Mapping[str, Any], where: str) -> Config:
+def open_config(config: Data, where: str) -> Config:
     """Put the text part of a multimodal configuration on top of the outer one and look its type up."""
     text = next((config[key] for key in TEXT_PARTS if isinstance(config.get(key), Mapping)), None)
     outer = {key: value for key, value in config.items() if not isinstance(value, Mapping)}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from fmctl.base.errors import UnreadableFile, UsageError
+from fmctl.base.untyped import Data
 from fmctl.catalog.assemble import Layer, assemble
 from fmctl.catalog.fields import check
 from fmctl.catalog.hf_attention import heads, mamba2
@@ -49,7 +48,7 @@ def read_config(path: Path) -> ModelArch:
     return from_config(config, name.lower() or "model", str(path))
 
 
-def from_config(config: Mapping[str, Any], name: str, where: str = "") -> ModelArch:
+def from_config(config: Data, name: str, where: str = "") -> ModelArch:
     """Build the architecture that a parsed `config.json` describes.
 
     Args:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from fmctl.base.errors import UnknownName, UsageError
+from fmctl.base.untyped import Data
 from fmctl.catalog.names import PACKAGE, instance_names
 from fmctl.catalog.store import read_csv, read_yaml
 from fmctl.domain.hardware import MIB, Accelerator, Fabric, Instance, Link
@@ -25,12 +25,12 @@ LIST_COMMAND = "fmctl instances list"
 
 
 @cache
-def _instances() -> Mapping[str, Any]:
+def _instances() -> Data:
     return MappingProxyType(read_yaml(HARDWARE / "instances.yaml"))
 
 
 @cache
-def _accelerators() -> Mapping[str, Any]:
+def _accelerators() -> Data:
     return MappingProxyType(read_yaml(HARDWARE / "accelerators.yaml"))
 
 
@@ -59,7 +59,7 @@ def accelerator_names() -> Mapping[str, str]:
     return {name: str(_instances()[name]["accelerator"]) for name in instance_names()}
 
 
-def instance_record(name: str) -> Mapping[str, Any]:
+def instance_record(name: str) -> Data:
     """The table row of a type as it stands, with its accelerator's row under `accelerator_record`; null is unknown."""
     full = find_instance(name)
     record = _instances()[full]
@@ -111,7 +111,7 @@ def load_instance(name: str) -> Instance:
     )
 
 
-def _ena_bits_per_s(record: Mapping[str, Any]) -> float | None:
+def _ena_bits_per_s(record: Data) -> float | None:
     """ENA of a type; of an UltraServer what its members have."""
     members = record.get("member_count", 1)
     one = _instances()[record["member_type"]] if members > 1 else record
@@ -134,7 +134,7 @@ def _accelerator(name: str) -> Accelerator:
     )
 
 
-def _fabric(record: Mapping[str, Any]) -> Fabric:
+def _fabric(record: Data) -> Fabric:
     """Links per GPU and direction. A domain of one GPU has no peers: its NVLink repeats the network's rate."""
     fabric = record["fabric"]
     network = Link(record["efa_gbps"] * GIGA / 8 / record["gpus"], fabric["network_latency_s"])

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from fmctl.base.errors import UsageError
 from fmctl.base.folders import data_folder
+from fmctl.base.untyped import Json
 from fmctl.catalog.store import read_csv, unreadable
 from fmctl.domain.hardware import Price, StoragePrice
 
@@ -71,7 +71,7 @@ def _listed(folder: Path, name: str) -> tuple[Path, ...]:
     return tuple(sorted(folder.glob(f"????-??-??/{name}")))
 
 
-def _rows(path: Path, columns: tuple[str, ...], amount: str) -> Iterable[dict[str, Any]]:
+def _rows(path: Path, columns: tuple[str, ...], amount: str) -> Iterable[Json]:
     for row in read_csv(path):
         try:
             yield {name: row[name] for name in columns} | {amount: float(row[amount]) if row[amount] else None}

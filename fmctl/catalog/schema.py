@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, fields
-from typing import Any
 
+from fmctl.base.untyped import Data
 from fmctl.catalog.fields import bad, check, fill, mapping
 from fmctl.catalog.patterns import expand, shorthand
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
@@ -23,7 +23,7 @@ def from_document(document: object, where: str) -> ModelArch:
     return check(fill(ModelArch, body, where, kinds=kinds, pattern=tuple(names[name] for name in spelled)), where)
 
 
-def _kinds(document: Mapping[str, Any], where: str) -> tuple[LayerKind, ...]:
+def _kinds(document: Data, where: str) -> tuple[LayerKind, ...]:
     kinds = []
     for name, value in document.items():
         body = dict(mapping(value, where, f"kinds.{name}"))

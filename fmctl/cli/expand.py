@@ -7,9 +7,11 @@ the plain group lies below the command line.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from fmctl.base.untyped import Data, Json
 
 Function = Callable[..., Any]
 
@@ -18,7 +20,7 @@ def expand(function: Function) -> Function:
     """The function with every dataclass parameter replaced by the options that its fields declare."""
     hints = get_type_hints(function, include_extras=True)
     hints.pop("return", None)
-    groups: dict[str, Any] = {name: kind for name, hint in hints.items() if is_dataclass(kind := _group(hint))}
+    groups: Json = {name: kind for name, hint in hints.items() if is_dataclass(kind := _group(hint))}
 
     def command(**given: Any) -> Any:
         built = {name: group(**{f.name: given.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
@@ -31,7 +33,7 @@ def expand(function: Function) -> Function:
     return command
 
 
-def _parameters(function: Function, hints: Mapping[str, Any], groups: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
+def _parameters(function: Function, hints: Data, groups: Data) -> Iterator[inspect.Parameter]:
     """Arguments first as typer has them, then the options of each group in the order they are declared."""
     for name, parameter in inspect.signature(function).parameters.items():
         if name not in groups:
@@ -47,7 +49,7 @@ def _group(hint: Any) -> Any:
     return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
-def _declared(hint: Any) -> Mapping[str, Any]:
+def _declared(hint: Any) -> Data:
     """Each field's type with its option."""
     types = get_type_hints(_group(hint), include_extras=True)
     if get_origin(hint) is not Annotated:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from fmctl.base.errors import UnknownName, UnreadableFile
+from fmctl.base.untyped import Json
 from fmctl.documents.base import Open
 
 
@@ -80,7 +81,7 @@ def about() -> dict[str, str]:
     return {name: (kind.__doc__ or "").split("\n", 1)[0].rstrip(".") for name, kind in DOCUMENTS.items()}
 
 
-def json_schema(name: str) -> dict[str, Any]:
+def json_schema(name: str) -> Json:
     """The JSON Schema (2020-12) of one document; `plan` and `fmctl.plan/1` both name it. Raises UnknownName."""
     bare = name.removeprefix("fmctl.").removesuffix("/1")
     if bare not in DOCUMENTS:

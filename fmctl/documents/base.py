@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict
+
+from fmctl.base.untyped import Json
 
 
 class Open(BaseModel):
@@ -23,8 +23,8 @@ class Head(Open):
 class Envelope(Head):
     """A document whose inputs and provenance are free."""
 
-    inputs: dict[str, Any]
-    provenance: dict[str, Any]
+    inputs: Json
+    provenance: Json
 
 
 class Price(Open):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Open
 
 
@@ -81,5 +82,5 @@ class CalibrateDocument(Envelope):
     """Fitted constants, and the errors that they leave."""
 
     schema_: Literal["fmctl.calibrate/1"] = Field(alias="schema")
-    inputs: dict[str, Any]
+    inputs: Json
     result: CalibrateResult

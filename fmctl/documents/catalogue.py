@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Open, Price, StoragePrice
 
 
@@ -32,8 +33,8 @@ class Kind(Open):
 
     count: int
     name: str
-    mixer: dict[str, Any] | None
-    feed_forward: dict[str, Any] | None
+    mixer: Json | None
+    feed_forward: Json | None
 
 
 class ModelResult(ModelRow):

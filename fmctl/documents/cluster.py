@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
 from fmctl.base.errors import UnreadableFile
+from fmctl.base.untyped import Data, Json
 from fmctl.documents.base import Open
 
 CLUSTER = "fmctl.cluster/1"
@@ -63,28 +64,28 @@ class JournalDocument(Open):
     kind: Literal["intent", "outcome", "note"]
     action: str
     token: str = ""
-    data: dict[str, Any] = Field(default_factory=dict)
+    data: Json = Field(default_factory=dict)
     who: str = ""
     host: str = ""
     pid: int = 0
 
 
-Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+Upgrade = Callable[[Json], Json]
 UPGRADES: dict[str, Upgrade] = {}
 """How a document of an older format becomes the next one: `fmctl.journal/0` -> a function. None has been needed yet."""
 
 
-def read_cluster(text: str, where: str) -> dict[str, Any]:
+def read_cluster(text: str, where: str) -> Json:
     """A cluster's record. Raises UnreadableFile."""
     return read_kept(text, where, CLUSTER, ClusterDocument)
 
 
-def read_line(text: str, where: str) -> dict[str, Any]:
+def read_line(text: str, where: str) -> Json:
     """A line of a journal. Raises UnreadableFile."""
     return read_kept(text, where, JOURNAL, JournalDocument)
 
 
-def read_kept(text: str, where: str, schema: str, kind: type[BaseModel]) -> dict[str, Any]:
+def read_kept(text: str, where: str, schema: str, kind: type[BaseModel]) -> Json:
     """A text of a state store, checked. where: it, for people. Raises UnreadableFile."""
     try:
         found = json.loads(text)
@@ -102,7 +103,7 @@ def read_kept(text: str, where: str, schema: str, kind: type[BaseModel]) -> dict
     return found
 
 
-def _current(found: Mapping[str, Any], where: str, schema: str) -> dict[str, Any]:
+def _current(found: Data, where: str, schema: str) -> Json:
     now = dict(found)
     for _ in range(len(UPGRADES) + 1):
         named = now.get("schema")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Open
 
 
@@ -20,7 +21,7 @@ class Lab(Open):
     site: str | None = Field(description="a site file for it")
     log: str | None
     environment: dict[str, str] | None = Field(description="what a shell exports to talk to it")
-    seed: dict[str, Any] | None = Field(description="what stands in its account from the start")
+    seed: Json | None = Field(description="what stands in its account from the start")
 
 
 class LabDocument(Envelope):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from fmctl.base.untyped import Json
 from fmctl.documents.base import Head, Open
 from fmctl.documents.render import RenderedFile
 
@@ -49,5 +50,5 @@ class ObserveDocument(Head):
 
     schema_: Literal["fmctl.observe/1"] = Field(alias="schema")
     inputs: ObserveInputs
-    provenance: dict[str, Any]
+    provenance: Json
     result: ObserveResult

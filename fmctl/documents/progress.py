@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Open
 
 
@@ -56,7 +57,7 @@ class ProgressResult(Open):
 
     plan: str
     source: str
-    state: dict[str, Any]
+    state: Json
     figures: list[Figure]
     outside: list[str]
     worse: list[str] = Field(description="outside on the side that nobody wants")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from fmctl.base.untyped import Json
 from fmctl.documents.base import Head, Open
 
 
@@ -51,5 +52,5 @@ class RenderDocument(Head):
 
     schema_: Literal["fmctl.render/1"] = Field(alias="schema")
     inputs: RenderInputs
-    provenance: dict[str, Any]
+    provenance: Json
     result: RenderResult

@@ -7,22 +7,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Head, Open, Price
 from fmctl.domain.layout import CODES, FIELDS
 from fmctl.domain.terms import TERMS
 
 Numbers = dict[str, float | None]
-NUMBER_OR_NULL: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+NUMBER_OR_NULL: Json = {"anyOf": [{"type": "number"}, {"type": "null"}]}
 
 
 _RUN = ("run_s", "run_low_s", "run_high_s")
 
 
-def _holding(names: Iterable[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _holding(names: Iterable[str]) -> Callable[[Json], Json]:
     """A check that these names are there: what a report reads must be in what was saved."""
     needed = tuple(names)
 
-    def check(found: dict[str, Any]) -> dict[str, Any]:
+    def check(found: Json) -> Json:
         missing = [name for name in needed if name not in found]
         if missing:
             raise ValueError(f"{', '.join(missing)} missing")
@@ -35,11 +36,11 @@ def _terms(group: str, *more: str) -> Any:
     """The type of one group of terms: numbers or null by name; terms computed only on request may be absent."""
     listed = [term for term in TERMS if term.group == group]
     needed = [term.name for term in listed if not term.detail] + list(more)
-    properties: dict[str, Any] = {
+    properties: Json = {
         term.name: NUMBER_OR_NULL | {"description": f"{term.title}: {term.equation}"} for term in listed
     }
     properties |= dict.fromkeys(more, NUMBER_OR_NULL)
-    extra: dict[str, Any] = {"properties": properties, "required": needed}
+    extra: Json = {"properties": properties, "required": needed}
     return Field(json_schema_extra=extra)
 
 
@@ -47,7 +48,7 @@ def _needed(group: str, *more: str) -> AfterValidator:
     return AfterValidator(_holding([t.name for t in TERMS if t.group == group and not t.detail] + list(more)))
 
 
-_LAYOUT_SCHEMA: dict[str, Any] = {
+_LAYOUT_SCHEMA: Json = {
     "properties": {
         name: {"enum": list(CODES[name].labels())} if name in CODES else {"type": "integer"} for name in FIELDS
     },
@@ -90,7 +91,7 @@ class PlanInputs(Open):
     deadline_s: float | None
     budget_usd: float | None
     top: int
-    options: dict[str, Any]
+    options: Json
 
 
 class PlanProvenance(Open):
@@ -369,7 +370,7 @@ class ExplainSection(Open):
 class Explained(Open):
     """Where time, memory and money go."""
 
-    subject: dict[str, Any]
+    subject: Json
     sections: list[ExplainSection]
     chosen: dict[str, str]
 

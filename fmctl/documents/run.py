@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Open
 
 
@@ -56,7 +57,7 @@ class RunLog(Open):
     starts: list[Start]
     checkpoints: Saves
     curves: list[Point]
-    quality: dict[str, dict[str, Any]]
+    quality: dict[str, Json]
 
 
 class RunJob(Open):
@@ -119,8 +120,8 @@ class RunRecord(Open):
     plan: str
     plan_digest: str
     rank: int
-    row: dict[str, Any]
-    inputs: dict[str, Any]
+    row: Json
+    inputs: Json
     config_digest: str
     files: dict[str, str]
     folder: str
@@ -134,10 +135,10 @@ class RunRecord(Open):
     reused: list[str] = Field(default_factory=list)
     job: RunJob | None = None
     log: RunLog | None = None
-    measured: dict[str, Any] | None = None
+    measured: Json | None = None
     cost: RunCost | None = None
     energy: RunEnergy | None = None
-    quality: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    quality: dict[str, Json] = Field(default_factory=dict)
     notes: list[Note] = Field(default_factory=list)
     parent: str | None = None
     seen_at: str | None = None
@@ -179,7 +180,7 @@ class NoteResult(Open):
     """What the record holds of people's figures and words now."""
 
     run: str
-    quality: dict[str, dict[str, Any]]
+    quality: dict[str, Json]
     notes: list[Note]
 
 
@@ -190,7 +191,7 @@ class NoteDocument(Envelope):
     result: NoteResult
 
 
-def read_run_document(text: str, where: str) -> dict[str, Any]:
+def read_run_document(text: str, where: str) -> Json:
     """A run's record. Raises UnreadableFile."""
     from fmctl.documents.cluster import read_kept
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, did_you_mean, shorten
 from fmctl.base.files import read_text
+from fmctl.base.untyped import Data, Json
 from fmctl.documents.base import Open
 from fmctl.domain.checked import FILE_SYSTEM, KINDS, SITE, check_site, checked
 from fmctl.domain.cluster import PCLUSTER_VERSION, SECTION, FileSystem, Site, SlurmSite, site_with
@@ -83,7 +84,7 @@ class SiteDocument(_Closed):
     ] = Field(default_factory=dict)
     target: Annotated[Literal["parallelcluster"], Field(description="what makes the clusters")] = "parallelcluster"
     parallelcluster: Annotated[
-        dict[str, Any] | None, Field(description=f"a place for its own fields: {', '.join(sorted(SECTION))}")
+        Json | None, Field(description=f"a place for its own fields: {', '.join(sorted(SECTION))}")
     ] = None
 
 
@@ -108,7 +109,7 @@ class SlurmSiteDocument(_Closed):
     software: Annotated[dict[str, str], Field(description="versions on its nodes")] = Field(default_factory=dict)
 
 
-def _slurm_site(found: Mapping[str, Any]) -> Site:
+def _slurm_site(found: Data) -> Site:
     read = SlurmSiteDocument.model_validate(found)
     section = SlurmSite(read.slurm.queue, read.slurm.head, read.slurm.gpus)
     shared = FileSystem(mount_dir=checked("folder", read.folder, "folder"))
@@ -116,7 +117,7 @@ def _slurm_site(found: Mapping[str, Any]) -> Site:
     return Site("", file_system=shared, software=software, target="slurm", slurm=section)
 
 
-def _flat(found: Mapping[str, Any]) -> Mapping[str, Any]:
+def _flat(found: Data) -> Data:
     """The fields of a file whose target has a section of its own, as files had them before there were sections."""
     section = found.get(_SECTION)
     if not isinstance(section, Mapping):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Open
 
 
@@ -39,7 +40,7 @@ class ValidateRow(Open):
     measured_oom: bool | None
     skipped: Annotated[str | None, Field(description="why the run was not predicted")]
     assumed: Annotated[list[str], Field(description="what was not stated and what was assumed")]
-    layout: dict[str, Any] | None
+    layout: Json | None
 
 
 class Errors(Open):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
+from fmctl.base.untyped import Json
 from fmctl.observe import names
 from fmctl.observe.promql import number, selector
 from fmctl.observe.run_alerts import spend_expression
@@ -29,7 +29,7 @@ class Panel:
     limit: float | None = None
 
 
-def dashboard(seen: Watched) -> dict[str, Any]:
+def dashboard(seen: Watched) -> Json:
     """The dashboard as plain values. Its uid follows from the cluster's name, so that a new one replaces the old."""
     panels = [_drawn(panel, at) for at, panel in enumerate((*_run(seen), *_gpus(seen), *_network(seen), *_cost(seen)))]
     return {
@@ -114,9 +114,9 @@ def _spread(of: str) -> tuple[tuple[str, str], ...]:
     return ("lowest", f"min({of})"), ("median", f"quantile(0.5, {of})"), ("highest", f"max({of})")
 
 
-def _drawn(panel: Panel, at: int) -> dict[str, Any]:
+def _drawn(panel: Panel, at: int) -> Json:
     queries = panel.series + tuple((legend, f"vector({number(value)})") for legend, value in panel.expected)
-    steps: list[dict[str, Any]] = [{"color": "green", "value": None}]
+    steps: list[Json] = [{"color": "green", "value": None}]
     steps += [] if panel.limit is None else [{"color": "red", "value": panel.limit}]
     return {
         "id": at + 1,
@@ -139,12 +139,12 @@ def _drawn(panel: Panel, at: int) -> dict[str, Any]:
     }
 
 
-def _dashed(legend: str) -> dict[str, Any]:
+def _dashed(legend: str) -> Json:
     line = {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 8]}}
     return {"matcher": {"id": "byName", "options": legend}, "properties": [line]}
 
 
-def _alert_list(seen: Watched, at: int) -> dict[str, Any]:
+def _alert_list(seen: Watched, at: int) -> Json:
     return {
         "id": at + 1,
         "type": "alertlist",

@@ -18,6 +18,7 @@ from statistics import median
 from typing import Any, Protocol
 
 from fmctl.base.errors import FmctlError, ServiceUnavailable, UsageError
+from fmctl.base.untyped import Json
 from fmctl.observe import names
 from fmctl.observe.promql import selector, span
 
@@ -97,7 +98,7 @@ class Measured:
     gpus: int
     warnings: tuple[str, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """For documents."""
         return {
             "cluster": self.cluster, "start": self.window.start, "end": self.window.end, "values": dict(self.values),

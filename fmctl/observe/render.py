@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fmctl.base.untyped import Data
 from fmctl.observe.dashboard import dashboard
 from fmctl.observe.rules import rules
 from fmctl.observe.scrape import HEAD_FILE, NODES_FILE, Targets, prometheus_config, target_groups
@@ -58,7 +58,7 @@ def _head(seen: Watched) -> str:
     )
 
 
-def as_yaml(found: Mapping[str, Any]) -> str:
+def as_yaml(found: Data) -> str:
     """YAML through the library: no anchors, no tags, long lines whole."""
     import yaml
 

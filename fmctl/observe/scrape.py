@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fmctl.base.errors import UsageError, shorten
+from fmctl.base.untyped import Json
 from fmctl.observe.promql import span
 from fmctl.observe.watched import Watched
 
@@ -57,12 +57,12 @@ class Targets:
         return not self.nodes
 
 
-def scrape_jobs(seen: Watched, targets: Targets) -> list[dict[str, Any]]:
+def scrape_jobs(seen: Watched, targets: Targets) -> list[Json]:
     """The jobs of a cluster. Raises UsageError for what is no host."""
     return [_job(seen, targets, exporter) for exporter in targets.exporters]
 
 
-def prometheus_config(seen: Watched, targets: Targets, rule_file: str) -> dict[str, Any]:
+def prometheus_config(seen: Watched, targets: Targets, rule_file: str) -> Json:
     """A whole configuration for a Prometheus that watches this cluster alone."""
     every = span(seen.settings.scrape_s)
     return {
@@ -72,14 +72,14 @@ def prometheus_config(seen: Watched, targets: Targets, rule_file: str) -> dict[s
     }
 
 
-def target_groups(hosts: Sequence[str]) -> list[dict[str, Any]]:
+def target_groups(hosts: Sequence[str]) -> list[Json]:
     """What a file of targets holds: one group of hosts, none where there are none yet."""
     return [{"targets": [_host(one) for one in hosts]}] if hosts else []
 
 
-def _job(seen: Watched, targets: Targets, exporter: Exporter) -> dict[str, Any]:
+def _job(seen: Watched, targets: Targets, exporter: Exporter) -> Json:
     hosts = targets.nodes if not exporter.on_head else () if targets.head is None else (targets.head,)
-    found: dict[str, Any] = {
+    found: Json = {
         "job_name": f"{seen.cluster}-{exporter.job or exporter.name}",
         "metrics_path": exporter.path,
         "relabel_configs": _relabel(seen, exporter),
@@ -91,7 +91,7 @@ def _job(seen: Watched, targets: Targets, exporter: Exporter) -> dict[str, Any]:
     return found
 
 
-def _relabel(seen: Watched, exporter: Exporter) -> list[dict[str, Any]]:
+def _relabel(seen: Watched, exporter: Exporter) -> list[Json]:
     """One list of hosts serves all exporters: the port comes here, and the host becomes the label that rules use."""
     host = {"source_labels": ["__address__"], "regex": "([^:]+)(?::[0-9]+)?"}
     return [

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.errors import UsageError, shorten
+from fmctl.base.untyped import Data
 from fmctl.domain.checked import checked
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _unix(moment: datetime) -> float:
     return moment.timestamp()
 
 
-def _positive(found: Mapping[str, Any], name: str) -> float:
+def _positive(found: Data, name: str) -> float:
     value = float(found[name])
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{name} is {value}")

@@ -11,11 +11,11 @@ Intervals are the plan's own 80 % intervals where it states them. Where it does 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp, sqrt
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from fmctl.base.untyped import Data
 from fmctl.domain.logged import Job
 from fmctl.frameworks.registry import log_of
 from fmctl.perf.run.energy import power_ends
@@ -55,7 +55,7 @@ class Compared:
         }  # fmt: skip
 
 
-def memory_of(row: Row) -> Mapping[str, Any]:
+def memory_of(row: Row) -> Data:
     """The terms of memory by name: which of them a log states is the framework's to say."""
     return row["memory"]
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fmctl.base.errors import UnreadableFile
+from fmctl.base.untyped import Data, Json
 from fmctl.domain.logged import Item
 from fmctl.progress.formats import LONGEST_LINE, Parser
 
@@ -35,13 +35,13 @@ class Cursor:
     partial: bytes = b""
     proof: bytes = b""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """For a JSON file."""
         texts = {name: base64.b64encode(getattr(self, name)).decode() for name in ("partial", "proof")}
         return {"inode": self.inode, "offset": self.offset, **texts}
 
     @classmethod
-    def from_dict(cls, held: Mapping[str, Any]) -> Cursor:
+    def from_dict(cls, held: Data) -> Cursor:
         """A saved cursor; the start of the log where it cannot be read."""
         try:
             partial, proof = (base64.b64decode(held[name], validate=True) for name in ("partial", "proof"))

@@ -16,6 +16,7 @@ from typing import Any
 from fmctl import __version__
 from fmctl.base.errors import UnreadableFile
 from fmctl.base.files import read_text, write_atomic
+from fmctl.base.untyped import Json
 from fmctl.domain.logged import Record
 from fmctl.progress.feeds import Feed
 from fmctl.progress.ranks import Ranks
@@ -58,7 +59,7 @@ def resume(path: Path | str, feed: Feed, summary: Summary) -> bool:
     return True
 
 
-def _held(path: Path | str) -> dict[str, Any] | None:
+def _held(path: Path | str) -> Json | None:
     try:
         there = Path(path).exists()
     except OSError:  # a name too long: writing says so
@@ -70,7 +71,7 @@ def _held(path: Path | str) -> dict[str, Any] | None:
         return None
     try:
         whole = json.loads(text)
-        held: dict[str, Any] = whole["held"]
+        held: Json = whole["held"]
         schema, digest = held["schema"], whole["sha256"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         why = "it is not a followed run that fmctl kept"
@@ -79,7 +80,7 @@ def _held(path: Path | str) -> dict[str, Any] | None:
     return held if same else None
 
 
-def _of(feed: Feed, summary: Summary) -> dict[str, Any]:
+def _of(feed: Feed, summary: Summary) -> Json:
     """What a kept run has to be of."""
     return {"source": feed.parser.source, "job": asdict(summary.job), "parts": sorted(map(sorted, _names()))}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+
+from fmctl.base.untyped import Data, Json
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,9 +57,9 @@ class Progress:
     rank_excess: float | None
 
     @classmethod
-    def from_dict(cls, held: Mapping[str, Any]) -> Progress:
+    def from_dict(cls, held: Data) -> Progress:
         """A run as a document holds it; what an older document does not have is not known."""
-        return cls(**dict[str, Any]({one.name: held.get(one.name) for one in fields(cls)}))
+        return cls(**Json({one.name: held.get(one.name) for one in fields(cls)}))
 
     @property
     def finished(self) -> bool:

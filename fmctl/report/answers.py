@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from fmctl.base.untyped import Data
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.report.results import estimate_document, plan_document
 from fmctl.report.shown import shown_estimate, shown_plan
 from fmctl.report.view import Answer
 
 
-def estimate_answer(plan: Plan, request: PlanRequest, provenance: Mapping[str, Any]) -> Answer:
+def estimate_answer(plan: Plan, request: PlanRequest, provenance: Data) -> Answer:
     """The best row, or the nearest miss where nothing fits."""
     return shown_estimate(estimate_document(plan, request, provenance))
 
 
-def plan_answer(plan: Plan, request: PlanRequest, provenance: Mapping[str, Any]) -> Answer:
+def plan_answer(plan: Plan, request: PlanRequest, provenance: Data) -> Answer:
     """The ranked rows."""
     return shown_plan(plan_document(plan, request, provenance))

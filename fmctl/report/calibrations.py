@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from fmctl.base.untyped import Data
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Section, Table, by_name
 from fmctl.report.words import plural
@@ -16,7 +17,7 @@ _KINDS = (("all", "all"), ("dense", "dense"), ("moe", "MoE"))
 _ERRORS = (("shipped", "shipped constants"), ("in_sample", "fitted"), ("left_out", "source left out"))
 
 
-def calibrate_answer(result: Mapping[str, Any], inputs: Mapping[str, Any], provenance: Mapping[str, Any]) -> Answer:
+def calibrate_answer(result: Data, inputs: Data, provenance: Data) -> Answer:
     """The fitted constants and the errors that they leave; one row per constant."""
     document = envelope("calibrate", result, inputs=inputs, provenance=provenance)
     rows = [one | {"frameworks": " ".join(one["frameworks"])} for one in document["result"]["constants"]]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from fmctl.base.untyped import Data, Json
 from fmctl.domain.hardware import Price, StoragePrice
 from fmctl.domain.model import LayerKind, ModelArch
 from fmctl.report.envelope import envelope
@@ -95,7 +96,7 @@ def _cell(name: str, value: Any) -> str:
     return "-" if unknown_count else say(name, value)
 
 
-def _model_row(arch: ModelArch) -> dict[str, Any]:
+def _model_row(arch: ModelArch) -> Json:
     return {
         "name": arch.name,
         "family": arch.family,
@@ -113,7 +114,7 @@ def _model_row(arch: ModelArch) -> dict[str, Any]:
     }
 
 
-def _model_rest(arch: ModelArch) -> dict[str, Any]:
+def _model_rest(arch: ModelArch) -> Json:
     return {
         "tied_embeddings": arch.tied_embeddings,
         "learned_positions": arch.learned_positions,
@@ -125,7 +126,7 @@ def _model_rest(arch: ModelArch) -> dict[str, Any]:
     }
 
 
-def _kind(kind: LayerKind) -> dict[str, Any]:
+def _kind(kind: LayerKind) -> Json:
     return {
         "name": kind.name,
         "mixer": None if kind.mixer is None else _set(asdict(kind.mixer)),
@@ -133,12 +134,12 @@ def _kind(kind: LayerKind) -> dict[str, Any]:
     }
 
 
-def _set(values: dict[str, Any]) -> dict[str, Any]:
+def _set(values: Json) -> Json:
     """Only what is set: most mixers use a third of the fields."""
     return {name: value for name, value in values.items() if value or name == "gated"}
 
 
-def _model_report(body: Mapping[str, Any]) -> Report:
+def _model_report(body: Data) -> Report:
     hidden = ("kinds", "pattern")
     about = facts(*((label(name), _cell(name, v)) for name, v in body.items() if name not in hidden and v))
     sections = [Section(table=about)]
@@ -148,7 +149,7 @@ def _model_report(body: Mapping[str, Any]) -> Report:
     return Report(body["name"], tuple(sections))
 
 
-def _said(part: Mapping[str, Any] | None) -> str:
+def _said(part: Data | None) -> str:
     if part is None:
         return "none"
     return ", ".join(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fmctl.base.untyped import Data, Json
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.ports import Leftover
 from fmctl.operate.actions import Action, Actual, Money
@@ -80,7 +81,7 @@ def _preflight_report(document: PreflightDocument) -> Report:
 
 def actions_answer(kind: str, name: str, steps: Sequence[Action], money: Money | None = None) -> Answer:
     """What a launch or a teardown would do, in order (`--dry-run`)."""
-    result: dict[str, Any] = {"cluster": name, "dry_run": True, "done": False, "actions": _action_rows(steps)}
+    result: Json = {"cluster": name, "dry_run": True, "done": False, "actions": _action_rows(steps)}
     if money is not None:
         result |= _money(money)
     document = envelope(kind, result, inputs={"cluster": name})
@@ -98,7 +99,7 @@ def change_answer(kind: str, name: str, steps: Sequence[Action], *, done: bool, 
         done: whether it was.
         said: that it was, as a sentence about the cluster.
     """
-    result: dict[str, Any] = {"cluster": name, "dry_run": False, "done": done, "actions": _action_rows(steps)}
+    result: Json = {"cluster": name, "dry_run": False, "done": done, "actions": _action_rows(steps)}
     document = envelope(kind, result, inputs={"cluster": name})
     title = f"{name} {said}" if done else f"{name} was left as it is, nothing is done"
     return Answer(document, document["result"]["actions"], lambda: _actions_report(document, title))
@@ -143,7 +144,7 @@ def _actions_report(document: LaunchDocument, title: str) -> Report:
     return Report(title, tuple(sections))
 
 
-def _money(money: Money) -> dict[str, Any]:
+def _money(money: Money) -> Json:
     return {
         "region": money.region,
         "instance": money.instance,
@@ -157,7 +158,7 @@ def _money(money: Money) -> dict[str, Any]:
     }
 
 
-def _money_facts(found: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _money_facts(found: Data) -> Iterable[tuple[str, str]]:
     yield "cluster", f"{found['nodes']} x {found['instance']} in {found['region']}"
     yield "price", f"{usd(found['usd_per_h'])} an hour for the nodes"
     others = [line for line in found["lines"] if line["name"] != NODES]
@@ -220,7 +221,7 @@ def record_document(record: Record) -> Document:
     }
 
 
-def _record_facts(found: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _record_facts(found: Data) -> Iterable[tuple[str, str]]:
     yield "nodes", f"{found['nodes']} x {found['instance']} in {found['region']}"
     yield "plan", f"{found['plan']} ({found['plan_digest'][:19]})"
     yield "price", f"{usd(found['usd_per_h'])} an hour"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from fmctl.base.untyped import Data
 from fmctl.plan.apart import differ, threshold
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Document, Report, Row, Section, Table, by_name
@@ -114,7 +115,7 @@ def _told_apart(a: Document, b: Document) -> bool | None:
     return differ(first, second, threshold(rows[0]["instance"] == rows[1]["instance"], resolved, halves))
 
 
-def _leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(tree: Data, path: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in tree.items():
         if name in _SKIPPED:
             continue

@@ -7,14 +7,15 @@ from math import isfinite
 from typing import Any
 
 from fmctl import __version__
+from fmctl.base.untyped import Data
 
 
 def envelope(
     name: str,
     result: Any,
     *,
-    inputs: Mapping[str, Any] | None = None,
-    provenance: Mapping[str, Any] | None = None,
+    inputs: Data | None = None,
+    provenance: Data | None = None,
     warnings: Iterable[str] = (),
 ) -> Any:
     """`result` as the document `fmctl.<name>/1`, a row of `fmctl.domain.rows`; what JSON cannot hold becomes null."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from fmctl.base.untyped import Data
 from fmctl.report.runs import run_sections, run_usd, wall_s
 from fmctl.report.view import Column, Report, Section, Table, by_name, facts
 from fmctl.report.words import FIT_WORDS, compact_layout, label, plural, say
@@ -40,7 +41,7 @@ def row_report(document: PlanOrEstimate, result: EstimateRow) -> Report:
     return Report(title_of(result), tuple(s for s in sections if (s.table is not None and s.table.rows)))
 
 
-def title_of(result: Mapping[str, Any] | Result) -> str:
+def title_of(result: Data | Result) -> str:
     """`llama-3.1-70b on 16 x p5.48xlarge (128 GPUs), megatron`."""
     return (
         f"{result['model']} on {result['nodes']} x {result['instance']} ({plural(result['gpus'], 'GPU')}), "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from fmctl.base.errors import UnknownName, UsageError, shorten
 from fmctl.base.outputs import OUTPUTS
+from fmctl.base.untyped import Data
 from fmctl.report.envelope import plain
 from fmctl.report.view import Answer, Report, Row, Section, Table
 
@@ -106,7 +107,7 @@ def picked(answer: Answer, names: Sequence[str], form: str) -> str:
     return found(form).value(rows)
 
 
-def queried(document: Mapping[str, Any], expression: str, form: str) -> str:
+def queried(document: Data, expression: str, form: str) -> str:
     """What a JMESPath expression finds in the document; one text or number alone is printed bare in a table."""
     return found(form).value(plain(_answered(expression, lambda compiled: compiled.search(document))))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from fmctl.base.untyped import Data, Json
 from fmctl.domain.hardware import Instance, Price
 from fmctl.report.catalogue import PRICES, Columns, listed, table
 from fmctl.report.envelope import envelope
@@ -39,7 +40,7 @@ def instance_answer(row: Row, prices: Sequence[Price]) -> Answer:
     return Answer(document, [row], lambda: _instance_report(row, quoted))
 
 
-def instance_row(instance: Instance, *, whole: bool = False) -> dict[str, Any]:
+def instance_row(instance: Instance, *, whole: bool = False) -> Json:
     """The fields of a type that the list shows, or all of them."""
     gpu = instance.accelerator
     row = {
@@ -64,7 +65,7 @@ def instance_row(instance: Instance, *, whole: bool = False) -> dict[str, Any]:
     return row | _rest(instance) if whole else row
 
 
-def unplannable_row(record: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
+def unplannable_row(record: Data, *, whole: bool = False) -> Json:
     """What is known of a type that no plan can be made for; the rest is null."""
     names = ("gpus", "vcpu", "nvme_disks", "network_cards", "efa_interfaces", "efa_version", "card0", "launched")
     known = {name: record.get(name) for name in names}
@@ -91,7 +92,7 @@ _WHOLE = (
 )  # fmt: skip
 
 
-def _rest(instance: Instance) -> dict[str, Any]:
+def _rest(instance: Instance) -> Json:
     return {
         "member_type": instance.member_type,
         "member_count": instance.member_count,
@@ -115,7 +116,7 @@ def _rest(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _instance_report(row: Mapping[str, Any], prices: Sequence[Row]) -> Report:
+def _instance_report(row: Data, prices: Sequence[Row]) -> Report:
     hidden = ("name", "regions", "zones", "source", "notes")
     about = [(label(name), say(name, v)) for name, v in row.items() if name not in hidden and _there(v)]
     regions = [(option, ", ".join(names)) for option, names in row["regions"].items()]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fmctl.base.untyped import Json
 from fmctl.domain.job import Job, SlurmNode
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Section, Table, facts
@@ -26,7 +27,7 @@ def submit_answer(
     run: str | None = None,
 ) -> Answer:
     """A submitted job, or what would be submitted (`job` None). run: the name of its record."""
-    result: dict[str, Any] = {
+    result: Json = {
         "cluster": cluster,
         "folder": folder,
         "files": list(files),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from fmctl.base.untyped import Data
 from fmctl.domain.purchase import BLOCK, ODCR
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Section, Table, facts
@@ -19,7 +20,7 @@ _HONEST = (
 )
 
 
-def lab_answer(found: Mapping[str, Any] | None, *, ended: bool = False) -> Answer:
+def lab_answer(found: Data | None, *, ended: bool = False) -> Answer:
     """The lab that runs, the one that was just ended, or none."""
     shown = dict.fromkeys(_FIELDS) if found is None or ended else {name: found[name] for name in _FIELDS}
     document = envelope("lab", {"running": found is not None and not ended, **shown})
@@ -27,7 +28,7 @@ def lab_answer(found: Mapping[str, Any] | None, *, ended: bool = False) -> Answe
     return Answer(document, rows, lambda: _lab_report(found, ended))
 
 
-def pcluster_answer(found: Sequence[Mapping[str, Any]], default_version: str) -> Answer:
+def pcluster_answer(found: Sequence[Data], default_version: str) -> Answer:
     """The environments that have ParallelCluster."""
     document = envelope("pcluster", {"default_version": default_version, "environments": list(found)})
     rows: list[PclusterEnvironment] = document["result"]["environments"]
@@ -39,7 +40,7 @@ def pcluster_answer(found: Sequence[Mapping[str, Any]], default_version: str) ->
     return Answer(document, rows, lambda: Report("ParallelCluster", (section,)))
 
 
-def _lab_report(found: Mapping[str, Any] | None, ended: bool) -> Report:
+def _lab_report(found: Data | None, ended: bool) -> Report:
     if found is None:
         return Report("No lab runs", (Section(lines=("fmctl lab start",)),))
     if ended:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fmctl.adapters.aws.pricing import NotAsked, Snapshot
+from fmctl.base.untyped import Data, Json
 from fmctl.operate.availability import Need, Quota, Region, State, Way, free_instances, raise_quota
 from fmctl.report.catalogue import Columns, table
 from fmctl.report.envelope import envelope
@@ -80,7 +81,7 @@ def refresh_answer(
     return Answer(document, document["result"]["found"], lambda: _refresh_report(document["result"]), warnings)
 
 
-def _counted(kept: Snapshot) -> list[dict[str, Any]]:
+def _counted(kept: Snapshot) -> list[Json]:
     known: dict[str, list[bool]] = {}
     for price in kept.prices:
         known.setdefault(price.option, []).append(price.usd_per_h is not None)
@@ -97,7 +98,7 @@ def _refresh_report(result: Refreshed) -> Report:
     return Report(f"{plural(rows, 'price')} of {result['day']}", tuple(sections))
 
 
-def _with_said(row: Row, words: str) -> dict[str, Any]:
+def _with_said(row: Row, words: str) -> Json:
     """The row with its words and the next step in one cell, which may fold on a screen."""
     return {**row, "said": f"{row[words]}; {row['next']}" if row["next"] else row[words]}
 
@@ -107,7 +108,7 @@ def _with_said(row: Row, words: str) -> dict[str, Any]:
 
 def capacity_answer(need: Need, found: Sequence[Region], ways: Sequence[Way], state: State, now: datetime) -> Answer:
     """Every section of every region; what could not be asked stands beside it, with why."""
-    result: dict[str, Any] = {
+    result: Json = {
         "instance": need.instance,
         "count": need.count,
         "days": need.days,
@@ -138,22 +139,22 @@ def _iso(value: datetime | None) -> str | None:
     return None if value is None else value.isoformat()
 
 
-def _block(region: str, one: Any) -> dict[str, Any]:
+def _block(region: str, one: Any) -> Json:
     times = {name: _iso(getattr(one, name)) for name in _TIMES}
     return {"region": region} | asdict(one) | times | {"usd_per_h": one.usd_per_h}
 
 
-def _reservation(region: str, one: Any) -> dict[str, Any]:
+def _reservation(region: str, one: Any) -> Json:
     row = {"region": region} | asdict(one) | {"start": _iso(one.start), "end": _iso(one.end)}
     return row | {"free": free_instances(one)}
 
 
-def _quota(region: str, one: Quota) -> dict[str, Any]:
+def _quota(region: str, one: Quota) -> Json:
     short = one.enough is False and one.code is not None
     return {"region": region} | asdict(one) | {"enough": one.enough, "next": raise_quota(one) if short else None}
 
 
-def _not_asked(found: Sequence[Region]) -> list[dict[str, Any]]:
+def _not_asked(found: Sequence[Region]) -> list[Json]:
     return [
         {"region": region.name, "section": name, "why": answer.why, "next": answer.next or None}
         for region in found
@@ -162,7 +163,7 @@ def _not_asked(found: Sequence[Region]) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _rows(result: Data) -> list[Json]:
     """Blocks, reservations and quotas as flat rows, each saying what it is."""
     kinds = (("block", "blocks"), ("reservation", "reservations"), ("quota", "quotas"), ("way", "ways"))
     return [{"row": kind, **row} for kind, section in kinds for row in result[section]]
@@ -190,7 +191,7 @@ def _capacity_report(document: CapacityDocument) -> Report:
     return Report(title, (*sections, Section(lines=("nothing was bought or reserved",))))
 
 
-def _listed(result: Mapping[str, Any], section: str, value: str) -> tuple[str, ...]:
+def _listed(result: Data, section: str, value: str) -> tuple[str, ...]:
     """One line per region."""
     by_region: dict[str, list[str]] = {}
     for one in result[section]:
@@ -215,7 +216,7 @@ def _without_year(text: str) -> str:
     return re.sub(r"^\d{4}-", "", text)
 
 
-def _as_read(row: Row) -> dict[str, Any]:
+def _as_read(row: Row) -> Json:
     """Times without seconds, and fees to the cent: somebody is going to pay them."""
     shown = {name: _shown(row[name]) for name in _TIMES if name in row}
     sums = {name: _exact(row[name], row["currency"]) for name in _USD if name in row}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fmctl.base.untyped import Json
 from fmctl.observe.rules import alerts
 from fmctl.observe.watched import Watched
 from fmctl.report.envelope import envelope
@@ -22,7 +23,7 @@ def observe_answer(files: Mapping[str, str], seen: Watched, plan: str, rank: int
     return Answer(document, document["result"]["alerts"], lambda: _report(document), tuple(document["warnings"]))
 
 
-def _result(files: Mapping[str, str], seen: Watched) -> dict[str, Any]:
+def _result(files: Mapping[str, str], seen: Watched) -> Json:
     return {
         "cluster": seen.cluster,
         "model": seen.expected.model,

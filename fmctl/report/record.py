@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fmctl.base.untyped import Data
 from fmctl.operate.runs import Run
 from fmctl.report.diffs import diff_answer
 from fmctl.report.envelope import envelope
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
         Start,
     )
 
-Facts = Mapping[str, Any]
+Facts = Data
 # What a start records, as people call it; those of the first part are what the run is made of.
 _MADE_OF = {
     "image": "container image", "image_digest": "container digest", "code": "code (commit)",

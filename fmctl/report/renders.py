@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fmctl.base.untyped import Json
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Document, Report, Section
@@ -51,7 +52,7 @@ def _inputs(spec: ClusterSpec, rank: int) -> Document:
     }
 
 
-def _result(rendering: Rendering, spec: ClusterSpec) -> dict[str, Any]:
+def _result(rendering: Rendering, spec: ClusterSpec) -> Json:
     return {
         "cluster": spec.name,
         "region": spec.site.region,

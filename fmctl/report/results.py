@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fmctl.base.untyped import Data, Json
 from fmctl.domain.hardware import Price
 from fmctl.domain.layout import CODES
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _GROUPS = ("time", "communication", "memory", "flop", "run", "checkpoint", "energy")
 
 
-def estimate_document(plan: Plan, request: PlanRequest, provenance: Mapping[str, Any]) -> EstimateDocument:
+def estimate_document(plan: Plan, request: PlanRequest, provenance: Data) -> EstimateDocument:
     """`fmctl.estimate/1` out of the best row, or out of the nearest miss where nothing fits."""
     estimate = plan.rows[0] if plan.rows else plan.nearest.estimate if plan.nearest else None
     result = estimate_result(estimate) if estimate else None
@@ -31,7 +32,7 @@ def estimate_document(plan: Plan, request: PlanRequest, provenance: Mapping[str,
     return document
 
 
-def plan_document(plan: Plan, request: PlanRequest, provenance: Mapping[str, Any]) -> PlanDocument:
+def plan_document(plan: Plan, request: PlanRequest, provenance: Data) -> PlanDocument:
     """`fmctl.plan/1`: the ranked rows, what was rejected and why, the nearest miss where nothing fits."""
     sources = _provenance(request, provenance, plan.rows)
     left_out = [f"{name} was left out: {why}" for name, why in request.options.get("left_out", {}).items()]
@@ -63,7 +64,7 @@ def plan_result(plan: Plan) -> Document:
 
 def estimate_result(estimate: Estimate) -> Document:
     """One row: identity, layout, workload, then the terms by group."""
-    terms: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
+    terms: dict[str, Json] = {group: {} for group in _GROUPS}
     for term in TERMS_OF[estimate.workload.kind]:
         if term.name in estimate.terms and term.group in terms:
             terms[term.group][term.name] = estimate.terms[term.name]
@@ -155,7 +156,7 @@ def _nearest(miss: NearMiss | None) -> Document | None:
     }
 
 
-def _provenance(request: PlanRequest, given: Mapping[str, Any], rows: Sequence[Estimate]) -> Document:
+def _provenance(request: PlanRequest, given: Data, rows: Sequence[Estimate]) -> Document:
     arch = request.arch
     shares = [row.terms["measured_fraction"] for row in rows if "measured_fraction" in row.terms]
     return {

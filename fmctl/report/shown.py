@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fmctl.base.untyped import Json
 from fmctl.report.runs import NESTED
 from fmctl.report.view import Answer, Report, by_name
 
@@ -36,9 +37,9 @@ def shown_plan(document: PlanDocument) -> Answer:
     return Answer(document, rows, report, tuple(document["warnings"]))
 
 
-def flat(result: EstimateRow) -> dict[str, Any]:
+def flat(result: EstimateRow) -> Json:
     """One row with its groups opened, every name once: the fields of csv, jsonl and `--fields`."""
-    row: dict[str, Any] = {}
+    row: Json = {}
     for name, value in by_name(result).items():
         if name in ("chosen", "notes"):
             continue

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from fmctl.base.untyped import Data
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Row, Section, Table, facts
 from fmctl.report.words import plural
@@ -18,9 +19,7 @@ _HIDDEN = ("layout_key",)
 _MOST_REASONS = 12
 
 
-def validate_answer(
-    records: Sequence[Row], summary: Mapping[str, Any], inputs: Mapping[str, Any], provenance: Mapping[str, Any]
-) -> Answer:
+def validate_answer(records: Sequence[Row], summary: Data, inputs: Data, provenance: Data) -> Answer:
     """Measured runs against predictions; `inputs["by"]` names the table that is shown."""
     rows = [{name: value for name, value in record.items() if name not in _HIDDEN} for record in records]
     document = envelope("validate", {"rows": rows, "summary": summary}, inputs=inputs, provenance=provenance)

@@ -16,6 +16,7 @@ from fmctl.base.units import (
     format_watts_hours,
     significant,
 )
+from fmctl.base.untyped import Data
 from fmctl.report.view import by_name
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _number(name: str, value: float) -> str:
 _PARALLEL = (("tp", "TP"), ("pp", "PP"), ("vpp", "VPP"), ("cp", "CP"), ("ep", "EP"), ("etp", "ETP"))
 
 
-def compact_layout(layout: Mapping[str, Any] | LayoutRow) -> str:
+def compact_layout(layout: Data | LayoutRow) -> str:
     """`TP8 PP4 DP32 mb1 Z1 Rs fp8`: only what is not one or none; `LAYOUT_LEGEND` says what the letters mean."""
     degrees = by_name(layout)
     parts = [f"{label}{degrees[name]}" for name, label in _PARALLEL if degrees[name] > 1]

@@ -12,6 +12,7 @@ from textual.filter import Monochrome, NoColor
 from textual.worker import Worker, WorkerState
 
 from fmctl.base.errors import FmctlError, UsageError
+from fmctl.base.untyped import Json
 from fmctl.tui import session, themes
 from fmctl.tui.core import Core
 from fmctl.tui.palette import PaletteProvider
@@ -220,7 +221,7 @@ class FmctlApp(App[None]):
         session.keep(self.state(), self.core.demo)
         super().exit(*given, **named)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         """What the next session starts from."""
         stack = [screen for screen in self.screen_stack if isinstance(screen, View)]
         views = dict(self.kept.get("views") or {}) if isinstance(self.kept.get("views"), dict) else {}

@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.widgets import DataTable, Input, Static
 from textual.widgets.data_table import RowKey
 
+from fmctl.base.untyped import Data
 from fmctl.report.text import fit
 from fmctl.report.view import Table
 from fmctl.tui.words import STATE_STYLES, clean
@@ -53,14 +54,14 @@ class Rows(DataTable[Content]):
         super().__init__(cursor_type="row", cell_padding=0, **attributes)
         self.source: Table | None = None
         self.keys: tuple[str, ...] = ()
-        self.values: Sequence[Mapping[str, Any]] = ()
+        self.values: Sequence[Data] = ()
         self.sort_fields: Mapping[str, Sequence[str]] = {}
         self.empty = "nothing here"
         self.spared: Mapping[str, int] = {}
         self.filtered, self.sorted_by, self.reverse = "", "", False
         self.marked: list[str] = []
 
-    def show(self, table: Table | None, keys: Iterable[str], values: Sequence[Mapping[str, Any]] = ()) -> None:
+    def show(self, table: Table | None, keys: Iterable[str], values: Sequence[Data] = ()) -> None:
         """Put a table on the screen; the row under the cursor stays under it where it is still there.
 
         keys: a name for each row, the same whenever the same thing is shown.

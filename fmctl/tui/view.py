@@ -16,6 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from fmctl.base.errors import FmctlError, UsageError
+from fmctl.base.untyped import Json
 from fmctl.report.view import Answer
 from fmctl.tui.core import Core
 from fmctl.tui.keys import Keys
@@ -105,11 +106,11 @@ class View(Screen[None]):
         """What the palette offers on this screen: (`area: verb`, what it does, callback)."""
         return ()
 
-    def remembered(self) -> dict[str, Any]:
+    def remembered(self) -> Json:
         """What of this screen is kept for the next session."""
         return {}
 
-    def recall(self, kept: dict[str, Any]) -> None:
+    def recall(self, kept: Json) -> None:
         """Take up what an earlier session kept; unusable parts are ignored."""
 
     # The parts around the body.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import UsageError
+from fmctl.base.untyped import Data
 from fmctl.domain.result import PlanRequest
 from fmctl.usecases.services import Services
 
@@ -42,7 +43,7 @@ def basis(calibration: Any) -> dict[str, str]:
     return {"name": calibration.name, "date": calibration.date, "source": calibration.source}
 
 
-def provenance(request: PlanRequest, services: Services) -> Mapping[str, Any]:
+def provenance(request: PlanRequest, services: Services) -> Data:
     """What the model of performance rests on for this request."""
     found = services.planner.provenance(request.framework)
     return found if request.calibration is None else {**found, "calibration": basis(request.calibration)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 from fmctl.base.errors import UsageError, shorten
+from fmctl.base.untyped import Json
 from fmctl.report.catalogue import model_answer, models_answer, prices_answer
 from fmctl.report.hardware import instance_answer, instance_row, instances_answer, unplannable_row
 from fmctl.report.view import Answer
@@ -62,7 +62,7 @@ def prices_of(instance: str, region: str | None, purchase: str | None, catalogue
     return prices_answer(found)
 
 
-def _described(catalogue: Catalogue, name: str, *, whole: bool = False) -> dict[str, Any]:
+def _described(catalogue: Catalogue, name: str, *, whole: bool = False) -> Json:
     """A type's row, or what little is known of one that no plan can be made for."""
     record = catalogue.instance_record(name)
     if record.get("plannable", True):

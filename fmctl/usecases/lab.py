@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.adapters.lab import process
 from fmctl.base.errors import OperationFailed
+from fmctl.base.untyped import Data
 from fmctl.domain.purchase import BLOCK, ON_DEMAND
 
 if TYPE_CHECKING:
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from fmctl.operate.steps import Ports
 
 
-def start(port: int, speed: float) -> Mapping[str, Any]:
+def start(port: int, speed: float) -> Data:
     """See `LabControl`."""
     return process.described(process.start(port, speed))
 
 
-def stop() -> Mapping[str, Any] | None:
+def stop() -> Data | None:
     """See `LabControl`."""
     found = process.stop()
     return None if found is None else process.described(found)
 
 
-def status() -> Mapping[str, Any] | None:
+def status() -> Data | None:
     """See `LabControl`."""
     found = process.running()
     return None if found is None else process.described(found)

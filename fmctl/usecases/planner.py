@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from fmctl.base.untyped import Data
 from fmctl.domain.framework import Framework
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
@@ -15,7 +13,7 @@ def framework(name: str) -> Framework:
     return FRAMEWORKS[name]
 
 
-def provenance(framework: str) -> Mapping[str, Any]:
+def provenance(framework: str) -> Data:
     """What the model of performance rests on, unless another calibration was asked for."""
     return {
         "calibration": {"name": PRIOR.name, "date": PRIOR.date, "source": PRIOR.source},

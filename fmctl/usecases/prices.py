@@ -10,6 +10,7 @@ from typing import Any
 from fmctl.base.config import Settings
 from fmctl.base.errors import UsageError, shorten
 from fmctl.base.units import parse_list, parse_usd
+from fmctl.base.untyped import Json
 from fmctl.domain.hardware import Instance, Price
 from fmctl.domain.purchase import BLOCK, ON_DEMAND, purchase
 from fmctl.usecases.options import Asked
@@ -20,7 +21,7 @@ _UNSTATED = (ON_DEMAND.name, BLOCK.name)  # a type that is not sold on demand is
 
 def choose_prices(
     asked: Asked, settings: Settings, services: Services, instances: Sequence[Instance]
-) -> tuple[dict[str, Price], dict[str, Any]]:
+) -> tuple[dict[str, Price], Json]:
     """The price per instance type, and what was asked for, as the inputs record it.
 
     All else is equal between the regions and options that were named, so the cheapest known price stands for them.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fmctl.base.config import Settings
 from fmctl.base.errors import PriceUnknown, UnknownName, UsageError, shorten
 from fmctl.base.units import parse_count, parse_deadline, parse_list, parse_nodes, parse_number, parse_usd
+from fmctl.base.untyped import Data, Json
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CODES
 from fmctl.domain.model import ModelArch
@@ -121,7 +122,7 @@ def _common(
     services: Services,
     instances: Sequence[Instance],
     sold: bool = False,
-) -> tuple[dict[str, Any], dict[str, str]]:
+) -> tuple[Json, dict[str, str]]:
     """What both requests share, and the types that are left out because they cannot be bought as was asked.
 
     sold: leave out what is not sold there, whether a whole run is asked for or not.
@@ -208,7 +209,7 @@ def _needs_tokens(asked: Asked, aim: Search) -> None:
             )
 
 
-def _priced(common: Mapping[str, Any]) -> tuple[tuple[Instance, ...], dict[str, str]]:
+def _priced(common: Data) -> tuple[tuple[Instance, ...], dict[str, str]]:
     """Only the types whose price is known: nobody can say whether the others keep to a budget."""
     known = {name for name, ways in common["offers"].items() if any(way.usd_per_h is not None for way in ways)}
     kept = tuple(i for i in common["instances"] if i.name in known)

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fmctl.base.lazy import lazily
+from fmctl.base.untyped import Data
 
 if TYPE_CHECKING:
     from fmctl.adapters.aws.capacity import Capacity
@@ -42,7 +43,7 @@ class Planner(Protocol):
     def framework(self, name: str) -> Framework:
         """The profile of that name."""
 
-    def provenance(self, framework: str) -> Mapping[str, Any]:
+    def provenance(self, framework: str) -> Data:
         """What the model of performance rests on."""
 
 
@@ -64,7 +65,7 @@ class Catalogue(Protocol):
     def load_instance(self, name: str) -> Instance:
         """One instance type."""
 
-    def instance_record(self, name: str) -> Mapping[str, Any]:
+    def instance_record(self, name: str) -> Data:
         """The catalogue's row of a type, also of one that no plan can be made for; null is unknown."""
 
     def find_price(self, instance: str, region: str, option: str, on: date) -> Price:
@@ -83,13 +84,13 @@ class Catalogue(Protocol):
 class LabControl(Protocol):
     """The local AWS; each method gives what runs as plain data, None where nothing does."""
 
-    def start(self, port: int, speed: float) -> Mapping[str, Any]:
+    def start(self, port: int, speed: float) -> Data:
         """Start it and wait until it answers."""
 
-    def stop(self) -> Mapping[str, Any] | None:
+    def stop(self) -> Data | None:
         """End it."""
 
-    def status(self) -> Mapping[str, Any] | None:
+    def status(self) -> Data | None:
         """The one that runs."""
 
     def site_for(self, instance: Instance) -> tuple[Site, tuple[str, str | None]]:
@@ -102,10 +103,10 @@ class LabControl(Protocol):
 class Pclusters(Protocol):
     """Environments that have ParallelCluster, as plain data."""
 
-    def install(self, version: str | None, say: Callable[[str], None]) -> Mapping[str, Any]:
+    def install(self, version: str | None, say: Callable[[str], None]) -> Data:
         """Make one for a version; the usual one by default."""
 
-    def environments(self, named: str | None) -> Sequence[Mapping[str, Any]]:
+    def environments(self, named: str | None) -> Sequence[Data]:
         """All that there are."""
 
 
@@ -145,7 +146,7 @@ class Market(Protocol):
         """What each of these regions has for sale."""
 
 
-def _fitted(files: Sequence[str], progress: Progress | None = None) -> Mapping[str, Any]:
+def _fitted(files: Sequence[str], progress: Progress | None = None) -> Data:
     """The constants fitted to the shipped runs and `files`, with their errors: `validation.calibrate`."""
     from fmctl.validation.calibrate import calibrate, outcome
 
@@ -179,7 +180,7 @@ class Services:
     catalogue: Catalogue = _CATALOGUE
     planner: Planner = _PLANNER
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    calibrator: Callable[[Sequence[str], Progress | None], Mapping[str, Any]] = _fitted
+    calibrator: Callable[[Sequence[str], Progress | None], Data] = _fitted
     lab: LabControl = _LAB
     pclusters: Pclusters = _PCLUSTERS
     operations: Operations = _OPERATIONS

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
 
 import numpy as np
 
 from fmctl.base.errors import UsageError
 from fmctl.base.files import read_text
+from fmctl.base.untyped import Json
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.validation.cases import Case
@@ -42,7 +42,7 @@ class Data:
     rows: int
     used: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """For documents."""
         return {"file": self.name, "digest": self.digest, "rows": self.rows, "used": self.used}
 
@@ -124,7 +124,7 @@ def _as_shipped(seen: Sample) -> Vector:
     return np.log(tokens / step_s(seen.cases, PRIOR, FRAMEWORKS)) - seen.log_measured
 
 
-def outcome(found: Calibrated) -> dict[str, Any]:
+def outcome(found: Calibrated) -> Json:
     """Constants, errors and rows as plain values: what `fmctl calibrate` prints."""
     seen = found.fitted.sample
     errors = {"shipped": found.as_shipped, "in_sample": found.fitted.in_sample, "left_out": found.fitted.left_out}
@@ -137,7 +137,7 @@ def outcome(found: Calibrated) -> dict[str, Any]:
     }
 
 
-def _constants(found: Calibrated) -> list[dict[str, Any]]:
+def _constants(found: Calibrated) -> list[Json]:
     values = zip(CONSTANTS, found.prior, shipped(), found.fitted.values, strict=True)
     return [
         {
@@ -175,7 +175,7 @@ def _means(seen: Sample, log_errors: Vector) -> dict[str, float | None]:
     return {kind: fmean(values) if values else None for kind, values in found.items()}
 
 
-def _families(seen: Sample, errors: Mapping[str, Vector]) -> list[dict[str, Any]]:
+def _families(seen: Sample, errors: Mapping[str, Vector]) -> list[Json]:
     return [
         {"name": name, "rows": len(members), **{kind: _median(values, members) for kind, values in errors.items()}}
         for name, members in sorted(_members(seen).items())

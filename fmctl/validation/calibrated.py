@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import isfinite
-from typing import Any
 
 from fmctl.base.errors import UnreadableFile
+from fmctl.base.untyped import Data
 from fmctl.domain.framework import Framework
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR, Calibration
@@ -22,7 +22,7 @@ class Applied:
     frameworks: Mapping[str, Framework] = field(default_factory=lambda: FRAMEWORKS)
 
 
-def applied(saved: Mapping[str, Any], where: str) -> Applied:
+def applied(saved: Data, where: str) -> Applied:
     """The constants of a saved calibration. `where` names it in errors.
 
     Raises:
@@ -42,7 +42,7 @@ def applied(saved: Mapping[str, Any], where: str) -> Applied:
     return Applied(replace(calibration, name=name, date=date, source=source), frameworks)
 
 
-def _key(one: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+def _key(one: Data) -> tuple[str, tuple[str, ...]]:
     frameworks = one.get("frameworks")
     return str(one.get("field")), tuple(map(str, frameworks)) if isinstance(frameworks, list | tuple) else ()
 

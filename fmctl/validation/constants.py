@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from fmctl.base.untyped import Json
 from fmctl.domain.framework import Framework
 from fmctl.perf.ops.calibration import Calibration
 
@@ -88,8 +88,8 @@ def apply(
     values: Sequence[float], calibration: Calibration, frameworks: Mapping[str, Framework]
 ) -> tuple[Calibration, dict[str, Framework]]:
     """`calibration` and `frameworks` with the constants set to `values` (in the order of CONSTANTS)."""
-    fields: dict[str, Any] = {}
-    changes: dict[str, dict[str, Any]] = {}
+    fields: Json = {}
+    changes: dict[str, Json] = {}
     for constant, value in zip(CONSTANTS, values, strict=True):
         if constant.frameworks:
             for name in constant.frameworks:

@@ -7,14 +7,13 @@ run over several racks takes the largest equal share of them that 72 holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from fmctl.base.errors import UnknownName
+from fmctl.base.untyped import Data, Json
 from fmctl.catalog import find_instance, load_instance
 from fmctl.catalog.instances import HARDWARE
 from fmctl.catalog.store import read_yaml
@@ -32,7 +31,7 @@ _NAMED = re.compile(r"\b(u-)?p[4-6][a-z]*(?:-[a-z0-9]+)?\.\d+xlarge\b")
 
 
 @cache
-def _others() -> Mapping[str, Any]:
+def _others() -> Data:
     return MappingProxyType(read_yaml(OTHERS))
 
 
@@ -129,10 +128,10 @@ def _cluster(key: str) -> Instance:
 
 def _accelerator(name: str) -> tuple[Accelerator, Link]:
     """The accelerator `name` of either table, and its NVLink."""
-    extra: Mapping[str, Any] = _others()["accelerators"].get(name, {})
+    extra: Data = _others()["accelerators"].get(name, {})
     whole = load_instance(extra.get("like") or _others()["aws"][name])
     names = ("architecture", "hbm_bytes_per_s", "power_w", "kernel_table", "peak_flop_per_s")
-    changed: dict[str, Any] = {k: extra[k] for k in names if k in extra}
+    changed: Json = {k: extra[k] for k in names if k in extra}
     if "memory_mib" in extra:
         changed["memory_bytes"] = extra["memory_mib"] * MIB
     nvlink = whole.fabric.nvlink

@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fmctl.base.untyped import Json
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import Layouts, Recompute
 from fmctl.frameworks.registry import FRAMEWORKS
@@ -120,7 +120,7 @@ def _terms(
 
 def changed_profile(profile: Framework, changes: Changes) -> Framework:
     """`profile` with some fields set, or multiplied where the name ends in *."""
-    changed: dict[str, Any] = {}
+    changed: Json = {}
     for name, value in changes:
         bare = name.rstrip("*")
         changed[bare] = value * getattr(profile, bare) if name.endswith("*") else value

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from statistics import median
 from typing import Any
 
-Record = Mapping[str, Any]
+from fmctl.base.untyped import Data, Json
+
+Record = Data
 Pair = tuple[float, float]  # (predicted, measured)
 
 SMALLEST_GROUP = 5
@@ -50,7 +52,7 @@ def layouts(records: Sequence[Record]) -> dict[tuple[Any, ...], list[Pair]]:
     }
 
 
-def groups(records: Sequence[Record]) -> list[dict[str, Any]]:
+def groups(records: Sequence[Record]) -> list[Json]:
     """Groups of at least five layouts, each with its tau and regret."""
     answers = []
     for key, pairs in layouts(records).items():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from fmctl.base.untyped import Json
 from fmctl.domain.layout import Sharding
 from fmctl.validation.cases import Case, Skipped
 from fmctl.validation.predict import Prediction
@@ -12,7 +12,7 @@ from fmctl.validation.rows import Row, Skip
 
 # The sweep whose large runs are scored apart: a third of its runs at 256 GPUs and nearly all at 512 stall.
 SWEEP, SWEEP_GPUS = "hf-ultrascale", 64
-Record = dict[str, Any]
+Record = Json
 
 
 def records(answers: Sequence[Prediction | Skipped]) -> list[Record]:

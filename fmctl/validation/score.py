@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, median
-from typing import Any
 
-Record = Mapping[str, Any]
+from fmctl.base.untyped import Data, Json
+
+Record = Data
 AXES: Mapping[str, str] = {
     "family": "source_family",
     "gpu": "gpu",
@@ -51,7 +52,7 @@ def quantile(values: Sequence[float], q: float) -> float:
     return ordered[i] + (place - i) * (ordered[min(i + 1, len(ordered) - 1)] - ordered[i])
 
 
-def errors(records: Sequence[Record], name: str) -> dict[str, Any]:
+def errors(records: Sequence[Record], name: str) -> Json:
     """Rows compared, median absolute error, median ratio, and the ratio's 10th and 90th percentiles."""
     found = [e for r in records if (e := relative_error(r, name)) is not None]
     if not found:
@@ -66,7 +67,7 @@ def errors(records: Sequence[Record], name: str) -> dict[str, Any]:
     }
 
 
-def group(records: Sequence[Record]) -> dict[str, Any]:
+def group(records: Sequence[Record]) -> Json:
     """Errors of one group of rows: throughput, memory, intervals."""
     kept = [r for r in records if not r["apart"]]
     inside = [c for r in kept if (c := covered(r)) is not None]
@@ -79,7 +80,7 @@ def group(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def by(records: Sequence[Record], axis: str) -> list[dict[str, Any]]:
+def by(records: Sequence[Record], axis: str) -> list[Json]:
     """Groups along one axis of AXES, in alphabetical order."""
     found: dict[str, list[Record]] = defaultdict(list)
     for record in records:

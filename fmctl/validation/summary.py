@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from statistics import fmean, median
-from typing import Any
 
+from fmctl.base.untyped import Json
 from fmctl.validation import ranking
 from fmctl.validation.score import AXES, Record, by, covered, errors, half_width, over_families
 
@@ -34,13 +34,13 @@ def throughput(records: Sequence[Record]) -> dict[str, float | None]:
     }
 
 
-def memory(records: Sequence[Record]) -> dict[str, Any]:
+def memory(records: Sequence[Record]) -> Json:
     """Mean over families of the median absolute error of peak memory, and the median over all rows."""
     value = _median_error("peak_memory_bytes")
     return {"mean_family_error": over_families(records, value), **errors(records, "peak_memory_bytes")}
 
 
-def fits(records: Sequence[Record]) -> dict[str, Any]:
+def fits(records: Sequence[Record]) -> Json:
     """Runs whose outcome is recorded, predicted rightly: that fitted, that did not, that ran at all."""
     known = [r for r in records if r["fits"] is not None]
     fitted, oom = ([r["fits"] for r in known if r["measured_oom"] is state] for state in (False, True))
@@ -69,7 +69,7 @@ def intervals(records: Sequence[Record]) -> dict[str, float | None]:
     }
 
 
-def order(records: Sequence[Record]) -> dict[str, Any]:
+def order(records: Sequence[Record]) -> Json:
     """Mean Kendall tau and mean regret over groups of at least five layouts."""
     found = ranking.groups(records)
     return {
@@ -79,7 +79,7 @@ def order(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def coverage(records: Sequence[Record]) -> dict[str, Any]:
+def coverage(records: Sequence[Record]) -> Json:
     """Rows read, predicted and skipped, and the share predicted of those that state a layout."""
     predicted = sum(r["skipped"] is None for r in records)
     stated = sum(r["states_layout"] for r in records)
@@ -93,7 +93,7 @@ def coverage(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def summary(records: Sequence[Record]) -> dict[str, Any]:
+def summary(records: Sequence[Record]) -> Json:
     """Everything: counts, throughput, memory, fits, ranking, intervals, and groups along every axis."""
     return {
         **coverage(records),

@@ -5,14 +5,15 @@ Describes only; nothing here can spend. What AWS would not say (a right, a regio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from fmctl.adapters.aws.session import Session
 from fmctl.adapters.aws.survey import AwsSurvey, reservation_of
 from fmctl.base.errors import FmctlError, PermissionDenied
+from fmctl.base.untyped import Data, Library
 from fmctl.domain.block_end import block_usable_until
 from fmctl.domain.ports import Reservation
 
@@ -175,7 +176,7 @@ class AwsCapacity:
         """What runs of the types that begin with `family`, bought the same way: it counts against the quota."""
         return _answer(lambda: [AwsSurvey(self.session).running_vcpus([family], spot)])
 
-    def _pages(self, operation: str, key: str, what: str, **given: Any) -> Iterable[Any]:
+    def _pages(self, operation: str, key: str, what: str, **given: Library) -> Iterable[Library]:
         """All pages of an operation of EC2; an older botocore may not know it."""
         client = self.session.client("ec2")
         if not hasattr(client, operation):
@@ -193,7 +194,7 @@ def _answer(look: Callable[[], Iterable[_T]]) -> Answer[_T]:
         return Answer((), f"the answer is not what AWS's API describes: {error!r}")
 
 
-def _offering(one: Mapping[str, Any], kind: str) -> BlockOffering:
+def _offering(one: Data, kind: str) -> BlockOffering:
     ultraserver, currency = kind == "Ultraserver", str(one.get("CurrencyCode", ""))
     return BlockOffering(
         id=one["CapacityBlockOfferingId"],

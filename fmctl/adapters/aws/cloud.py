@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from fmctl.adapters.aws.end import Ends
 from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import OperationFailed, OperationTimeout, shorten
+from fmctl.base.untyped import Data, Json, Library
 from fmctl.domain.ports import Identity, Leftover, Node, Reservation, Stack, StackEvent
 
 _LIVING = ["pending", "running", "stopping", "stopped", "shutting-down"]
@@ -74,7 +74,7 @@ class AwsCloud:
     def delete_stack(self, name: str, retain: Sequence[str] = ()) -> None:
         """Ask CloudFormation to delete; one that is gone is no error."""
         client = self.session.client("cloudformation")
-        given: dict[str, Any] = {"RetainResources": list(retain)} if retain else {}
+        given: Json = {"RetainResources": list(retain)} if retain else {}
         with asked(f"the deletion of {name}"):
             client.delete_stack(StackName=name, **given)
 
@@ -123,7 +123,7 @@ class AwsCloud:
             return
         listed = self.session.pages("logs", "describe_log_streams", "logStreams", "log streams", logGroupName=group)
         names = [one["logStreamName"] for one in listed if stream in one["logStreamName"]]
-        since: dict[str, Any] = {} if after is None else {"startTime": int(after.timestamp() * 1000) + 1}
+        since: Json = {} if after is None else {"startTime": int(after.timestamp() * 1000) + 1}
         lines: list[tuple[int, str]] = []
         for first in range(0, len(names), _STREAMS_A_QUESTION):
             chosen = names[first : first + _STREAMS_A_QUESTION]
@@ -154,7 +154,7 @@ class AwsCloud:
             )
         return self._output(client, sent["Command"]["CommandId"], head.id, timeout_s)
 
-    def _output(self, client: Any, command: str, instance: str, timeout_s: float) -> str:
+    def _output(self, client: Library, command: str, instance: str, timeout_s: float) -> str:
         left, pause = timeout_s, 0.5
         while True:
             with asked("the output of a command"):
@@ -179,7 +179,7 @@ class AwsCloud:
         names = sorted(one["logGroupName"] for one in listed if one["logGroupName"].removeprefix(prefix).isdigit())
         return names[-1] if names else None
 
-    def _node(self, found: Mapping[str, Any]) -> Node:
+    def _node(self, found: Data) -> Node:
         tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
         return Node(
             id=found["InstanceId"],
@@ -213,7 +213,7 @@ class AwsCloud:
             yield from self._events(physical, f"{label}/{logical}" if label else logical)
 
 
-def _stack(found: Mapping[str, Any]) -> Stack:
+def _stack(found: Data) -> Stack:
     return Stack(
         name=found["StackName"],
         id=found["StackId"],

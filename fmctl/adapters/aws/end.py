@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 from fmctl.adapters.aws.errors import NOT_ASSUMABLE, asked, code_of
 from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import OperationFailed
+from fmctl.base.untyped import Data, Json, Library
 from fmctl.domain.end import end_name, warning_name
 
 GROUP = "default"
@@ -29,7 +29,7 @@ _GONE = {"NoSuchEntity", "ResourceNotFoundException", "NoSuchEntityException"}
 WARNED = timedelta(minutes=30)
 
 
-def trust(account: str) -> dict[str, Any]:
+def trust(account: str) -> Json:
     """Who may take the role: EventBridge Scheduler, for this account's schedules."""
     return {
         "Version": "2012-10-17",
@@ -60,7 +60,7 @@ class Ends:
         """Make, or find and bring up to date, the role; its ARN."""
         iam, name = self._session.client("iam"), end_name(cluster)
         with asked("a role for the end of the cluster"):
-            given: dict[str, Any] = {"PermissionsBoundary": boundary} if boundary else {}
+            given: Json = {"PermissionsBoundary": boundary} if boundary else {}
             try:
                 made = iam.create_role(
                     RoleName=name,
@@ -117,14 +117,12 @@ class Ends:
             self._unless_gone("the role of the end", partial(iam.delete_role_policy, RoleName=name, PolicyName=policy))
         self._unless_gone("the role of the end", lambda: iam.delete_role(RoleName=name))
 
-    def _schedule(self, cluster: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self._session.client("scheduler").get_schedule(
-            Name=end_name(cluster), GroupName=GROUP
-        )
+    def _schedule(self, cluster: str) -> Data:
+        found: Data = self._session.client("scheduler").get_schedule(Name=end_name(cluster), GroupName=GROUP)
         return found
 
     @staticmethod
-    def _unless_gone(what: str, call: Callable[[], Any]) -> Any:
+    def _unless_gone(what: str, call: Callable[[], Library]) -> Library:
         from botocore.exceptions import ClientError
 
         with asked(what):
@@ -136,7 +134,7 @@ class Ends:
                 raise
 
 
-def _schedule(name: str, what: str, at: datetime, token: str) -> dict[str, Any]:
+def _schedule(name: str, what: str, at: datetime, token: str) -> Json:
     """A one-time schedule that removes itself, without its target."""
     return {
         "Name": name,
@@ -151,7 +149,7 @@ def _schedule(name: str, what: str, at: datetime, token: str) -> dict[str, Any]:
     }
 
 
-def _target(role_arn: str, action: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _target(role_arn: str, action: str, given: Data) -> Json:
     """A call of the AWS API as a schedule's target, repeated for a day where it fails."""
     return {
         "Arn": f"arn:{role_arn.split(':', 2)[1]}:scheduler:::aws-sdk:{action}",
@@ -161,7 +159,7 @@ def _target(role_arn: str, action: str, given: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _create_or_update(scheduler: Any, given: Mapping[str, Any]) -> None:
+def _create_or_update(scheduler: Library, given: Data) -> None:
     try:
         scheduler.create_schedule(**given)
     except scheduler.exceptions.ConflictException:

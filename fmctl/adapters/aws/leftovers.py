@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import FmctlError, UnknownName
+from fmctl.base.untyped import Json, Library
 from fmctl.domain.end import end_name, warning_name
 from fmctl.domain.ports import Leftover
 
@@ -30,7 +30,7 @@ def leftovers(session: Session, cluster: str, marks: Marks) -> tuple[Leftover, .
     return tuple(found)
 
 
-def _filter(cluster: str, marks: Marks) -> list[dict[str, Any]]:
+def _filter(cluster: str, marks: Marks) -> list[Json]:
     return [{"Name": f"tag:{marks.cluster_tag}", "Values": [cluster]}]
 
 
@@ -91,7 +91,7 @@ def _end(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
 
     name, warning = end_name(cluster), warning_name(cluster)
     scheduler = session.client("scheduler")
-    looks: tuple[tuple[str, str, Callable[[], Any], str], ...] = (
+    looks: tuple[tuple[str, str, Callable[[], Library], str], ...] = (
         *(
             (
                 "schedule",

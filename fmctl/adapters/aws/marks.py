@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from fmctl.adapters.aws.session import Session
+from fmctl.base.untyped import Data
 from fmctl.domain.ports import Leftover
 
-Call = tuple[str, Mapping[str, Any]]
+Call = tuple[str, Data]
 """A call of the AWS API, as EventBridge Scheduler names it, with its input."""
 
 
@@ -22,7 +22,7 @@ class Marks:
     role_tag: str  # on instances: what each is for
     roles: Mapping[str, str]  # its values: head, login or compute
     log_group: Callable[[str], str]  # of a cluster; a number follows
-    rights: Callable[[str, str, str, str], Mapping[str, Any]]  # of the end: cluster, partition, region, account
+    rights: Callable[[str, str, str, str], Data]  # of the end: cluster, partition, region, account
     delete: Callable[[str], Call]  # what the end calls
     warn: Callable[[str, datetime], Call]  # what is called before it
     # What else of a cluster outlives it, by what it is.

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
 
+from fmctl.base.untyped import Data
 from fmctl.domain.hardware import LIVE_LIST, LIVE_SPOT, Price, StoragePrice
 
 NO_PRICE = "AWS was asked and lists no price"
@@ -28,9 +28,9 @@ def on_demand_rows(instance: str, regions: Sequence[str], products: Iterable[str
     return [_row(instance, region, "on-demand", found, day) for region, found in by_region.items()]
 
 
-def spot_rows(instance: str, region: str, history: Iterable[Mapping[str, Any]], day: date) -> list[Price]:
+def spot_rows(instance: str, region: str, history: Iterable[Data], day: date) -> list[Price]:
     """The lowest, and the extremes, of the newest prices of the region's zones."""
-    newest: dict[str, Mapping[str, Any]] = {}
+    newest: dict[str, Data] = {}
     for one in history:
         zone = one["AvailabilityZone"]
         if zone not in newest or one["Timestamp"] > newest[zone]["Timestamp"]:
@@ -77,7 +77,7 @@ def lustre_rows(region: str, products: Iterable[str], day: date) -> tuple[list[S
     return _items(found, region, day), unread
 
 
-def dimensions(product: Mapping[str, Any]) -> list[tuple[float, float, str]]:
+def dimensions(product: Data) -> list[tuple[float, float, str]]:
     """(first unit of the range, USD, unit) of the on-demand terms; zero is no price here: nothing asked for is free."""
     terms = product.get("terms", {}).get("OnDemand", {}).values()
     listed = [one for term in terms for one in term["priceDimensions"].values()]

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from fmctl.adapters.aws import price_list
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import FmctlError, PermissionDenied
 from fmctl.base.files import write_atomic
+from fmctl.base.untyped import Library
 from fmctl.catalog import price_files
 from fmctl.domain.hardware import Price, StoragePrice
 from fmctl.domain.sizes import HEAD_FAMILIES, HEAD_SIZES, LOGIN_SIZE
@@ -118,7 +118,7 @@ def _ec2(session: Session, instance: str) -> Iterator[str]:
     return _products(session, "AmazonEC2", f"list prices of {instance}", {"instanceType": instance, **_EC2})
 
 
-def _history(session: Session, instance: str, now: datetime) -> Iterator[Any]:
+def _history(session: Session, instance: str, now: datetime) -> Iterator[Library]:
     """The price that holds now in every zone: a history that begins now."""
     return session.pages(
         "ec2", "describe_spot_price_history", "SpotPriceHistory", f"Spot prices of {instance}",

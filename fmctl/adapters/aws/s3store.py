@@ -7,11 +7,11 @@ New objects go with `If-None-Match: *`, updates with `If-Match: <ETag>`; S3 answ
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import UnreadableFile, UsageError
+from fmctl.base.untyped import Library
 from fmctl.domain.state import Stored
 
 _MISSING = {"NoSuchKey", "404", "NotFound"}
@@ -112,7 +112,7 @@ class S3Store:
             return found if found is not None and found.text == text else None
         return written
 
-    def _conditionally(self, key: str, call: Callable[[], Any]) -> Any:
+    def _conditionally(self, key: str, call: Callable[[], Library]) -> Library:
         """What the call gives; None where its condition does not hold."""
         from botocore.exceptions import ClientError
 

@@ -5,14 +5,14 @@ botocore makes the same clients as boto3, without the resources that nothing her
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from threading import Thread
-from typing import Any
 
 from fmctl import __version__
 from fmctl.adapters.aws.errors import asked
 from fmctl.base.errors import FmctlError
+from fmctl.base.untyped import Data, Json, Library
 
 # Tries of botocore itself, on top of which the controller is patient; seconds to connect and to answer.
 ATTEMPTS, CONNECT_S, READ_S = 4, 5, 30
@@ -28,11 +28,11 @@ class Session:
 
     def __init__(self, profile: str | None = None, region: str | None = None) -> None:
         self._profile, self._region = profile, region
-        self._session: Any = None
-        self._clients: dict[str, Any] = {}
+        self._session: Library = None
+        self._clients: Json = {}
         self._wanted: set[str] = set()
         self._greeting: Thread | None = None
-        self._greeted: Any = None
+        self._greeted: Library = None
 
     def greet(self) -> None:
         """Ask who we are in the background: every command begins with that, and has modules to import meanwhile.
@@ -40,7 +40,7 @@ class Session:
         What goes wrong is left for `caller`, which then asks itself and says so.
         """
 
-        def ask(client: Any) -> None:
+        def ask(client: Library) -> None:
             with suppress(Exception):
                 self._greeted = client.get_caller_identity()
 
@@ -48,7 +48,7 @@ class Session:
             self._greeting = Thread(target=ask, args=(self.client("sts"),), daemon=True)
             self._greeting.start()
 
-    def caller(self) -> Mapping[str, Any]:
+    def caller(self) -> Data:
         """Account and ARN, asked anew each time but for a greeting under way. Raises PermissionDenied."""
         if self._greeting is not None:
             self._greeting.join()
@@ -64,7 +64,7 @@ class Session:
         """The region in use. Raises UsageError where none is chosen."""
         return str(self.client("sts").meta.region_name)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str) -> Library:
         """The client of a service; AWS_ENDPOINT_URL is honoured by boto3 itself."""
         if service not in self._clients:
             self._wanted.add(service)
@@ -72,18 +72,18 @@ class Session:
                 self._clients[service] = self._boto().create_client(service, config=self._config())
         return self._clients[service]
 
-    def pages(self, service: str, operation: str, key: str, what: str, **given: Any) -> Iterator[Any]:
+    def pages(self, service: str, operation: str, key: str, what: str, **given: Library) -> Iterator[Library]:
         """Everything under `key` of all pages of an operation."""
         client = self.client(service)
         with asked(what):
             for page in client.get_paginator(operation).paginate(**given):
                 yield from page.get(key, ())
 
-    def _boto(self) -> Any:
+    def _boto(self) -> Library:
         if self._session is None:
             from botocore.session import Session as Core
 
-            core: Any = Core(profile=self._profile)
+            core: Library = Core(profile=self._profile)
             if self._region is not None:
                 core.set_config_variable("region", self._region)
             # botocore reads 400 folders, twice, to learn whether a service exists: ours do.
@@ -92,7 +92,7 @@ class Session:
         return self._session
 
     @staticmethod
-    def _config() -> Any:
+    def _config() -> Library:
         from botocore.config import Config
 
         retries = {"mode": "adaptive", "total_max_attempts": ATTEMPTS}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import OperationFailed, PermissionDenied
+from fmctl.base.untyped import Data, Library
 from fmctl.domain.ports import Identity, Lustre, Reservation, Subnet
 
 LUSTRE_PORT = 988
@@ -152,7 +152,7 @@ class AwsSurvey:
         found = self._call("ec2", "describe_vpc_endpoints", "VPC endpoints", Filters=filters)
         return "endpoints" if found and found.get("VpcEndpoints") else "none"
 
-    def _tables(self, name: str, value: str) -> list[Any]:
+    def _tables(self, name: str, value: str) -> list[Library]:
         filters = [{"Name": name, "Values": [value]}]
         found = self._call("ec2", "describe_route_tables", "route tables", Filters=filters)
         return list(found["RouteTables"]) if found else []
@@ -176,7 +176,7 @@ class AwsSurvey:
                 open_to |= {block["CidrIp"] for block in rule.get("IpRanges", ())}
         return tuple(sorted(open_to))
 
-    def _call(self, service: str, operation: str, what: str, **given: Any) -> Any:
+    def _call(self, service: str, operation: str, what: str, **given: Library) -> Library:
         """The answer, None where AWS says that there is no such thing."""
         from botocore.exceptions import ClientError
 
@@ -190,7 +190,7 @@ class AwsSurvey:
                 raise
 
 
-def reservation_of(one: Mapping[str, Any]) -> Reservation:
+def reservation_of(one: Data) -> Reservation:
     """A reservation as EC2 describes it: the one place that reads one."""
     return Reservation(
         id=one["CapacityReservationId"],
@@ -205,7 +205,7 @@ def reservation_of(one: Mapping[str, Any]) -> Reservation:
     )
 
 
-def _vcpus(instance: Mapping[str, Any]) -> int:
+def _vcpus(instance: Data) -> int:
     cpu = instance.get("CpuOptions") or {}
     return int(cpu.get("CoreCount", 0)) * int(cpu.get("ThreadsPerCore", 1))
 

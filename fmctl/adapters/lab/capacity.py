@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
@@ -13,6 +12,7 @@ from moto.ec2.responses import EC2Response
 
 from fmctl.adapters.lab.world import ACCOUNT, REGION, World
 from fmctl.base.errors import UnknownName
+from fmctl.base.untyped import Data, Json, Library
 
 _FILTERS = {"instance-type": "InstanceType", "state": "State", "availability-zone": "AvailabilityZone"}
 _BLOCK_TAG = "aws:ec2capacityreservation:"
@@ -34,11 +34,11 @@ def reserve(
     *,
     start: datetime | None = None,
     end: datetime | None = None,
-) -> dict[str, Any]:
+) -> Json:
     """A reservation; one with an end is a Capacity Block."""
     made, now = "cr-" + uuid.uuid4().hex[:17], world.clock.now()
     kind = "capacity-block" if end else "default"
-    found: dict[str, Any] = {
+    found: Json = {
         "CapacityReservationId": made,
         "OwnerId": ACCOUNT,
         "InstanceType": instance_type,
@@ -67,7 +67,7 @@ def reserve(
     return found
 
 
-def as_of_now(world: World, reservation: dict[str, Any]) -> dict[str, Any]:
+def as_of_now(world: World, reservation: Json) -> Json:
     """The reservation with the state that its dates give it."""
     now, found = world.clock.now(), dict(reservation)
     if found["State"] == "cancelled":
@@ -79,8 +79,8 @@ def as_of_now(world: World, reservation: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _reservation_actions(world: World) -> list[Callable[[Any], Any]]:
-    def create_capacity_reservation(self: Any) -> Any:
+def _reservation_actions(world: World) -> list[Callable[[Library], Library]]:
+    def create_capacity_reservation(self: Library) -> Library:
         made = reserve(
             world,
             self._get_param("InstanceType"),
@@ -89,7 +89,7 @@ def _reservation_actions(world: World) -> list[Callable[[Any], Any]]:
         )
         return ActionResult({"CapacityReservation": made})
 
-    def describe_capacity_reservations(self: Any) -> Any:
+    def describe_capacity_reservations(self: Library) -> Library:
         wanted = self._get_param("CapacityReservationIds", []) or []
         for one in wanted:
             _existing(world, one)
@@ -97,20 +97,20 @@ def _reservation_actions(world: World) -> list[Callable[[Any], Any]]:
         filters = {one["Name"]: one["Values"] for one in self._get_param("Filters", []) or []}
         return ActionResult({"CapacityReservations": [one for one in found if _passes(one, filters)]})
 
-    def cancel_capacity_reservation(self: Any) -> Any:
+    def cancel_capacity_reservation(self: Library) -> Library:
         _existing(world, self._get_param("CapacityReservationId"))["State"] = "cancelled"
         return ActionResult({"Return": True})
 
     return [create_capacity_reservation, describe_capacity_reservations, cancel_capacity_reservation]
 
 
-def _passes(reservation: dict[str, Any], filters: dict[str, list[str]]) -> bool:
+def _passes(reservation: Json, filters: dict[str, list[str]]) -> bool:
     """The filters that fmctl uses; a name that is not known here lets everything through."""
     fields = {name: reservation[field] for name, field in _FILTERS.items()}
     return all(fields.get(name, values[0]) in values for name, values in filters.items())
 
 
-def _existing(world: World, wanted: str) -> dict[str, Any]:
+def _existing(world: World, wanted: str) -> Json:
     if wanted not in world.reservations:
         raise EC2ClientError(
             "InvalidCapacityReservationId.NotFound", f"The capacity reservation {wanted} does not exist"
@@ -118,14 +118,14 @@ def _existing(world: World, wanted: str) -> dict[str, Any]:
     return world.reservations[wanted]
 
 
-def _block_actions(world: World) -> list[Callable[[Any], Any]]:
-    def describe_capacity_block_offerings(self: Any) -> Any:
+def _block_actions(world: World) -> list[Callable[[Library], Library]]:
+    def describe_capacity_block_offerings(self: Library) -> Library:
         rack = self._get_param("UltraserverType")
         count = int(self._get_param("UltraserverCount" if rack else "InstanceCount") or 1)
         hours, kind = int(self._get_param("CapacityDurationHours")), rack or self._get_param("InstanceType")
         return ActionResult({"CapacityBlockOfferings": _offers(world, kind, count, hours)})
 
-    def purchase_capacity_block(self: Any) -> Any:
+    def purchase_capacity_block(self: Library) -> Library:
         offer = world.offers.get(self._get_param("CapacityBlockOfferingId"))
         if offer is None:
             raise EC2ClientError(
@@ -141,7 +141,7 @@ def _block_actions(world: World) -> list[Callable[[Any], Any]]:
         )
         return ActionResult({"CapacityReservation": as_of_now(world, bought)})
 
-    def describe_capacity_block_status(self: Any) -> Any:
+    def describe_capacity_block_status(self: Library) -> Library:
         wanted = self._get_param("CapacityBlockIds", []) or []
         found = [_status(key, r) for key, r in world.reservations.items() if not wanted or key in wanted]
         return ActionResult({"CapacityBlockStatuses": found})
@@ -149,7 +149,7 @@ def _block_actions(world: World) -> list[Callable[[Any], Any]]:
     return [describe_capacity_block_offerings, purchase_capacity_block, describe_capacity_block_status]
 
 
-def _offers(world: World, instance_type: str, count: int, hours: int) -> list[dict[str, Any]]:
+def _offers(world: World, instance_type: str, count: int, hours: int) -> list[Json]:
     """Three blocks in the coming days at the newest price that fmctl knows of; none where it knows none."""
     from fmctl.catalog import instance_record
 
@@ -183,7 +183,7 @@ def _offers(world: World, instance_type: str, count: int, hours: int) -> list[di
     return made
 
 
-def _block_usd_per_h(record: Mapping[str, Any], day: date) -> float | None:
+def _block_usd_per_h(record: Data, day: date) -> float | None:
     """An old rate will do where today's is not known: no price of the lab is real."""
     from fmctl.catalog import find_price
 
@@ -192,7 +192,7 @@ def _block_usd_per_h(record: Mapping[str, Any], day: date) -> float | None:
     return next((usd for usd in found if usd is not None), None)
 
 
-def _status(key: str, reservation: dict[str, Any]) -> dict[str, Any]:
+def _status(key: str, reservation: Json) -> Json:
     numbers = {
         "TotalCapacity": reservation["TotalInstanceCount"],
         "TotalAvailableCapacity": reservation["AvailableInstanceCount"],
@@ -202,10 +202,10 @@ def _status(key: str, reservation: dict[str, Any]) -> dict[str, Any]:
     return {"CapacityBlockId": key, "InterconnectStatus": "ok", **numbers, "CapacityReservationStatuses": inner}
 
 
-def _placement_group_actions(world: World) -> list[Callable[[Any], Any]]:
+def _placement_group_actions(world: World) -> list[Callable[[Library], Library]]:
     groups = world.placement_groups
 
-    def create_placement_group(self: Any) -> Any:
+    def create_placement_group(self: Library) -> Library:
         name = self._get_param("GroupName")
         strategy = self._get_param("Strategy") or "cluster"
         groups[name] = {
@@ -213,14 +213,14 @@ def _placement_group_actions(world: World) -> list[Callable[[Any], Any]]:
         }  # fmt: skip
         return ActionResult({"PlacementGroup": groups[name]})
 
-    def describe_placement_groups(self: Any) -> Any:
+    def describe_placement_groups(self: Library) -> Library:
         wanted = self._get_param("GroupNames", []) or []
         for name in wanted:
             if name not in groups:
                 raise EC2ClientError("InvalidPlacementGroup.Unknown", f"The Placement Group '{name}' is unknown.")
         return ActionResult({"PlacementGroups": [g for name, g in groups.items() if not wanted or name in wanted]})
 
-    def delete_placement_group(self: Any) -> Any:
+    def delete_placement_group(self: Library) -> Library:
         groups.pop(self._get_param("GroupName"), None)
         return ActionResult({})
 

@@ -6,9 +6,9 @@ import json
 import urllib.error
 import urllib.request
 from http.client import HTTPException
-from typing import Any
 
 from fmctl.base.errors import OperationFailed
+from fmctl.base.untyped import Json
 
 _SECONDS = 60.0
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
@@ -20,7 +20,7 @@ class Lab:
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
 
-    def state(self, timeout_s: float = _SECONDS) -> dict[str, Any]:
+    def state(self, timeout_s: float = _SECONDS) -> Json:
         """What it is doing. Raises OperationFailed where nobody answers."""
         return self._ask("state", None, timeout_s)
 
@@ -48,7 +48,7 @@ class Lab:
         """Nothing goes wrong any more."""
         self._ask("clear", {})
 
-    def _ask(self, what: str, body: dict[str, Any] | None, timeout_s: float = _SECONDS) -> dict[str, Any]:
+    def _ask(self, what: str, body: Json | None, timeout_s: float = _SECONDS) -> Json:
         data = None if body is None else json.dumps(body).encode()
         asked = urllib.request.Request(f"{self.endpoint}/fm/{what}", data, {"Content-Type": "application/json"})
         try:

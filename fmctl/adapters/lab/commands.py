@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from typing import Any
 
 import moto.ssm.models as ssm
+
+from fmctl.base.untyped import Json, Library
 
 ALLOWED = frozenset({"sacct", "sbatch", "scancel", "scontrol", "sdiag", "sinfo", "sprio", "squeue"})
 _SECONDS = 30
@@ -17,7 +18,7 @@ def install() -> None:
     """Patch `Command.__init__`: moto answers every command with success and no output."""
     original = ssm.Command.__init__
 
-    def __init__(self: Any, *args: Any, **asked: Any) -> None:  # noqa: N807
+    def __init__(self: Library, *args: Library, **asked: Library) -> None:  # noqa: N807
         original(self, *args, **asked)
         slurm = os.environ.get("FMCTL_LAB_SLURM_CONF")
         if slurm:
@@ -28,7 +29,7 @@ def install() -> None:
     ssm.Command.__init__ = __init__
 
 
-def _run(line: str, slurm_conf: str) -> dict[str, Any]:
+def _run(line: str, slurm_conf: str) -> Json:
     try:
         words = shlex.split(line)
     except ValueError as error:
@@ -45,7 +46,7 @@ def _run(line: str, slurm_conf: str) -> dict[str, Any]:
     return _outcome(done.stdout, done.stderr, done.returncode)
 
 
-def _outcome(out: str, err: str, code: int) -> dict[str, Any]:
+def _outcome(out: str, err: str, code: int) -> Json:
     status = "Failed" if code else "Success"
     return {
         "StandardOutputContent": out, "StandardErrorContent": err, "ResponseCode": code, "Status": status,

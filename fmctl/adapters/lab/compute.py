@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import moto.ec2.models.instance_types as types
 from moto.ec2.exceptions import EC2ClientError
@@ -11,6 +10,7 @@ from moto.ec2.models import instances
 from moto.ec2.responses.instances import InstanceResponse
 
 from fmctl.adapters.lab.world import World
+from fmctl.base.untyped import Json, Library
 
 GB200 = "p6e-gb200.36xlarge"
 # Types that moto's table sells in other regions only: every type can be rehearsed.
@@ -78,7 +78,7 @@ def _accept_legal_devices() -> None:
     """Private `_validate_block_device_mapping`: ephemeral devices and a root volume sized by its image are legal."""
     original = InstanceResponse._validate_block_device_mapping
 
-    def lenient(device: dict[str, Any]) -> None:
+    def lenient(device: Json) -> None:
         disk = device.get("Ebs")
         ephemeral = "VirtualName" in device and disk is None
         sized_by_image = disk is not None and not disk.get("VolumeSize") and not disk.get("SnapshotId")
@@ -92,7 +92,9 @@ def _patch_run_instances(world: World) -> None:
     """`InstanceBackend.run_instances`: no capacity where a rule says so; ephemeral devices are no volumes."""
     original = instances.InstanceBackend.run_instances
 
-    def run_instances(self: Any, image_id: str, count: int, user_data: Any, groups: list[str], **asked: Any) -> Any:
+    def run_instances(
+        self: Library, image_id: str, count: int, user_data: Library, groups: list[str], **asked: Library
+    ) -> Library:
         if asked.get("block_device_mappings"):
             asked["block_device_mappings"] = [d for d in asked["block_device_mappings"] if "Ebs" in d]
         zone = asked.get("placement")

@@ -18,15 +18,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from typing import Any
 
 from fmctl.adapters.lab.faults import BadRule
 from fmctl.adapters.lab.world import World
+from fmctl.base.untyped import Json, Library
 
 _LONGEST = 365 * 86400.0
 
 
-def state(world: World) -> dict[str, Any]:
+def state(world: World) -> Json:
     """What the lab is doing."""
     return {
         "pid": os.getpid(),
@@ -39,7 +39,7 @@ def state(world: World) -> dict[str, Any]:
     }
 
 
-def respond(world: World, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+def respond(world: World, environ: Json, start_response: Callable[..., Library]) -> list[bytes]:
     """Answer one request to /fm/."""
     try:
         status, found = "200 OK", _done(world, environ)
@@ -50,7 +50,7 @@ def respond(world: World, environ: dict[str, Any], start_response: Callable[...,
     return [body]
 
 
-def _done(world: World, environ: dict[str, Any]) -> dict[str, Any]:
+def _done(world: World, environ: Json) -> Json:
     what = environ["PATH_INFO"].removeprefix("/fm/")
     if what == "state":
         return state(world)
@@ -70,7 +70,7 @@ def _done(world: World, environ: dict[str, Any]) -> dict[str, Any]:
     return state(world)
 
 
-def _number(body: dict[str, Any], name: str, low: float, high: float) -> float:
+def _number(body: Json, name: str, low: float, high: float) -> float:
     found = float(body[name])
     if not low <= found <= high:
         raise BadRule(f"{name} is between {low:g} and {high:g}")

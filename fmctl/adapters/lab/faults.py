@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Literal
+
+from fmctl.base.untyped import Json
 
 Phase = Literal["create", "delete"]
 Kind = Literal["throttling", "error", "timeout", "expired", "denied"]
@@ -62,7 +64,7 @@ class Faults:
     ice: list[IceRule] = field(default_factory=list)
     api: list[ApiFault] = field(default_factory=list)
 
-    def add(self, kind: str, body: dict[str, Any]) -> None:
+    def add(self, kind: str, body: Json) -> None:
         """A rule as the control endpoint got it. Raises BadRule."""
         try:
             rule = {"fail": ResourceFault, "ice": IceRule, "fault": ApiFault}[kind](**body)
@@ -105,6 +107,6 @@ class Faults:
         hits = [rule for rule in self.api if rule.hits(service, action)]
         return hits[0] if hits else None
 
-    def as_document(self) -> dict[str, Any]:
+    def as_document(self) -> Json:
         """All rules as JSON."""
         return asdict(self)

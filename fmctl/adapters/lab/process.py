@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from fmctl.adapters.lab.client import Lab
 from fmctl.adapters.lab.settings import LOG, MODULE, STATE, Running
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout
 from fmctl.base.files import read_text
 from fmctl.base.folders import state_folder
+from fmctl.base.untyped import Json
 
 START_S, _STOP_S, _POLL_S = 60.0, 10.0, 0.05
 
@@ -81,7 +81,7 @@ def stop(folder: Path | None = None) -> Running | None:
     raise OperationFailed(f"the lab's process {found.pid} does not end", next=f"kill -9 {found.pid}")
 
 
-def described(found: Running) -> dict[str, Any]:
+def described(found: Running) -> Json:
     """A lab as plain data."""
     return {
         "endpoint": found.endpoint,

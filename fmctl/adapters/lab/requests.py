@@ -6,8 +6,9 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 from urllib.parse import parse_qs
+
+from fmctl.base.untyped import Data, Json, Library
 
 Refusal = tuple[str, list[tuple[str, str]], bytes]
 _MESSAGES = {
@@ -45,7 +46,7 @@ _CODES: Mapping[str, Mapping[str, tuple[str, str]]] = {
 }
 
 
-def called(environ: dict[str, Any]) -> tuple[str, str]:
+def called(environ: Json) -> tuple[str, str]:
     """Service and action of a signed request; `METHOD /path` where a REST service has no action's name in it."""
     scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
     service = scope[1] if scope else ""
@@ -59,7 +60,7 @@ def called(environ: dict[str, Any]) -> tuple[str, str]:
     return service, f"{environ.get('REQUEST_METHOD', 'GET')} {environ.get('PATH_INFO', '/')}"
 
 
-def refusal(kind: str, service: str, action: str, environ: Mapping[str, Any]) -> Refusal:
+def refusal(kind: str, service: str, action: str, environ: Data) -> Refusal:
     """Status line, headers and body with which the service would refuse."""
     protocol = _protocol(service, action, environ)
     status, code = _CODES[kind][protocol]
@@ -76,21 +77,21 @@ def refusal(kind: str, service: str, action: str, environ: Mapping[str, Any]) ->
     return status, [("Content-Type", "text/xml")], body.encode()
 
 
-def answer(refused: Refusal, start_response: Callable[..., Any]) -> list[bytes]:
+def answer(refused: Refusal, start_response: Callable[..., Library]) -> list[bytes]:
     """Send it."""
     status, headers, body = refused
     start_response(status, [*headers, ("Content-Length", str(len(body)))])
     return [body]
 
 
-def _protocol(service: str, action: str, environ: Mapping[str, Any]) -> str:
+def _protocol(service: str, action: str, environ: Data) -> str:
     if service in ("ec2", "s3"):
         return service
     rest = " " in action or environ.get("HTTP_X_AMZ_TARGET")
     return "json" if rest else "query"
 
 
-def _body(environ: dict[str, Any]) -> bytes:
+def _body(environ: Json) -> bytes:
     """The body, put back for whoever reads it next."""
     try:
         length = int(environ.get("CONTENT_LENGTH") or 0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
 from moto.logs.models import LogGroup, logs_backends
+
+from fmctl.base.untyped import Json, Library
 
 _OURS = ("Custom::", "AWS::ElasticLoadBalancingV2::", "AWS::AutoScaling::")  # moto refuses the login pool's listener
 _OUR_TYPES = {"AWS::CloudFormation::CustomResource", "AWS::Lambda::Function", *parsing.NULL_MODELS}
@@ -22,7 +22,7 @@ def install(refused: dict[tuple[str, str], str]) -> None:
     """
     _Instance.refused = refused
 
-    def resource_class_from_type(kind: str) -> Any:
+    def resource_class_from_type(kind: str) -> Library:
         if kind == "AWS::EC2::Instance":
             return _Instance
         known = parsing.get_model_map()
@@ -42,7 +42,7 @@ def _keep_log_groups() -> None:
     """
     create = LogGroup.create_from_cloudformation_json
 
-    def create_or_take(name: str, template: Any, account: str, region: str, **rest: Any) -> LogGroup:
+    def create_or_take(name: str, template: Library, account: str, region: str, **rest: Library) -> LogGroup:
         kept: LogGroup | None = logs_backends[account][region].groups.get(name)
         return kept if kept is not None else create(name, template, account, region, **rest)
 
@@ -54,13 +54,13 @@ class _Anything(CloudFormationModel):
 
     __module__ = "moto.cloudformation.fmctl"  # moto's metaclass reads the service from it
 
-    def __init__(self, name: str, kind: str, properties: dict[str, Any], region: str, account: str) -> None:
+    def __init__(self, name: str, kind: str, properties: Json, region: str, account: str) -> None:
         self.name, self.kind, self.properties, self.region, self.account = name, kind, properties, region, account
 
     @staticmethod
     def cloudformation_type() -> str:
         """A type that no template names."""
-        return "Fmctl::Any::Resource"
+        return "Fmctl::Library::Resource"
 
     @staticmethod
     def cloudformation_name_type() -> str:
@@ -91,25 +91,25 @@ class _Anything(CloudFormationModel):
 
     @classmethod
     def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **kw: Any
-    ) -> Any:
+        cls, resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **kw: Library
+    ) -> Library:
         """Made at once."""
         properties = cloudformation_json.get("Properties", {})
         return cls(resource_name, kw.get("ResourceType", ""), properties, region_name, account_id)
 
     @classmethod
     def update_from_cloudformation_json(
-        cls, original_resource: Any, new_resource_name: str, cloudformation_json: dict[str, Any], *_: Any, **__: Any
-    ) -> Any:
+        cls, original_resource: Library, new_resource_name: str, cloudformation_json: Json, *_: Library, **__: Library
+    ) -> Library:
         """New properties, same thing."""
         original_resource.properties = cloudformation_json.get("Properties", {})
         return original_resource
 
     @classmethod
-    def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:
+    def delete_from_cloudformation_json(cls, *_: Library, **__: Library) -> None:
         """Nothing to take away."""
 
-    def delete(self, *_: Any, **__: Any) -> None:
+    def delete(self, *_: Library, **__: Library) -> None:
         """Nothing to take away."""
 
     def is_created(self) -> bool:
@@ -130,8 +130,8 @@ class _Instance(_Anything):
 
     @classmethod
     def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **kw: Any
-    ) -> Any:
+        cls, resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **kw: Library
+    ) -> Library:
         """Run it; without capacity the resource stands for itself and its creation will fail."""
         ec2 = ec2_backends[account_id][region_name]
         properties = cloudformation_json["Properties"]
@@ -145,7 +145,7 @@ class _Instance(_Anything):
         return made
 
 
-def launch(ec2: Any, template: dict[str, Any], properties: dict[str, Any], region: str) -> Any:
+def launch(ec2: Library, template: Json, properties: Json, region: str) -> Library:
     """One instance out of a launch template's newest version and the properties beside it."""
     data = template_data(ec2, template)
     reservation = ec2.run_instances(
@@ -163,7 +163,7 @@ def launch(ec2: Any, template: dict[str, Any], properties: dict[str, Any], regio
     return reservation.instances[0]
 
 
-def template_data(ec2: Any, template: dict[str, Any]) -> dict[str, Any]:
+def template_data(ec2: Library, template: Json) -> Json:
     """What a launch template holds, by id or name; nothing where there is none."""
     by_name = {one.name: one for one in ec2.launch_templates.values()}
     found = ec2.launch_templates.get(template.get("LaunchTemplateId")) or by_name.get(
@@ -172,7 +172,7 @@ def template_data(ec2: Any, template: dict[str, Any]) -> dict[str, Any]:
     return dict(found.versions[-1].data) if found else {}
 
 
-def _subnet(ec2: Any, data: dict[str, Any]) -> str | None:
+def _subnet(ec2: Library, data: Json) -> str | None:
     for interface in data.get("NetworkInterfaces") or []:
         made = ec2.enis.get(interface.get("NetworkInterfaceId"))
         return str(made.subnet.id) if made else interface.get("SubnetId")

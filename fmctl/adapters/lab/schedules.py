@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import moto.cloudformation.models as cloudformation
@@ -14,6 +13,7 @@ from moto.iam.models import iam_backends
 from moto.scheduler.models import scheduler_backends
 
 from fmctl.adapters.lab.world import World
+from fmctl.base.untyped import Library
 
 DELETE_STACK = "arn:aws:scheduler:::aws-sdk:cloudformation:deleteStack"
 
@@ -43,7 +43,7 @@ def due_at(expression: str, zone: str) -> datetime | None:
     return datetime.fromisoformat(found[1]).replace(tzinfo=ZoneInfo(zone or "UTC")).astimezone(UTC)
 
 
-def _waiting() -> Iterator[tuple[datetime, Any, Any, Any]]:
+def _waiting() -> Iterator[tuple[datetime, Library, Library, Library]]:
     for account in list(scheduler_backends):
         for region in list(scheduler_backends[account]):
             backend = scheduler_backends[account][region]
@@ -55,7 +55,7 @@ def _waiting() -> Iterator[tuple[datetime, Any, Any, Any]]:
                         yield due, backend, group, schedule
 
 
-def _invoke(world: World, backend: Any, schedule: Any) -> None:
+def _invoke(world: World, backend: Library, schedule: Library) -> None:
     """Delete the stack, if the target says so and its role is one that the scheduler may take."""
     target = schedule.target
     if target.get("Arn") != DELETE_STACK:

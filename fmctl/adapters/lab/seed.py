@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 from fmctl.adapters.lab.capacity import reserve
 from fmctl.adapters.lab.world import REGION, World
+from fmctl.base.untyped import Json, Library
 
 KEY, BUCKET, GROUP = "fmctl-lab", "fmctl-lab", "fmctl-lab"
 # Instance type to nodes reserved on demand and in a block; 0 is none.
@@ -26,7 +26,7 @@ _ZONES = 4
 _SCRIPTS = ("scripts/post-install.sh", "scripts/imex-prolog.sh")
 
 
-def seed(world: World, client: Callable[[str], Any]) -> dict[str, Any]:
+def seed(world: World, client: Callable[[str], Library]) -> Json:
     """Fill the account through its own API.
 
     Args:
@@ -47,13 +47,13 @@ def seed(world: World, client: Callable[[str], Any]) -> dict[str, Any]:
     return found | _capacity(world, ec2, zones)
 
 
-def _zones(ec2: Any) -> list[str]:
+def _zones(ec2: Library) -> list[str]:
     found = ec2.describe_availability_zones()["AvailabilityZones"]
     usual = [z["ZoneName"] for z in found if z.get("ZoneType", "availability-zone") == "availability-zone"]
     return sorted(usual)[:_ZONES]
 
 
-def _network(ec2: Any, zones: list[str]) -> dict[str, Any]:
+def _network(ec2: Library, zones: list[str]) -> Json:
     """A VPC with one public subnet and a private one per zone behind a NAT gateway."""
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
@@ -69,19 +69,19 @@ def _network(ec2: Any, zones: list[str]) -> dict[str, Any]:
     return {"vpc": vpc, "public_subnet": public, "private_subnets": private}
 
 
-def _table(ec2: Any, vpc: str, **through: str) -> str:
+def _table(ec2: Library, vpc: str, **through: str) -> str:
     table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", **through)
     return str(table)
 
 
-def _subnet(ec2: Any, vpc: str, zone: str, block: str, table: str) -> str:
+def _subnet(ec2: Library, vpc: str, zone: str, block: str, table: str) -> str:
     made = ec2.create_subnet(VpcId=vpc, CidrBlock=block, AvailabilityZone=zone)["Subnet"]["SubnetId"]
     ec2.associate_route_table(RouteTableId=table, SubnetId=made)
     return str(made)
 
 
-def _security_group(ec2: Any, vpc: str) -> str:
+def _security_group(ec2: Library, vpc: str) -> str:
     """Lets its members reach each other: what a file system made outside needs."""
     group = ec2.create_security_group(GroupName=GROUP, Description="cluster and file system", VpcId=vpc)["GroupId"]
     among = [{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group}]}]
@@ -89,7 +89,7 @@ def _security_group(ec2: Any, vpc: str) -> str:
     return str(group)
 
 
-def _file_system(fsx: Any, subnet: str, group: str) -> str:
+def _file_system(fsx: Library, subnet: str, group: str) -> str:
     settings = {"DeploymentType": "PERSISTENT_2", "PerUnitStorageThroughput": 250}
     made = fsx.create_file_system(
         FileSystemType="LUSTRE", StorageCapacity=4800, SubnetIds=[subnet], SecurityGroupIds=[group],
@@ -98,20 +98,20 @@ def _file_system(fsx: Any, subnet: str, group: str) -> str:
     return str(made["FileSystem"]["FileSystemId"])
 
 
-def _bucket(s3: Any) -> str:
+def _bucket(s3: Library) -> str:
     s3.create_bucket(Bucket=BUCKET)
     for key in _SCRIPTS:
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"#!/bin/bash\ntrue\n")
     return BUCKET
 
 
-def _secret(secrets: Any) -> str:
+def _secret(secrets: Library) -> str:
     """A munge key for an external slurmdbd; obviously no secret."""
     text = base64.b64encode(b"the lab's munge key is no secret" * 2).decode()
     return str(secrets.create_secret(Name="fmctl-lab-munge", SecretString=text)["ARN"])
 
 
-def _capacity(world: World, ec2: Any, zones: list[str]) -> dict[str, Any]:
+def _capacity(world: World, ec2: Library, zones: list[str]) -> Json:
     """Reservations where moto's table has the type on offer; a type sold in none of the zones has none."""
     on_demand, blocks, now = {}, {}, world.clock.now()
     for kind, (reserved, block) in RESERVED.items():
@@ -127,7 +127,7 @@ def _capacity(world: World, ec2: Any, zones: list[str]) -> dict[str, Any]:
     return {"reservations": on_demand, "blocks": blocks, "not_offered": absent}
 
 
-def _zone_of(ec2: Any, kind: str, zones: list[str]) -> str | None:
+def _zone_of(ec2: Library, kind: str, zones: list[str]) -> str | None:
     only = [{"Name": "instance-type", "Values": [kind]}]
     found = ec2.describe_instance_type_offerings(LocationType="availability-zone", Filters=only)
     offered = {one["Location"] for one in found["InstanceTypeOfferings"]}

@@ -14,16 +14,16 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from fmctl.adapters.lab import control, requests, settings
 from fmctl.adapters.lab.images import images
 from fmctl.adapters.lab.world import ACCOUNT, REGION, World
 from fmctl.base.files import write_atomic
+from fmctl.base.untyped import Json, Library
 from fmctl.domain.cluster import PCLUSTER_VERSION
 
 _TICK_S = 0.2
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
+Wsgi = Callable[[Json, Callable[..., Library]], Library]
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
         world.tick(wait=False)
 
 
-def serve(world: World, port: int) -> Any:
+def serve(world: World, port: int) -> Library:
     """Moto's server with our patches, answering in a thread of its own."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
@@ -71,7 +71,7 @@ def serve(world: World, port: int) -> Any:
 def application(world: World, inner: Wsgi) -> Wsgi:
     """The control endpoint, then whatever is to go wrong, then moto."""
 
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    def answer(environ: Json, start_response: Callable[..., Library]) -> Library:
         if environ.get("PATH_INFO", "").startswith("/fm/"):
             return control.respond(world, environ, start_response)
         if world.faults.api:
@@ -87,12 +87,12 @@ def application(world: World, inner: Wsgi) -> Wsgi:
     return answer
 
 
-def _seeded(world: World, endpoint: str) -> dict[str, Any]:
+def _seeded(world: World, endpoint: str) -> Json:
     import boto3
 
     from fmctl.adapters.lab.seed import seed
 
-    def client(service: str) -> Any:
+    def client(service: str) -> Library:
         return boto3.client(
             service, endpoint_url=endpoint, region_name=REGION, aws_access_key_id=settings.FAKE_KEY,
             aws_secret_access_key=settings.FAKE_SECRET,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+
+from fmctl.base.untyped import Data
 
 HOST = "127.0.0.1"
 STATE, SITE, IMAGES, LOG = "state.json", "site.yaml", "images.json", "server.log"
@@ -22,7 +22,7 @@ class Running:
     token: str
     site: str
     speed: float
-    seed: Mapping[str, Any]
+    seed: Data
 
     @property
     def endpoint(self) -> str:
@@ -58,7 +58,7 @@ class Running:
             return None
 
 
-def site_text(seed: Mapping[str, Any], account: str) -> str:
+def site_text(seed: Data, account: str) -> str:
     """A site file (domain.cluster.Site) for the lab: head and compute nodes in the first zone's private subnet."""
     import yaml
 
@@ -76,7 +76,7 @@ def site_text(seed: Mapping[str, Any], account: str) -> str:
     return "".join(f"{line}\n" for line in head) + str(yaml.safe_dump(site, sort_keys=False))
 
 
-def _capacity(seed: Mapping[str, Any]) -> list[str]:
+def _capacity(seed: Data) -> list[str]:
     """What is reserved where, for whoever wants another zone or a reservation."""
     found = [(kind, "odcr", one) for kind, one in seed["reservations"].items()]
     found += [(kind, "capacity-block", one) for kind, one in seed["blocks"].items()]

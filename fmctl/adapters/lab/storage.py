@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
 
 import moto.fsx.models as fsx
 from moto.ec2.models import ec2_backends
@@ -12,6 +11,7 @@ from moto.s3 import models as s3
 
 from fmctl.adapters.lab.timeline import SECONDS
 from fmctl.adapters.lab.world import World
+from fmctl.base.untyped import Json, Library
 
 
 def install(world: World) -> None:
@@ -24,7 +24,7 @@ def _patch_bucket_policy() -> None:
     """Moto ignores conditions, so ParallelCluster's own "deny without TLS" would lock it out of its bucket."""
     original = s3.S3Backend.put_bucket_policy
 
-    def put_bucket_policy(self: Any, bucket_name: str, policy: bytes) -> Any:
+    def put_bucket_policy(self: Library, bucket_name: str, policy: bytes) -> Library:
         found = json.loads(policy)
         found["Statement"] = [s for s in found["Statement"] if not s.get("Condition") and not _denies_a_service(s)]
         return original(self, bucket_name, json.dumps(found).encode()) if found["Statement"] else None
@@ -32,7 +32,7 @@ def _patch_bucket_policy() -> None:
     s3.S3Backend.put_bucket_policy = put_bucket_policy
 
 
-def _denies_a_service(statement: dict[str, Any]) -> bool:
+def _denies_a_service(statement: Json) -> bool:
     principal = statement.get("Principal")
     return statement["Effect"] == "Deny" and isinstance(principal, dict) and "Service" in principal
 
@@ -41,7 +41,7 @@ def _patch_file_system(world: World) -> None:
     """`FileSystem.__init__` and `to_dict`: 17-digit ids, a VPC, interfaces, and CREATING for a while."""
     make, describe = fsx.FileSystem.__init__, fsx.FileSystem.to_dict
 
-    def __init__(self: Any, account_id: str, region_name: str, *args: Any, **asked: Any) -> None:  # noqa: N807
+    def __init__(self: Library, account_id: str, region_name: str, *args: Library, **asked: Library) -> None:  # noqa: N807
         make(self, account_id, region_name, *args, **asked)
         self.file_system_id = "fs-0" + uuid.uuid4().hex[:16]
         self.dns_name = f"{self.file_system_id}.fsx.{region_name}.amazonaws.com"
@@ -59,8 +59,8 @@ def _patch_file_system(world: World) -> None:
             )
             self.lab_interfaces.append(interface.id)
 
-    def to_dict(self: Any) -> dict[str, Any]:
-        found: dict[str, Any] = describe(self)
+    def to_dict(self: Library) -> Json:
+        found: Json = describe(self)
         age = (world.clock.now() - self.lab_made).total_seconds()
         found.update(
             Lifecycle="AVAILABLE" if age > SECONDS["AWS::FSx::FileSystem"] else "CREATING",

@@ -10,7 +10,8 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+
+from fmctl.base.untyped import Data, Library
 
 STACK = "AWS::CloudFormation::Stack"
 _WAIT, _INSTANCE = "AWS::CloudFormation::WaitCondition", "AWS::EC2::Instance"
@@ -56,7 +57,7 @@ class Part:
 
     name: str
     id: str
-    resources: Mapping[str, Mapping[str, Any]]
+    resources: Mapping[str, Data]
     physical: Mapping[str, str] = field(default_factory=dict)
     children: Mapping[str, Part] = field(default_factory=dict)
 
@@ -153,14 +154,14 @@ def update(part: Part, changed: Iterable[str], added: Iterable[str], gone: Itera
     return Timeline(tuple(rows), at + 4, {})
 
 
-def references(resource: Mapping[str, Any], names: set[str]) -> set[str]:
+def references(resource: Data, names: set[str]) -> set[str]:
     """Which of `names` a resource waits for: DependsOn, Ref, GetAtt and Sub."""
     depends = resource.get("DependsOn", [])
     found = {depends} if isinstance(depends, str) else set(depends)
     return (found | set(_mentioned(resource.get("Properties", {})))) & names
 
 
-def _mentioned(value: Any) -> Iterator[str]:
+def _mentioned(value: Library) -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
             yield from _mentioned(item)

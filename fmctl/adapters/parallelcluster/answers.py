@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from fmctl.base.errors import BUSY, CapacityUnavailable, FmctlError, OperationFailed, PermissionDenied
+from fmctl.base.untyped import Data
 from fmctl.domain.ports import Finding
 
 DRY_RUN_PASSED = "DryRun flag is set"
@@ -31,17 +31,17 @@ _BUSY = re.compile(
 _LONGEST = 600
 
 
-def is_gone(content: Mapping[str, Any]) -> bool:
+def is_gone(content: Data) -> bool:
     """Whether this says that there is no such cluster."""
     return _GONE.search(message(content)) is not None
 
 
-def message(content: Mapping[str, Any]) -> str:
+def message(content: Data) -> str:
     """The message of an answer, one line."""
     return " ".join(str(content.get("message") or "").split())
 
 
-def findings(content: Mapping[str, Any]) -> tuple[Finding, ...]:
+def findings(content: Data) -> tuple[Finding, ...]:
     """The findings of a dry run, passed or not.
 
     Raises:
@@ -62,15 +62,15 @@ def findings(content: Mapping[str, Any]) -> tuple[Finding, ...]:
     return (*found, Finding("ERROR", "Request", text.removeprefix("Bad Request: ")))
 
 
-def validators(content: Mapping[str, Any]) -> tuple[Finding, ...]:
+def validators(content: Data) -> tuple[Finding, ...]:
     """What the validators said."""
-    raw: Sequence[Mapping[str, Any]] = [
+    raw: Sequence[Data] = [
         *(content.get("configurationValidationErrors") or ()), *(content.get("validationMessages") or ()),
     ]  # fmt: skip
     return tuple(Finding(str(one.get("level")), str(one.get("type")), str(one.get("message"))) for one in raw)
 
 
-def failure(op: str, content: Mapping[str, Any]) -> FmctlError:
+def failure(op: str, content: Data) -> FmctlError:
     """An answer that is no success, as the error to raise."""
     errors = [one for one in validators(content) if one.level == "ERROR"]
     refused = list(content.get("updateValidationErrors") or ())

@@ -17,11 +17,11 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from fmctl.adapters.parallelcluster import answers
 from fmctl.adapters.parallelcluster.node import node_environment
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout
+from fmctl.base.untyped import Data, Json, Library
 from fmctl.domain.ports import Finding, Resource
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -101,9 +101,9 @@ class WorkerPcluster:
         """See `Pcluster`."""
         self._unless_gone("delete", name=name, region=region)
 
-    def describe(self, name: str, region: str) -> Mapping[str, Any] | None:
+    def describe(self, name: str, region: str) -> Data | None:
         """See `Pcluster`."""
-        found: Mapping[str, Any] | None = self._unless_gone("describe", name=name, region=region)
+        found: Data | None = self._unless_gone("describe", name=name, region=region)
         return found
 
     def close(self) -> None:
@@ -111,13 +111,13 @@ class WorkerPcluster:
         with self._lock:
             self._end()
 
-    def _ok(self, op: str, **args: str) -> Any:
+    def _ok(self, op: str, **args: str) -> Library:
         answer = self._asked(op, **args)
         if "error" in answer:
             raise answers.failure(op, answer["error"]["content"])
         return answer["ok"]
 
-    def _unless_gone(self, op: str, **args: str) -> Any:
+    def _unless_gone(self, op: str, **args: str) -> Library:
         answer = self._asked(op, **args)
         if "error" in answer and answers.is_gone(answer["error"]["content"]):
             return None
@@ -125,7 +125,7 @@ class WorkerPcluster:
             raise answers.failure(op, answer["error"]["content"])
         return answer["ok"]
 
-    def _asked(self, op: str, **args: str) -> dict[str, Any]:
+    def _asked(self, op: str, **args: str) -> Json:
         """The worker's answer; a worker that died is started again once, for what may be asked twice."""
         with self._lock:
             try:
@@ -138,7 +138,7 @@ class WorkerPcluster:
             except _Died as died:
                 raise self._failed("the ParallelCluster worker ends again and again", died.why) from None
 
-    def _once(self, op: str, args: Mapping[str, str]) -> dict[str, Any]:
+    def _once(self, op: str, args: Mapping[str, str]) -> Json:
         pipe = self._started(op)
         self._number += 1
         env = self._environment if self._environment is not None else _own_environment()
@@ -240,20 +240,20 @@ class CommandPcluster:
         """See `Pcluster`."""
         self._unless_gone("delete", "delete-cluster", "-n", name, "-r", region)
 
-    def describe(self, name: str, region: str) -> Mapping[str, Any] | None:
+    def describe(self, name: str, region: str) -> Data | None:
         """See `Pcluster`."""
         return self._unless_gone("describe", "describe-cluster", "-n", name, "-r", region)
 
     def close(self) -> None:
         """Nothing runs between calls."""
 
-    def _ok(self, op: str, *asked: str) -> dict[str, Any]:
+    def _ok(self, op: str, *asked: str) -> Json:
         code, content = self._ran(op, *asked)
         if code:
             raise answers.failure(op, content)
         return content
 
-    def _unless_gone(self, op: str, *asked: str) -> dict[str, Any] | None:
+    def _unless_gone(self, op: str, *asked: str) -> Json | None:
         code, content = self._ran(op, *asked)
         if code and answers.is_gone(content):
             return None
@@ -261,7 +261,7 @@ class CommandPcluster:
             raise answers.failure(op, content)
         return content
 
-    def _ran(self, op: str, *asked: str) -> tuple[int, dict[str, Any]]:
+    def _ran(self, op: str, *asked: str) -> tuple[int, Json]:
         node = node_environment(self._executable) if op in _NEEDS_NODE else {}
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         env = own | dict(self._environment if self._environment is not None else _own_environment()) | node
@@ -320,7 +320,7 @@ class _Pipe:
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def ask(self, line: str, number: int, seconds: float) -> dict[str, Any]:
+    def ask(self, line: str, number: int, seconds: float) -> Json:
         """Send a request and wait for its answer. Raises _Died, _TooLong, _Garbage."""
         assert self._process.stdin is not None
         try:
@@ -358,7 +358,7 @@ class _Pipe:
         self._lines.put(None)
 
 
-def _parsed(raw: bytes, number: int) -> dict[str, Any]:
+def _parsed(raw: bytes, number: int) -> Json:
     text = raw.decode("utf-8", "replace").strip()
     try:
         found = json.loads(text)
@@ -369,7 +369,7 @@ def _parsed(raw: bytes, number: int) -> dict[str, Any]:
     return found
 
 
-def _complete(found: Mapping[str, Any]) -> bool:
+def _complete(found: Data) -> bool:
     error = found.get("error")
     return "ok" in found or (isinstance(error, dict) and isinstance(error.get("content"), dict))
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from fmctl.adapters.parallelcluster.client import CommandPcluster, WorkerPcluster
 from fmctl.adapters.parallelcluster.node import OLDEST, find_node
 from fmctl.base.errors import OperationFailed, OperationTimeout, UsageError, shorten
 from fmctl.base.folders import data_folder, state_folder
+from fmctl.base.untyped import Json
 from fmctl.domain.cluster import PCLUSTER_VERSION
 
 NAMED = "FMCTL_PCLUSTER_PYTHON"
@@ -120,7 +120,7 @@ def python_of(version: str) -> Path | None:
     return python if python.exists() else None
 
 
-def described(one: Environment) -> dict[str, Any]:
+def described(one: Environment) -> Json:
     """An environment as plain data."""
     return {**asdict(one), "works": one.works}
 

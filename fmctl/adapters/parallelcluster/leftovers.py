@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.session import Session
+from fmctl.base.untyped import Library
 from fmctl.domain.ports import Leftover
 
 
@@ -24,7 +24,7 @@ def buckets(session: Session, cluster: str) -> Iterator[Leftover]:
             yield Leftover("bucket folder", f"s3://{name}/{prefix}", None, command, "configuration and templates")
 
 
-def _folders(client: Any, bucket: str, cluster: str) -> list[str]:
+def _folders(client: Library, bucket: str, cluster: str) -> list[str]:
     """`parallelcluster/<version>/clusters/<cluster>-<16 letters>/` of every version."""
     from botocore.exceptions import ClientError
 

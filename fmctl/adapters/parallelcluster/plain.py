@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from fmctl.adapters.parallelcluster import environments as places
+from fmctl.base.untyped import Data
 from fmctl.domain.cluster import PCLUSTER_VERSION
 
 
-def install(version: str | None, say: Callable[[str], None]) -> Mapping[str, Any]:
+def install(version: str | None, say: Callable[[str], None]) -> Data:
     """Make one for a version; the usual one by default. Raises OperationFailed, UsageError."""
     return places.described(places.install(version or PCLUSTER_VERSION, say))
 
 
-def environments(named: str | None) -> Sequence[Mapping[str, Any]]:
+def environments(named: str | None) -> Sequence[Data]:
     """All that there are."""
     return [places.described(one) for one in places.environments(named)]

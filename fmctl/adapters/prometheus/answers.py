@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPException
-from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from fmctl.base.errors import (
     UsageError,
     shorten,
 )
+from fmctl.base.untyped import Data, Library
 
 TOKEN, USER, PASSWORD = "FMCTL_PROMETHEUS_TOKEN", "FMCTL_PROMETHEUS_USER", "FMCTL_PROMETHEUS_PASSWORD"
 WHICH = "give the URL under which Prometheus's own page opens, such as http://127.0.0.1:9090"
@@ -68,7 +68,7 @@ def reading() -> Iterator[None]:
         raise OperationFailed("this is no answer of Prometheus", why=why, next=WHICH) from error
 
 
-def answer(given: tuple[Any, tuple[str, ...]]) -> Answer:
+def answer(given: tuple[Library, tuple[str, ...]]) -> Answer:
     """A query's data and warnings, typed. Raises OperationFailed."""
     data, warnings = given
     with reading():
@@ -78,13 +78,13 @@ def answer(given: tuple[Any, tuple[str, ...]]) -> Answer:
         return Answer(tuple(_series(one) for one in found), warnings)
 
 
-def _series(one: Mapping[str, Any]) -> Series:
+def _series(one: Data) -> Series:
     pairs = one["values"] if "values" in one else [one["value"]] if "value" in one else []
     labels = {str(name): str(value) for name, value in one["metric"].items()}
     return Series(labels, tuple(float(at) for at, _ in pairs), tuple(_number(value) for _, value in pairs))
 
 
-def alert(one: Mapping[str, Any]) -> Alert:
+def alert(one: Data) -> Alert:
     """One entry of the list of alerts."""
     labels = {str(name): str(value) for name, value in one["labels"].items()}
     active = one.get("activeAt")
@@ -105,7 +105,7 @@ def _microseconds(stamp: str) -> str:
     return f"{whole}.{digits[:6]:0<6}{rest[len(digits) :]}" if dot else whole
 
 
-def _number(text: Any) -> float:
+def _number(text: Library) -> float:
     """`NaN`, `+Inf` and 1e-05 as Go prints them; a string result that is no number is NaN."""
     try:
         return float(text)

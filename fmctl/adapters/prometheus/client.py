@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from ipaddress import ip_address
-from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -36,6 +35,7 @@ from fmctl.adapters.prometheus.answers import (
     reading,
 )
 from fmctl.base.errors import NotThere, OperationFailed, PermissionDenied, ServiceUnavailable, UsageError, shorten
+from fmctl.base.untyped import Library
 
 __all__ = ["Access", "Alert", "Answer", "Prometheus", "Series", "access", "sigv4_region"]
 
@@ -87,7 +87,7 @@ def sigv4_region(url: str) -> str | None:
 class _Stay(HTTPRedirectHandler):
     """No redirect is followed: the credentials are for the server that was named."""
 
-    def redirect_request(self, *_: Any, **__: Any) -> None:
+    def redirect_request(self, *_: Library, **__: Library) -> None:
         return None
 
 
@@ -108,7 +108,7 @@ class Prometheus:
         self._url = _checked(url, self._access)
         self._timeout_s = timeout_s
         self._opener = build_opener(_Stay())
-        self._aws: Any = None
+        self._aws: Library = None
 
     def __repr__(self) -> str:
         return f"Prometheus({self._url!r})"
@@ -141,7 +141,7 @@ class Prometheus:
             return bool(self.instant("vector(1)").series)
         return True
 
-    def _data(self, call: str, given: Mapping[str, str] | None) -> tuple[Any, tuple[str, ...]]:
+    def _data(self, call: str, given: Mapping[str, str] | None) -> tuple[Library, tuple[str, ...]]:
         body = self._ask(f"/api/v1/{call}", given)
         with reading():
             found = json.loads(body)

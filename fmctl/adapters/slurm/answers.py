@@ -8,11 +8,11 @@ missing ones are empty: a newer Slurm says less here, and never fails.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from fmctl.base.errors import OperationFailed, shorten
+from fmctl.base.untyped import Data, Library
 from fmctl.domain.job import Job, SlurmNode
 
 # What a state is when several words say it: the first of these that is among them, the rest are flags.
@@ -40,7 +40,7 @@ def read_nodes(text: str) -> tuple[SlurmNode, ...]:
     return tuple({node.name: node for node in found if node.name}.values())
 
 
-def _document(text: str, what: str) -> Mapping[str, Any]:
+def _document(text: str, what: str) -> Data:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -49,14 +49,14 @@ def _document(text: str, what: str) -> Mapping[str, Any]:
     return _mapping(found)
 
 
-def _listed(text: str, name: str, what: str) -> Iterator[Mapping[str, Any]]:
+def _listed(text: str, name: str, what: str) -> Iterator[Data]:
     found = _document(text, what).get(name)
     if not isinstance(found, list):
         raise OperationFailed(f"the answer of {what} has no {name}", why="an older Slurm than 22.05?", next=None)
     yield from (one for one in found if isinstance(one, dict))
 
 
-def _job(found: Mapping[str, Any]) -> Job:
+def _job(found: Data) -> Job:
     times = _mapping(found.get("time"))
     old = _mapping(found.get("state"))  # sacct has the state and its reason in one
     state, flags = _state(old.get("current", found.get("job_state")), _JOB_STATES)
@@ -83,14 +83,14 @@ def _job(found: Mapping[str, Any]) -> Job:
     )
 
 
-def _node(found: Mapping[str, Any]) -> SlurmNode:
+def _node(found: Data) -> SlurmNode:
     words = _words(found.get("state")) + _words(found.get("state_flags"))
     state, flags = _state(words, _NODE_STATES)
     reason = _text(found.get("reason"))
     return SlurmNode(_text(found.get("name")), state, flags, reason, _at(found.get("reason_changed_at")))
 
 
-def _grouped(found: Mapping[str, Any]) -> Iterator[SlurmNode]:
+def _grouped(found: Data) -> Iterator[SlurmNode]:
     """Nodes of one row of `sinfo`: they share state and reason."""
     state, flags = _state(_words(_mapping(found.get("node")).get("state")), _NODE_STATES)
     why = found.get("reason")
@@ -100,18 +100,18 @@ def _grouped(found: Mapping[str, Any]) -> Iterator[SlurmNode]:
         yield SlurmNode(name, state, flags, said, _at(reason.get("time")))
 
 
-def _state(found: Any, known: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+def _state(found: Library, known: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     words = _words(found)
     state = next((word for word in known if word in words), words[0] if words else "UNKNOWN")
     return state, tuple(word for word in words if word != state)
 
 
-def _words(found: Any, upper: bool = True) -> list[str]:
+def _words(found: Library, upper: bool = True) -> list[str]:
     listed = found if isinstance(found, list) else [found] if isinstance(found, str) and found else []
     return [str(word).upper() if upper else str(word) for word in listed]
 
 
-def _number(found: Any) -> float | None:
+def _number(found: Library) -> float | None:
     """A number, or one of those with `set` and `infinite`; None where it is not set or without end."""
     if isinstance(found, dict):
         if not found.get("set", True) or found.get("infinite"):
@@ -120,14 +120,14 @@ def _number(found: Any) -> float | None:
     return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
-def _at(found: Any) -> datetime | None:
+def _at(found: Library) -> datetime | None:
     seconds = _number(found)
     if not seconds or not 0 < seconds < 2**40:
         return None
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _exit_code(found: Any) -> int | None:
+def _exit_code(found: Library) -> int | None:
     """The exit status; versions before 23.02 print what wait(2) gives: the status above the signal."""
     if isinstance(found, dict):
         code = _number(found.get("return_code"))
@@ -136,13 +136,13 @@ def _exit_code(found: Any) -> int | None:
     return None if code is None else int(code) >> 8
 
 
-def _comment(found: Any) -> str:
+def _comment(found: Library) -> str:
     return _text(_mapping(found).get("job")) if isinstance(found, dict) else _text(found)
 
 
-def _text(found: Any) -> str:
+def _text(found: Library) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _mapping(found: Any) -> Mapping[str, Any]:
+def _mapping(found: Library) -> Data:
     return found if isinstance(found, dict) else {}

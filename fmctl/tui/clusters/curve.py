@@ -10,6 +10,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from fmctl.base.untyped import Json
 from fmctl.report.words import say
 
 _LABELS = 10
@@ -27,7 +28,7 @@ class Curve(Widget):
         self._values: Sequence[tuple[int, float]] = ()
         self._band: tuple[float | None, float | None, float | None] = (None, None, None)
 
-    def show(self, values: Sequence[tuple[int, float]], figure: dict[str, Any] | None) -> None:
+    def show(self, values: Sequence[tuple[int, float]], figure: Json | None) -> None:
         """(step, value) in order, and the figure of the document that they are held against."""
         self._values = values
         if figure is not None:

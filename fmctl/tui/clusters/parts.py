@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from fmctl.base.untyped import Json
 from fmctl.operate.watch import Event
 from fmctl.report.view import Column, Section, Table
 from fmctl.report.words import si
@@ -87,7 +88,7 @@ class RunBox(Vertical, can_focus=True):
 
     def show(self, measured: Measured) -> None:
         """The run so far."""
-        figures: dict[str, Any] = {row["name"]: row for row in measured.answer.rows}
+        figures: Json = {row["name"]: row for row in measured.answer.rows}
         steps = [(point.step, point.step_s) for point in measured.points if point.step_s is not None]
         shares = [(point.step, point.mfu) for point in measured.points if point.mfu is not None]
         self.query_one("#curve-step", Curve).show(steps, figures.get("step_s"))

@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from fmctl.base.untyped import Json
 from fmctl.report.words import say
 from fmctl.tui.words import clean, cut
 
@@ -44,9 +45,9 @@ class Terms(OptionList):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(markup=False, compact=True, **attributes)
         self._parts: list[TermPart] = []
-        self._before: dict[str, Any] = {}
+        self._before: Json = {}
 
-    def show(self, parts: Sequence[TermPart], before: dict[str, Any] | None = None) -> None:
+    def show(self, parts: Sequence[TermPart], before: Json | None = None) -> None:
         """Put parts on the screen; `before` holds the values that a change is shown against."""
         self._parts, self._before = ordered(parts), before or {}
         self._draw()

@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.widgets import Input, Static, Tab, Tabs
 
 from fmctl.base.errors import UsageError
+from fmctl.base.untyped import Json
 from fmctl.domain.planrow import rows_there
 from fmctl.report.explains import explain_answer
 from fmctl.report.view import Answer, Section, by_name
@@ -315,7 +316,7 @@ class ExplainView(View):
         self.query_one(Tabs).active = name
 
 
-def _values(answer: Answer) -> dict[str, Any]:
+def _values(answer: Answer) -> Json:
     """Every term's value by name."""
     return {
         part["name"]: part["value"] for section in answer.document["result"]["sections"] for part in section["parts"]

@@ -13,6 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import DataTable, Input
 
+from fmctl.base.untyped import Json
 from fmctl.report.shown import shown_plan
 from fmctl.tui.diff import Sides, compared_rows
 from fmctl.tui.explain.subject import Subject
@@ -62,20 +63,20 @@ class PlanView(View):
 
     def __init__(self, subject: str = "", given: Any = None) -> None:
         super().__init__(subject, given)
-        self.kept: dict[str, Any] = {}
+        self.kept: Json = {}
         self.document: PlanDocument | None = None
         self.way = 0
         self._detailed: PlanRow | None = None
         self._asking: Timer | None = None
 
-    def recall(self, kept: dict[str, Any]) -> None:
+    def recall(self, kept: Json) -> None:
         """Form and sorting of the last session."""
         form = kept.get("form")
         if isinstance(form, dict):
             kept = kept | {"form": {k: v for k, v in form.items() if k in BY_NAME and isinstance(v, str)}}
             self.kept = kept
 
-    def remembered(self) -> dict[str, Any]:
+    def remembered(self) -> Json:
         """Form and sorting."""
         rows = self.query_one(Rows)
         return {"form": self.query_one(Form).options, "sort": [rows.sorted_by, rows.reverse]}

@@ -11,6 +11,7 @@ from typing import Any
 
 from fmctl.base.config import resolve
 from fmctl.base.errors import FmctlError, UsageError
+from fmctl.base.untyped import Json
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.report.results import estimate_document, plan_document
 from fmctl.usecases.calibration import provenance
@@ -103,7 +104,7 @@ def options_of(given: Mapping[str, str]) -> tuple[Asked, Search]:
     for name in given:
         if name not in known:
             raise UsageError(f"--{name.replace('_', '-')} is no option of plan", next="fmctl plan --help")
-    texts: dict[str, Any] = dict(given)
+    texts: Json = dict(given)
     for name in ("sequence_parallel", "exhaustive"):
         if name in texts:
             texts[name] = texts[name] == "true"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import OperationFailed
+from fmctl.base.untyped import Data
 from fmctl.domain.planrow import row_named
 from fmctl.usecases.options import Asked, Search, Wanted
 from fmctl.usecases.plans import plan_document
@@ -51,7 +52,7 @@ class Demo:
         lab = Lab(str(found["endpoint"]))
         self.services = replace(services, operations=DemoOperations(services, lab, float(found["speed"])))
 
-    def _enter(self, found: Mapping[str, Any]) -> None:
+    def _enter(self, found: Data) -> None:
         from fmctl.adapters.parallelcluster.environments import NAMED, python_of
         from fmctl.base.folders import state_folder
         from fmctl.domain.cluster import PCLUSTER_VERSION

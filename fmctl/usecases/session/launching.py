@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, UsageError, shorten
+from fmctl.base.untyped import Json
 from fmctl.report.view import Answer
 from fmctl.usecases import launching, rendering
 from fmctl.usecases.launching import Caller
@@ -33,7 +34,7 @@ class Launching:
 
     def given(self, plan: str, wanted: Mapping[str, str]) -> Wanted:
         """The options as the commands take them."""
-        texts: dict[str, Any] = {name: value for name, value in wanted.items() if value}
+        texts: Json = {name: value for name, value in wanted.items() if value}
         return Wanted(**texts | {name: texts[name] == "true" for name in _SWITCHES if name in texts})
 
     def rendered(self, plan: str, wanted: Mapping[str, str]) -> Answer:
