@@ -8,4 +8,4 @@ from typing import Any, TypeAlias
 Json: TypeAlias = dict[str, Any]
 Data: TypeAlias = Mapping[str, Any]
 Library: TypeAlias = Any
-"""An object of boto3, moto, werkzeug, ParallelCluster or Textual that is handed through."""
+"""An object of boto3, moto, werkzeug, ParallelCluster, typer or Textual that is handed through."""

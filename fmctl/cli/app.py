@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
+
+from fmctl.base.untyped import Library
 
 EPILOG = "Results go to stdout, everything else to stderr. `fmctl COMMAND --help` says more."
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -112,7 +113,7 @@ COMMANDS: Mapping[str, Entry] = {
 class Command(TyperCommand):
     """A command whose options stand under the titles of their groups."""
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
+    def format_options(self, ctx: Library, formatter: Library) -> None:
         """Write arguments, then each group of options, the ungrouped ones last."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
@@ -127,20 +128,20 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """A group that knows its commands by their entries and loads one only to run it."""
 
-    def __init__(self, name: str | None, entries: Mapping[str, Entry], **attributes: Any) -> None:
+    def __init__(self, name: str | None, entries: Mapping[str, Entry], **attributes: Library) -> None:
         super().__init__(name=name, rich_markup_mode=None, suggest_commands=False, **attributes)
         self.entries = entries
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Library) -> list[str]:
         """Names in the order of the table."""
         return list(self.entries)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Library, cmd_name: str) -> Library:
         """The command of that name, loaded now, or None."""
         entry = self.entries.get(cmd_name)
         return None if entry is None else load(cmd_name, entry)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
+    def format_commands(self, ctx: Library, formatter: Library) -> None:
         """Write names and one line each without loading any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in self.entries.items()])
@@ -156,7 +157,7 @@ def build() -> Group:
     return Group("fmctl", COMMANDS, params=[version], help=help_text, epilog=EPILOG, context_settings=_SETTINGS)
 
 
-def load(name: str, entry: Entry) -> Any:
+def load(name: str, entry: Entry) -> Library:
     """The command or group behind an entry."""
     if entry.children is not None:
         return Group(name, entry.children, help=entry.help)
@@ -164,7 +165,7 @@ def load(name: str, entry: Entry) -> Any:
     return command_of(name, getattr(import_module(f"fmctl.cli.{module}"), function), entry.help)
 
 
-def command_of(name: str, function: Callable[..., Any], short_help: str) -> Any:
+def command_of(name: str, function: Callable[..., Library], short_help: str) -> Library:
     """A function with its option groups expanded, as a command."""
     from fmctl.cli.expand import expand
 
@@ -173,14 +174,14 @@ def command_of(name: str, function: Callable[..., Any], short_help: str) -> Any:
     return get_command(app)
 
 
-def group_of(param: Any) -> str:
+def group_of(param: Library) -> str:
     """The title that a parameter stands under."""
     if param.param_type_name == "argument":
         return "Arguments"
     return str(getattr(param, "rich_help_panel", None) or "Options")
 
 
-def _print_version(ctx: Any, param: Any, value: bool) -> None:
+def _print_version(ctx: Library, param: Library, value: bool) -> None:
     if value:
         from fmctl import __version__
         from fmctl.cli.streams import write_stdout

@@ -2,10 +2,11 @@
 
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 from typer import Argument, Option
 
+from fmctl.base.untyped import Library
 from fmctl.cli.options import row_option
 from fmctl.domain.purchase import BLOCK, ODCR
 from fmctl.usecases.choices import CAPACITIES
@@ -16,7 +17,7 @@ Where = Annotated[Text, Option("--head", metavar="HOW", help=_HEAD, rich_help_pa
 Name = Annotated[str, Argument(metavar="NAME", help="The cluster.", show_default=False)]
 
 
-def _option(help: str, *flags: str, metavar: str) -> Any:
+def _option(help: str, *flags: str, metavar: str) -> Library:
     return Option(*flags, metavar=metavar, help=help, rich_help_panel="Cluster", show_default=False)
 
 
@@ -43,7 +44,7 @@ WantedOptions: TypeAlias = Annotated[
 ]
 
 
-def _aws(help: str, *flags: str, metavar: str) -> Any:
+def _aws(help: str, *flags: str, metavar: str) -> Library:
     return Option(*flags, metavar=metavar, help=help, rich_help_panel="AWS", show_default=False)
 
 
@@ -57,7 +58,7 @@ AwsOptions: TypeAlias = Annotated[
 ]
 
 
-def _consent(help: str, *flags: str, metavar: str | None = None) -> Any:
+def _consent(help: str, *flags: str, metavar: str | None = None) -> Library:
     return Option(*flags, metavar=metavar, help=help, rich_help_panel="Consent")
 
 

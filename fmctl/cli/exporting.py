@@ -5,13 +5,14 @@
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer import Argument, Option
 
 from fmctl.base.errors import UsageError, shorten
 from fmctl.base.units import parse_count
+from fmctl.base.untyped import Library
 from fmctl.cli.cluster_options import AwsOptions, Where
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for, warn
@@ -28,7 +29,7 @@ _MOST_PORT = 65_535
 HERE = "127.0.0.1"
 
 
-def _serve(help: str, *flags: str, metavar: str) -> Any:
+def _serve(help: str, *flags: str, metavar: str) -> Library:
     return Option(*flags, metavar=metavar, help=help, rich_help_panel="Exporter", show_default=False)
 
 

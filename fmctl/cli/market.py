@@ -2,23 +2,24 @@
 
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer import Argument, Option
 
 from fmctl.base.errors import ExitCode
+from fmctl.base.untyped import Library
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, progress_line, settings_for
 from fmctl.usecases import market
 from fmctl.usecases.options import Text
 
 
-def _aws(help: str, *flags: str, metavar: str) -> Any:
+def _aws(help: str, *flags: str, metavar: str) -> Library:
     return Option(*flags, metavar=metavar, help=help, rich_help_panel="AWS", show_default=False)
 
 
-def _need(help: str, flag: str, metavar: str) -> Any:
+def _need(help: str, flag: str, metavar: str) -> Library:
     return Option(flag, metavar=metavar, help=help, rich_help_panel="What is needed", show_default=False)
 
 

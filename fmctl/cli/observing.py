@@ -3,13 +3,14 @@
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 from typer import Argument, Option
 
 from fmctl.base.errors import UsageError, shorten
 from fmctl.base.files import write_atomic
+from fmctl.base.untyped import Library
 from fmctl.cli.options import Output, row_option
 from fmctl.cli.output import emit_files, settings_for
 from fmctl.cli.streams import write_stderr
@@ -21,7 +22,7 @@ _PlanName = Annotated[
 ]
 
 
-def _option(help: str, *flags: str, metavar: str) -> Any:
+def _option(help: str, *flags: str, metavar: str) -> Library:
     return Option(*flags, metavar=metavar, help=help, rich_help_panel="Cluster", show_default=False)
 
 

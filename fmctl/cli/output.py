@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import UnknownName, UsageError
 from fmctl.base.outputs import OUTPUTS
 from fmctl.base.units import parse_list
+from fmctl.base.untyped import Library
 from fmctl.cli.options import Output
 from fmctl.cli.streams import stdout_is_terminal, write_stderr, write_stdout
 
@@ -109,7 +110,7 @@ def colour(out: Output, settings: Settings) -> bool:
     return settings.text("color") == "always" or os.environ.get("TERM") != "dumb"
 
 
-def progress_line(out: Output, doing: str = "searching") -> Any:
+def progress_line(out: Output, doing: str = "searching") -> Library:
     """A callback that keeps one line on stderr up to date, None where nobody looks."""
     from fmctl.cli.streams import stderr_is_terminal
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from fmctl.base import config
 from fmctl.base.errors import FmctlError, UsageError, shorten
+from fmctl.base.untyped import Library
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.streams import write_stderr
@@ -87,7 +88,7 @@ def _files() -> dict[str, str | None]:
     from fmctl.base.settings_files import project_file, user_file
     from fmctl.operate.store import plans_folder
 
-    def there(find: Any) -> str | None:
+    def there(find: Library) -> str | None:
         try:
             path = find()
         except (FmctlError, OSError):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from fmctl.base.errors import ExitCode
+from fmctl.base.untyped import Library
 from fmctl.cli.app import Group, group_of
 from fmctl.cli.values import DYNAMIC
 from fmctl.usecases.choices import CHOICES
@@ -38,7 +39,7 @@ def spec_of(root: Group) -> Spec:
     }
 
 
-def _commands(command: Any, context: typer.Context, path: str = "") -> Iterator[Command]:
+def _commands(command: Library, context: typer.Context, path: str = "") -> Iterator[Command]:
     yield {
         "name": path or "fmctl",
         "help": " ".join((command.help or "").split("\n\n", 1)[0].split()),
@@ -52,7 +53,7 @@ def _commands(command: Any, context: typer.Context, path: str = "") -> Iterator[
             yield from _commands(child, inner, f"{path} {name}".strip())
 
 
-def _parameter(param: Any) -> Parameter:
+def _parameter(param: Library) -> Parameter:
     name = param.name
     is_option = param.param_type_name == "option"
     flag = bool(getattr(param, "is_flag", False))

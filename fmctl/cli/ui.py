@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Option
@@ -15,6 +15,7 @@ from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import UsageError
 from fmctl.base.lazy import later
 from fmctl.base.units import parse_count
+from fmctl.base.untyped import Library
 from fmctl.cli.streams import stdin_is_terminal, stdout_is_terminal, tell, write_stderr, write_stdout
 from fmctl.usecases.services import Services
 
@@ -108,7 +109,7 @@ def _run(core: "Core", where: str, ascii_only: bool, theme: str) -> None:
         raise InternalError(app.trouble.what, why=app.trouble.why, next=app.trouble.next)
 
 
-def _leave_on_signals(app: Any) -> None:
+def _leave_on_signals(app: Library) -> None:
     """Whoever ends the process, or closes the window, gets the terminal back as it was, and the session kept."""
     import signal
     import threading
@@ -122,7 +123,7 @@ def _leave_on_signals(app: Any) -> None:
             signal.signal(getattr(signal, name), leave)
 
 
-def core_of(services: Services, settings: Settings, planning: Any, *, read_only: bool = False) -> "Core":
+def core_of(services: Services, settings: Settings, planning: Library, *, read_only: bool = False) -> "Core":
     """What the session is given: the services of the commands and their answers."""
     from fmctl.tui.core import Core
     from fmctl.usecases.choices import CHOICES
@@ -145,7 +146,7 @@ def core_of(services: Services, settings: Settings, planning: Any, *, read_only:
     )
 
 
-def _answerer() -> Any:
+def _answerer() -> Library:
     from fmctl.usecases.session.start import answer
 
     return answer

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 import typer
 
 from fmctl.base.errors import UsageError, did_you_mean, shorten
+from fmctl.base.untyped import Library
 
 _QUOTED = re.compile(r"'([^']*)'")
 
@@ -34,18 +34,18 @@ def _unknown(kind: str, name: str, choices: Iterable[str], help_command: str) ->
     return UsageError(f"no {kind} called '{shorten(name)}'", why=why, next=help_command)
 
 
-def _flags(context: Any) -> list[str]:
+def _flags(context: Library) -> list[str]:
     if context is None:
         return []
     parameters = context.command.get_params(context)
     return [flag for p in parameters for flag in (*p.opts, *p.secondary_opts) if flag.startswith("--")]
 
 
-def _commands(context: Any) -> list[str]:
+def _commands(context: Library) -> list[str]:
     return list(context.command.list_commands(context)) if context is not None else []
 
 
-def _sentence(text: str, error: Any) -> str:
+def _sentence(text: str, error: Library) -> str:
     """`Missing argument 'MODEL'.` as `missing argument MODEL`."""
     param = getattr(error, "param", None)
     if text.startswith("Missing") and param is not None:

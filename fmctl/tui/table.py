@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.widgets import DataTable, Input, Static
 from textual.widgets.data_table import RowKey
 
-from fmctl.base.untyped import Data
+from fmctl.base.untyped import Data, Library
 from fmctl.report.text import fit
 from fmctl.report.view import Table
 from fmctl.tui.words import STATE_STYLES, clean
@@ -50,7 +50,7 @@ class Rows(DataTable[Content]):
     class Opened(Message):
         """A row is to be looked at closer: enter, or a second click."""
 
-    def __init__(self, **attributes: Any) -> None:
+    def __init__(self, **attributes: Library) -> None:
         super().__init__(cursor_type="row", cell_padding=0, **attributes)
         self.source: Table | None = None
         self.keys: tuple[str, ...] = ()
@@ -239,7 +239,7 @@ def _cell(text: str, align: str, width: int) -> Content:
 class TablePanel(Vertical):
     """Rows, and below them the line in which one types a filter."""
 
-    def __init__(self, rows: Rows, **attributes: Any) -> None:
+    def __init__(self, rows: Rows, **attributes: Library) -> None:
         super().__init__(**attributes)
         self.rows = rows
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fmctl.base.untyped import Json
+from fmctl.base.untyped import Json, Library
 from fmctl.report.words import say
 
 _LABELS = 10
@@ -21,7 +20,7 @@ class Curve(Widget):
 
     DEFAULT_CSS = "Curve { height: 1fr; min-height: 4; }"
 
-    def __init__(self, name: str, **attributes: Any) -> None:
+    def __init__(self, name: str, **attributes: Library) -> None:
         """`name` is that of the figure in the document of `progress`; it says the unit."""
         super().__init__(**attributes)
         self._figure = name

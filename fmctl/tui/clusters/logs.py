@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -17,6 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Input
 
+from fmctl.base.untyped import Library
 from fmctl.progress.text import plain
 from fmctl.tui.words import clean, wrapped
 
@@ -43,7 +44,7 @@ class LogBox(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("end,G", "scroll_end", "last line", show=False),
     ]
 
-    def __init__(self, **attributes: Any) -> None:
+    def __init__(self, **attributes: Library) -> None:
         super().__init__(**attributes)
         self.lines: list[str] = []
         self.shown: list[str] = []
@@ -161,7 +162,7 @@ class LogBox(ScrollView, can_focus=True, inherit_bindings=False):
 class LogPanel(Vertical):
     """The log, and below it the line in which one types."""
 
-    def __init__(self, **attributes: Any) -> None:
+    def __init__(self, **attributes: Library) -> None:
         super().__init__(**attributes)
         self.box = LogBox()
         self._what = "filter"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from textual import events
@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from fmctl.base.untyped import Json
+from fmctl.base.untyped import Json, Library
 from fmctl.report.words import say
 from fmctl.tui.words import clean, cut
 
@@ -42,7 +42,7 @@ class Terms(OptionList):
             super().__init__()
             self.part = part
 
-    def __init__(self, **attributes: Any) -> None:
+    def __init__(self, **attributes: Library) -> None:
         super().__init__(markup=False, compact=True, **attributes)
         self._parts: list[TermPart] = []
         self._before: Json = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static, TextArea
 
+from fmctl.base.untyped import Library
 from fmctl.tui.dialog import Dialog
 from fmctl.tui.words import clean
 
@@ -51,7 +52,7 @@ class FileBox(Vertical):
             super().__init__()
             self.box = box
 
-    def __init__(self, file: str, **attributes: Any) -> None:
+    def __init__(self, file: str, **attributes: Library) -> None:
         super().__init__(**attributes)
         self.file, self.original = file, ""
         self._waiting: Timer | None = None

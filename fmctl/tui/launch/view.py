@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.widgets import ContentSwitcher, DataTable, Tab, Tabs
 
 from fmctl.base.errors import UsageError
+from fmctl.base.untyped import Library
 from fmctl.report.view import Answer, Section
 from fmctl.tui.background import Calls, Found, Heard
 from fmctl.tui.clusters.logs import LogPanel
@@ -45,7 +46,7 @@ class TaskBox(Vertical):
     TaskBox Sections { display: none; height: 3fr; padding: 0 1; }
     """
 
-    def __init__(self, empty: str, **attributes: Any) -> None:
+    def __init__(self, empty: str, **attributes: Library) -> None:
         super().__init__(**attributes)
         self._empty = empty
         self._shown = 0

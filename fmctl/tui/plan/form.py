@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -15,6 +15,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Label
 
 from fmctl.base.settings import DEFAULT_FRAMEWORK
+from fmctl.base.untyped import Library
 from fmctl.domain.purchase import ON_DEMAND
 from fmctl.tui.words import clean
 
@@ -145,7 +146,7 @@ class Form(Container):
             self.form, self.options = form, options
 
     def __init__(
-        self, choices_of: Callable[[str], Sequence[str]], values: Mapping[str, str], **attributes: Any
+        self, choices_of: Callable[[str], Sequence[str]], values: Mapping[str, str], **attributes: Library
     ) -> None:
         super().__init__(**attributes)
         self._choices_of, self._values = choices_of, dict(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from fmctl.base.untyped import Library
 from fmctl.report.words import say
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Scatter(Widget, can_focus=True):
             super().__init__()
             self.key, self.opened = key, opened
 
-    def __init__(self, **attributes: Any) -> None:
+    def __init__(self, **attributes: Library) -> None:
         super().__init__(**attributes)
         self.border_title = "cost x finish"
         self._points: tuple[Point, ...] = ()
