@@ -1,1 +1,4 @@
-"""The performance model: arrays in, arrays out; one module per phenomenon; `evaluate` is the only composition."""
+"""The performance model: arrays in, arrays out; one module per phenomenon; `evaluate` is the only composition.
+
+Its dataclasses are not frozen: what freezing costs, a millisecond of start-up each, an estimate would pay forty times.
+"""

@@ -12,7 +12,7 @@ from fmctl.perf.ops.calibration import PRIOR, Calibration
 from fmctl.perf.run import cost
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Cluster:
     """One instance type and count with the workload it would run and its price."""
 

@@ -36,7 +36,7 @@ class Mesh:
     dp: int
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Setting:
     """What the checks need to know besides the mesh."""
 
@@ -49,7 +49,7 @@ class Setting:
     precisions: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class MeshRule:
     """A reason that depends on the mesh: `rejects(mesh, setting)`."""
 

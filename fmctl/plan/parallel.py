@@ -28,7 +28,7 @@ Cancelled = Callable[[], bool]
 POLL_S = 0.05
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Part:
     """What became of one cluster: its best rows, and its candidates counted by reason."""
 

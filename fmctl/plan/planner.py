@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fmctl.plan.space import Pruning, Scope
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Objective:
     """What rows are ranked by."""
 
@@ -26,7 +26,7 @@ class Objective:
     nearly: bool = False  # it follows what layouts are searched by only nearly: more of them are looked at
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Limit:
     """A term that must not exceed a value; a layout above it is counted by the reason."""
 

@@ -50,7 +50,7 @@ STATE_BYTES_PER_PARAM = 18.0
 STATE_SHARE = 0.8
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Scope:
     """One search over one cluster: fixed fields (field -> allowed values) and whether everything is enumerated."""
 
@@ -207,7 +207,7 @@ def single(values: list[int]) -> list[Choice]:
     return [(value,) for value in values]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Axis:
     """Layout fields that are chosen together beside the mesh, and which values they can take on one."""
 
@@ -228,7 +228,7 @@ AXES: tuple[Axis, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Options:
     """The option space of a mesh as a grid: the choices of each axis."""
 
@@ -276,7 +276,7 @@ class Tally:
             self.reject(reason, count)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Lot:
     """One mesh that can exist, with what is free beside it: options and micro batches [M]."""
 

@@ -52,7 +52,7 @@ OBJECTIVES: Mapping[str, Objective] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class _Steps:
     """Layouts of one cluster by their step."""
 

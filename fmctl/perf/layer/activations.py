@@ -19,7 +19,7 @@ from fmctl.domain.result import FloatArray
 from fmctl.perf.layer.shapes import Combos, expert_tokens, kv_heads_per_rank
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Kept:
     """Bytes kept of one block: all of them, and the part that selective recomputation frees, shape [U]."""
 

@@ -29,7 +29,7 @@ _FUSED, _PROXY = int(Dispatcher.FUSED), int(Dispatcher.PROXY)
 SOFTMAX = ("attention", "mla")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Hidden:
     """Collectives of the full hidden state over the tensor-parallel ranks: the same for all layer kinds."""
 

@@ -20,7 +20,7 @@ from fmctl.perf.ops.operation import Gemm
 LINEAR_CHUNK = 64
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Combos:
     """Unique combinations of the layout fields that one layer's cost depends on: arrays of shape [U]."""
 

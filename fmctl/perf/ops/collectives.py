@@ -38,7 +38,7 @@ _NVLINK: Mapping[str, tuple[NvlinkFit, NvlinkFit]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class EfaFit:
     """Constants of one network between nodes; shares are achieved over nominal rate of one GPU's interfaces."""
 
@@ -77,7 +77,7 @@ FUSED_SHARE = 0.9
 PROXY_SLOWDOWN = 1.5
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class FabricRates:
     """Constants of one fabric: seconds, bytes and bytes per second per GPU and direction."""
 

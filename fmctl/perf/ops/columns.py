@@ -15,7 +15,7 @@ _MAX_CODES = 1 << 22
 _MAX_VALUE = 1 << 16
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Unique:
     """`layouts`: one representative row per combination (length U); `index`: combination of each row, shape [n]."""
 

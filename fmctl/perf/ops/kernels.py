@@ -89,7 +89,7 @@ STREAM_LAUNCH_S = 2.5e-6
 ATTENTION_FIXED_S = 10e-6
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class AttentionFit:
     """Constants of one fused-attention kernel family on one architecture, for `attention_s`; causal masks."""
 
@@ -154,7 +154,7 @@ def sustained_clock(accelerator: Accelerator, exponent: float) -> float:
     return clock
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class KernelRates:
     """Rates of one accelerator, indexed by precision code where they depend on it (arrays of shape [4])."""
 

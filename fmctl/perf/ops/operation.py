@@ -16,7 +16,7 @@ from fmctl.domain.result import FloatArray
 Group = Literal["tp", "cp", "ep"]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Gemm:
     """`groups` products [m, k] x [k, n]."""
 
@@ -26,7 +26,7 @@ class Gemm:
     groups: FloatArray | float = 1.0
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Attention:
     """The core of a token mixer: softmax attention, or a recurrence over chunks."""
 
@@ -37,7 +37,7 @@ class Attention:
     recurrent: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Stream:
     """Memory-bound work: norms, residuals, rotary, activation functions, router; each operand once."""
 
@@ -45,14 +45,14 @@ class Stream:
     backward_bytes: FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Sort:
     """Tokens put in the order of their experts and back."""
 
     moved_bytes: FloatArray  # of one pass
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Collective:
     """One message of a group of ranks."""
 
@@ -62,7 +62,7 @@ class Collective:
     stride: FloatArray | float = 1.0  # ranks of other groups from one of its ranks to the next
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Dispatch:
     """Tokens to their experts by fused kernels: each crosses to a domain once."""
 
@@ -74,7 +74,7 @@ class Dispatch:
     proxied: npt.NDArray[np.bool_]  # a CPU proxy posts what the GPU would
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Exchange:
     """A message, how often it is sent, and by whom."""
 

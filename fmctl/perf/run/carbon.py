@@ -20,7 +20,7 @@ GRAMS_PER_TONNE = 1e6
 FLEET_PUE = 1.15
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Range:
     """A value with the ends of its 80 % interval, each shape [n]."""
 
@@ -29,7 +29,7 @@ class Range:
     high: FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Footprint:
     """What a run takes: it_kwh at the nodes, kwh at the meter, average_t and marginal_t of CO2e, water_l litres.
 

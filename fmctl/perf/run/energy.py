@@ -42,7 +42,7 @@ AIR_OVER_IMMERSION = 1.25
 SUPPLY_EFFICIENCY = 7087.0 / 7265.0
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Levels:
     """Power of a node over its nameplate while its GPUs compute, move memory, wait for exposed communication, idle."""
 

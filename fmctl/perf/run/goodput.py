@@ -26,7 +26,7 @@ LONGEST_MTBF_S = 1e15
 _NEWTON_STEPS = 8
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Process:
     """Checkpoints and failures of a job, all s, shape [n] or [].
 

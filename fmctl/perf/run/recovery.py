@@ -27,7 +27,7 @@ INIT_GPU_S = 0.002
 MANUAL_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Recovery:
     """Times of one recovery, s, each a number or shape [n]; the user's own replace any of them."""
 

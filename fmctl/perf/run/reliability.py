@@ -44,7 +44,7 @@ REPLACED_SHARE = 0.78
 Z80 = 1.2815515655446004
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Rate:
     """Interruptions per hour of a job: `per_h` the mean, `low_per_h` and `high_per_h` the 80 % interval, shape [n].
 

@@ -20,7 +20,7 @@ from fmctl.perf.run.recovery import effective_s
 from fmctl.perf.run.reliability import REPLACED_SHARE
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Spares:
     """Value of 0 to `MOST_SPARES` spares, shape [n, k] but `best`, shape [n].
 

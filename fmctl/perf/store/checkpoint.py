@@ -43,7 +43,7 @@ ADAM_FP32 = StateFormat(weights=4.0, master=0.0)  # FSDP: fp32 weights, two fp32
 ADAM_BF16_MOMENTS = StateFormat(moments=4.0)  # precision-aware optimizer: two bf16 moments
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Contents:
     """Bytes of one copy of everything, by part: arrays of shape [n], or scalars."""
 

@@ -59,7 +59,7 @@ TIERS: Mapping[tuple[Deployment, int], TierSpec] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class LustreRates:
     """Limits of file systems, arrays of shape [n] or scalars: bytes/s, bytes of cache, servers.
 

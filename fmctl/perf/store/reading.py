@@ -15,7 +15,7 @@ from fmctl.perf.store.storage import S3_CLIENT_BYTES_PER_S, S3_GET_PER_S, Client
 SHORT_IDS = 65536.0  # vocabularies up to this are stored as 2-byte ids, others as 4 (Megatron-Core indexed datasets)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ReadingBound:
     """What is asked and what can be had, bytes/s [n]; binding: index into `names` of the smallest limit [n]."""
 

@@ -25,7 +25,7 @@ from fmctl.perf.store.storage import ClientLimits
 DRAINS_S = (300.0, 600.0, 1200.0, 2400.0, 4800.0, 14400.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class SavingJob:
     """A job that saves, [n]: what a checkpoint holds, copies of weights that are read, instances, GPUs, spare nodes.
 
@@ -54,7 +54,7 @@ class SavingJob:
         return np.asarray(copied_bytes(self.contents, self.weight_copies, 1.0)) + np.zeros(self.clients.shape)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Saving:
     """How the job saves, [n]. process: at the interval of the largest goodput that the drain allows.
 

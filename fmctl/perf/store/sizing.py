@@ -58,7 +58,7 @@ def persistent(mb_per_s_per_tib: int, efa: bool) -> Store:
 OPTIONS: tuple[Store, ...] = tuple(persistent(tier, efa) for efa in (False, True) for tier in (125, 250, 500, 1000))
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Need:
     """What is asked of a file system: arrays of shape [n].
 
@@ -81,7 +81,7 @@ def async_allowed_s(share: FloatArray, interval_s: FloatArray, staging_s: FloatA
     return result
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class LustreChoice:
     """The cheapest option per row: index into OPTIONS (-1: none), TiB, USD per month and write time, NaN where none.
 
@@ -158,7 +158,7 @@ def cheapest_lustre(need: Need, c: ClientLimits, prices: Prices) -> LustreChoice
     return LustreChoice(index, tib, usd, write, unpriced)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class LocalSaves:
     """Saves to local NVMe that drain to S3 behind training: stall, drain to S3 (s), USD per month, whether it works."""
 

@@ -38,7 +38,7 @@ LEAST_ENA_BYTES_PER_S = 12.5e9
 OLD_EFA = "1"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ClientLimits:
     """What one EC2 instance (a member of an UltraServer) can move, bytes/s in one direction, and what it holds.
 

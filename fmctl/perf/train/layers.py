@@ -31,7 +31,7 @@ COMPONENTS = ("gemm_s", "attention_s", "memory_bound_s", "tp_exposed_s", "cp_exp
 Parts = dict[str, FloatArray]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class LayerTime:
     """One layer of a kind, seconds per micro batch, shape [U]."""
 
@@ -45,7 +45,7 @@ class LayerTime:
     selective_s: FloatArray  # added by selective recomputation; 0 in other modes
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class LayerBytes:
     """One layer of a kind, bytes per micro batch, shape [U]."""
 
@@ -165,7 +165,7 @@ def layer_bytes(model: Model, kind: LayerKind, c: Combos) -> LayerBytes:
     return LayerBytes(plain, full, kept.total, dispatch_bytes(kind.feed_forward, model.arch, c))
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class EndTable:
     """Embedding and logits of the end stages per micro batch, arrays of shape [U]."""
 

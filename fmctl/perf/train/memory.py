@@ -21,7 +21,7 @@ WORKSPACE_BYTES = 2.0 * 32.0 * 2**20
 BACKWARD_WORKING_SHARE = 0.4
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Moments:
     """What fills a device at the moments that can be the fullest, the same for all stages."""
 
@@ -33,7 +33,7 @@ class Moments:
     buffers: FloatArray  # and gathered weights and workspaces
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Peak:
     """One stage at its fullest."""
 
@@ -42,7 +42,7 @@ class Peak:
     reserved: FloatArray  # before what the allocator loses
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Memory:
     """The fullest stage, and what the first one reserves."""
 

@@ -28,7 +28,7 @@ BF16_BYTES = 2.0
 FORWARD_LAUNCHES, BACKWARD_LAUNCHES = 8.0, 12.0
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Model:
     """What every layer computation needs besides the combinations."""
 
@@ -39,7 +39,7 @@ class Model:
     calibration: Calibration
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Both:
     """Seconds of the forward and of the backward pass, shape [U]."""
 
@@ -47,7 +47,7 @@ class Both:
     backward_s: FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Products:
     """The matrix products of a layer, stacked to [G, U], and what each takes."""
 
@@ -59,7 +59,7 @@ class Products:
     wgrad_s: FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Traffic:
     """Exchanges of one group of ranks, shape [U]."""
 
@@ -68,7 +68,7 @@ class Traffic:
     fixed_s: FloatArray  # of one pass across EFA, whatever its size: the host or a proxy takes part
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Passes:
     """What the operations of one layer take, shape [U]."""
 
@@ -82,7 +82,7 @@ class Passes:
     ep: Traffic
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Clock:
     """Times the operations of all layer kinds of one evaluation: what several of them send is timed once."""
 

@@ -27,7 +27,7 @@ LAYER_FIELDS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Setup:
     """What all layouts of one evaluation share."""
 
@@ -36,7 +36,7 @@ class Setup:
     instance: Instance
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class LayerTables:
     """Times per micro batch of each layer kind and of the ends, [U]; `by` gathers them for every row."""
 

@@ -23,7 +23,7 @@ MIDDLE_SLOTS = 3
 FIRST, LAST = 0, 1
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class StageTable:
     """Stages worth evaluating per (pp, vpp), slot axis first: slot 0 is the first stage, slot 1 the last.
 

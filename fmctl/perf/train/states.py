@@ -32,7 +32,7 @@ GATHERED_LAYERS = 2.0
 COMPUTE_BYTES = 2.0  # bf16 weights on the wire and in the GEMMs
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class StateTable:
     """Per combination of (tp, pp, vpp, cp, ep, etp, dp, dp_replicate, sharding): arrays of shape [U].
 
@@ -66,7 +66,7 @@ class StateTable:
     wgrad_bytes: FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class _Group:
     """A data-parallel group: parameters on one device before sharding, ranks, ranks sharded over, ranks per domain."""
 

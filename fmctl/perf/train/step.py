@@ -26,7 +26,7 @@ from fmctl.perf.train.states import StateTable, state_table
 STATE_FIELDS = ("tp", "pp", "vpp", "cp", "ep", "etp", "dp", "dp_replicate", "sharding")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Rows:
     """Columns of the layouts that most terms use."""
 
@@ -50,7 +50,7 @@ class Rows:
         return self.tp * self.cp * self.pp * self.dp
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class StateTables:
     """States and their traffic by combination, and the layers of each stage slot and kind for every row."""
 
@@ -63,7 +63,7 @@ class StateTables:
         return self.by.gather(values)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class LayerSeconds:
     """Seconds per micro batch of one layer of each kind, and of the ends."""
 
@@ -74,7 +74,7 @@ class LayerSeconds:
     head_backward: FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class StageTimes:
     """Seconds per micro batch of the slowest stage, and which slot that is."""
 
@@ -84,7 +84,7 @@ class StageTimes:
     backward_s: FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Part:
     """One part of a step, s: what it adds to it, and, of communication, all of it, hidden or not."""
 
@@ -92,7 +92,7 @@ class Part:
     total_s: FloatArray | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class StepTimes:
     """The step and what it is made of, s."""
 
@@ -102,7 +102,7 @@ class StepTimes:
     step: FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Micro:
     """The micro batches of layouts: tables, and the slowest stage. What all parts of a step are made of."""
 
@@ -114,7 +114,7 @@ class Micro:
     stages: StageTimes
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Step(Micro):
     """One evaluation of layouts, without their memory."""
 
