@@ -20,6 +20,7 @@ from fmctl.usecases.services import Services
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from fmctl.domain.planrow import PlanOrEstimate
     from fmctl.operate.steps import Ports
     from fmctl.report.view import Answer
 
@@ -84,7 +85,7 @@ class _Telling:
                 self._say(f"{event.at:%H:%M:%S} {event.name} {event.status}")
 
 
-def _instance(document: Any, wanted: Wanted) -> str:
+def _instance(document: PlanOrEstimate, wanted: Wanted) -> str:
     return str(row_named(document, wanted.row)["instance"])
 
 

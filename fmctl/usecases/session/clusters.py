@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied
@@ -17,7 +17,11 @@ from fmctl.usecases.services import Services
 from fmctl.usecases.session.items import Confirm, Measured, Part, Say, Told
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fmctl.adapters.slurm.commands import Slurm
+    from fmctl.domain.ports import Clock
+    from fmctl.operate.actions import Action
     from fmctl.operate.records import Record
     from fmctl.operate.steps import Ports
     from fmctl.operate.watch import Event
@@ -129,7 +133,7 @@ class Clusters:
         from fmctl.operate.fleet import stop_fleet
         from fmctl.report.clusters import change_answer
 
-        def asked(steps: Any) -> bool:
+        def asked(steps: Sequence[Action]) -> bool:
             goes, stays = "; ".join(steps[0].destroys), "; ".join(steps[0].keeps)
             return confirm(name, f"stop the fleet of {name}\ngoes: {goes}\nstays: {stays}\n{steps[0].what}")
 
@@ -185,13 +189,12 @@ class _Stopped(Exception):
 class _Stoppable:
     """A clock whose sleep ends when nobody watches any more."""
 
-    def __init__(self, clock: Any, stop: threading.Event) -> None:
+    def __init__(self, clock: Clock, stop: threading.Event) -> None:
         self._clock, self._stop = clock, stop
 
     def now(self) -> datetime:
         """See `domain.ports.Clock`."""
-        found: datetime = self._clock.now()
-        return found
+        return self._clock.now()
 
     def sleep(self, seconds: float) -> None:
         """See `domain.ports.Clock`."""

@@ -22,6 +22,7 @@ from fmctl.usecases.session.launching import Launching
 if TYPE_CHECKING:
     from fmctl.adapters.lab.client import Lab
     from fmctl.adapters.lab.head import SimulatedHead
+    from fmctl.domain.cluster import Site
     from fmctl.domain.rows.results import EstimateRow
     from fmctl.operate.steps import Ports
 
@@ -115,7 +116,7 @@ class DemoLaunching(Launching):
                        reservation=found.reservation or reservation)  # fmt: skip
 
 
-def _site_file(general: str, site: Any, instance: str) -> str:
+def _site_file(general: str, site: Site, instance: str) -> str:
     """The lab's site file with the subnets of one instance type, beside it."""
     import yaml
 
@@ -142,7 +143,7 @@ class DemoOperations:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def ports(self, settings: Settings, options: Mapping[str, str | None], site: Any, read_only: bool) -> Ports:
+    def ports(self, settings: Settings, options: Mapping[str, str | None], site: Site | None, read_only: bool) -> Ports:
         """See `Operations`."""
         return replace(self._real.ports(settings, options, site, read_only), clock=self._clock)
 
