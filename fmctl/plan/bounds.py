@@ -17,9 +17,10 @@ import numpy as np
 from fmctl.domain.layout import IntArray, Layouts, Recompute, Schedule
 from fmctl.domain.result import FloatArray
 from fmctl.perf.train.floor import micro_batch_s, step_floor_s
+from fmctl.plan.axes import AXES, MESH_FIELDS
 from fmctl.plan.cluster import Cluster
 from fmctl.plan.constraints import BoolArray
-from fmctl.plan.space import AXES, MESH_FIELDS, Lot
+from fmctl.plan.space import Lot
 
 # The bound adds in another order than the model: rounding must not make it larger than what it bounds.
 ROUNDING = 1.0 - 1e-9

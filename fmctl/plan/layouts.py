@@ -10,9 +10,10 @@ import numpy as np
 from fmctl.domain.layout import Layout, Layouts
 from fmctl.domain.result import FloatArray, PlanRequest
 from fmctl.plan import space
+from fmctl.plan.axes import MESH_FIELDS, Scope
 from fmctl.plan.cluster import Cluster
 from fmctl.plan.planner import Evaluator, Planner
-from fmctl.plan.space import MESH_FIELDS, Scope, Tally
+from fmctl.plan.space import Tally
 from fmctl.plan.workloads import PLANNERS
 
 # Winners that are refined: the partial recomputation of training is searched over its full range.

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from fmctl.domain.result import Estimate, NearMiss, PlanRequest, Terms
     from fmctl.domain.run import Lever
     from fmctl.domain.workload import Workload
+    from fmctl.plan.axes import Scope
     from fmctl.plan.cluster import Cluster
-    from fmctl.plan.space import Pruning, Scope
+    from fmctl.plan.space import Pruning
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -17,11 +17,11 @@ from fmctl.domain.workload import TrainingWorkload
 from fmctl.perf.run import cost
 from fmctl.perf.train.evaluate import evaluate
 from fmctl.plan import space
+from fmctl.plan.axes import Scope
 from fmctl.plan.bounds import Bounds
 from fmctl.plan.cluster import Cluster
 from fmctl.plan.constraints import Mesh, untold_layers
 from fmctl.plan.planner import Limit, Objective, Planner
-from fmctl.plan.space import Scope
 
 if TYPE_CHECKING:  # a search without whole runs starts without them
     from fmctl.domain.run import Lever

@@ -18,9 +18,9 @@ class Layout(make_dataclass("Layout", [("ahead", int, 0)], bases=(layout.Layout,
 layout.Layout, layout.FIELDS = Layout, (*layout.FIELDS, "ahead")
 """
 AXIS = """
-from fmctl.plan import space
+from fmctl.plan import axes
 layers = [0, 1, 2]
-space.AXES = (*space.AXES, space.Axis(("ahead",), lambda scope, mesh: space.single(scope.fixed.get("ahead", layers))))
+axes.AXES = (*axes.AXES, axes.Axis(("ahead",), lambda scope, mesh: axes.single(scope.fixed.get("ahead", layers))))
 """
 TERM = """
 from fmctl.perf.ops.columns import narrow_column

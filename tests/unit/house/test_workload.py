@@ -22,10 +22,10 @@ from fmctl.domain.result import Estimate, NearMiss, PlanRequest, Terms
 from fmctl.domain.terms import TermSpec
 from fmctl.perf.layer.counts import parameters
 from fmctl.plan import space, workloads
+from fmctl.plan.axes import Scope
 from fmctl.plan.cluster import Cluster
 from fmctl.plan.planner import Limit, Objective, Planner
 from fmctl.plan.rank import search
-from fmctl.plan.space import Scope
 from tests.unit.plan.reference import facts, request
 
 TERMS = (

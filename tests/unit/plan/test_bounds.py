@@ -18,7 +18,7 @@ from fmctl.domain.workload import TrainingWorkload
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
 from fmctl.perf.train.floor import step_floor_s
-from fmctl.plan import layouts, space
+from fmctl.plan import axes, layouts, space
 from fmctl.plan.bounds import Bounds
 from fmctl.plan.cluster import Cluster
 from fmctl.plan.rank import search
@@ -40,7 +40,7 @@ def whole(model: str, framework: str, instance: str, nodes: int, fixed: dict[str
     arch, on, fw = load_model(model), load_instance(instance), FRAMEWORKS[framework]
     work = TrainingWorkload(4096, 512)
     cluster = Cluster(arch, work, on, nodes, fw, price=None)  # type: ignore[arg-type]
-    scope = space.Scope(space.setting_of(arch, on, fw, 4096, 512, True), nodes * on.gpus, fixed)
+    scope = axes.Scope(space.setting_of(arch, on, fw, 4096, 512, True), nodes * on.gpus, fixed)
     rows: dict[Layout, tuple[float, float]] = {}
     for chunk in space.candidates(scope, space.Tally()):
         terms = evaluate(arch, work, on, chunk, fw, detail=False)
@@ -116,7 +116,7 @@ def test_the_pool_holds_the_best_row_of_the_best_meshes() -> None:
     cluster, _, rows = whole(*case)
     best: dict[tuple[int, ...], tuple[float, float, tuple[tuple[str, int], ...]]] = {}
     for layout, (step, used) in rows.items():
-        mesh = tuple(getattr(layout, name) for name in space.MESH_FIELDS)
+        mesh = tuple(getattr(layout, name) for name in axes.MESH_FIELDS)
         row = (step, used, tuple(layout.items()))
         if used <= cluster.capacity_bytes and (mesh not in best or row < best[mesh]):
             best[mesh] = row

@@ -16,7 +16,7 @@ from fmctl.domain.model import ModelArch
 from fmctl.domain.workload import TrainingWorkload
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.train.evaluate import evaluate
-from fmctl.plan import layouts, space
+from fmctl.plan import axes, layouts, space
 from fmctl.plan.cluster import Cluster
 from fmctl.plan.rank import search
 
@@ -85,7 +85,7 @@ def test_thousand_random_rows_of_a_plan_equal_their_estimate_bit_for_bit(model: 
     arch, instance, framework = load_model(model), load_instance("p5.48xlarge"), FRAMEWORKS["megatron"]
     work = TrainingWorkload(2048, 1536)
     setting = space.setting_of(arch, instance, framework, work.seq_len, work.global_batch, True)
-    scope = space.Scope(setting, 1024, {"cp": (1, 2), "precision": (0, 1)}, exhaustive=True)
+    scope = axes.Scope(setting, 1024, {"cp": (1, 2), "precision": (0, 1)}, exhaustive=True)
     rng = random.Random(7)
     checked = 0
     for number, chunk in enumerate(space.candidates(scope, space.Tally())):

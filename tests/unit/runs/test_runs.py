@@ -17,7 +17,7 @@ from fmctl.domain.layout import Layouts
 from fmctl.domain.result import Estimate, PlanRequest
 from fmctl.domain.run import RunRequest
 from fmctl.frameworks.registry import FRAMEWORKS
-from fmctl.plan import space
+from fmctl.plan import axes, space
 from fmctl.plan.cluster import Cluster
 from fmctl.plan.rank import search
 from fmctl.plan.training import estimates
@@ -177,7 +177,7 @@ def _layouts(asked: PlanRequest, instance: Any, nodes: int) -> list[Any]:
     setting = space.setting_of(
         asked.arch, instance, FRAMEWORKS["megatron"], asked.seq_len, asked.global_batch or 0, asked.tp_within_domain
     )
-    scope = space.Scope(setting, nodes * instance.gpus, asked.fixed, False)
+    scope = axes.Scope(setting, nodes * instance.gpus, asked.fixed, False)
     chunks: list[Layouts] = list(space.candidates(scope, space.Tally()))
     return [chunk.row(i) for chunk in chunks for i in range(len(chunk))]
 

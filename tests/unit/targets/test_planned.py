@@ -10,7 +10,7 @@ from fmctl.catalog import load_instance, load_model
 from fmctl.frameworks.choice import recipe_for
 from fmctl.frameworks.layouts import Run
 from fmctl.frameworks.registry import FRAMEWORKS
-from fmctl.plan import space
+from fmctl.plan import axes, space
 
 SAMPLED = 400
 
@@ -23,7 +23,7 @@ def test_every_candidate_can_be_told(framework: str, model: str) -> None:
     recipe = recipe_for(framework, "")
     assert recipe is not None
     rng, looked, refused = random.Random(11), 0, {}
-    for chunk in space.candidates(space.Scope(setting, 256), space.Tally()):
+    for chunk in space.candidates(axes.Scope(setting, 256), space.Tally()):
         for i in rng.sample(range(len(chunk)), min(SAMPLED, len(chunk))):
             run = Run(model, framework, chunk.row(i), 4096, 512, 100, 10, None)
             refused |= dict.fromkeys(recipe.refusals(run, arch), run.layout)

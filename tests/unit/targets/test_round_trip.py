@@ -19,8 +19,9 @@ from fmctl.frameworks.registry import FRAMEWORKS, recipes
 from fmctl.frameworks.torchrun.recipe import RECIPE as ANY
 from fmctl.frameworks.words import Words, settled
 from fmctl.perf.train.stages import chunk_sizes, head_layers
+from fmctl.plan.axes import Scope, option_columns
 from fmctl.plan.constraints import option_reasons
-from fmctl.plan.space import Scope, Tally, lots, option_columns, setting_of
+from fmctl.plan.space import Tally, lots, setting_of
 from tests.unit.targets.helpers import instance, model
 from tests.unit.targets.test_hostile import HOSTILE
 
