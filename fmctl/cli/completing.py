@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fmctl.base.outputs import OUTPUTS
 from fmctl.cli.values import FIELDS
-from fmctl.usecases.choices import FRAMEWORKS
 
 
 def complete(args: Sequence[str]) -> int:
@@ -72,6 +71,12 @@ def _settings() -> Sequence[str]:
     return list(SETTINGS)
 
 
+def _frameworks() -> Sequence[str]:
+    from fmctl.frameworks.registry import FRAMEWORKS
+
+    return list(FRAMEWORKS)
+
+
 _KINDS: Mapping[str, Callable[[], Sequence[str]]] = {
     "models": _models,
     "instances": _instances,
@@ -81,6 +86,6 @@ _KINDS: Mapping[str, Callable[[], Sequence[str]]] = {
     "subjects": _subjects,
     "fields": lambda: FIELDS,
     "formats": lambda: list(OUTPUTS),
-    "frameworks": lambda: FRAMEWORKS,
+    "frameworks": _frameworks,
     "settings": _settings,
 }
