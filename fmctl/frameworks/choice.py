@@ -8,7 +8,7 @@ from typing import Any
 from fmctl.base.errors import CannotRun, UnknownName, UsageError
 from fmctl.domain.layout import Layout
 from fmctl.domain.model import ModelArch
-from fmctl.frameworks.layouts import Run, run_of
+from fmctl.domain.program import Program, Run, Tell, run_of
 from fmctl.frameworks.recipe import Recipe
 from fmctl.frameworks.registry import FRAMEWORKS, recipes
 from fmctl.frameworks.torchrun.recipe import RECIPE as ANY
@@ -40,9 +40,34 @@ def told(recipe: Recipe, run: Run, arch: ModelArch | None) -> Words:
     why = "; ".join(recipe.refusals(run, arch))
     if why:
         raise CannotRun(
-            f"{recipe.name} cannot run this layout", why=why, next="--rank for another row of the plan, or plan again"
+            f"{recipe.name} cannot run this layout", why=why, next="--row for another row of the plan, or plan again"
         )
     return recipe.write(run, arch)
+
+
+def teller(arch: ModelArch | None, asked: str = "") -> Tell:
+    """What makes the program of a run: its recipe, or the one that is asked for, told layout, model and schedule."""
+
+    def tell(run: Run) -> Program:
+        recipe = recipe_for(run.framework, asked)
+        words = told(recipe, run, arch)
+        return Program(
+            name=recipe.name,
+            entry=recipe.entry,
+            module=recipe.module,
+            saves=recipe.saves,
+            start=recipe.start,
+            newest=recipe.newest,
+            arguments=(*(() if arch is None else recipe.model(arch, run)), *words.arguments),
+            files=words.files,
+            variables=tuple(recipe.asked(run, arch)),
+            schedule=lambda leave_min: recipe.schedule(run, leave_min),
+            warnings=lambda files: recipe.warnings(run, arch, files),
+            one_queue=recipe.one_queue(run),
+            packages=tuple(name for one in recipes() for name in one.packages),
+        )
+
+    return tell
 
 
 def first_row(rows: Sequence[Mapping[str, Any]], arch: ModelArch | None, asked: str = "") -> int | None:

@@ -1,26 +1,17 @@
 """What a recipe is: one program that trains, how it is told a layout and a run, and how both are read back.
 
-A recipe gives arguments, files, shell text and variables; a target wraps them into a job. Neither knows the other:
-what they agree on is the job's environment (JOB_CHECKPOINTS, JOB_DATA, ...) and the shell's `$here` and `say`.
+A recipe gives arguments, files, shell text and variables (`domain.program.Program`); a target wraps them into a job.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from fmctl.domain.layout import Layout
 from fmctl.domain.model import ModelArch
-from fmctl.frameworks.layouts import Run
+from fmctl.domain.program import JobFiles, Run
 from fmctl.frameworks.words import Words
-
-
-class JobFiles(NamedTuple):
-    """What the job's files are called, for warnings that send the user to them."""
-
-    script: str
-    environment: str
 
 
 def _nothing_refused(run: Run, arch: ModelArch | None) -> Iterator[str]:

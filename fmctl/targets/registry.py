@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fmctl.base.config import Settings
     from fmctl.domain.cluster import ClusterSpec, Site
     from fmctl.domain.hardware import Instance
-    from fmctl.domain.model import ModelArch
+    from fmctl.domain.program import Tell
     from fmctl.targets.rendering import Rendering
     from fmctl.targets.target import Target
 
@@ -33,7 +33,7 @@ class Kind:
     `connect(session, settings, site, sleep)`: the target in the session's account and region.
     """
 
-    render: Callable[[ClusterSpec, Instance, ModelArch | None], Rendering]
+    render: Callable[[ClusterSpec, Instance, Tell], Rendering]
     connect: Callable[[Session, Settings, Site | None, Callable[[float], None]], Target]
     on_aws: bool = True  # whether the session is asked anything
     # Why a job waits, by Slurm's word, where the target knows better: (in plain words, what to do).

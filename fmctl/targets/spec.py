@@ -12,8 +12,8 @@ from fmctl.domain.checked import KINDS, checked
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site
 from fmctl.domain.digest import plan_digest
 from fmctl.domain.planrow import row_of, rows_of
+from fmctl.domain.program import positive
 from fmctl.domain.purchase import BLOCK, ODCR, ON_DEMAND, PURCHASES, SPOT
-from fmctl.frameworks.layouts import positive
 
 if TYPE_CHECKING:
     from fmctl.domain.planrow import PlanOrEstimate

@@ -34,6 +34,7 @@ CANNOT_PROVE = (
 
 def rehearse(services: Services, plan_name: str, wanted: Wanted, settings: Settings, say: Say) -> Answer:
     """Start a lab where none runs, launch PLAN in it with the real target, look, tear down, stop the lab."""
+    from fmctl.frameworks.choice import teller
     from fmctl.operate import controller
     from fmctl.operate.actions import condition
     from fmctl.operate.teardown import teardown
@@ -48,7 +49,7 @@ def rehearse(services: Services, plan_name: str, wanted: Wanted, settings: Setti
         site, capacity = services.lab.site_for(instance)
         asked = replace(asked_for(wanted, settings), purchase=capacity[0], reservation=capacity[1])
         made = spec(document, site, asked, name)
-        files = kind(site.target).render(made, instance, arch_of(made, services))
+        files = kind(site.target).render(made, instance, teller(arch_of(made, services), made.recipe))
         ports = services.lab.ports(site, settings)
         ports = replace(ports, clock=_Telling(ports, made.name, say), say=say)
         say(f"rehearsing {made.name} in {lab['endpoint']}; nothing of it is a real account")

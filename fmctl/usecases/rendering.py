@@ -89,12 +89,13 @@ def site_for(wanted: Wanted, settings: Settings) -> Site:
 
 def rendering_of(made: ClusterSpec, document: PlanOrEstimate, services: Services) -> Rendering:
     """The files of a cluster. Raises CannotRun, which names the first row of the plan that its program can run."""
-    from fmctl.frameworks.choice import first_row
+    from fmctl.frameworks.choice import first_row, teller
     from fmctl.targets.registry import kind
 
     arch = arch_of(made, services)
     try:
-        return kind(made.site.target).render(made, services.catalogue.load_instance(made.instance), arch)
+        instance = services.catalogue.load_instance(made.instance)
+        return kind(made.site.target).render(made, instance, teller(arch, made.recipe))
     except CannotRun as error:
         row = first_row(rows_of(document), arch, made.recipe)
         raise CannotRun(error.what, why=error.why, next=f"--row {row}" if row else _PLAN_AGAIN) from None

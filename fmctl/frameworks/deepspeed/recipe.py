@@ -13,10 +13,10 @@ from typing import Any
 from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.domain.layout import ContextComm, Layout, Precision, Recompute, Sharding
 from fmctl.domain.model import ModelArch
+from fmctl.domain.program import LOG_EVERY, JobFiles, Run
 from fmctl.frameworks.checkpoints import FOUND, newest_checkpoint
-from fmctl.frameworks.layouts import LOG_EVERY, Run
 from fmctl.frameworks.megatron.model import unsaid
-from fmctl.frameworks.recipe import JobFiles, Recipe, unsaid_warning, user_variables
+from fmctl.frameworks.recipe import Recipe, unsaid_warning, user_variables
 from fmctl.frameworks.words import (
     Words,
     flags,

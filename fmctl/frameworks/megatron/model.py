@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fmctl.domain.model import FeedForward, Mixer, ModelArch
-from fmctl.frameworks.layouts import Run
+from fmctl.domain.program import Run
 
 
 def model_arguments(arch: ModelArch, run: Run) -> Iterator[str]:

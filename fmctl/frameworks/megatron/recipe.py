@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 
 from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
+from fmctl.domain.program import LOG_EVERY, JobFiles, Run
 from fmctl.frameworks.checkpoints import FOUND, newest_checkpoint
-from fmctl.frameworks.layouts import LOG_EVERY, Run
 from fmctl.frameworks.megatron.model import model_arguments, unsaid
-from fmctl.frameworks.recipe import JobFiles, Recipe, unsaid_warning, user_variables
+from fmctl.frameworks.recipe import Recipe, unsaid_warning, user_variables
 from fmctl.frameworks.words import Words, flags, one_of, ranks_left, unreadable, whole
 from fmctl.perf.train.stages import chunk_sizes, head_layers
 

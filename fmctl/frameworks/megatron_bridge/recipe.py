@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 
 from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
+from fmctl.domain.program import LOG_EVERY, JobFiles, Run
 from fmctl.frameworks.checkpoints import FOUND, newest_checkpoint
-from fmctl.frameworks.layouts import LOG_EVERY, Run
 from fmctl.frameworks.megatron import recipe as megatron
-from fmctl.frameworks.recipe import JobFiles, Recipe
+from fmctl.frameworks.recipe import Recipe
 from fmctl.frameworks.words import Words, one_of, overrides, ranks_left, whole
 
 NAME = "Megatron-Bridge"

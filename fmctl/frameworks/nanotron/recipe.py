@@ -11,9 +11,9 @@ from typing import Any
 from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.domain.layout import ContextComm, Layout, Precision, Recompute, Sharding
 from fmctl.domain.model import FeedForward, Mixer, ModelArch
+from fmctl.domain.program import JobFiles, Run
 from fmctl.frameworks.checkpoints import FOUND, newest_checkpoint
-from fmctl.frameworks.layouts import Run
-from fmctl.frameworks.recipe import JobFiles, Recipe, unsaid_warning, user_variables
+from fmctl.frameworks.recipe import Recipe, unsaid_warning, user_variables
 from fmctl.frameworks.words import Words, no_chunks, no_graphs, one_of, plain_dispatch, unreadable, whole
 
 FILE = "nanotron.yaml"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fmctl.base.errors import UnreadableFile
 from fmctl.domain.layout import Layout
 from fmctl.domain.model import ModelArch
-from fmctl.frameworks.layouts import Run
+from fmctl.domain.program import Run
 from fmctl.frameworks.recipe import Recipe
 from fmctl.frameworks.words import Words
 

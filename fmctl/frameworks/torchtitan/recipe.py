@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.domain.layout import ContextComm, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
+from fmctl.domain.program import LOG_EVERY, JobFiles, Run
 from fmctl.frameworks.checkpoints import FOUND, newest_checkpoint
-from fmctl.frameworks.layouts import LOG_EVERY, Run
-from fmctl.frameworks.recipe import JobFiles, Recipe
+from fmctl.frameworks.recipe import Recipe
 from fmctl.frameworks.words import Words, flags, no_graphs, one_of, ranks_left, unreadable, whole
 from fmctl.perf.train.stages import chunk_layers
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fmctl.base.config import Settings
 from fmctl.domain.cluster import PCLUSTER_VERSION, ClusterSpec, Site
 from fmctl.domain.hardware import Instance
-from fmctl.domain.model import ModelArch
+from fmctl.domain.program import Tell
 from fmctl.targets.parallelcluster.reasons import REASONS
 from fmctl.targets.registry import Kind
 from fmctl.targets.rendering import Rendering
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from fmctl.targets.target import Target
 
 
-def _render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None) -> Rendering:
+def _render(spec: ClusterSpec, instance: Instance, tell: Tell) -> Rendering:
     from fmctl.targets.parallelcluster.rendering import render
 
-    return render(spec, instance, arch)
+    return render(spec, instance, tell)
 
 
 def _connect(session: Session, settings: Settings, site: Site | None, sleep: Callable[[float], None]) -> Target:

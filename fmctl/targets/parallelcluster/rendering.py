@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from fmctl.base.errors import UsageError
 from fmctl.domain.cluster import PCLUSTER_VERSION, ClusterSpec
 from fmctl.domain.hardware import Instance
-from fmctl.domain.model import ModelArch
-from fmctl.frameworks.layouts import Run, run_of
+from fmctl.domain.program import Run, Tell, run_of
 from fmctl.targets.parallelcluster import capacity, config
 from fmctl.targets.parallelcluster.parts import as_yaml
 from fmctl.targets.rendering import Rendering
@@ -20,13 +19,13 @@ MARK = "fmctl:"
 _MOST_FUSED_RANKS = 160
 
 
-def render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None = None) -> Rendering:
+def render(spec: ClusterSpec, instance: Instance, tell: Tell) -> Rendering:
     """The files of a cluster and its job.
 
     Args:
         spec: what is wanted.
         instance: the type that the plan's row names.
-        arch: the model, for the arguments that say what it is; None where it is not known.
+        tell: makes the program of the run.
 
     Raises:
         UsageError: what AWS, ParallelCluster, Slurm or a shell would refuse or misread.
@@ -39,13 +38,14 @@ def render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None = None)
     versions.check(facts)
     _check_dispatch(run, instance)
     fleet = capacity.fleet(instance, spec.nodes)
+    program = tell(run)
     files = {
         CLUSTER: as_yaml(cluster),
-        job.SCRIPT: job.script(spec, run, job.Placed(config.QUEUE, fleet.count, facts), instance, arch),
-        environment.ENVIRONMENT: environment.environment(spec, run, instance, arch),
-        **job.words(spec, run, arch).files,
+        job.SCRIPT: job.script(spec, run, job.Placed(config.QUEUE, fleet.count, facts), instance, program),
+        environment.ENVIRONMENT: environment.environment(spec, run, instance, program),
+        **program.files,
     }
-    found = (*_warnings(spec), *capacity.warnings(spec, instance), *job.warnings(spec, run, instance, arch))
+    found = (*_warnings(spec), *capacity.warnings(spec, instance), *job.warnings(spec, run, instance, program))
     tags = {tag.key: tag.value for tag in config.tags(spec) if tag.key.startswith(MARK)}
     return Rendering(files, tuple(dict.fromkeys(found)), CLUSTER, tags)
 

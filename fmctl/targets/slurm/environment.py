@@ -7,9 +7,7 @@ from shlex import quote
 
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
-from fmctl.domain.model import ModelArch
-from fmctl.frameworks.choice import recipe_for
-from fmctl.frameworks.layouts import Run
+from fmctl.domain.program import Program, Run
 from fmctl.targets.slurm.network import bus_bytes_per_s
 from fmctl.targets.slurm.times import hang_min, limit_min, margin_s
 
@@ -25,12 +23,12 @@ _NETWORK = {"NCCL_SOCKET_IFNAME": "^docker,lo,veth", "NCCL_DEBUG": "WARN"}
 _NVLINKS = {"ampere": 12, "hopper": 18, "blackwell": 18, "blackwell-ultra": 18}
 
 
-def environment(spec: ClusterSpec, run: Run, instance: Instance, arch: ModelArch | None, *, health: bool = True) -> str:
+def environment(spec: ClusterSpec, run: Run, instance: Instance, program: Program, *, health: bool = True) -> str:
     """The environment file: NAME=value, quoted, for `source` and for whoever reads it.
 
     health: whether nodes are checked before the job trains on them; what has no GPU would never pass.
     """
-    values = dict(_variables(spec, run, instance, arch))
+    values = dict(_variables(spec, run, instance, program))
     values |= {} if health else {"JOB_HEALTH": "0"}
     return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
 
@@ -46,20 +44,19 @@ def checkpoints(spec: ClusterSpec) -> str:
     return "" if found is None else f"{found.mount_dir}/checkpoints/{spec.name}"
 
 
-def _variables(spec: ClusterSpec, run: Run, instance: Instance, arch: ModelArch | None) -> Iterator[tuple[str, str]]:
-    recipe = recipe_for(run.framework, spec.recipe)
+def _variables(spec: ClusterSpec, run: Run, instance: Instance, program: Program) -> Iterator[tuple[str, str]]:
     yield from (("JOB_MODEL", run.model), ("JOB_FRAMEWORK", run.framework))
     yield "JOB_GPUS_PER_NODE", str(gpus_per_node(instance))
     yield "JOB_CHECKPOINTS", checkpoints(spec)
-    yield "JOB_ENTRY", recipe.entry
+    yield "JOB_ENTRY", program.entry
     yield from (("JOB_FOLDER", ""), ("JOB_VENV", ""), ("JOB_IMAGE", ""), ("JOB_MOUNTS", _mounts(spec, instance)))
     yield "JOB_MANIFEST", ""
-    yield from recipe.asked(run, arch)
+    yield from program.variables
     yield from _care(spec, run, instance)
     yield from _NETWORK.items()
     if spec.efa and instance.efa_interfaces:
         yield from _EFA.items()
-    if recipe.one_queue(run) and not instance.accelerator.architecture.startswith("blackwell"):
+    if program.one_queue and not instance.accelerator.architecture.startswith("blackwell"):
         yield "CUDA_DEVICE_MAX_CONNECTIONS", "1"
     yield from _local(spec, instance)
 

@@ -18,12 +18,7 @@ from shlex import quote
 from fmctl.domain.checked import checked
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
-from fmctl.domain.model import ModelArch
-from fmctl.frameworks.choice import recipe_for, told
-from fmctl.frameworks.layouts import Run
-from fmctl.frameworks.recipe import JobFiles
-from fmctl.frameworks.registry import recipes
-from fmctl.frameworks.words import Words
+from fmctl.domain.program import JobFiles, Program, Run
 from fmctl.targets.slurm.environment import ENVIRONMENT, gpus_per_node
 from fmctl.targets.slurm.guards import AGAIN, ENDING, HEALTH, WATCH
 from fmctl.targets.slurm.launches import BODY, HEAD, LAUNCH
@@ -45,9 +40,8 @@ class Placed:
     gpus: bool = True  # whether those machines have any
 
 
-def script(spec: ClusterSpec, run: Run, placed: Placed, instance: Instance, arch: ModelArch | None) -> str:
+def script(spec: ClusterSpec, run: Run, placed: Placed, instance: Instance, program: Program) -> str:
     """The batch script."""
-    recipe = recipe_for(run.framework, spec.recipe)
     head = HEAD.format(
         plan=checked("plan", spec.plan, "plan name"),
         environment=ENVIRONMENT,
@@ -58,34 +52,22 @@ def script(spec: ClusterSpec, run: Run, placed: Placed, instance: Instance, arch
         time=clock(limit_min(spec.max_hours)),
         margin=margin_s(run, limit_min(spec.max_hours)),
     )
-    entry = 'entry=(-m "$JOB_ENTRY")' if recipe.module else 'entry=("$JOB_ENTRY")'
-    signal = "save_signal=TERM" if recipe.saves else "save_signal="
+    entry = 'entry=(-m "$JOB_ENTRY")' if program.module else 'entry=("$JOB_ENTRY")'
+    signal = "save_signal=TERM" if program.saves else "save_signal="
     known_bad = pair_lines(placed.facts)
     parts = (
-        head, "set -euo pipefail\n", AGAIN, HEALTH, WATCH, RECORD, recipe.newest, BODY, known_bad,
-        f"{signal}\n", ENDING, packages(_packages()), f"{entry}\n",
-        _array("arguments", fixed_arguments(spec, run, arch)), recipe.start, LAUNCH,
+        head, "set -euo pipefail\n", AGAIN, HEALTH, WATCH, RECORD, program.newest, BODY, known_bad,
+        f"{signal}\n", ENDING, packages(program.packages), f"{entry}\n",
+        _array("arguments", fixed_arguments(spec, run, program)), program.start, LAUNCH,
     )  # fmt: skip
     return "".join(parts)
 
 
-def words(spec: ClusterSpec, run: Run, arch: ModelArch | None) -> Words:
-    """The layout in the words of its recipe. Raises UsageError."""
-    return told(recipe_for(run.framework, spec.recipe), run, arch)
-
-
-def fixed_arguments(spec: ClusterSpec, run: Run, arch: ModelArch | None) -> tuple[str, ...]:
-    """What the plan decided, as arguments of its recipe; none where the framework has no words of ours."""
-    recipe = recipe_for(run.framework, spec.recipe)
+def fixed_arguments(spec: ClusterSpec, run: Run, program: Program) -> tuple[str, ...]:
+    """What the plan decided, as arguments of the program; none where we have no words for it."""
     limit = limit_min(spec.max_hours)
     leave = max(1, limit - ceil(margin_s(run, limit) / 60))
-    layout = words(spec, run, arch).arguments
-    model = () if arch is None else recipe.model(arch, run)
-    return (*model, *layout, *recipe.schedule(run, leave))
-
-
-def _packages() -> Iterator[str]:
-    return (name for recipe in recipes() for name in recipe.packages)
+    return (*program.arguments, *program.schedule(leave))
 
 
 def facts(spec: ClusterSpec, run: Run, instance: Instance) -> Mapping[str, str]:
@@ -100,24 +82,23 @@ def fused_across(run: Run, instance: Instance) -> bool:
     return bool(layout.ep > 1 and layout.dispatcher and layout.ep * layout.etp > instance.fabric.domain_gpus)
 
 
-def warnings(spec: ClusterSpec, run: Run, instance: Instance, arch: ModelArch | None) -> Iterator[str]:
+def warnings(spec: ClusterSpec, run: Run, instance: Instance, program: Program) -> Iterator[str]:
     """What the job does not say or cannot know."""
-    recipe = recipe_for(run.framework, spec.recipe)
     if run.tokens is None:
         yield f"the plan names no tokens: the job ends after {run.steps} steps"
     if spec.site.file_system is None:
         yield f"the site has no file system: set JOB_CHECKPOINTS in {ENVIRONMENT}"
-    if not recipe.entry:
+    if not program.entry:
         yield f"{run.framework} gets the layout as LAYOUT_ variables alone: set JOB_ENTRY in {ENVIRONMENT}"
-    elif not recipe.saves:
-        yield f"{recipe.name} cannot be asked to save before the end: up to {run.save_every} steps are lost then"
+    elif not program.saves:
+        yield f"{program.name} cannot be asked to save before the end: up to {run.save_every} steps are lost then"
     if spec.capacity.option.in_blocks and run.usable_until is None:
         yield f"set JOB_USABLE_UNTIL in {ENVIRONMENT} (UTC, ISO) to when the Capacity Block's instances go"
     if instance.fabric.domain_gpus % run.layout.tp:
         yield f"tensor parallelism {run.layout.tp} crosses NVLink domains of {instance.fabric.domain_gpus} GPUs"
     if fused_across(run, instance):
         yield "fused expert dispatch over EFA needs UCCL-EP or a DeepEP on NVSHMEM over libfabric in the image"
-    yield from recipe.warnings(run, arch, _FILES)
+    yield from program.warnings(_FILES)
 
 
 def _array(name: str, values: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from fmctl.base.config import Settings
 from fmctl.base.errors import UsageError
 from fmctl.domain.cluster import ClusterSpec, Site, SlurmSite
 from fmctl.domain.hardware import Instance
-from fmctl.domain.model import ModelArch
+from fmctl.domain.program import Tell
 from fmctl.targets.registry import Kind
 from fmctl.targets.rendering import Rendering
 
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
     from fmctl.targets.target import Target
 
 
-def _render(spec: ClusterSpec, instance: Instance, arch: ModelArch | None) -> Rendering:
-    from fmctl.frameworks.layouts import run_of
+def _render(spec: ClusterSpec, instance: Instance, tell: Tell) -> Rendering:
+    from fmctl.domain.program import run_of
     from fmctl.targets.slurm import environment, job, versions
 
     run, here = run_of(spec.row), _section(spec.site)
     facts = job.facts(spec, run, instance)
     versions.check(facts)
+    program = tell(run)
     placed = job.Placed(here.queue, spec.nodes * instance.member_count, facts, gpus=here.gpus)
     files = {
-        job.SCRIPT: job.script(spec, run, placed, instance, arch),
-        environment.ENVIRONMENT: environment.environment(spec, run, instance, arch, health=here.gpus),
-        **job.words(spec, run, arch).files,
+        job.SCRIPT: job.script(spec, run, placed, instance, program),
+        environment.ENVIRONMENT: environment.environment(spec, run, instance, program, health=here.gpus),
+        **program.files,
     }
-    return Rendering(files, tuple(dict.fromkeys(job.warnings(spec, run, instance, arch))))
+    return Rendering(files, tuple(dict.fromkeys(job.warnings(spec, run, instance, program))))
 
 
 def _connect(session: Session, settings: Settings, site: Site | None, sleep: Callable[[float], None]) -> Target:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from fmctl.frameworks.layouts import LOG_EVERY, Run
+from fmctl.domain.program import LOG_EVERY, Run
 
 _MOST_MARGIN_MIN = 60
 _UNKNOWN_SAVE_S = 600.0  # assumed, where the plan names no tokens and so no save

@@ -61,7 +61,7 @@ def test_a_program_is_told_it_and_gives_it_back(tmp_path: Path) -> None:
 import json
 from fmctl.catalog import load_model
 from fmctl.frameworks.choice import recipe_for, same, told
-from fmctl.frameworks.layouts import Run
+from fmctl.domain.program import Run
 run = Run("llama-3.1-8b", "megatron", Layout(dp=8, ahead=2, sharding=1), 8192, 64, 1000, 50, None)
 recipe, arch = recipe_for("megatron"), load_model("llama-3.1-8b")
 words = told(recipe, run, arch)

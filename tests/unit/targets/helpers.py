@@ -13,6 +13,7 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CudaGraph, Layout, Recompute, Sharding
 from fmctl.domain.model import ModelArch
 from fmctl.domain.purchase import launched
+from fmctl.frameworks.choice import teller
 from fmctl.targets.parallelcluster.rendering import render
 from fmctl.targets.rendering import Rendering
 
@@ -76,7 +77,7 @@ def spec(name: str = "p5.48xlarge", nodes: int = 4, **given: Any) -> ClusterSpec
 
 
 def rendered(of: ClusterSpec, arch: ModelArch | None = None) -> Rendering:
-    return render(of, instance(of.instance), model() if arch is None else arch)
+    return render(of, instance(of.instance), teller(model() if arch is None else arch, of.recipe))
 
 
 def launchable() -> list[str]:

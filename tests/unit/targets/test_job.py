@@ -20,7 +20,8 @@ from fmctl.domain.layout import (
     Schedule,
     Sharding,
 )
-from fmctl.frameworks.layouts import Run, layout_of, run_of, save_steps
+from fmctl.domain.program import Run, layout_of, run_of, save_steps
+from fmctl.frameworks.choice import teller
 from fmctl.targets.slurm import environment, job, times
 from fmctl.targets.slurm.network import bus_bytes_per_s
 from fmctl.targets.spec import default_hours
@@ -40,7 +41,7 @@ def directives(of: ClusterSpec) -> dict[str, str]:
 
 
 def arguments(of: ClusterSpec, arch: str = "llama-3.1-70b") -> list[str]:
-    return list(job.fixed_arguments(of, run_of(of.row), model(arch)))
+    return list(job.fixed_arguments(of, run_of(of.row), teller(model(arch), of.recipe)(run_of(of.row))))
 
 
 def value(words: list[str], flag: str) -> str:
@@ -199,7 +200,7 @@ def test_unknown_tokens_and_architectures_are_said() -> None:
     from fmctl.targets.parallelcluster.rendering import render
 
     of = spec(row=row(tokens=None, model="mine"))
-    found = render(of, instance(of.instance), None)
+    found = render(of, instance(of.instance), teller(None))
     assert any("no tokens" in line for line in found.warnings)
     assert any("not in the catalogue" in line for line in found.warnings)
 
@@ -208,7 +209,7 @@ def test_unknown_tokens_and_architectures_are_said() -> None:
 def test_whatever_gets_past_the_checks_is_still_quoted(text: str, tmp_path: Path) -> None:
     """The environment and the array with values that `render` would have refused: bash reads them back unchanged."""
     run = Run(text, "internevo", Layout(), 8192, 512, 100, 10, None)
-    made = environment.environment(spec(), run, instance("p5.48xlarge"), None)
+    made = environment.environment(spec(), run, instance("p5.48xlarge"), teller(None)(run))
     path = tmp_path / "job.env"
     path.write_text(made, encoding="utf-8")
     if "\0" not in text:

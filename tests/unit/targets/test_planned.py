@@ -7,8 +7,8 @@ import random
 import pytest
 
 from fmctl.catalog import load_instance, load_model
+from fmctl.domain.program import Run
 from fmctl.frameworks.choice import recipe_for
-from fmctl.frameworks.layouts import Run
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.plan import axes, space
 

@@ -11,8 +11,8 @@ import pytest
 
 from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.domain.layout import ContextComm, CudaGraph, Layout, Precision, Recompute, Sharding
+from fmctl.domain.program import Run
 from fmctl.frameworks.choice import offered, recipe_for, same, told
-from fmctl.frameworks.layouts import Run
 from fmctl.frameworks.megatron import recipe as megatron
 from fmctl.frameworks.recipe import Recipe
 from fmctl.frameworks.registry import FRAMEWORKS, recipes

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from fmctl.domain.layout import Layout
 from fmctl.domain.model import ModelArch
+from fmctl.domain.program import Run
 from fmctl.frameworks.checkpoints import FOUND, newest_checkpoint
-from fmctl.frameworks.layouts import Run
 from fmctl.frameworks.recipe import Recipe
 from fmctl.frameworks.words import Words, flags, ranks_left
 

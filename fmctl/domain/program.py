@@ -1,12 +1,16 @@
-"""The layout and the run of a plan's row, read back into numbers: nothing of it reaches a script as text."""
+"""What a job runs: the layout and the run of a plan's row as numbers, and the program that is told them.
+
+A recipe makes a `Program` of a run, a target wraps it into a job; neither knows the other. What they agree on is the
+job's environment (JOB_CHECKPOINTS, JOB_DATA, ...) and the shell's `$here` and `say`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil, isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.domain.checked import checked
@@ -43,6 +47,36 @@ class Run:
     def micro_batches(self) -> int:
         """Micro batches of one step on one data-parallel rank."""
         return max(1, self.global_batch // (self.layout.dp * self.layout.micro_batch))
+
+
+class JobFiles(NamedTuple):
+    """What the job's files are called, for warnings that send the user to them."""
+
+    script: str
+    environment: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """One program that trains, told one run."""
+
+    name: str
+    entry: str  # script or module that torchrun starts; "" where only the user knows
+    module: bool  # whether `entry` is a module
+    saves: bool  # whether its processes end with a save when they get SIGTERM
+    start: str  # shell: where it saves, what it goes on from, what only the user knows
+    newest: str  # shell: `newest_checkpoint FOLDER`
+    arguments: tuple[str, ...]  # what it trains, and its layout
+    files: Mapping[str, str]  # its own, beside the job's
+    variables: tuple[tuple[str, str], ...]  # what only the user can fill in
+    schedule: Callable[[int], Sequence[str]]  # further arguments: steps, saves and, in minutes, when to leave
+    warnings: Callable[[JobFiles], Iterator[str]]
+    one_queue: bool  # whether kernels have to be queued in the order of their launch, on GPUs before Blackwell
+    packages: tuple[str, ...]  # beginnings of the names of Python packages whose versions a job writes down
+
+
+Tell = Callable[[Run], Program]
+"""Makes the program of a run. Raises UsageError where its recipe has no word for the layout, or there is none."""
 
 
 def run_of(row: Mapping[str, Any]) -> Run:
