@@ -139,7 +139,7 @@ def begin(store: StateStore, run: Run) -> Run:
     """
     names = set(run_names(store))
     begun = (read_run(store, name) for name in sorted(names) if name.startswith(run.cluster))
-    same = next((one for one in begun if one.token == run.token and one.job is None), None)
+    same = next((one for one in begun if (one.cluster, one.token, one.job) == (run.cluster, run.token, None)), None)
     if same is not None:
         return same
     for number in range(1, _MOST_NAMES):

@@ -66,7 +66,7 @@ AREAS: Mapping[str, Area] = {
         ("tests/cli/test_operations.py", "tests/cli/test_words.py"),
     ),
     "teardown": Area(("operate/teardown.py", "operate/fleet.py"), _operate("controller", "fleet", "chaos")),
-    "run": Area(("operate/runs.py", "operate/submission.py", "operate/jobs.py"), _operate("runs", "jobs")),
+    "run": Area(("operate/runs.py", "operate/submission.py"), _operate("runs", "jobs")),
 }
 
 _COMPARED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
