@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from fmctl.base.errors import OperationFailed, shorten
-from fmctl.base.untyped import Json
 
 _children: set[subprocess.Popen[str]] = set()
 _GRACE_S = 10.0
 
 
-def answered(words: Sequence[str], say: Callable[[str], None]) -> Json:
+def answered(words: Sequence[str], say: Callable[[str], None]) -> dict[str, object]:
     """The JSON document of a command; what it writes to stderr is told line by line.
 
     Ended with this process, as Ctrl-C ends it, so that it clears up after itself.
@@ -41,7 +40,7 @@ def answered(words: Sequence[str], say: Callable[[str], None]) -> Json:
             _children.discard(child)
     if code != 0:
         raise _error(said, code)
-    found: Json = json.loads(out)
+    found: dict[str, object] = json.loads(out)
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Resource:
     stack: str
     logical_id: str
     type: str
-    properties: Mapping[str, Any]
+    properties: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from fmctl.adapters.aws.session import Session
+from fmctl.adapters.aws.session import Session, pages
 from fmctl.adapters.aws.survey import AwsSurvey, reservation_of
 from fmctl.base.errors import FmctlError, PermissionDenied
-from fmctl.base.untyped import Data, Library
 from fmctl.domain.block_end import block_usable_until
 from fmctl.domain.ports import Reservation
+
+if TYPE_CHECKING:
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_ec2.type_defs import (
+        CapacityBlockOfferingTypeDef,
+        DescribeCapacityBlockOfferingsRequestPaginateTypeDef,
+    )
 
 _T = TypeVar("_T")
 _LIVING = ("active", "pending", "scheduled", "assessing")
@@ -109,10 +115,16 @@ class AwsCapacity:
 
     def zones(self, instance: str) -> Answer[str]:
         """Zone ids of the region that offer the type."""
-        return _answer(lambda: sorted(one["Location"] for one in self._pages(
-            "describe_instance_type_offerings", "InstanceTypeOfferings", "where the type is offered",
-            LocationType="availability-zone-id", Filters=[{"Name": "instance-type", "Values": [instance]}],
-        )))  # fmt: skip
+
+        def look() -> list[str]:
+            listed = self._ec2("describe_instance_type_offerings").get_paginator("describe_instance_type_offerings")
+            found = listed.paginate(
+                LocationType="availability-zone-id", Filters=[{"Name": "instance-type", "Values": [instance]}]
+            )
+            offers = pages("where the type is offered", found)
+            return sorted(one["Location"] for page in offers for one in page.get("InstanceTypeOfferings", ()))
+
+        return _answer(look)
 
     def blocks(
         self, instance: str, count: int, days: int, start: datetime | None = None, end: datetime | None = None
@@ -121,16 +133,21 @@ class AwsCapacity:
 
         start, end: the block lies between them; None as AWS sees fit.
         """
-        kind = "Ultraserver" if instance.startswith("u-") else "Instance"
-        window = {"StartDateRange": start, "EndDateRange": end}
-        given = {f"{kind}Type": instance, f"{kind}Count": count, "CapacityDurationHours": days * 24}
-        given |= {name: moment for name, moment in window.items() if moment is not None}
+        ultraserver = instance.startswith("u-")
+        given: DescribeCapacityBlockOfferingsRequestPaginateTypeDef = {"CapacityDurationHours": days * 24}
+        if ultraserver:
+            given |= {"UltraserverType": instance, "UltraserverCount": count}
+        else:
+            given |= {"InstanceType": instance, "InstanceCount": count}
+        if start is not None:
+            given["StartDateRange"] = start
+        if end is not None:
+            given["EndDateRange"] = end
 
         def look() -> list[BlockOffering]:
-            listed = self._pages(
-                "describe_capacity_block_offerings", "CapacityBlockOfferings", "Capacity Blocks", **given
-            )
-            found = [_offering(one, kind) for one in listed]
+            listed = self._ec2("describe_capacity_block_offerings").get_paginator("describe_capacity_block_offerings")
+            blocks = pages("Capacity Blocks", listed.paginate(**given))
+            found = [_offering(one, ultraserver) for page in blocks for one in page.get("CapacityBlockOfferings", ())]
             return sorted(found, key=lambda one: (one.fee_usd is None, one.fee_usd or 0.0, one.start))
 
         return _answer(look)
@@ -139,12 +156,16 @@ class AwsCapacity:
         """Placement scores of `count` instances in one zone, the likeliest first; of a single type AWS scores low."""
 
         def look() -> list[SpotScore]:
-            listed = self._pages(
-                "get_spot_placement_scores", "SpotPlacementScores", "Spot placement scores",
+            listed = self._ec2("get_spot_placement_scores").get_paginator("get_spot_placement_scores")
+            scores = pages("Spot placement scores", listed.paginate(
                 InstanceTypes=[instance], TargetCapacity=count, TargetCapacityUnitType="units",
                 SingleAvailabilityZone=True, RegionNames=list(regions),
-            )  # fmt: skip
-            found = [SpotScore(one["Region"], one.get("AvailabilityZoneId", ""), int(one["Score"])) for one in listed]
+            ))  # fmt: skip
+            found = [
+                SpotScore(one["Region"], one.get("AvailabilityZoneId", ""), int(one["Score"]))
+                for page in scores
+                for one in page.get("SpotPlacementScores", ())
+            ]
             return sorted(found, key=lambda one: (-one.score, one.region, one.zone_id))
 
         return _answer(look)
@@ -153,11 +174,11 @@ class AwsCapacity:
         """Reservations and Capacity Blocks of the account that hold the type or will, the earliest first."""
 
         def look() -> list[Reservation]:
-            listed = self._pages(
-                "describe_capacity_reservations", "CapacityReservations", "capacity reservations",
+            listed = self._ec2("describe_capacity_reservations").get_paginator("describe_capacity_reservations")
+            held = pages("capacity reservations", listed.paginate(
                 Filters=[{"Name": "instance-type", "Values": [instance]}, {"Name": "state", "Values": list(_LIVING)}],
-            )  # fmt: skip
-            found = [reservation_of(one) for one in listed]
+            ))  # fmt: skip
+            found = [reservation_of(one) for page in held for one in page.get("CapacityReservations", ())]
             return sorted(found, key=lambda one: (one.start is not None, one.start, one.id))
 
         return _answer(look)
@@ -176,12 +197,12 @@ class AwsCapacity:
         """What runs of the types that begin with `family`, bought the same way: it counts against the quota."""
         return _answer(lambda: [AwsSurvey(self.session).running_vcpus([family], spot)])
 
-    def _pages(self, operation: str, key: str, what: str, **given: Library) -> Iterable[Library]:
-        """All pages of an operation of EC2; an older botocore may not know it."""
+    def _ec2(self, operation: str) -> EC2Client:
+        """The client of EC2, if it has the operation: an older botocore may not know it."""
         client = self.session.client("ec2")
         if not hasattr(client, operation):
             raise FmctlError(f"this boto3 does not know {operation}", next="pip install --upgrade boto3")
-        return self.session.pages("ec2", operation, key, what, **given)
+        return client
 
 
 def _answer(look: Callable[[], Iterable[_T]]) -> Answer[_T]:
@@ -194,13 +215,13 @@ def _answer(look: Callable[[], Iterable[_T]]) -> Answer[_T]:
         return Answer((), f"the answer is not what AWS's API describes: {error!r}")
 
 
-def _offering(one: Data, kind: str) -> BlockOffering:
-    ultraserver, currency = kind == "Ultraserver", str(one.get("CurrencyCode", ""))
+def _offering(one: CapacityBlockOfferingTypeDef, ultraserver: bool) -> BlockOffering:
+    currency = str(one.get("CurrencyCode", ""))
     return BlockOffering(
         id=one["CapacityBlockOfferingId"],
-        instance=one[f"{kind}Type"],
+        instance=one["UltraserverType"] if ultraserver else one["InstanceType"],
         zone=one["AvailabilityZone"],
-        count=int(one[f"{kind}Count"]),
+        count=int(one["UltraserverCount"] if ultraserver else one["InstanceCount"]),
         start=one["StartDate"],
         end=one["EndDate"],
         usable_until=block_usable_until(one["EndDate"], ultraserver),

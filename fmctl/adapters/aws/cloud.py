@@ -6,14 +6,20 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from fmctl.adapters.aws.end import Ends
 from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.marks import Marks
-from fmctl.adapters.aws.session import Session
+from fmctl.adapters.aws.session import Session, pages
 from fmctl.base.errors import OperationFailed, OperationTimeout, shorten
-from fmctl.base.untyped import Data, Json, Library
 from fmctl.domain.ports import Identity, Leftover, Node, Reservation, Stack, StackEvent
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation.type_defs import DeleteStackInputTypeDef, StackTypeDef
+    from types_boto3_ec2.type_defs import FilterTypeDef, InstanceTypeDef
+    from types_boto3_logs.type_defs import FilterLogEventsRequestPaginateTypeDef
+    from types_boto3_ssm import SSMClient
 
 _LIVING = ["pending", "running", "stopping", "stopped", "shutting-down"]
 _STREAMS_A_QUESTION = 100
@@ -57,8 +63,9 @@ class AwsCloud:
 
     def stacks(self, tag: str) -> tuple[Stack, ...]:
         """Stacks that carry the tag key and are not deleted."""
-        listed = self.session.pages("cloudformation", "describe_stacks", "Stacks", "stacks")
-        found = (_stack(one) for one in listed if one["StackStatus"] != "DELETE_COMPLETE")
+        listed = pages("stacks", self.session.client("cloudformation").get_paginator("describe_stacks").paginate())
+        every = (one for page in listed for one in page.get("Stacks", ()))
+        found = (_stack(one) for one in every if one["StackStatus"] != "DELETE_COMPLETE")
         return tuple(one for one in found if tag in one.tags)
 
     def stack_events(self, name: str, after: str | None = None) -> tuple[StackEvent, ...]:
@@ -74,17 +81,20 @@ class AwsCloud:
     def delete_stack(self, name: str, retain: Sequence[str] = ()) -> None:
         """Ask CloudFormation to delete; one that is gone is no error."""
         client = self.session.client("cloudformation")
-        given: Json = {"RetainResources": list(retain)} if retain else {}
+        given: DeleteStackInputTypeDef = {"StackName": name}
+        if retain:
+            given["RetainResources"] = list(retain)
         with asked(f"the deletion of {name}"):
-            client.delete_stack(StackName=name, **given)
+            client.delete_stack(**given)
 
     def nodes(self, cluster: str) -> tuple[Node, ...]:
         """Instances of the cluster that are not terminated."""
-        wanted = [
+        wanted: list[FilterTypeDef] = [
             {"Name": f"tag:{self._marks.cluster_tag}", "Values": [cluster]},
             {"Name": "instance-state-name", "Values": _LIVING},
         ]
-        groups = self.session.pages("ec2", "describe_instances", "Reservations", "instances", Filters=wanted)
+        listed = self.session.client("ec2").get_paginator("describe_instances").paginate(Filters=wanted)
+        groups = (group for page in pages("instances", listed) for group in page.get("Reservations", ()))
         return tuple(self._node(one) for group in groups for one in group["Instances"])
 
     def end_role(self, cluster: str, boundary: str | None) -> str:
@@ -121,16 +131,18 @@ class AwsCloud:
         group = self._log_group(cluster)
         if group is None:
             return
-        listed = self.session.pages("logs", "describe_log_streams", "logStreams", "log streams", logGroupName=group)
-        names = [one["logStreamName"] for one in listed if stream in one["logStreamName"]]
-        since: Json = {} if after is None else {"startTime": int(after.timestamp() * 1000) + 1}
+        client = self.session.client("logs")
+        listed = pages("log streams", client.get_paginator("describe_log_streams").paginate(logGroupName=group))
+        every = [one["logStreamName"] for page in listed for one in page.get("logStreams", ())]
+        names = [name for name in every if stream in name]
+        wanted: FilterLogEventsRequestPaginateTypeDef = {"logGroupName": group}
+        if after is not None:
+            wanted["startTime"] = int(after.timestamp() * 1000) + 1
         lines: list[tuple[int, str]] = []
         for first in range(0, len(names), _STREAMS_A_QUESTION):
-            chosen = names[first : first + _STREAMS_A_QUESTION]
-            found = self.session.pages(
-                "logs", "filter_log_events", "events", "log lines", logGroupName=group, logStreamNames=chosen, **since
-            )
-            lines += [(one["timestamp"], one["message"]) for one in found]
+            wanted["logStreamNames"] = names[first : first + _STREAMS_A_QUESTION]
+            found = pages("log lines", client.get_paginator("filter_log_events").paginate(**wanted))
+            lines += [(one["timestamp"], one["message"]) for page in found for one in page.get("events", ())]
         for at, text in sorted(lines, key=lambda one: one[0]):
             yield datetime.fromtimestamp(at / 1000, UTC), text
 
@@ -154,18 +166,18 @@ class AwsCloud:
             )
         return self._output(client, sent["Command"]["CommandId"], head.id, timeout_s)
 
-    def _output(self, client: Library, command: str, instance: str, timeout_s: float) -> str:
+    def _output(self, client: SSMClient, command: str, instance: str, timeout_s: float) -> str:
         left, pause = timeout_s, 0.5
         while True:
             with asked("the output of a command"):
                 try:
                     found = client.get_command_invocation(CommandId=command, InstanceId=instance)
                 except client.exceptions.InvocationDoesNotExist:
-                    found = {"Status": "Pending"}
-            status = found["Status"]
-            if status == "Success":
-                return str(found.get("StandardOutputContent", ""))
-            if status not in ("Pending", "InProgress", "Delayed"):
+                    found = None
+            status = found["Status"] if found else "Pending"
+            if found and status == "Success":
+                return found.get("StandardOutputContent", "")
+            if found and status not in ("Pending", "InProgress", "Delayed"):
                 why = shorten(found.get("StandardErrorContent") or found.get("StatusDetails") or status, 400)
                 raise OperationFailed("the command on the head node failed", why=why, next=None)
             if left <= 0:
@@ -175,11 +187,12 @@ class AwsCloud:
 
     def _log_group(self, cluster: str) -> str | None:
         prefix = self._marks.log_group(cluster)
-        listed = self.session.pages("logs", "describe_log_groups", "logGroups", "log groups", logGroupNamePrefix=prefix)
-        names = sorted(one["logGroupName"] for one in listed if one["logGroupName"].removeprefix(prefix).isdigit())
+        listed = self.session.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
+        every = [one["logGroupName"] for page in pages("log groups", listed) for one in page.get("logGroups", ())]
+        names = sorted(name for name in every if name.removeprefix(prefix).isdigit())
         return names[-1] if names else None
 
-    def _node(self, found: Data) -> Node:
+    def _node(self, found: InstanceTypeDef) -> Node:
         tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
         return Node(
             id=found["InstanceId"],
@@ -193,10 +206,9 @@ class AwsCloud:
 
     def _events(self, stack: str, label: str) -> Iterator[StackEvent]:
         nested: dict[str, str] = {}
-        listed = self.session.pages(
-            "cloudformation", "describe_stack_events", "StackEvents", f"events of {stack}", StackName=stack
-        )
-        for one in listed:
+        client = self.session.client("cloudformation")
+        listed = pages(f"events of {stack}", client.get_paginator("describe_stack_events").paginate(StackName=stack))
+        for one in (one for page in listed for one in page.get("StackEvents", ())):
             physical = one.get("PhysicalResourceId", "")
             yield StackEvent(
                 at=_utc(one["Timestamp"]),
@@ -213,7 +225,7 @@ class AwsCloud:
             yield from self._events(physical, f"{label}/{logical}" if label else logical)
 
 
-def _stack(found: Data) -> Stack:
+def _stack(found: StackTypeDef) -> Stack:
     return Stack(
         name=found["StackName"],
         id=found["StackId"],

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from fmctl.adapters.aws.errors import NOT_ASSUMABLE, asked, code_of
 from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import OperationFailed
-from fmctl.base.untyped import Data, Json, Library
 from fmctl.domain.end import end_name, warning_name
 
+if TYPE_CHECKING:
+    from types_boto3_iam.type_defs import CreateRoleRequestTypeDef
+    from types_boto3_scheduler import EventBridgeSchedulerClient
+    from types_boto3_scheduler.type_defs import CreateScheduleInputTypeDef, TargetTypeDef
+
+_T = TypeVar("_T")
 GROUP = "default"
 _AT = "at(%Y-%m-%dT%H:%M:%S)"
 # A new role takes a while to be known everywhere: how often the schedule is tried, with seconds between.
@@ -29,7 +35,7 @@ _GONE = {"NoSuchEntity", "ResourceNotFoundException", "NoSuchEntityException"}
 WARNED = timedelta(minutes=30)
 
 
-def trust(account: str) -> Json:
+def trust(account: str) -> dict[str, object]:
     """Who may take the role: EventBridge Scheduler, for this account's schedules."""
     return {
         "Version": "2012-10-17",
@@ -60,30 +66,31 @@ class Ends:
         """Make, or find and bring up to date, the role; its ARN."""
         iam, name = self._session.client("iam"), end_name(cluster)
         with asked("a role for the end of the cluster"):
-            given: Json = {"PermissionsBoundary": boundary} if boundary else {}
+            given: CreateRoleRequestTypeDef = {
+                "RoleName": name,
+                "AssumeRolePolicyDocument": json.dumps(trust(account)),
+                "Description": f"EventBridge Scheduler deletes the cluster {cluster} with it",
+                "Tags": [{"Key": "fmctl:cluster", "Value": cluster}],
+            }
+            if boundary:
+                given["PermissionsBoundary"] = boundary
             try:
-                made = iam.create_role(
-                    RoleName=name,
-                    AssumeRolePolicyDocument=json.dumps(trust(account)),
-                    Description=f"EventBridge Scheduler deletes the cluster {cluster} with it",
-                    Tags=[{"Key": "fmctl:cluster", "Value": cluster}],
-                    **given,
-                )
+                arn = iam.create_role(**given)["Role"]["Arn"]
             except iam.exceptions.EntityAlreadyExistsException:
-                made = iam.get_role(RoleName=name)
+                arn = iam.get_role(RoleName=name)["Role"]["Arn"]
                 iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust(account)))
                 if boundary:
                     iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
             rights = self._marks.rights(cluster, partition, self._session.region, account)
             document = json.dumps(rights, separators=(",", ":"))
             iam.put_role_policy(RoleName=name, PolicyName="delete-cluster", PolicyDocument=document)
-            return str(made["Role"]["Arn"])
+            return arn
 
     def put(self, cluster: str, at: datetime, role_arn: str, token: str) -> None:
         """Schedule the deletion, in place of an earlier one."""
         scheduler = self._session.client("scheduler")
-        given = _schedule(end_name(cluster), f"deletes the cluster {cluster}", at, token)
-        given["Target"] = _target(role_arn, *self._marks.delete(cluster))
+        target = _target(role_arn, *self._marks.delete(cluster))
+        given = _schedule(end_name(cluster), f"deletes the cluster {cluster}", at, token, target)
         for attempt in range(_ROLE_TRIES):
             try:
                 with asked("the scheduled end"):
@@ -93,15 +100,18 @@ class Ends:
                 if error.cause != NOT_ASSUMABLE or attempt == _ROLE_TRIES - 1:
                     raise
                 self._sleep(_ROLE_PAUSE_S)
-        warning = _schedule(warning_name(cluster), f"warns of the end of {cluster}", at - WARNED, f"{token}w")
-        warning["Target"] = _target(role_arn, *self._marks.warn(cluster, at))
+        target = _target(role_arn, *self._marks.warn(cluster, at))
+        warning = _schedule(warning_name(cluster), f"warns of the end of {cluster}", at - WARNED, f"{token}w", target)
         # An end that cannot be warned of still is an end.
         with suppress(OperationFailed), asked("the warning before the end"):
             _create_or_update(scheduler, warning)
 
     def get(self, cluster: str) -> datetime | None:
         """When the stack will be deleted."""
-        found = self._unless_gone("the scheduled end", lambda: self._schedule(cluster))
+        scheduler = self._session.client("scheduler")
+        found = self._unless_gone(
+            "the scheduled end", lambda: scheduler.get_schedule(Name=end_name(cluster), GroupName=GROUP)
+        )
         if found is None or found.get("State") != "ENABLED":
             return None
         return datetime.strptime(found["ScheduleExpression"], _AT).replace(tzinfo=UTC)
@@ -112,17 +122,13 @@ class Ends:
         scheduler = self._session.client("scheduler")
         for one in (name, warning_name(cluster)):
             self._unless_gone("the scheduled end", partial(scheduler.delete_schedule, Name=one, GroupName=GROUP))
-        listed = self._unless_gone("the role of the end", lambda: iam.list_role_policies(RoleName=name)) or {}
-        for policy in listed.get("PolicyNames", ()):
+        listed = self._unless_gone("the role of the end", lambda: iam.list_role_policies(RoleName=name))
+        for policy in listed.get("PolicyNames", ()) if listed else ():
             self._unless_gone("the role of the end", partial(iam.delete_role_policy, RoleName=name, PolicyName=policy))
         self._unless_gone("the role of the end", lambda: iam.delete_role(RoleName=name))
 
-    def _schedule(self, cluster: str) -> Data:
-        found: Data = self._session.client("scheduler").get_schedule(Name=end_name(cluster), GroupName=GROUP)
-        return found
-
     @staticmethod
-    def _unless_gone(what: str, call: Callable[[], Library]) -> Library:
+    def _unless_gone(what: str, call: Callable[[], _T]) -> _T | None:
         from botocore.exceptions import ClientError
 
         with asked(what):
@@ -134,8 +140,8 @@ class Ends:
                 raise
 
 
-def _schedule(name: str, what: str, at: datetime, token: str) -> Json:
-    """A one-time schedule that removes itself, without its target."""
+def _schedule(name: str, what: str, at: datetime, token: str, target: TargetTypeDef) -> CreateScheduleInputTypeDef:
+    """A one-time schedule that removes itself."""
     return {
         "Name": name,
         "GroupName": GROUP,
@@ -146,10 +152,11 @@ def _schedule(name: str, what: str, at: datetime, token: str) -> Json:
         "State": "ENABLED",
         "ActionAfterCompletion": "DELETE",
         "ClientToken": token,
+        "Target": target,
     }
 
 
-def _target(role_arn: str, action: str, given: Data) -> Json:
+def _target(role_arn: str, action: str, given: Mapping[str, object]) -> TargetTypeDef:
     """A call of the AWS API as a schedule's target, repeated for a day where it fails."""
     return {
         "Arn": f"arn:{role_arn.split(':', 2)[1]}:scheduler:::aws-sdk:{action}",
@@ -159,7 +166,7 @@ def _target(role_arn: str, action: str, given: Data) -> Json:
     }
 
 
-def _create_or_update(scheduler: Library, given: Data) -> None:
+def _create_or_update(scheduler: EventBridgeSchedulerClient, given: CreateScheduleInputTypeDef) -> None:
     try:
         scheduler.create_schedule(**given)
     except scheduler.exceptions.ConflictException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from fmctl.base.errors import (
     CapacityUnavailable,
@@ -14,7 +15,9 @@ from fmctl.base.errors import (
     UsageError,
     shorten,
 )
-from fmctl.base.untyped import Library
+
+if TYPE_CHECKING:
+    from botocore.exceptions import _ClientErrorResponseTypeDef
 
 _SIGN_IN = "aws sso login, or fresh credentials (AWS_PROFILE, --profile); then the same command again"
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
@@ -103,13 +106,13 @@ def asked(what: str) -> Iterator[None]:
         ) from error
 
 
-def code_of(error: Library) -> str:
+def code_of(error: object) -> str:
     """The AWS code of a ClientError; "" of anything else."""
     response = getattr(error, "response", None)
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
-def of_code(response: Library, what: str) -> FmctlError:
+def of_code(response: _ClientErrorResponseTypeDef, what: str) -> FmctlError:
     """The error that an answer of AWS amounts to."""
     found = response.get("Error", {})
     code, message = str(found.get("Code", "")), str(found.get("Message", ""))
@@ -135,7 +138,7 @@ def of_code(response: Library, what: str) -> FmctlError:
     return OperationFailed(f"AWS would not give {what}", why=why, next=None, cause=cause)
 
 
-def _of_library(error: Library, what: str) -> FmctlError:
+def _of_library(error: Exception, what: str) -> FmctlError:
     kind, why = type(error).__name__, shorten(str(error), 400)
     said = f"{kind}: {why}"
     if kind in ("NoCredentialsError", "PartialCredentialsError"):

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.marks import Marks
-from fmctl.adapters.aws.session import Session
+from fmctl.adapters.aws.session import Session, pages
 from fmctl.base.errors import FmctlError, UnknownName
-from fmctl.base.untyped import Json, Library
 from fmctl.domain.end import end_name, warning_name
 from fmctl.domain.ports import Leftover
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import FilterTypeDef, TagTypeDef
 
 _DAYS_A_MONTH = 365.0 / 12.0
 
@@ -30,14 +33,15 @@ def leftovers(session: Session, cluster: str, marks: Marks) -> tuple[Leftover, .
     return tuple(found)
 
 
-def _filter(cluster: str, marks: Marks) -> list[Json]:
+def _filter(cluster: str, marks: Marks) -> list[FilterTypeDef]:
     return [{"Name": f"tag:{marks.cluster_tag}", "Values": [cluster]}]
 
 
 def _instances(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
     states = ["pending", "running", "stopping", "stopped", "shutting-down"]
-    wanted = [*_filter(cluster, marks), {"Name": "instance-state-name", "Values": states}]
-    for group in session.pages("ec2", "describe_instances", "Reservations", "instances", Filters=wanted):
+    wanted: list[FilterTypeDef] = [*_filter(cluster, marks), {"Name": "instance-state-name", "Values": states}]
+    listed = session.client("ec2").get_paginator("describe_instances").paginate(Filters=wanted)
+    for group in (group for page in pages("instances", listed) for group in page.get("Reservations", ())):
         for one in group["Instances"]:
             id, state = one["InstanceId"], one["State"]["Name"]
             usd = _instance_day(session, one["InstanceType"]) if state in ("pending", "running") else 0.0
@@ -46,7 +50,8 @@ def _instances(session: Session, cluster: str, marks: Marks) -> Iterator[Leftove
 
 
 def _volumes(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
-    for one in session.pages("ec2", "describe_volumes", "Volumes", "volumes", Filters=_filter(cluster, marks)):
+    listed = session.client("ec2").get_paginator("describe_volumes").paginate(Filters=_filter(cluster, marks))
+    for one in (one for page in pages("volumes", listed) for one in page.get("Volumes", ())):
         usd = _per_day(f"ebs/{one['VolumeType']}", session.region, one["Size"])
         command = f"aws ec2 delete-volume --volume-id {one['VolumeId']}{_region(session)}"
         yield Leftover(
@@ -55,17 +60,17 @@ def _volumes(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]
 
 
 def _interfaces(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
-    listed = session.pages(
-        "ec2", "describe_network_interfaces", "NetworkInterfaces", "network interfaces", Filters=_filter(cluster, marks)
-    )
-    for one in listed:
+    listed = session.client("ec2").get_paginator("describe_network_interfaces")
+    found = pages("network interfaces", listed.paginate(Filters=_filter(cluster, marks)))
+    for one in (one for page in found for one in page.get("NetworkInterfaces", ())):
         id = one["NetworkInterfaceId"]
         command = f"aws ec2 delete-network-interface --network-interface-id {id}{_region(session)}"
         yield Leftover("network interface", id, 0.0, command, one.get("Status", ""))
 
 
 def _file_systems(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
-    for one in session.pages("fsx", "describe_file_systems", "FileSystems", "FSx file systems"):
+    listed = session.client("fsx").get_paginator("describe_file_systems").paginate()
+    for one in (one for page in pages("FSx file systems", listed) for one in page.get("FileSystems", ())):
         if {"Key": marks.cluster_tag, "Value": cluster} not in one.get("Tags", ()):
             continue
         lustre = one.get("LustreConfiguration", {})
@@ -78,7 +83,8 @@ def _file_systems(session: Session, cluster: str, marks: Marks) -> Iterator[Left
 
 def _log_groups(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
     prefix = marks.log_group(cluster)
-    for one in session.pages("logs", "describe_log_groups", "logGroups", "log groups", logGroupNamePrefix=prefix):
+    listed = session.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
+    for one in (one for page in pages("log groups", listed) for one in page.get("logGroups", ())):
         name = one["logGroupName"]
         if not name.removeprefix(prefix).isdigit():
             continue  # of a cluster whose name begins like this one's
@@ -91,7 +97,7 @@ def _end(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
 
     name, warning = end_name(cluster), warning_name(cluster)
     scheduler = session.client("scheduler")
-    looks: tuple[tuple[str, str, Callable[[], Library], str], ...] = (
+    looks: tuple[tuple[str, str, Callable[[], object], str], ...] = (
         *(
             (
                 "schedule",
@@ -125,12 +131,13 @@ def _reservations(session: Session, cluster: str, marks: Marks) -> Iterator[Left
 
     Others of the account may be somebody else's: a command that cancels them is not put into anybody's hands.
     """
-    mine = {"Key": "fmctl:cluster", "Value": cluster}
-    wanted = [{"Name": "state", "Values": ["active"]}, {"Name": f"tag:{mine['Key']}", "Values": [cluster]}]
-    listed = session.pages(
-        "ec2", "describe_capacity_reservations", "CapacityReservations", "capacity reservations", Filters=wanted
-    )
-    for one in listed:
+    mine: TagTypeDef = {"Key": "fmctl:cluster", "Value": cluster}
+    wanted: list[FilterTypeDef] = [
+        {"Name": "state", "Values": ["active"]},
+        {"Name": f"tag:{mine['Key']}", "Values": [cluster]},
+    ]
+    listed = session.client("ec2").get_paginator("describe_capacity_reservations").paginate(Filters=wanted)
+    for one in (one for page in pages("capacity reservations", listed) for one in page.get("CapacityReservations", ())):
         if mine not in one.get("Tags", ()):
             continue  # whoever answers may not know the filter
         block = one.get("ReservationType") == "capacity-block"

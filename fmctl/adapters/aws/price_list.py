@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from typing import TYPE_CHECKING, TypedDict
 
-from fmctl.base.untyped import Data
 from fmctl.domain.hardware import LIVE_LIST, LIVE_SPOT, Price, StoragePrice
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import SpotPriceTypeDef
 
 NO_PRICE = "AWS was asked and lists no price"
 # Items of pricing/storage.csv: the first GB of each range of S3 Standard, and what tells the Lustre products apart.
@@ -17,10 +20,37 @@ _ONLY_PERSISTENT_2 = ("125", "250", "500", "1000")
 """MB/s per TiB that no other deployment type has (FSx for Lustre User Guide)."""
 
 
+class Described(TypedDict):
+    """What a product is."""
+
+    attributes: dict[str, str]
+
+
+class Dimension(TypedDict, total=False):
+    """A price of a term, of a range of units."""
+
+    pricePerUnit: dict[str, str]
+    beginRange: str
+    unit: str
+
+
+class Term(TypedDict):
+    """A way to buy a product."""
+
+    priceDimensions: dict[str, Dimension]
+
+
+class Product(TypedDict, total=False):
+    """A product of the Price List, as far as it is read here."""
+
+    product: Described
+    terms: dict[str, dict[str, Term]]
+
+
 def on_demand_rows(instance: str, regions: Sequence[str], products: Iterable[str], day: date) -> list[Price]:
     """One row per region: the price of an hour, or that AWS lists none (none, or several)."""
     by_region: dict[str, set[float]] = {region: set() for region in regions}
-    for product in map(json.loads, products):
+    for product in _parsed(products):
         attributes = product["product"]["attributes"]
         if attributes.get("regionCode") in by_region and attributes.get("locationType") == "AWS Region":
             found = {usd for _, usd, unit in dimensions(product) if unit == "Hrs"}
@@ -28,9 +58,9 @@ def on_demand_rows(instance: str, regions: Sequence[str], products: Iterable[str
     return [_row(instance, region, "on-demand", found, day) for region, found in by_region.items()]
 
 
-def spot_rows(instance: str, region: str, history: Iterable[Data], day: date) -> list[Price]:
+def spot_rows(instance: str, region: str, history: Iterable[SpotPriceTypeDef], day: date) -> list[Price]:
     """The lowest, and the extremes, of the newest prices of the region's zones."""
-    newest: dict[str, Data] = {}
+    newest: dict[str, SpotPriceTypeDef] = {}
     for one in history:
         zone = one["AvailabilityZone"]
         if zone not in newest or one["Timestamp"] > newest[zone]["Timestamp"]:
@@ -50,14 +80,14 @@ def spot_rows(instance: str, region: str, history: Iterable[Data], day: date) ->
 
 def ebs_rows(region: str, products: Iterable[str], day: date) -> list[StoragePrice]:
     """gp3 by GB and month."""
-    found = {usd for product in map(json.loads, products) for _, usd, unit in dimensions(product) if unit == "GB-Mo"}
+    found = {usd for product in _parsed(products) for _, usd, unit in dimensions(product) if unit == "GB-Mo"}
     return _items({"ebs/gp3": found}, region, day)
 
 
 def s3_rows(region: str, products: Iterable[str], day: date) -> list[StoragePrice]:
     """S3 Standard by GB and month, in its three ranges; ranges that begin elsewhere are not taken for these."""
     found: dict[str, set[float]] = {}
-    for begin, usd, unit in (one for product in map(json.loads, products) for one in dimensions(product)):
+    for begin, usd, unit in (one for product in _parsed(products) for one in dimensions(product)):
         if unit == "GB-Mo" and begin in S3_RANGES:
             found.setdefault(S3_RANGES[begin], set()).add(usd)
     return _items(found, region, day)
@@ -67,7 +97,7 @@ def lustre_rows(region: str, products: Iterable[str], day: date) -> tuple[list[S
     """FSx for Lustre by GB and month; and how many storage products could not be told apart."""
     found: dict[str, set[float]] = {}
     unread = 0
-    for product in map(json.loads, products):
+    for product in _parsed(products):
         prices = {usd for _, usd, unit in dimensions(product) if unit == "GB-Mo"}
         item = _lustre_item(product["product"]["attributes"])
         if item and prices:
@@ -77,7 +107,11 @@ def lustre_rows(region: str, products: Iterable[str], day: date) -> tuple[list[S
     return _items(found, region, day), unread
 
 
-def dimensions(product: Data) -> list[tuple[float, float, str]]:
+def _parsed(products: Iterable[str]) -> Iterator[Product]:
+    return map(json.loads, products)
+
+
+def dimensions(product: Product) -> list[tuple[float, float, str]]:
     """(first unit of the range, USD, unit) of the on-demand terms; zero is no price here: nothing asked for is free."""
     terms = product.get("terms", {}).get("OnDemand", {}).values()
     listed = [one for term in terms for one in term["priceDimensions"].values()]

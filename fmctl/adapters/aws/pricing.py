@@ -8,15 +8,20 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from fmctl.adapters.aws import price_list
-from fmctl.adapters.aws.session import Session
+from fmctl.adapters.aws.session import Session, pages
 from fmctl.base.errors import FmctlError, PermissionDenied
 from fmctl.base.files import write_atomic
-from fmctl.base.untyped import Library
 from fmctl.catalog import price_files
 from fmctl.domain.hardware import Price, StoragePrice
 from fmctl.domain.sizes import HEAD_FAMILIES, HEAD_SIZES, LOGIN_SIZE
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.literals import InstanceTypeType
+    from types_boto3_ec2.type_defs import SpotPriceTypeDef
+    from types_boto3_pricing.type_defs import FilterTypeDef
 
 LIST_REGION = "us-east-1"
 """The Price List answers in few regions, for all of them."""
@@ -118,12 +123,13 @@ def _ec2(session: Session, instance: str) -> Iterator[str]:
     return _products(session, "AmazonEC2", f"list prices of {instance}", {"instanceType": instance, **_EC2})
 
 
-def _history(session: Session, instance: str, now: datetime) -> Iterator[Library]:
+def _history(session: Session, instance: str, now: datetime) -> Iterator[SpotPriceTypeDef]:
     """The price that holds now in every zone: a history that begins now."""
-    return session.pages(
-        "ec2", "describe_spot_price_history", "SpotPriceHistory", f"Spot prices of {instance}",
-        InstanceTypes=[instance], ProductDescriptions=["Linux/UNIX"], StartTime=now,
+    listed = session.client("ec2").get_paginator("describe_spot_price_history").paginate(
+        InstanceTypes=[cast("InstanceTypeType", instance)], ProductDescriptions=["Linux/UNIX"], StartTime=now
     )  # fmt: skip
+    for page in pages(f"Spot prices of {instance}", listed):
+        yield from page.get("SpotPriceHistory", ())
 
 
 def _storage(
@@ -149,8 +155,12 @@ def _storage(
 
 def _products(session: Session, service: str, what: str, wanted: Mapping[str, str]) -> Iterator[str]:
     """Products of the Price List, as JSON texts."""
-    filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted.items()]
-    return session.pages("pricing", "get_products", "PriceList", what, ServiceCode=service, Filters=filters)
+    filters: list[FilterTypeDef] = [
+        {"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted.items()
+    ]
+    listed = session.client("pricing").get_paginator("get_products").paginate(ServiceCode=service, Filters=filters)
+    for page in pages(what, listed):
+        yield from page.get("PriceList", ())
 
 
 @contextmanager

@@ -7,13 +7,17 @@ New objects go with `If-None-Match: *`, updates with `If-Match: <ETag>`; S3 answ
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from fmctl.adapters.aws.errors import asked, code_of
-from fmctl.adapters.aws.session import Session
+from fmctl.adapters.aws.session import Session, pages
 from fmctl.base.errors import UnreadableFile, UsageError
-from fmctl.base.untyped import Library
 from fmctl.domain.state import Stored
 
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import PutObjectRequestTypeDef
+
+_T = TypeVar("_T")
 _MISSING = {"NoSuchKey", "404", "NotFound"}
 _FASTER = {"PreconditionFailed", "412"}
 _AT_ONCE = {"ConditionalRequestConflict", "409", "OperationAborted"}
@@ -64,11 +68,11 @@ class S3Store:
 
     def create(self, key: str, text: str) -> Stored | None:
         """Write a new object; None where it exists."""
-        return self._put(key, text, IfNoneMatch="*")
+        return self._put(key, text, None)
 
     def replace(self, key: str, text: str, version: str) -> Stored | None:
         """Write over the object of that ETag; None where it changed or went."""
-        return self._put(key, text, IfMatch=version)
+        return self._put(key, text, version)
 
     def append(self, key: str, text: str, before: Stored | None) -> Stored | None:
         """Write the object with the text added; None where it is no longer what was read."""
@@ -88,31 +92,31 @@ class S3Store:
 
     def keys(self, folder: str) -> tuple[str, ...]:
         """Keys in one folder, sorted."""
-        listed = self._session.pages(
-            "s3", "list_objects_v2", "Contents", self._where, Bucket=self._bucket, Prefix=f"{self._prefix}{folder}/"
-        )
-        return tuple(sorted(one["Key"].removeprefix(self._prefix) for one in listed))
+        listed = self._session.client("s3").get_paginator("list_objects_v2")
+        found = pages(self._where, listed.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}{folder}/"))
+        keys = [one["Key"] for page in found for one in page.get("Contents", ())]
+        return tuple(sorted(key.removeprefix(self._prefix) for key in keys))
 
-    def _put(self, key: str, text: str, **condition: str) -> Stored | None:
-        client, content = self._session.client("s3"), text.encode("utf-8")
-
-        def put() -> Stored:
-            made = client.put_object(
-                Bucket=self._bucket,
-                Key=self._prefix + key,
-                Body=content,
-                ContentType="application/json",
-                **condition,
-            )
-            return Stored(text, made["ETag"])
-
-        written: Stored | None = self._conditionally(key, put)
+    def _put(self, key: str, text: str, version: str | None) -> Stored | None:
+        """Write over the object of that ETag; without one, an object that must be new."""
+        client = self._session.client("s3")
+        given: PutObjectRequestTypeDef = {
+            "Bucket": self._bucket,
+            "Key": self._prefix + key,
+            "Body": text.encode("utf-8"),
+            "ContentType": "application/json",
+        }
+        if version is None:
+            given["IfNoneMatch"] = "*"
+        else:
+            given["IfMatch"] = version
+        written = self._conditionally(key, lambda: Stored(text, client.put_object(**given)["ETag"]))
         if written is None:  # our own write, whose answer was lost and which boto3 tried again, looks the same
             found = self.read(key)
             return found if found is not None and found.text == text else None
         return written
 
-    def _conditionally(self, key: str, call: Callable[[], Library]) -> Library:
+    def _conditionally(self, key: str, call: Callable[[], _T]) -> _T | None:
         """What the call gives; None where its condition does not hold."""
         from botocore.exceptions import ClientError
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from fmctl.adapters.aws.errors import asked, code_of
-from fmctl.adapters.aws.session import Session
+from fmctl.adapters.aws.session import Session, pages
 from fmctl.base.errors import OperationFailed, PermissionDenied
-from fmctl.base.untyped import Data, Library
 from fmctl.domain.ports import Identity, Lustre, Reservation, Subnet
 
+if TYPE_CHECKING:
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_ec2.type_defs import CapacityReservationTypeDef, FilterTypeDef, InstanceTypeDef, RouteTableTypeDef
+
+_T = TypeVar("_T")
 LUSTRE_PORT = 988
 _GONE = {"InvalidSubnetID.NotFound", "InvalidCapacityReservationId.NotFound", "InvalidKeyPair.NotFound"}
 _NO_SUCH = {"FileSystemNotFound", "NoSuchResourceException", "InvalidCapacityReservationId.Malformed"}
@@ -28,20 +33,23 @@ class AwsSurvey:
 
     def identity(self) -> Identity:
         """Account and caller."""
-        found = self._call("sts", "get_caller_identity", "who we are")
+        client = self.session.client("sts")
+        with asked("who we are"):
+            found = client.get_caller_identity()
         return Identity(found["Account"], found["Arn"], self.session.region)
 
     def offered_zones(self, instance: str) -> tuple[str, ...]:
         """Zones that offer the type."""
-        offers = self.session.pages(
-            "ec2", "describe_instance_type_offerings", "InstanceTypeOfferings", "where the type is offered",
-            LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": [instance]}],
-        )  # fmt: skip
-        return tuple(sorted(one["Location"] for one in offers))
+        listed = self._ec2.get_paginator("describe_instance_type_offerings").paginate(
+            LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": [instance]}]
+        )
+        offers = pages("where the type is offered", listed)
+        return tuple(sorted(one["Location"] for page in offers for one in page.get("InstanceTypeOfferings", ())))
 
     def subnet(self, subnet_id: str) -> Subnet | None:
         """One subnet with its way out."""
-        found = self._call("ec2", "describe_subnets", f"the subnet {subnet_id}", SubnetIds=[subnet_id])
+        ec2 = self._ec2
+        found = _unless_gone(f"the subnet {subnet_id}", lambda: ec2.describe_subnets(SubnetIds=[subnet_id]))
         if found is None or not found["Subnets"]:
             return None
         one = found["Subnets"][0]
@@ -57,42 +65,44 @@ class AwsSurvey:
 
     def quota(self, code: str) -> float | None:
         """An EC2 quota, the default where none was applied."""
-        for operation in ("get_service_quota", "get_aws_default_service_quota"):
-            found = self._call("service-quotas", operation, f"the quota {code}", ServiceCode="ec2", QuotaCode=code)
-            if found is not None:
-                return float(found["Quota"]["Value"])
-        return None
+        client, what = self.session.client("service-quotas"), f"the quota {code}"
+        found = _unless_gone(what, lambda: client.get_service_quota(ServiceCode="ec2", QuotaCode=code)) or _unless_gone(
+            what, lambda: client.get_aws_default_service_quota(ServiceCode="ec2", QuotaCode=code)
+        )
+        return float(found["Quota"]["Value"]) if found else None
 
     def running_vcpus(self, families: Sequence[str], spot: bool) -> int:
         """Count of vCPUs that run of these families, bought the same way."""
-        filters = [
+        filters: list[FilterTypeDef] = [
             {"Name": "instance-state-name", "Values": list(_LIVING)},
             {"Name": "instance-type", "Values": [f"{family}*" for family in families]},
         ]
-        reserved = self.session.pages("ec2", "describe_instances", "Reservations", "what runs", Filters=filters)
-        found = [one for reservation in reserved for one in reservation["Instances"]]
+        reserved = pages("what runs", self._ec2.get_paginator("describe_instances").paginate(Filters=filters))
+        found = [one for page in reserved for group in page.get("Reservations", ()) for one in group["Instances"]]
         same = [one for one in found if (one.get("InstanceLifecycle") == "spot") == spot]
         return sum(_vcpus(one) for one in same if one.get("InstanceLifecycle") != "capacity-block")
 
     def reservation(self, reservation_id: str) -> Reservation | None:
         """One reservation or block."""
-        found = self._call(
-            "ec2", "describe_capacity_reservations", f"the reservation {reservation_id}",
-            CapacityReservationIds=[reservation_id],
-        )  # fmt: skip
+        ec2, wanted = self._ec2, [reservation_id]
+        found = _unless_gone(
+            f"the reservation {reservation_id}",
+            lambda: ec2.describe_capacity_reservations(CapacityReservationIds=wanted),
+        )
         if found is None or not found["CapacityReservations"]:
             return None
         return reservation_of(found["CapacityReservations"][0])
 
     def file_system(self, file_system_id: str) -> Lustre | None:
         """One FSx for Lustre file system, with who may reach it."""
-        found = self._call("fsx", "describe_file_systems", f"{file_system_id}", FileSystemIds=[file_system_id])
+        fsx = self.session.client("fsx")
+        found = _unless_gone(file_system_id, lambda: fsx.describe_file_systems(FileSystemIds=[file_system_id]))
         if found is None or not found["FileSystems"]:
             return None
         one = found["FileSystems"][0]
-        lustre = one.get("LustreConfiguration") or {}
+        lustre = one.get("LustreConfiguration")
         capacity = float(one.get("StorageCapacity") or 0.0)
-        each = lustre.get("PerUnitStorageThroughput")
+        each = lustre.get("PerUnitStorageThroughput") if lustre else None
         subnets = [self.subnet(subnet_id) for subnet_id in one.get("SubnetIds", ())]
         return Lustre(
             id=file_system_id,
@@ -106,28 +116,28 @@ class AwsSurvey:
 
     def official_image(self, name: str) -> str | None:
         """The newest image of that name."""
-        found = self._call(
-            "ec2", "describe_images", "official images", Owners=["amazon"],
-            Filters=[{"Name": "name", "Values": [name]}],
-        )  # fmt: skip
+        ec2 = self._ec2
+        found = _unless_gone(
+            "official images",
+            lambda: ec2.describe_images(Owners=["amazon"], Filters=[{"Name": "name", "Values": [name]}]),
+        )
         images = sorted(found["Images"] if found else (), key=lambda one: one.get("CreationDate", ""))
         return str(images[-1]["ImageId"]) if images else None
 
     def key_type(self, name: str) -> str | None:
         """Kind of the key pair."""
-        found = self._call("ec2", "describe_key_pairs", f"the key pair {name}", KeyNames=[name])
+        ec2 = self._ec2
+        found = _unless_gone(f"the key pair {name}", lambda: ec2.describe_key_pairs(KeyNames=[name]))
         return None if not found or not found["KeyPairs"] else str(found["KeyPairs"][0].get("KeyType", "rsa"))
 
     def allowed(self, actions: Sequence[str]) -> Mapping[str, bool]:
         """What IAM says of the caller's policies; nothing where it will not say."""
-        arn = _role_arn(self.identity().arn)
+        arn, names = _role_arn(self.identity().arn), list(actions)
         try:
-            found = self._call(
-                "iam",
-                "simulate_principal_policy",
+            iam = self.session.client("iam")
+            found = _unless_gone(
                 "the caller's rights",
-                PolicySourceArn=arn,
-                ActionNames=list(actions),
+                lambda: iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=names),
             )
         except (OperationFailed, PermissionDenied):
             return {}
@@ -146,51 +156,62 @@ class AwsSurvey:
                 continue
             if str(route.get("GatewayId", "")).startswith("igw-"):
                 return "internet"
-            if any(route.get(key) for key in ("NatGatewayId", "TransitGatewayId", "NetworkInterfaceId")):
+            if route.get("NatGatewayId") or route.get("TransitGatewayId") or route.get("NetworkInterfaceId"):
                 return "nat"
-        filters = [{"Name": "vpc-id", "Values": [vpc]}]
-        found = self._call("ec2", "describe_vpc_endpoints", "VPC endpoints", Filters=filters)
+        ec2, filters = self._ec2, _named("vpc-id", vpc)
+        found = _unless_gone("VPC endpoints", lambda: ec2.describe_vpc_endpoints(Filters=filters))
         return "endpoints" if found and found.get("VpcEndpoints") else "none"
 
-    def _tables(self, name: str, value: str) -> list[Library]:
-        filters = [{"Name": name, "Values": [value]}]
-        found = self._call("ec2", "describe_route_tables", "route tables", Filters=filters)
+    @property
+    def _ec2(self) -> EC2Client:
+        return self.session.client("ec2")
+
+    def _tables(self, name: str, value: str) -> list[RouteTableTypeDef]:
+        ec2, filters = self._ec2, _named(name, value)
+        found = _unless_gone("route tables", lambda: ec2.describe_route_tables(Filters=filters))
         return list(found["RouteTables"]) if found else []
 
     def _open_to(self, interfaces: Sequence[str]) -> tuple[str, ...]:
         """Groups and CIDRs that the security groups of these interfaces let in on Lustre's port."""
         if not interfaces:
             return ()
-        found = self._call(
-            "ec2", "describe_network_interfaces", "the file system's interfaces", NetworkInterfaceIds=list(interfaces)
+        ec2, ids = self._ec2, list(interfaces)
+        found = _unless_gone(
+            "the file system's interfaces", lambda: ec2.describe_network_interfaces(NetworkInterfaceIds=ids)
         )
         attached = found["NetworkInterfaces"] if found else ()
         groups = sorted({group["GroupId"] for one in attached for group in one.get("Groups", ())})
         if not groups:
             return ()
-        rules = self._call("ec2", "describe_security_groups", "its security groups", GroupIds=groups)
+        rules = _unless_gone("its security groups", lambda: ec2.describe_security_groups(GroupIds=groups))
         open_to: set[str] = set()
-        for rule in (rule for group in rules["SecurityGroups"] for rule in group.get("IpPermissions", ())):
+        for rule in (
+            rule for group in (rules["SecurityGroups"] if rules else ()) for rule in group.get("IpPermissions", ())
+        ):
             if rule.get("IpProtocol") == "-1" or rule.get("FromPort", 0) <= LUSTRE_PORT <= rule.get("ToPort", -1):
                 open_to |= {pair["GroupId"] for pair in rule.get("UserIdGroupPairs", ())}
                 open_to |= {block["CidrIp"] for block in rule.get("IpRanges", ())}
         return tuple(sorted(open_to))
 
-    def _call(self, service: str, operation: str, what: str, **given: Library) -> Library:
-        """The answer, None where AWS says that there is no such thing."""
-        from botocore.exceptions import ClientError
 
-        client = self.session.client(service)
-        with asked(what):
-            try:
-                return getattr(client, operation)(**given)
-            except ClientError as error:
-                if code_of(error) in _GONE | _NO_SUCH:
-                    return None
-                raise
+def _unless_gone(what: str, ask: Callable[[], _T]) -> _T | None:
+    """The answer, None where AWS says that there is no such thing."""
+    from botocore.exceptions import ClientError
+
+    with asked(what):
+        try:
+            return ask()
+        except ClientError as error:
+            if code_of(error) in _GONE | _NO_SUCH:
+                return None
+            raise
 
 
-def reservation_of(one: Data) -> Reservation:
+def _named(name: str, value: str) -> list[FilterTypeDef]:
+    return [{"Name": name, "Values": [value]}]
+
+
+def reservation_of(one: CapacityReservationTypeDef) -> Reservation:
     """A reservation as EC2 describes it: the one place that reads one."""
     return Reservation(
         id=one["CapacityReservationId"],
@@ -205,9 +226,9 @@ def reservation_of(one: Data) -> Reservation:
     )
 
 
-def _vcpus(instance: Data) -> int:
-    cpu = instance.get("CpuOptions") or {}
-    return int(cpu.get("CoreCount", 0)) * int(cpu.get("ThreadsPerCore", 1))
+def _vcpus(instance: InstanceTypeDef) -> int:
+    cpu = instance.get("CpuOptions")
+    return cpu.get("CoreCount", 0) * cpu.get("ThreadsPerCore", 1) if cpu else 0
 
 
 def _role_arn(arn: str) -> str:

@@ -92,13 +92,8 @@ def _seeded(world: World, endpoint: str) -> Json:
 
     from fmctl.adapters.lab.seed import seed
 
-    def client(service: str) -> Library:
-        return boto3.client(
-            service, endpoint_url=endpoint, region_name=REGION, aws_access_key_id=settings.FAKE_KEY,
-            aws_secret_access_key=settings.FAKE_SECRET,
-        )  # fmt: skip
-
-    return seed(world, client)
+    session = boto3.Session(settings.FAKE_KEY, settings.FAKE_SECRET, region_name=REGION)
+    return seed(world, session, endpoint)
 
 
 def _asked() -> argparse.Namespace:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from typing import TypedDict
 
 from fmctl.base.errors import BUSY, CapacityUnavailable, FmctlError, OperationFailed, PermissionDenied
-from fmctl.base.untyped import Data
+from fmctl.base.read import Fields
 from fmctl.domain.ports import Finding
 
 DRY_RUN_PASSED = "DryRun flag is set"
@@ -31,17 +31,72 @@ _BUSY = re.compile(
 _LONGEST = 600
 
 
-def is_gone(content: Data) -> bool:
+class Said(TypedDict, total=False):
+    """One message of a validator."""
+
+    level: str
+    type: str
+    message: str
+
+
+class Refused(TypedDict, total=False):
+    """A parameter that an update may not change."""
+
+    parameter: str
+    message: str
+
+
+class Content(TypedDict, total=False):
+    """What an answer holds, where it is no cluster or template."""
+
+    message: str
+    configurationValidationErrors: list[Said]
+    validationMessages: list[Said]
+    updateValidationErrors: list[Refused]
+
+
+class Told(TypedDict):
+    """An error of the worker: code is that of ParallelCluster's API, None where it broke."""
+
+    type: str
+    code: int | None
+    content: Content
+
+
+class Answer(TypedDict, total=False):
+    """A line of the worker: `ok` with what the operation gives, or `error`."""
+
+    id: int
+    ok: object
+    error: Told
+
+
+class Hello(TypedDict):
+    """What the worker says of itself."""
+
+    version: str
+
+
+class ResourceRow(TypedDict):
+    """A resource as the worker writes it."""
+
+    stack: str
+    logical_id: str
+    type: str
+    properties: Fields
+
+
+def is_gone(content: Content) -> bool:
     """Whether this says that there is no such cluster."""
     return _GONE.search(message(content)) is not None
 
 
-def message(content: Data) -> str:
+def message(content: Content) -> str:
     """The message of an answer, one line."""
     return " ".join(str(content.get("message") or "").split())
 
 
-def findings(content: Data) -> tuple[Finding, ...]:
+def findings(content: Content) -> tuple[Finding, ...]:
     """The findings of a dry run, passed or not.
 
     Raises:
@@ -62,15 +117,15 @@ def findings(content: Data) -> tuple[Finding, ...]:
     return (*found, Finding("ERROR", "Request", text.removeprefix("Bad Request: ")))
 
 
-def validators(content: Data) -> tuple[Finding, ...]:
+def validators(content: Content) -> tuple[Finding, ...]:
     """What the validators said."""
-    raw: Sequence[Data] = [
+    raw = [
         *(content.get("configurationValidationErrors") or ()), *(content.get("validationMessages") or ()),
     ]  # fmt: skip
     return tuple(Finding(str(one.get("level")), str(one.get("type")), str(one.get("message"))) for one in raw)
 
 
-def failure(op: str, content: Data) -> FmctlError:
+def failure(op: str, content: Content) -> FmctlError:
     """An answer that is no success, as the error to raise."""
     errors = [one for one in validators(content) if one.level == "ERROR"]
     refused = list(content.get("updateValidationErrors") or ())

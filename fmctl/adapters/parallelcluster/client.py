@@ -17,11 +17,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 from fmctl.adapters.parallelcluster import answers
 from fmctl.adapters.parallelcluster.node import node_environment
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout
-from fmctl.base.untyped import Data, Json, Library
+from fmctl.base.read import Fields
 from fmctl.domain.ports import Finding, Resource
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -67,7 +68,7 @@ class WorkerPcluster:
     def version(self) -> str:
         """See `Pcluster`."""
         if self._version is None:
-            self._version = str(self._ok("hello")["version"])
+            self._version = cast("answers.Hello", self._ok("hello"))["version"]
         return self._version
 
     def validate(self, name: str, config: str, region: str) -> tuple[Finding, ...]:
@@ -75,7 +76,7 @@ class WorkerPcluster:
         answer = self._asked("validate", name=name, config=config, region=region)
         error = answer.get("error")
         if error is None:
-            return answers.findings(answer["ok"] or {})
+            return answers.findings(cast("answers.Content | None", answer["ok"]) or {})
         code = error.get("code")
         if (code is None and error.get("type") not in _ABOUT_THE_CONFIG) or (code is not None and code >= 500):
             raise answers.failure("validate", error["content"])  # pcluster or AWS broke: nobody looked
@@ -83,7 +84,8 @@ class WorkerPcluster:
 
     def synth(self, name: str, config: str, region: str) -> tuple[Resource, ...]:
         """See `Pcluster`."""
-        return tuple(Resource(**one) for one in self._ok("synth", name=name, config=config, region=region))
+        found = self._ok("synth", name=name, config=config, region=region)
+        return tuple(Resource(**one) for one in cast("list[answers.ResourceRow]", found))
 
     def create(self, name: str, config: str, region: str) -> None:
         """See `Pcluster`."""
@@ -101,23 +103,22 @@ class WorkerPcluster:
         """See `Pcluster`."""
         self._unless_gone("delete", name=name, region=region)
 
-    def describe(self, name: str, region: str) -> Data | None:
+    def describe(self, name: str, region: str) -> Fields | None:
         """See `Pcluster`."""
-        found: Data | None = self._unless_gone("describe", name=name, region=region)
-        return found
+        return cast("Fields | None", self._unless_gone("describe", name=name, region=region))
 
     def close(self) -> None:
         """See `Pcluster`."""
         with self._lock:
             self._end()
 
-    def _ok(self, op: str, **args: str) -> Library:
+    def _ok(self, op: str, **args: str) -> object:
         answer = self._asked(op, **args)
         if "error" in answer:
             raise answers.failure(op, answer["error"]["content"])
         return answer["ok"]
 
-    def _unless_gone(self, op: str, **args: str) -> Library:
+    def _unless_gone(self, op: str, **args: str) -> object:
         answer = self._asked(op, **args)
         if "error" in answer and answers.is_gone(answer["error"]["content"]):
             return None
@@ -125,7 +126,7 @@ class WorkerPcluster:
             raise answers.failure(op, answer["error"]["content"])
         return answer["ok"]
 
-    def _asked(self, op: str, **args: str) -> Json:
+    def _asked(self, op: str, **args: str) -> answers.Answer:
         """The worker's answer; a worker that died is started again once, for what may be asked twice."""
         with self._lock:
             try:
@@ -138,7 +139,7 @@ class WorkerPcluster:
             except _Died as died:
                 raise self._failed("the ParallelCluster worker ends again and again", died.why) from None
 
-    def _once(self, op: str, args: Mapping[str, str]) -> Json:
+    def _once(self, op: str, args: Mapping[str, str]) -> answers.Answer:
         pipe = self._started(op)
         self._number += 1
         env = self._environment if self._environment is not None else _own_environment()
@@ -206,7 +207,7 @@ class CommandPcluster:
     def version(self) -> str:
         """See `Pcluster`."""
         if self._version is None:
-            self._version = str(self._ok("hello", "version").get("version", ""))
+            self._version = str(cast("Fields", self._ok("hello", "version")).get("version", ""))
         return self._version
 
     def validate(self, name: str, config: str, region: str) -> tuple[Finding, ...]:
@@ -240,20 +241,20 @@ class CommandPcluster:
         """See `Pcluster`."""
         self._unless_gone("delete", "delete-cluster", "-n", name, "-r", region)
 
-    def describe(self, name: str, region: str) -> Data | None:
+    def describe(self, name: str, region: str) -> Fields | None:
         """See `Pcluster`."""
-        return self._unless_gone("describe", "describe-cluster", "-n", name, "-r", region)
+        return cast("Fields | None", self._unless_gone("describe", "describe-cluster", "-n", name, "-r", region))
 
     def close(self) -> None:
         """Nothing runs between calls."""
 
-    def _ok(self, op: str, *asked: str) -> Json:
+    def _ok(self, op: str, *asked: str) -> answers.Content:
         code, content = self._ran(op, *asked)
         if code:
             raise answers.failure(op, content)
         return content
 
-    def _unless_gone(self, op: str, *asked: str) -> Json | None:
+    def _unless_gone(self, op: str, *asked: str) -> answers.Content | None:
         code, content = self._ran(op, *asked)
         if code and answers.is_gone(content):
             return None
@@ -261,7 +262,7 @@ class CommandPcluster:
             raise answers.failure(op, content)
         return content
 
-    def _ran(self, op: str, *asked: str) -> tuple[int, Json]:
+    def _ran(self, op: str, *asked: str) -> tuple[int, answers.Content]:
         node = node_environment(self._executable) if op in _NEEDS_NODE else {}
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         env = own | dict(self._environment if self._environment is not None else _own_environment()) | node
@@ -285,7 +286,7 @@ class CommandPcluster:
                 why=said[-1][:300] if said else f"nothing, exit code {done.returncode}",
                 next="fmctl pcluster install",
             ) from None
-        return done.returncode, dict(found)
+        return done.returncode, found
 
 
 class _Died(Exception):
@@ -320,7 +321,7 @@ class _Pipe:
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def ask(self, line: str, number: int, seconds: float) -> Json:
+    def ask(self, line: str, number: int, seconds: float) -> answers.Answer:
         """Send a request and wait for its answer. Raises _Died, _TooLong, _Garbage."""
         assert self._process.stdin is not None
         try:
@@ -358,7 +359,7 @@ class _Pipe:
         self._lines.put(None)
 
 
-def _parsed(raw: bytes, number: int) -> Json:
+def _parsed(raw: bytes, number: int) -> answers.Answer:
     text = raw.decode("utf-8", "replace").strip()
     try:
         found = json.loads(text)
@@ -366,10 +367,10 @@ def _parsed(raw: bytes, number: int) -> Json:
         raise _Garbage(text) from None
     if not isinstance(found, dict) or found.get("id") != number or not _complete(found):
         raise _Garbage(text)
-    return found
+    return cast("answers.Answer", found)
 
 
-def _complete(found: Data) -> bool:
+def _complete(found: Fields) -> bool:
     error = found.get("error")
     return "ok" in found or (isinstance(error, dict) and isinstance(error.get("content"), dict))
 

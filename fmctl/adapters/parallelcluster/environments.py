@@ -10,14 +10,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from fmctl.adapters.parallelcluster.client import CommandPcluster, WorkerPcluster
 from fmctl.adapters.parallelcluster.node import OLDEST, find_node
 from fmctl.base.errors import OperationFailed, OperationTimeout, UsageError, shorten
 from fmctl.base.folders import data_folder, state_folder
-from fmctl.base.untyped import Json
 from fmctl.domain.cluster import PCLUSTER_VERSION
 
 NAMED = "FMCTL_PCLUSTER_PYTHON"
@@ -43,6 +43,18 @@ class Environment:
     def works(self) -> bool:
         """Whether its node.js will do."""
         return self.node_version is not None and int(self.node_version.split(".")[0]) >= OLDEST
+
+
+class Described(TypedDict):
+    """An environment as plain data."""
+
+    version: str
+    origin: str
+    path: str
+    python: str | None
+    node: str | None
+    node_version: str | None
+    works: bool
 
 
 def check_version(version: str) -> str:
@@ -120,9 +132,17 @@ def python_of(version: str) -> Path | None:
     return python if python.exists() else None
 
 
-def described(one: Environment) -> Json:
+def described(one: Environment) -> Described:
     """An environment as plain data."""
-    return {**asdict(one), "works": one.works}
+    return Described(
+        version=one.version,
+        origin=one.origin,
+        path=one.path,
+        python=one.python,
+        node=one.node,
+        node_version=one.node_version,
+        works=one.works,
+    )
 
 
 def _fill(folder: Path, version: str, say: Callable[[str], None]) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from fmctl.adapters.aws.errors import asked, code_of
-from fmctl.adapters.aws.session import Session
-from fmctl.base.untyped import Library
+from fmctl.adapters.aws.session import Session, pages
 from fmctl.domain.ports import Leftover
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 
 def buckets(session: Session, cluster: str) -> Iterator[Leftover]:
@@ -24,22 +27,22 @@ def buckets(session: Session, cluster: str) -> Iterator[Leftover]:
             yield Leftover("bucket folder", f"s3://{name}/{prefix}", None, command, "configuration and templates")
 
 
-def _folders(client: Library, bucket: str, cluster: str) -> list[str]:
+def _folders(client: S3Client, bucket: str, cluster: str) -> list[str]:
     """`parallelcluster/<version>/clusters/<cluster>-<16 letters>/` of every version."""
     from botocore.exceptions import ClientError
 
     with asked(f"the content of {bucket}"):
         try:
-            pages = client.get_paginator("list_objects_v2")
+            listing = client.get_paginator("list_objects_v2")
             versions = [
                 prefix["Prefix"]
-                for page in pages.paginate(Bucket=bucket, Prefix="parallelcluster/", Delimiter="/")
+                for page in listing.paginate(Bucket=bucket, Prefix="parallelcluster/", Delimiter="/")
                 for prefix in page.get("CommonPrefixes", ())
             ]
             found = [
                 prefix["Prefix"]
                 for version in versions
-                for page in pages.paginate(Bucket=bucket, Prefix=f"{version}clusters/{cluster}-", Delimiter="/")
+                for page in listing.paginate(Bucket=bucket, Prefix=f"{version}clusters/{cluster}-", Delimiter="/")
                 for prefix in page.get("CommonPrefixes", ())
             ]
         except ClientError as error:
@@ -51,6 +54,7 @@ def _folders(client: Library, bucket: str, cluster: str) -> list[str]:
 
 def roles(session: Session, cluster: str) -> Iterator[Leftover]:
     """Roles of its nodes, which a deletion that broke off leaves."""
-    for one in session.pages("iam", "list_roles", "Roles", "IAM roles", PathPrefix=f"/parallelcluster/{cluster}/"):
+    listed = session.client("iam").get_paginator("list_roles").paginate(PathPrefix=f"/parallelcluster/{cluster}/")
+    for one in (one for page in pages("IAM roles", listed) for one in page.get("Roles", ())):
         command = f"aws iam delete-role --role-name {one['RoleName']}"
         yield Leftover("IAM role", one["RoleName"], 0.0, command, "its policies have to go first")

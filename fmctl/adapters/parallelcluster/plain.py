@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fmctl.adapters.parallelcluster import environments as places
-from fmctl.base.untyped import Data
 from fmctl.domain.cluster import PCLUSTER_VERSION
 
 
-def install(version: str | None, say: Callable[[str], None]) -> Data:
+def install(version: str | None, say: Callable[[str], None]) -> places.Described:
     """Make one for a version; the usual one by default. Raises OperationFailed, UsageError."""
     return places.described(places.install(version or PCLUSTER_VERSION, say))
 
 
-def environments(named: str | None) -> Sequence[Data]:
+def environments(named: str | None) -> Sequence[places.Described]:
     """All that there are."""
     return [places.described(one) for one in places.environments(named)]

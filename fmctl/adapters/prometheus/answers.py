@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPException
+from typing import TypedDict, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
@@ -21,12 +22,41 @@ from fmctl.base.errors import (
     UsageError,
     shorten,
 )
-from fmctl.base.untyped import Data, Library
 
 TOKEN, USER, PASSWORD = "FMCTL_PROMETHEUS_TOKEN", "FMCTL_PROMETHEUS_USER", "FMCTL_PROMETHEUS_PASSWORD"
 WHICH = "give the URL under which Prometheus's own page opens, such as http://127.0.0.1:9090"
 _AGAIN = "the same command again, a little later"
 _MOST_ERROR_BYTES = 2**16
+
+
+Pair = tuple[float, str]
+"""Seconds since 1970, and a value as Go prints it."""
+
+
+class Row(TypedDict, total=False):
+    """One series of a result."""
+
+    metric: dict[str, str]
+    value: Pair
+    values: list[Pair]
+
+
+class AlertRow(TypedDict, total=False):
+    """One entry of the list of alerts."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    state: str
+    activeAt: str
+    value: str
+
+
+class Payload(TypedDict, total=False):
+    """The data of an answer: of a query, or the alerts. result: of a scalar or a string it is one pair."""
+
+    resultType: str
+    result: list[Row]
+    alerts: list[AlertRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +98,23 @@ def reading() -> Iterator[None]:
         raise OperationFailed("this is no answer of Prometheus", why=why, next=WHICH) from error
 
 
-def answer(given: tuple[Library, tuple[str, ...]]) -> Answer:
+def answer(given: tuple[Payload, tuple[str, ...]]) -> Answer:
     """A query's data and warnings, typed. Raises OperationFailed."""
     data, warnings = given
     with reading():
         kind, found = data["resultType"], data["result"]
         if kind in ("scalar", "string"):
-            found = [{"metric": {}, "value": found}]
+            found = [{"metric": {}, "value": cast("Pair", found)}]
         return Answer(tuple(_series(one) for one in found), warnings)
 
 
-def _series(one: Data) -> Series:
-    pairs = one["values"] if "values" in one else [one["value"]] if "value" in one else []
+def _series(one: Row) -> Series:
+    pairs = one["values"] if "values" in one else [one["value"]] if "value" in one else list[Pair]()
     labels = {str(name): str(value) for name, value in one["metric"].items()}
     return Series(labels, tuple(float(at) for at, _ in pairs), tuple(_number(value) for _, value in pairs))
 
 
-def alert(one: Data) -> Alert:
+def alert(one: AlertRow) -> Alert:
     """One entry of the list of alerts."""
     labels = {str(name): str(value) for name, value in one["labels"].items()}
     active = one.get("activeAt")
@@ -105,7 +135,7 @@ def _microseconds(stamp: str) -> str:
     return f"{whole}.{digits[:6]:0<6}{rest[len(digits) :]}" if dot else whole
 
 
-def _number(text: Library) -> float:
+def _number(text: str) -> float:
     """`NaN`, `+Inf` and 1e-05 as Go prints them; a string result that is no number is NaN."""
     try:
         return float(text)

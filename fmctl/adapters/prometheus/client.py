@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -27,6 +28,7 @@ from fmctl.adapters.prometheus.answers import (
     WHICH,
     Alert,
     Answer,
+    Payload,
     Series,
     alert,
     answer,
@@ -35,7 +37,9 @@ from fmctl.adapters.prometheus.answers import (
     reading,
 )
 from fmctl.base.errors import NotThere, OperationFailed, PermissionDenied, ServiceUnavailable, UsageError, shorten
-from fmctl.base.untyped import Library
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
 
 __all__ = ["Access", "Alert", "Answer", "Prometheus", "Series", "access", "sigv4_region"]
 
@@ -87,7 +91,7 @@ def sigv4_region(url: str) -> str | None:
 class _Stay(HTTPRedirectHandler):
     """No redirect is followed: the credentials are for the server that was named."""
 
-    def redirect_request(self, *_: Library, **__: Library) -> None:
+    def redirect_request(self, *_: object, **__: object) -> None:
         return None
 
 
@@ -108,7 +112,7 @@ class Prometheus:
         self._url = _checked(url, self._access)
         self._timeout_s = timeout_s
         self._opener = build_opener(_Stay())
-        self._aws: Library = None
+        self._aws: Credentials | None = None
 
     def __repr__(self) -> str:
         return f"Prometheus({self._url!r})"
@@ -141,7 +145,7 @@ class Prometheus:
             return bool(self.instant("vector(1)").series)
         return True
 
-    def _data(self, call: str, given: Mapping[str, str] | None) -> tuple[Library, tuple[str, ...]]:
+    def _data(self, call: str, given: Mapping[str, str] | None) -> tuple[Payload, tuple[str, ...]]:
         body = self._ask(f"/api/v1/{call}", given)
         with reading():
             found = json.loads(body)
@@ -188,10 +192,10 @@ class Prometheus:
             pair = f"{self._access.user}:{self._access.password}".encode()
             headers["Authorization"] = "Basic " + b64encode(pair).decode()
         elif self._access.sigv4_region is not None:
-            return self._signed(path, body, headers)
+            return self._signed(path, body, headers, self._access.sigv4_region)
         return headers
 
-    def _signed(self, path: str, body: bytes | None, headers: dict[str, str]) -> dict[str, str]:
+    def _signed(self, path: str, body: bytes | None, headers: dict[str, str], region: str) -> dict[str, str]:
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
 
@@ -201,12 +205,12 @@ class Prometheus:
             if self._aws is None:
                 from botocore.session import Session
 
-                self._aws = Session(profile=self._access.profile).get_credentials()  # type: ignore[no-untyped-call, unused-ignore]
+                self._aws = Session(profile=self._access.profile).get_credentials()
             if self._aws is None:
                 raise PermissionDenied("there are no AWS credentials", next="aws sso login, or AWS_PROFILE")
             method = "GET" if body is None else "POST"
-            request = AWSRequest(method=method, url=self._url + path, data=body, headers=headers)  # type: ignore[no-untyped-call, unused-ignore]
-            SigV4Auth(self._aws, _SERVICE, self._access.sigv4_region).add_auth(request)  # type: ignore[no-untyped-call, unused-ignore]
+            request = AWSRequest(method=method, url=self._url + path, data=body, headers=headers)
+            SigV4Auth(self._aws, _SERVICE, region).add_auth(request)
         return {str(name): str(value) for name, value in request.headers.items()}
 
 

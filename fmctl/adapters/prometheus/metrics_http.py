@@ -9,7 +9,6 @@ from threading import Thread
 from types import TracebackType
 
 from fmctl.base.errors import OperationFailed
-from fmctl.base.untyped import Library
 
 PATH = "/metrics"
 # assumed: Prometheus gives up after ten seconds as it is installed; a connection that says nothing is cut then.
@@ -70,7 +69,7 @@ class _Server(ThreadingHTTPServer):
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
-    def handle_error(self, request: Library, client_address: Library) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """Somebody hung up: nobody's business."""
 
 
@@ -97,7 +96,7 @@ def _handler(server: MetricsServer) -> type[BaseHTTPRequestHandler]:
             if with_body:
                 self.wfile.write(page)
 
-        def log_message(self, format: str, *args: Library) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """A scrape every few seconds is no news."""
 
     return Handler

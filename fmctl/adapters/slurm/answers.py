@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from fmctl.base.errors import OperationFailed, shorten
-from fmctl.base.untyped import Data, Library
+from fmctl.base.read import Fields, number, part, rows, text
 from fmctl.domain.job import Job, SlurmNode
 
 # What a state is when several words say it: the first of these that is among them, the rest are flags.
@@ -24,110 +24,110 @@ _NODE_STATES = ("DOWN", "IDLE", "ALLOCATED", "MIXED", "ERROR", "FUTURE", "UNKNOW
 _NO_REASON = ("", "None", "(null)", "N/A")
 
 
-def read_jobs(text: str) -> tuple[Job, ...]:
+def read_jobs(printed: str) -> tuple[Job, ...]:
     """The jobs of `squeue --json` or `sacct --json`. Raises OperationFailed where it is no JSON of Slurm."""
-    return tuple(_job(found) for found in _listed(text, "jobs", "squeue"))
+    return tuple(_job(found) for found in _listed(printed, "jobs", "squeue"))
 
 
-def read_nodes(text: str) -> tuple[SlurmNode, ...]:
+def read_nodes(printed: str) -> tuple[SlurmNode, ...]:
     """The nodes of `sinfo --json` or `scontrol show nodes --json`, each once. Raises OperationFailed."""
-    document = _document(text, "sinfo")
+    document = _document(printed, "sinfo")
     if isinstance(document.get("sinfo"), list):
-        found = [node for group in document["sinfo"] for node in _grouped(_mapping(group))]
+        found = [node for group in rows(document["sinfo"]) for node in _grouped(group)]
     else:
-        found = [_node(_mapping(one)) for one in _listed(text, "nodes", "sinfo")]
+        found = [_node(one) for one in _listed(printed, "nodes", "sinfo")]
     # A node stands in every partition that has it, and may be in a group twice.
     return tuple({node.name: node for node in found if node.name}.values())
 
 
-def _document(text: str, what: str) -> Data:
+def _document(printed: str, what: str) -> Fields:
     try:
-        found = json.loads(text)
+        found = json.loads(printed)
     except (ValueError, RecursionError) as error:
-        said = shorten(" ".join(text.split()) or "nothing", 200)
+        said = shorten(" ".join(printed.split()) or "nothing", 200)
         raise OperationFailed(f"{what} did not answer in JSON", why=f"{error}; it said: {said}", next=None) from None
-    return _mapping(found)
+    return part(found)
 
 
-def _listed(text: str, name: str, what: str) -> Iterator[Data]:
-    found = _document(text, what).get(name)
+def _listed(printed: str, name: str, what: str) -> Iterator[Fields]:
+    found = _document(printed, what).get(name)
     if not isinstance(found, list):
         raise OperationFailed(f"the answer of {what} has no {name}", why="an older Slurm than 22.05?", next=None)
-    yield from (one for one in found if isinstance(one, dict))
+    yield from rows(found)
 
 
-def _job(found: Data) -> Job:
-    times = _mapping(found.get("time"))
-    old = _mapping(found.get("state"))  # sacct has the state and its reason in one
+def _job(found: Fields) -> Job:
+    times = part(found.get("time"))
+    old = part(found.get("state"))  # sacct has the state and its reason in one
     state, flags = _state(old.get("current", found.get("job_state")), _JOB_STATES)
-    reason = _text(old.get("reason", found.get("state_reason")))
+    reason = text(old.get("reason", found.get("state_reason")))
     ended = _at(times.get("end", found.get("end_time")))
     over = state not in ("PENDING", "RUNNING", "SUSPENDED")
     return Job(
         id=int(_number(found.get("job_id")) or 0),
-        name=_text(found.get("name")),
+        name=text(found.get("name")),
         state=state,
         flags=flags,
         reason="" if reason in _NO_REASON else reason,
-        nodes=_text(found.get("nodes")),
+        nodes=text(found.get("nodes")),
         node_count=int(_number(found.get("node_count", found.get("allocation_nodes"))) or 0),
-        user=_text(found.get("user_name", found.get("user"))),
+        user=text(found.get("user_name", found.get("user"))),
         submitted=_at(times.get("submission", found.get("submit_time"))),
         started=_at(times.get("start", found.get("start_time"))),
         ended=ended if over else None,
         restarts=int(_number(found.get("restart_cnt", found.get("restart_count"))) or 0),
         exit_code=_exit_code(found.get("exit_code")) if over else None,
-        output=_text(found.get("standard_output", found.get("stdout"))),
-        folder=_text(found.get("current_working_directory", found.get("working_directory"))),
+        output=text(found.get("standard_output", found.get("stdout"))),
+        folder=text(found.get("current_working_directory", found.get("working_directory"))),
         comment=_comment(found.get("comment")),
     )
 
 
-def _node(found: Data) -> SlurmNode:
+def _node(found: Fields) -> SlurmNode:
     words = _words(found.get("state")) + _words(found.get("state_flags"))
     state, flags = _state(words, _NODE_STATES)
-    reason = _text(found.get("reason"))
-    return SlurmNode(_text(found.get("name")), state, flags, reason, _at(found.get("reason_changed_at")))
+    reason = text(found.get("reason"))
+    return SlurmNode(text(found.get("name")), state, flags, reason, _at(found.get("reason_changed_at")))
 
 
-def _grouped(found: Data) -> Iterator[SlurmNode]:
+def _grouped(found: Fields) -> Iterator[SlurmNode]:
     """Nodes of one row of `sinfo`: they share state and reason."""
-    state, flags = _state(_words(_mapping(found.get("node")).get("state")), _NODE_STATES)
+    state, flags = _state(_words(part(found.get("node")).get("state")), _NODE_STATES)
     why = found.get("reason")
-    reason = _mapping(why)
-    said = _text(reason.get("description")) if reason else _text(why)
-    for name in _words(_mapping(found.get("nodes")).get("nodes"), upper=False):
+    reason = part(why)
+    said = text(reason.get("description")) if reason else text(why)
+    for name in _words(part(found.get("nodes")).get("nodes"), upper=False):
         yield SlurmNode(name, state, flags, said, _at(reason.get("time")))
 
 
-def _state(found: Library, known: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+def _state(found: object, known: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     words = _words(found)
     state = next((word for word in known if word in words), words[0] if words else "UNKNOWN")
     return state, tuple(word for word in words if word != state)
 
 
-def _words(found: Library, upper: bool = True) -> list[str]:
+def _words(found: object, upper: bool = True) -> list[str]:
     listed = found if isinstance(found, list) else [found] if isinstance(found, str) and found else []
     return [str(word).upper() if upper else str(word) for word in listed]
 
 
-def _number(found: Library) -> float | None:
+def _number(found: object) -> float | None:
     """A number, or one of those with `set` and `infinite`; None where it is not set or without end."""
     if isinstance(found, dict):
         if not found.get("set", True) or found.get("infinite"):
             return None
         found = found.get("number")
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+    return number(found)
 
 
-def _at(found: Library) -> datetime | None:
+def _at(found: object) -> datetime | None:
     seconds = _number(found)
     if not seconds or not 0 < seconds < 2**40:
         return None
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _exit_code(found: Library) -> int | None:
+def _exit_code(found: object) -> int | None:
     """The exit status; versions before 23.02 print what wait(2) gives: the status above the signal."""
     if isinstance(found, dict):
         code = _number(found.get("return_code"))
@@ -136,13 +136,5 @@ def _exit_code(found: Library) -> int | None:
     return None if code is None else int(code) >> 8
 
 
-def _comment(found: Library) -> str:
-    return _text(_mapping(found).get("job")) if isinstance(found, dict) else _text(found)
-
-
-def _text(found: Library) -> str:
-    return found if isinstance(found, str) else ""
-
-
-def _mapping(found: Library) -> Data:
-    return found if isinstance(found, dict) else {}
+def _comment(found: object) -> str:
+    return text(part(found).get("job")) if isinstance(found, dict) else text(found)

@@ -47,15 +47,16 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsCloud]:
         monkeypatch.setenv(name, value)
     with moto.mock_aws():
         found = AwsCloud(Session(region="us-east-1"), MARKS, lambda _: None)
-        pages = found.session.pages
+        ec2 = found.session.client("ec2")
+        paginator = ec2.get_paginator
 
-        def with_reservations(service: str, operation: str, key: str, what: str, **given: Any) -> Iterator[Any]:
+        def with_reservations(operation: Any) -> Any:
             """moto knows no reservations."""
             if operation == "describe_capacity_reservations":
-                return iter(RESERVATIONS)
-            return pages(service, operation, key, what, **given)
+                return SimpleNamespace(paginate=lambda **_: [{"CapacityReservations": RESERVATIONS}])
+            return paginator(operation)
 
-        monkeypatch.setattr(found.session, "pages", with_reservations)
+        monkeypatch.setattr(ec2, "get_paginator", with_reservations)
         yield found
 
 
@@ -193,7 +194,7 @@ def test_what_could_not_be_listed_is_said(cloud: AwsCloud, monkeypatch: pytest.M
     def refused(*_: Any, **__: Any) -> Any:
         raise PermissionDenied("AWS refuses file systems", why="AccessDenied: no", next="ask")
 
-    monkeypatch.setattr(cloud.session, "pages", refused)
+    monkeypatch.setattr(cloud.session, "client", refused)
     left = cloud.leftovers(NAME)
     assert {"instances", "FSx file systems"} <= {one.id for one in left if one.kind == "not listed"}
     assert all("AccessDenied" in one.why for one in left)
