@@ -26,3 +26,8 @@ def part(found: object) -> Fields:
 def rows(found: object) -> list[Fields]:
     """The mappings of a list, none where it is no list."""
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def texts(found: object) -> list[str]:
+    """The texts of a list, none where it is no list."""
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list | tuple) else []

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmctl.buying.rates import Rate
+from fmctl.domain.bill import Line
 from fmctl.domain.result import FloatArray
 
 
@@ -36,26 +37,6 @@ class Entry:
         known = np.array([np.nan if value is None else value for value in values], np.float64)
         found: FloatArray = known[np.asarray(self.choice)]
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of one run. usd None: unknown, `why` says why. idle_usd: the part that buys no training.
-
-    indicative_usd: at the rate of the region whose prices are on file, where that of the run's region is unknown.
-    """
-
-    name: str
-    item: str
-    quantity: float | None
-    unit: str
-    rate_usd: float | None
-    usd: float | None
-    idle_usd: float | None
-    why: str
-    date: str
-    source: str
-    indicative_usd: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

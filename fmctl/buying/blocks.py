@@ -16,6 +16,7 @@ import numpy as np
 
 from fmctl.base.errors import UsageError
 from fmctl.buying.durations import DAY_H, HORIZON, ROUNDING_H, Chains, chains, durations, sums, usable_h
+from fmctl.domain.block import Block
 from fmctl.domain.block_end import BLOCK_ENDS, block_usable_until, taken_down
 
 MOST_INSTANCES = 64
@@ -58,28 +59,6 @@ class Need:
     def taken_down_h(self) -> float:
         """What AWS takes of a block's end."""
         return taken_down(self.members > 1).total_seconds() / 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One place in the calendar, bought as one block per entry of `sizes` (side by side, over 64 instances).
-
-    start, end: paid for. usable_until: instances are sure to run. save_by: the last checkpoint begins. buy_from: on
-    offer from then on (AWS offers blocks eight weeks ahead).
-    """
-
-    start: datetime
-    end: datetime
-    usable_until: datetime
-    save_by: datetime
-    buy_from: datetime
-    usable_h: float
-    sizes: tuple[int, ...]
-
-    @property
-    def days(self) -> int:
-        """Duration."""
-        return (self.end - self.start).days
 
 
 @dataclass(frozen=True, slots=True)

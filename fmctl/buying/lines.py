@@ -14,8 +14,8 @@ import numpy as np
 
 from fmctl.buying.bills import Bill, Entry
 from fmctl.buying.durations import Chains
-from fmctl.buying.offers import Offer
 from fmctl.buying.rates import Rate, cached_rate, compute_rate
+from fmctl.domain.offer import Offer
 from fmctl.domain.result import FloatArray
 from fmctl.domain.sizes import COMPUTE_ROOT_GIB, HEAD_ROOT_GIB, HEAD_SIZES, head_type, login_type
 

@@ -9,38 +9,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fmctl.catalog import find_instance, find_price, instance_record, prices, regions_of, zones_of
 from fmctl.domain.hardware import Price
+from fmctl.domain.offer import Offer
 from fmctl.domain.purchase import BLOCK, ON_DEMAND, PURCHASES, SPOT, Purchase
+
+if TYPE_CHECKING:
+    from fmctl.catalog.records import InstanceRecord
 
 REVISIONS = ("2027-01-01",)
 """Announced days from which Capacity Block rates are others (Capacity Blocks pricing page, read 2026-10-08)."""
 _LOCAL_ZONE = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]+-[a-z]{3}-[0-9]+[a-z]?")
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """One way to buy. usd_per_h is of one instance (UltraServer); None, with `why`, where no rate is known.
-
-    zones: ids where the type is offered; empty where the table names none. rate: listed, typical (a stated figure of
-    one day), given (by the user), stale (a newer one exists and is unknown) or unknown. billed: used, held, up front or
-    term; term_h: hours that are paid for in any case. note: what whoever buys should know.
-    """
-
-    instance: str
-    region: str
-    zones: tuple[str, ...]
-    option: str
-    usd_per_h: float | None
-    rate: str
-    why: str
-    date: str
-    source: str
-    billed: str
-    term_h: float
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +83,7 @@ def zones(instance: str, region: str) -> tuple[str, ...]:
     return zones_of(instance_record(instance).get("member_type") or find_instance(instance)).get(region, ())
 
 
-def _not_sold(record: Any, name: str, region: str, option: Purchase, on: date) -> str:
+def _not_sold(record: InstanceRecord, name: str, region: str, option: Purchase, on: date) -> str:
     """Why a type is not sold that way there; empty where it is."""
     if not record["purchase"]:
         return str(record["unplannable"])
@@ -116,7 +97,7 @@ def _not_sold(record: Any, name: str, region: str, option: Purchase, on: date) -
     return ""
 
 
-def _never(record: Any, option: Purchase) -> str:
+def _never(record: InstanceRecord, option: Purchase) -> str:
     if record.get("member_type"):
         return "UltraServers are sold as Capacity Blocks alone"
     return option.never or f"AWS sells it as {' or '.join(record['purchase'])} alone"
@@ -158,7 +139,7 @@ def _offer(price: Price, rate: str, option: Purchase, note: str) -> Offer:
     )
 
 
-def _note(record: Any, region: str, option: Purchase, on: date) -> str:
+def _note(record: InstanceRecord, region: str, option: Purchase, on: date) -> str:
     notes = []
     if _LOCAL_ZONE.fullmatch(region):
         notes.append("a Local Zone: the account has to opt in")

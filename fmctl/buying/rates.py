@@ -7,8 +7,8 @@ from datetime import date
 from functools import lru_cache
 
 from fmctl.base.errors import UnknownName
-from fmctl.buying.offers import Offer
 from fmctl.catalog import find_price, find_storage_price
+from fmctl.domain.offer import Offer
 from fmctl.domain.purchase import ON_DEMAND
 
 ON_FILE = "us-east-1"

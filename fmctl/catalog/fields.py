@@ -7,7 +7,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any, TypeVar
 
 from fmctl.base.errors import UsageError, did_you_mean, shorten
-from fmctl.base.untyped import Data
+from fmctl.base.read import Fields
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
 
 T = TypeVar("T", Mixer, FeedForward, ModelArch)
@@ -26,21 +26,21 @@ def bad(where: str, field: str, why: str) -> UsageError:
     return UsageError(f"{where}: field '{shorten(field)}' {why}", next=HINT)
 
 
-def mapping(value: object, where: str, field: str) -> Data:
+def mapping(value: object, where: str, field: str) -> Fields:
     """`value` as a mapping with text keys."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise bad(where, field, "must be a mapping of names to values")
     return value
 
 
-def fill(cls: type[T], document: Data, where: str, prefix: str = "", **given: Any) -> T:
+def fill(cls: type[T], document: Fields, where: str, prefix: str = "", **given: object) -> T:
     """Build `cls` from a document; `given` are fields that the caller has made itself."""
     known = {field.name: field for field in fields(cls) if field.name not in given}
     for key in document:
         if key not in known:
             near = did_you_mean(key, known)
             raise bad(where, prefix + key, "is not known" + (f" (did you mean '{near[0]}'?)" if near else ""))
-    values = dict(given)
+    values: dict[str, Any] = dict(given)
     for name, field in known.items():
         if name in document:
             values[name] = _checked(field, document[name], where, prefix + name)
@@ -49,7 +49,7 @@ def fill(cls: type[T], document: Data, where: str, prefix: str = "", **given: An
     return cls(**values)
 
 
-def _checked(field: Field[Any], value: object, where: str, name: str) -> object:
+def _checked(field: Field[object], value: object, where: str, name: str) -> object:
     kind = str(field.type)
     if kind in CHOICES:
         if value not in CHOICES[kind]:

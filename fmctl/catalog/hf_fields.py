@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from fmctl.base.errors import UsageError, shorten
-from fmctl.base.untyped import Data
+from fmctl.base.read import Fields, part
 from fmctl.catalog.fields import LARGEST
 from fmctl.domain.model import Bias, NormType
 
@@ -74,13 +73,13 @@ KNOWN: Mapping[str, Traits] = {
 class Config:
     """A configuration with the text part on top; `missing` collects every field that was needed and not there."""
 
-    data: Data
+    data: Fields
     where: str
     known: bool
     traits: Traits
     missing: list[str] = field(default_factory=list)
 
-    def get(self, *names: str) -> Any:
+    def get(self, *names: str) -> object:
         """The first of the names that is there and not null, else None."""
         return next((self.data[name] for name in names if self.data.get(name) is not None), None)
 
@@ -107,7 +106,7 @@ class Config:
         value = self.get(*names)
         return default if value is None else bool(value)
 
-    def entries(self, name: str, n: int) -> list[Any] | None:
+    def entries(self, name: str, n: int) -> list[object] | None:
         """A list with one entry per layer (entries beyond the main layers are dropped), or None if there is none."""
         value = self.get(name)
         if value is None or (isinstance(value, list) and not value):
@@ -116,7 +115,7 @@ class Config:
             raise self.refuse(f"field '{name}' must list {n} layers")
         return value[:n]
 
-    def per_layer(self, name: str, n: int) -> list[Any]:
+    def per_layer(self, name: str, n: int) -> list[object]:
         """As `entries`, for a list that must be there."""
         found = self.entries(name, n)
         if found is None:
@@ -147,9 +146,9 @@ class Config:
         return UsageError(f"cannot read the architecture in {self.where}", why=why, next=NEXT)
 
 
-def open_config(config: Data, where: str) -> Config:
+def open_config(config: Fields, where: str) -> Config:
     """Put the text part of a multimodal configuration on top of the outer one and look its type up."""
-    text = next((config[key] for key in TEXT_PARTS if isinstance(config.get(key), Mapping)), None)
+    text = next((part(config[key]) for key in TEXT_PARTS if isinstance(config.get(key), Mapping)), None)
     outer = {key: value for key, value in config.items() if not isinstance(value, Mapping)}
     merged = config if text is None else {**outer, **{key: value for key, value in text.items() if value is not None}}
     types = [merged.get("model_type"), config.get("model_type")]

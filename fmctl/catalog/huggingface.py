@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from fmctl.base.errors import UnreadableFile, UsageError
-from fmctl.base.untyped import Data
+from fmctl.base.read import Fields
 from fmctl.catalog.assemble import Layer, assemble
 from fmctl.catalog.fields import check
 from fmctl.catalog.hf_attention import heads, mamba2
@@ -48,7 +48,7 @@ def read_config(path: Path) -> ModelArch:
     return from_config(config, name.lower() or "model", str(path))
 
 
-def from_config(config: Data, name: str, where: str = "") -> ModelArch:
+def from_config(config: Fields, name: str, where: str = "") -> ModelArch:
     """Build the architecture that a parsed `config.json` describes.
 
     Args:

@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
 
 from fmctl.base.errors import UnknownName, UsageError
-from fmctl.base.untyped import Data
 from fmctl.catalog.names import PACKAGE, instance_names
 from fmctl.catalog.store import read_csv, read_yaml
 from fmctl.domain.hardware import MIB, Accelerator, Fabric, Instance, Link
 from fmctl.domain.purchase import purchase
+
+if TYPE_CHECKING:
+    from fmctl.catalog.records import AcceleratorHead, AcceleratorRow, InstanceHead, InstanceRecord, InstanceRow
 
 HARDWARE = Path(PACKAGE) / "hardware"
 GIB = 2**30
@@ -25,13 +28,21 @@ LIST_COMMAND = "fmctl instances list"
 
 
 @cache
-def _instances() -> Data:
-    return MappingProxyType(read_yaml(HARDWARE / "instances.yaml"))
+def _instances() -> Mapping[str, InstanceRow]:
+    return MappingProxyType(cast("dict[str, InstanceRow]", read_yaml(HARDWARE / "instances.yaml")))
+
+
+def _instance_head() -> InstanceHead:
+    return cast("InstanceHead", _instances())
 
 
 @cache
-def _accelerators() -> Data:
-    return MappingProxyType(read_yaml(HARDWARE / "accelerators.yaml"))
+def _accelerators() -> Mapping[str, AcceleratorRow]:
+    return MappingProxyType(cast("dict[str, AcceleratorRow]", read_yaml(HARDWARE / "accelerators.yaml")))
+
+
+def _accelerator_head() -> AcceleratorHead:
+    return cast("AcceleratorHead", _accelerators())
 
 
 @cache
@@ -46,7 +57,7 @@ def find_instance(name: str) -> str:
         UnknownName: no such type; the nearest ones are named.
     """
     wanted = name.strip().lower()
-    aliases: Mapping[str, str] = _instances()["aliases"]
+    aliases = _instance_head()["aliases"]
     full = aliases.get(wanted, wanted)
     if full not in _instances() or full in HEADER:
         having = [one for one, gpu in accelerator_names().items() if wanted in (gpu, gpu.partition("-")[0])]
@@ -59,13 +70,13 @@ def accelerator_names() -> Mapping[str, str]:
     return {name: str(_instances()[name]["accelerator"]) for name in instance_names()}
 
 
-def instance_record(name: str) -> Data:
+def instance_record(name: str) -> InstanceRecord:
     """The table row of a type as it stands, with its accelerator's row under `accelerator_record`; null is unknown."""
     full = find_instance(name)
-    record = _instances()[full]
-    source = _instances()["source"]
-    extra = {"name": full, "source": source, "retrieved": _instances()["retrieved"], "zones": zones_of(full)}
-    return MappingProxyType({**record, **extra, "accelerator_record": _accelerators()[record["accelerator"]]})
+    record, head = _instances()[full], _instance_head()
+    extra = {"name": full, "source": head["source"], "retrieved": head["retrieved"], "zones": zones_of(full)}
+    row = MappingProxyType({**record, **extra, "accelerator_record": _accelerators()[record["accelerator"]]})
+    return cast("InstanceRecord", row)
 
 
 def load_instance(name: str) -> Instance:
@@ -111,16 +122,17 @@ def load_instance(name: str) -> Instance:
     )
 
 
-def _ena_bits_per_s(record: Data) -> float | None:
+def _ena_bits_per_s(record: InstanceRecord) -> float | None:
     """ENA of a type; of an UltraServer what its members have."""
     members = record.get("member_count", 1)
-    one = _instances()[record["member_type"]] if members > 1 else record
-    return None if one["ena_gbps"] is None else one["ena_gbps"] * GIGA * members
+    one: InstanceRow = _instances()[record["member_type"]] if members > 1 else record
+    rate = one["ena_gbps"]
+    return None if rate is None else rate * GIGA * members
 
 
 def _accelerator(name: str) -> Accelerator:
     row = _accelerators()[name]
-    sources = _accelerators()["sources"]
+    sources = _accelerator_head()["sources"]
     memory = row["memory_mib"] * MIB if row["memory_mib"] else row["memory_gib_marketing"] * GIB
     return Accelerator(
         name=name,
@@ -134,14 +146,14 @@ def _accelerator(name: str) -> Accelerator:
     )
 
 
-def _fabric(record: Data) -> Fabric:
+def _fabric(record: InstanceRecord) -> Fabric:
     """Links per GPU and direction. A domain of one GPU has no peers: its NVLink repeats the network's rate."""
     fabric = record["fabric"]
     network = Link(record["efa_gbps"] * GIGA / 8 / record["gpus"], fabric["network_latency_s"])
-    nvlink = Link(record["accelerator_record"]["nvlink_bytes_per_s"], _accelerators()["nvlink_latency_s"])
+    nvlink = Link(record["accelerator_record"]["nvlink_bytes_per_s"], _accelerator_head()["nvlink_latency_s"])
     domain = fabric["domain_gpus"]
     inside = nvlink if domain > 1 else network
-    return Fabric(fabric["kind"], domain, inside, network, fabric["rdma_write"], fabric.get("gds", False))
+    return Fabric(str(fabric["kind"]), domain, inside, network, fabric["rdma_write"], fabric.get("gds", False))
 
 
 def zones_of(name: str) -> dict[str, tuple[str, ...]]:

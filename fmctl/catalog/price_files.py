@@ -15,7 +15,6 @@ from pathlib import Path
 
 from fmctl.base.errors import UsageError
 from fmctl.base.folders import data_folder
-from fmctl.base.untyped import Json
 from fmctl.catalog.store import read_csv, unreadable
 from fmctl.domain.hardware import Price, StoragePrice
 
@@ -27,13 +26,13 @@ SNAPSHOTS = "prices"
 @cache
 def read_prices(path: Path) -> tuple[Price, ...]:
     """The rows of a file like pricing/instances.csv. Raises UnreadableFile."""
-    return tuple(Price(**row) for row in _rows(path, INSTANCE_COLUMNS, "usd_per_h"))
+    return tuple(Price(usd_per_h=usd, **row) for row, usd in _rows(path, INSTANCE_COLUMNS, "usd_per_h"))
 
 
 @cache
 def read_storage_prices(path: Path) -> tuple[StoragePrice, ...]:
     """The rows of a file like pricing/storage.csv. Raises UnreadableFile."""
-    return tuple(StoragePrice(**row) for row in _rows(path, STORAGE_COLUMNS, "usd"))
+    return tuple(StoragePrice(usd=usd, **row) for row, usd in _rows(path, STORAGE_COLUMNS, "usd"))
 
 
 def snapshot_files(name: str) -> tuple[Path, ...]:
@@ -71,10 +70,11 @@ def _listed(folder: Path, name: str) -> tuple[Path, ...]:
     return tuple(sorted(folder.glob(f"????-??-??/{name}")))
 
 
-def _rows(path: Path, columns: tuple[str, ...], amount: str) -> Iterable[Json]:
+def _rows(path: Path, columns: tuple[str, ...], amount: str) -> Iterable[tuple[dict[str, str], float | None]]:
     for row in read_csv(path):
         try:
-            yield {name: row[name] for name in columns} | {amount: float(row[amount]) if row[amount] else None}
+            texts = {name: row[name] for name in columns if name != amount}
+            yield texts, float(row[amount]) if row[amount] else None
         except (KeyError, TypeError, ValueError) as error:
             raise unreadable(path, ValueError(f"a row is not {','.join(columns)}: {error}")) from None
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 
-from fmctl.base.untyped import Data
+from fmctl.base.read import Fields
 from fmctl.catalog.fields import bad, check, fill, mapping
 from fmctl.catalog.patterns import expand, shorthand
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
@@ -23,7 +23,7 @@ def from_document(document: object, where: str) -> ModelArch:
     return check(fill(ModelArch, body, where, kinds=kinds, pattern=tuple(names[name] for name in spelled)), where)
 
 
-def _kinds(document: Data, where: str) -> tuple[LayerKind, ...]:
+def _kinds(document: Fields, where: str) -> tuple[LayerKind, ...]:
     kinds = []
     for name, value in document.items():
         body = dict(mapping(value, where, f"kinds.{name}"))

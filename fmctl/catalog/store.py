@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
 
 from fmctl.base.errors import UnreadableFile
 from fmctl.catalog.names import data_path
@@ -30,12 +29,12 @@ def read_text(path: Path) -> str:
         raise unreadable(path, error) from None
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> object:
     """The document in a YAML file."""
     return parse_yaml(read_text(path), path)
 
 
-def parse_yaml(text: str, path: Path) -> Any:
+def parse_yaml(text: str, path: Path) -> object:
     """The document in YAML text that came from `path`."""
     import yaml  # a tenth of the start-up budget: only when a file is read
 
@@ -43,10 +42,11 @@ def parse_yaml(text: str, path: Path) -> Any:
         raise UnreadableFile(f"cannot read {path}", why=f"it is longer than {LONGEST_YAML} characters")
     loader = yaml.SafeLoader if len(text) > SAFE_FOR_C else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(text, Loader=loader)
+        found: object = yaml.load(text, Loader=loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:200]
         raise UnreadableFile(f"{path} is not valid YAML", why=why, next="correct the file") from None
+    return found
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

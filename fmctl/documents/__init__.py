@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import ValidationError
 
 from fmctl.base.errors import UnknownName, UnreadableFile
-from fmctl.base.untyped import Json
 from fmctl.documents.base import Open
+
+if TYPE_CHECKING:
+    from fmctl.domain.planrow import PlanOrEstimate
 
 
 class _Documents(Mapping[str, type[Open]]):
@@ -81,7 +83,7 @@ def about() -> dict[str, str]:
     return {name: (kind.__doc__ or "").split("\n", 1)[0].rstrip(".") for name, kind in DOCUMENTS.items()}
 
 
-def json_schema(name: str) -> Json:
+def json_schema(name: str) -> dict[str, object]:
     """The JSON Schema (2020-12) of one document; `plan` and `fmctl.plan/1` both name it. Raises UnknownName."""
     bare = name.removeprefix("fmctl.").removesuffix("/1")
     if bare not in DOCUMENTS:
@@ -91,7 +93,7 @@ def json_schema(name: str) -> Json:
     return head | DOCUMENTS[bare].model_json_schema(mode=mode)
 
 
-def check(found: Any, where: str) -> Any:
+def check(found: object, where: str) -> PlanOrEstimate:
     """A plan or estimate document that was read from `where`, if it is one. Raises UnreadableFile."""
     named = found.get("schema") if isinstance(found, dict) else None
     known = {f"fmctl.{name}/1": DOCUMENTS[name] for name in _READABLE}
@@ -110,4 +112,4 @@ def check(found: Any, where: str) -> Any:
             why=f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}",
             next=f"fmctl schema {named}",
         ) from None
-    return dict(found)
+    return cast("PlanOrEstimate", found)

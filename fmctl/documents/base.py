@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from fmctl.base.untyped import Json
-
 
 class Open(BaseModel):
     """A part of a document; what a later version added is kept."""
@@ -23,8 +21,8 @@ class Head(Open):
 class Envelope(Head):
     """A document whose inputs and provenance are free."""
 
-    inputs: Json
-    provenance: Json
+    inputs: dict[str, object]
+    provenance: dict[str, object]
 
 
 class Price(Open):

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Open
 
 
@@ -82,5 +81,5 @@ class CalibrateDocument(Envelope):
     """Fitted constants, and the errors that they leave."""
 
     schema_: Literal["fmctl.calibrate/1"] = Field(alias="schema")
-    inputs: Json
+    inputs: dict[str, object]
     result: CalibrateResult

@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Open, Price, StoragePrice
 
 
@@ -33,8 +32,8 @@ class Kind(Open):
 
     count: int
     name: str
-    mixer: Json | None
-    feed_forward: Json | None
+    mixer: dict[str, object] | None
+    feed_forward: dict[str, object] | None
 
 
 class ModelResult(ModelRow):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
 from pydantic import BaseModel, Field, ValidationError
 
 from fmctl.base.errors import UnreadableFile
-from fmctl.base.untyped import Data, Json
 from fmctl.documents.base import Open
 
 CLUSTER = "fmctl.cluster/1"
@@ -64,28 +63,42 @@ class JournalDocument(Open):
     kind: Literal["intent", "outcome", "note"]
     action: str
     token: str = ""
-    data: Json = Field(default_factory=dict)
+    data: dict[str, object] = Field(default_factory=dict)
     who: str = ""
     host: str = ""
     pid: int = 0
 
 
-Upgrade = Callable[[Json], Json]
+class LineRow(TypedDict):
+    """The same as it stands in the file."""
+
+    seq: int
+    at: str
+    kind: Literal["intent", "outcome", "note"]
+    action: str
+    token: NotRequired[str]
+    data: NotRequired[dict[str, object]]
+    who: NotRequired[str]
+    host: NotRequired[str]
+    pid: NotRequired[int]
+
+
+Upgrade = Callable[[dict[str, object]], dict[str, object]]
 UPGRADES: dict[str, Upgrade] = {}
 """How a document of an older format becomes the next one: `fmctl.journal/0` -> a function. None has been needed yet."""
 
 
-def read_cluster(text: str, where: str) -> Json:
+def read_cluster(text: str, where: str) -> dict[str, Any]:
     """A cluster's record. Raises UnreadableFile."""
     return read_kept(text, where, CLUSTER, ClusterDocument)
 
 
-def read_line(text: str, where: str) -> Json:
+def read_line(text: str, where: str) -> LineRow:
     """A line of a journal. Raises UnreadableFile."""
-    return read_kept(text, where, JOURNAL, JournalDocument)
+    return cast("LineRow", read_kept(text, where, JOURNAL, JournalDocument))
 
 
-def read_kept(text: str, where: str, schema: str, kind: type[BaseModel]) -> Json:
+def read_kept(text: str, where: str, schema: str, kind: type[BaseModel]) -> dict[str, Any]:
     """A text of a state store, checked. where: it, for people. Raises UnreadableFile."""
     try:
         found = json.loads(text)
@@ -103,7 +116,7 @@ def read_kept(text: str, where: str, schema: str, kind: type[BaseModel]) -> Json
     return found
 
 
-def _current(found: Data, where: str, schema: str) -> Json:
+def _current(found: Mapping[str, object], where: str, schema: str) -> dict[str, object]:
     now = dict(found)
     for _ in range(len(UPGRADES) + 1):
         named = now.get("schema")

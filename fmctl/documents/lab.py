@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Open
 
 
@@ -21,7 +20,7 @@ class Lab(Open):
     site: str | None = Field(description="a site file for it")
     log: str | None
     environment: dict[str, str] | None = Field(description="what a shell exports to talk to it")
-    seed: Json | None = Field(description="what stands in its account from the start")
+    seed: dict[str, object] | None = Field(description="what stands in its account from the start")
 
 
 class LabDocument(Envelope):

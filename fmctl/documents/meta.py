@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ class SettingRow(Open):
     """A setting, its value, and where the value came from."""
 
     name: str
-    value: Any
+    value: object
     origin: str
     type: str
     choices: list[str]
@@ -64,7 +64,7 @@ class Parameter(Open):
     type: str
     required: bool
     multiple: bool
-    default: Any
+    default: object
     choices: list[str]
     values: str | None
     metavar: str

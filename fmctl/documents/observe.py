@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fmctl.base.untyped import Json
 from fmctl.documents.base import Head, Open
 from fmctl.documents.render import RenderedFile
 
@@ -50,5 +49,5 @@ class ObserveDocument(Head):
 
     schema_: Literal["fmctl.observe/1"] = Field(alias="schema")
     inputs: ObserveInputs
-    provenance: Json
+    provenance: dict[str, object]
     result: ObserveResult

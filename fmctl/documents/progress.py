@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Open
 
 
@@ -57,7 +56,7 @@ class ProgressResult(Open):
 
     plan: str
     source: str
-    state: Json
+    state: dict[str, object]
     figures: list[Figure]
     outside: list[str]
     worse: list[str] = Field(description="outside on the side that nobody wants")

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fmctl.base.untyped import Json
 from fmctl.documents.base import Head, Open
 
 
@@ -52,5 +51,5 @@ class RenderDocument(Head):
 
     schema_: Literal["fmctl.render/1"] = Field(alias="schema")
     inputs: RenderInputs
-    provenance: Json
+    provenance: dict[str, object]
     result: RenderResult

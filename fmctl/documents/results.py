@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, JsonValue
+from pydantic.config import JsonDict
 
-from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Head, Open, Price
 from fmctl.domain.layout import CODES, FIELDS
 from fmctl.domain.terms import TERMS
 
+_Held = TypeVar("_Held", bound=Mapping[str, object])
 Numbers = dict[str, float | None]
-NUMBER_OR_NULL: Json = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+NUMBER_OR_NULL: JsonDict = {"anyOf": [{"type": "number"}, {"type": "null"}]}
 
 
 _RUN = ("run_s", "run_low_s", "run_high_s")
 
 
-def _holding(names: Iterable[str]) -> Callable[[Json], Json]:
+def _holding(names: Iterable[str]) -> Callable[[_Held], _Held]:
     """A check that these names are there: what a report reads must be in what was saved."""
     needed = tuple(names)
 
-    def check(found: Json) -> Json:
+    def check(found: _Held) -> _Held:
         missing = [name for name in needed if name not in found]
         if missing:
             raise ValueError(f"{', '.join(missing)} missing")
@@ -32,15 +33,15 @@ def _holding(names: Iterable[str]) -> Callable[[Json], Json]:
     return check
 
 
-def _terms(group: str, *more: str) -> Any:
+def _terms(group: str, *more: str) -> object:
     """The type of one group of terms: numbers or null by name; terms computed only on request may be absent."""
     listed = [term for term in TERMS if term.group == group]
-    needed = [term.name for term in listed if not term.detail] + list(more)
-    properties: Json = {
+    needed: list[JsonValue] = [*(term.name for term in listed if not term.detail), *more]
+    properties: JsonDict = {
         term.name: NUMBER_OR_NULL | {"description": f"{term.title}: {term.equation}"} for term in listed
     }
     properties |= dict.fromkeys(more, NUMBER_OR_NULL)
-    extra: Json = {"properties": properties, "required": needed}
+    extra: JsonDict = {"properties": properties, "required": needed}
     return Field(json_schema_extra=extra)
 
 
@@ -48,7 +49,7 @@ def _needed(group: str, *more: str) -> AfterValidator:
     return AfterValidator(_holding([t.name for t in TERMS if t.group == group and not t.detail] + list(more)))
 
 
-_LAYOUT_SCHEMA: Json = {
+_LAYOUT_SCHEMA: JsonDict = {
     "properties": {
         name: {"enum": list(CODES[name].labels())} if name in CODES else {"type": "integer"} for name in FIELDS
     },
@@ -91,7 +92,7 @@ class PlanInputs(Open):
     deadline_s: float | None
     budget_usd: float | None
     top: int
-    options: Json
+    options: dict[str, object]
 
 
 class PlanProvenance(Open):
@@ -370,7 +371,7 @@ class ExplainSection(Open):
 class Explained(Open):
     """Where time, memory and money go."""
 
-    subject: Json
+    subject: dict[str, object]
     sections: list[ExplainSection]
     chosen: dict[str, str]
 
@@ -386,8 +387,8 @@ class DiffField(Open):
     """One field on both sides; `absolute` is b - a, `relative` is b / a - 1."""
 
     field: str
-    a: Any
-    b: Any
+    a: object
+    b: object
     absolute: float | None
     relative: float | None
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Open
 
 
@@ -57,7 +56,7 @@ class RunLog(Open):
     starts: list[Start]
     checkpoints: Saves
     curves: list[Point]
-    quality: dict[str, Json]
+    quality: dict[str, dict[str, object]]
 
 
 class RunJob(Open):
@@ -120,8 +119,8 @@ class RunRecord(Open):
     plan: str
     plan_digest: str
     rank: int
-    row: Json
-    inputs: Json
+    row: dict[str, object]
+    inputs: dict[str, object]
     config_digest: str
     files: dict[str, str]
     folder: str
@@ -135,10 +134,10 @@ class RunRecord(Open):
     reused: list[str] = Field(default_factory=list)
     job: RunJob | None = None
     log: RunLog | None = None
-    measured: Json | None = None
+    measured: dict[str, object] | None = None
     cost: RunCost | None = None
     energy: RunEnergy | None = None
-    quality: dict[str, Json] = Field(default_factory=dict)
+    quality: dict[str, dict[str, object]] = Field(default_factory=dict)
     notes: list[Note] = Field(default_factory=list)
     parent: str | None = None
     seen_at: str | None = None
@@ -180,7 +179,7 @@ class NoteResult(Open):
     """What the record holds of people's figures and words now."""
 
     run: str
-    quality: dict[str, Json]
+    quality: dict[str, dict[str, object]]
     notes: list[Note]
 
 
@@ -191,7 +190,7 @@ class NoteDocument(Envelope):
     result: NoteResult
 
 
-def read_run_document(text: str, where: str) -> Json:
+def read_run_document(text: str, where: str) -> dict[str, Any]:
     """A run's record. Raises UnreadableFile."""
     from fmctl.documents.cluster import read_kept
 

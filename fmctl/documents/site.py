@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, did_you_mean, shorten
 from fmctl.base.files import read_text
-from fmctl.base.untyped import Data, Json
+from fmctl.base.read import Fields
 from fmctl.documents.base import Open
 from fmctl.domain.checked import FILE_SYSTEM, KINDS, SITE, check_site, checked
 from fmctl.domain.cluster import PCLUSTER_VERSION, SECTION, FileSystem, Site, SlurmSite, site_with
@@ -22,7 +22,7 @@ _SECTION = "parallelcluster"
 _MOST_BRACKETS = 200  # PyYAML takes quadratic time over what is nested
 
 
-def _kind(kind: str, about: str) -> Any:
+def _kind(kind: str, about: str) -> object:
     return Field(
         description=f"{about}: {KINDS[kind].words}",
         examples=[KINDS[kind].example.strip('"')],
@@ -30,7 +30,7 @@ def _kind(kind: str, about: str) -> Any:
     )
 
 
-def _digits(value: Any) -> Any:
+def _digits(value: object) -> object:
     """An account of 12 digits that YAML took for a number; a leading zero needs quotes."""
     return str(value) if isinstance(value, int) and len(str(value)) == 12 else value
 
@@ -84,7 +84,7 @@ class SiteDocument(_Closed):
     ] = Field(default_factory=dict)
     target: Annotated[Literal["parallelcluster"], Field(description="what makes the clusters")] = "parallelcluster"
     parallelcluster: Annotated[
-        Json | None, Field(description=f"a place for its own fields: {', '.join(sorted(SECTION))}")
+        dict[str, object] | None, Field(description=f"a place for its own fields: {', '.join(sorted(SECTION))}")
     ] = None
 
 
@@ -109,7 +109,7 @@ class SlurmSiteDocument(_Closed):
     software: Annotated[dict[str, str], Field(description="versions on its nodes")] = Field(default_factory=dict)
 
 
-def _slurm_site(found: Data) -> Site:
+def _slurm_site(found: Fields) -> Site:
     read = SlurmSiteDocument.model_validate(found)
     section = SlurmSite(read.slurm.queue, read.slurm.head, read.slurm.gpus)
     shared = FileSystem(mount_dir=checked("folder", read.folder, "folder"))
@@ -117,7 +117,7 @@ def _slurm_site(found: Data) -> Site:
     return Site("", file_system=shared, software=software, target="slurm", slurm=section)
 
 
-def _flat(found: Data) -> Data:
+def _flat(found: Fields) -> Fields:
     """The fields of a file whose target has a section of its own, as files had them before there were sections."""
     section = found.get(_SECTION)
     if not isinstance(section, Mapping):
@@ -144,7 +144,7 @@ def read_site(path: str | Path) -> Site:
     return site_of(_parsed(text, str(path)), str(path))
 
 
-def site_of(found: Any, where: str) -> Site:
+def site_of(found: object, where: str) -> Site:
     """A parsed site file, checked; `where` names it in errors. Raises as `read_site` does."""
     if not isinstance(found, Mapping):
         raise UnreadableFile(f"{where} is not a site", why="it holds no fields", next="fmctl schema site")
@@ -169,7 +169,7 @@ def site_of(found: Any, where: str) -> Site:
         raise UsageError(f"{shorten(where)}: {error.what}", why=error.why, next=error.next) from None
 
 
-def _parsed(text: str, where: str) -> Any:
+def _parsed(text: str, where: str) -> object:
     import yaml
 
     if len(text) > _LARGEST or sum(map(text.count, "[{")) > _MOST_BRACKETS:

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fmctl.base.untyped import Json
 from fmctl.documents.base import Envelope, Open
 
 
@@ -40,7 +39,7 @@ class ValidateRow(Open):
     measured_oom: bool | None
     skipped: Annotated[str | None, Field(description="why the run was not predicted")]
     assumed: Annotated[list[str], Field(description="what was not stated and what was assumed")]
-    layout: Json | None
+    layout: dict[str, object] | None
 
 
 class Errors(Open):

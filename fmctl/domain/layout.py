@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -136,7 +135,7 @@ class Layout:
         """Accelerators that the layout occupies."""
         return self.tp * self.pp * self.cp * self.dp
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, int | str]:
         """Field name -> value, codes spelled as users spell them."""
         return {name: CODES[name](v).label if name in CODES else v for name, v in self.items()}
 
@@ -187,7 +186,7 @@ class Layouts:
         """Row i as one `Layout`."""
         return Layout(**{name: int(c if c.ndim == 0 else c[i]) for name, c in self.columns.items()})
 
-    def take(self, index: npt.NDArray[Any]) -> Layouts:
+    def take(self, index: npt.NDArray[np.int64 | np.bool_]) -> Layouts:
         """The rows `index` (integer or boolean array)."""
         picked = {name: c if c.ndim == 0 else c[index] for name, c in self.columns.items()}
         count = int(np.count_nonzero(index)) if index.dtype == np.bool_ else len(index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from fmctl.base.errors import UnreadableFile, UsageError
 from fmctl.base.units import parse_count
@@ -48,5 +48,5 @@ def row_named(document: PlanOrEstimate, text: str | None) -> EstimateRow:
 
 def number_of(row: EstimateRow) -> int:
     """Which row of its plan it is; an estimate's only one is the first."""
-    found: Mapping[str, Any] = row
-    return int(found.get("rank") or 1)
+    found: Mapping[str, object] = row
+    return int(str(found.get("rank") or 1))

@@ -18,6 +18,7 @@ from fmctl.domain.terms import TERMS, TermSpec
 from fmctl.domain.workload import TrainingWorkload, Workload
 
 if TYPE_CHECKING:  # what only whole runs need: an estimate starts without it
+    from fmctl.domain.offer import Offer
     from fmctl.domain.run import Lever, RunRequest, WholeRun
 
 FloatArray = npt.NDArray[np.float64]
@@ -127,9 +128,9 @@ class PlanRequest:
     objective: str = "cost"  # of those that the workload's planner knows
     top: int = 10
     tp_within_domain: bool = True
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     calibration: Any = None  # perf.ops.calibration.Calibration in place of the shipped constants
     frameworks: Mapping[str, Framework] | None = None  # in place of the shipped profiles
-    offers: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # buying.offers.Offer by instance name
+    offers: Mapping[str, tuple[Offer, ...]] = field(default_factory=dict)  # by instance name
     run: RunRequest | None = None  # with tokens: rows are ranked as whole runs
     workload: str = TrainingWorkload.kind  # what is planned: a key of plan.workloads.PLANNERS

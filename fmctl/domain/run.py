@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what a run is asked needs none of them
+    from fmctl.domain.bill import Line
+    from fmctl.domain.block import Block
+    from fmctl.domain.offer import Offer
+    from fmctl.domain.storage import LustreConfig
 
 # More than stand by for any job; the waiting time of `perf.spares` is tabled up to here.
 MOST_SPARES = 12
@@ -56,7 +62,7 @@ class Checkpoints:
     drain_s: float
     load_s: float
     young_s: float
-    file_system: Any  # domain.storage.LustreConfig | None
+    file_system: LustreConfig | None
     item: str
     usd_per_month: float | None
     disks: str
@@ -111,16 +117,15 @@ class Lever:
 class WholeRun:
     """One row of a plan as a whole run, bought in one way.
 
-    offer: buying.offers.Offer. wall_s: from the start until the last checkpoint is durable, P10, P50 and P90. finish:
-    the same as dates. work_s: training alone. parts_s: where the wall time goes at P50, by name. total_usd: None where
+    wall_s: from the start until the last checkpoint is durable, P10, P50 and P90. finish: the same as
+    dates. work_s: training alone. parts_s: where the wall time goes at P50, by name. total_usd: None where
     the price of the nodes is not known; comparable_usd: with unknown lines at the prices of us-east-1, for ranks
     and budgets; high_usd: at P90; known_usd: of the lines that have a price; idle_usd: what of it is paid for while
-    nothing is trained. lines: buying.bills.Line. blocks: Capacity Blocks, which hold the run at P90
-    (buying.blocks.Block). ways: every way in which it can be bought. reading: the limit of data reading
-    that is nearest, and the share of it that is used.
+    nothing is trained. blocks: those that hold the run at P90. ways: every way in which it can be bought.
+    reading: the limit of data reading that is nearest, and the share of it that is used.
     """
 
-    offer: Any
+    offer: Offer
     start: datetime
     work_s: float
     wall_s: tuple[float, float, float]
@@ -134,9 +139,9 @@ class WholeRun:
     high_usd: float | None
     known_usd: float
     idle_usd: float
-    lines: tuple[Any, ...]
+    lines: tuple[Line, ...]
     parts_s: tuple[tuple[str, float], ...]
-    blocks: tuple[Any, ...]
+    blocks: tuple[Block, ...]
     ways: tuple[Way, ...]
     reading: tuple[str, float]
     notes: tuple[str, ...]

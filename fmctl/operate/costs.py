@@ -24,8 +24,8 @@ class CostLine:
 def cost_lines(spec: ClusterSpec, on: date, beside: Beside) -> tuple[CostLine, ...]:
     """The lines of a cluster that stands whole, at the prices of a day; a file system that was there before is none."""
     from fmctl.buying.lines import Hours, Parts, bill  # numpy: what only looks at a cluster does without
-    from fmctl.buying.offers import Offer
     from fmctl.catalog import load_instance
+    from fmctl.domain.offer import Offer
 
     instance = load_instance(spec.instance)
     files = spec.site.file_system

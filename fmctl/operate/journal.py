@@ -228,8 +228,17 @@ def _parse(line: str, where: str) -> Record:
         at = datetime.fromisoformat(found["at"])
     except ValueError as error:
         raise UnreadableFile(f"{where} is damaged", why=str(error)) from None
-    parts = {key: found[key] for key in ("token", "data", "who", "host", "pid") if key in found}
-    return Record(found["seq"], at, found["kind"], found["action"], **parts)
+    return Record(
+        found["seq"],
+        at,
+        found["kind"],
+        found["action"],
+        token=found.get("token", ""),
+        data=found.get("data", {}),
+        who=found.get("who", ""),
+        host=found.get("host", ""),
+        pid=found.get("pid", 0),
+    )
 
 
 def read_records(store: StateStore, name: str) -> list[Record]:

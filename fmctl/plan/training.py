@@ -152,7 +152,7 @@ def _longest_steps(request: PlanRequest, cluster: Cluster) -> tuple[float, float
     if request.run is not None and steps:
         from fmctl.runs import whole  # searches without a run do without what prices and calendars need
 
-        return whole.limits(request, cluster)
+        return whole.limits(request, cluster.instance, cluster.nodes, cluster.workload.steps or 0.0)
     deadline = budget = float("inf")
     if request.deadline_s is not None and steps:
         deadline = request.deadline_s / steps

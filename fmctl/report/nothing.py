@@ -6,6 +6,7 @@ from math import ceil
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from fmctl.base.read import texts
 from fmctl.base.settings import DEFAULT_FRAMEWORK
 from fmctl.domain.layout import CODES
 from fmctl.domain.result import Estimate, Plan, PlanRequest
@@ -143,7 +144,7 @@ def _enough_nodes(request: PlanRequest, row: Estimate | None) -> int | None:
 def _stated(request: PlanRequest) -> list[str]:
     """What was stated about the training run, as options; what was stated about the layout is left free."""
     words = [f"--tokens {_count(request.tokens)}"] if request.tokens else []
-    words += [] if "seq_len" in request.options.get("defaulted", ()) else [f"--seq-len {request.seq_len}"]
+    words += [] if "seq_len" in texts(request.options.get("defaulted")) else [f"--seq-len {request.seq_len}"]
     words += [f"--global-batch {request.global_batch}"] if request.global_batch is not None else []
     words += [f"--framework {request.framework}"] if request.framework != DEFAULT_FRAMEWORK else []
     labels = ",".join(CODES["precision"](value).label for value in request.fixed.get("precision", ()))

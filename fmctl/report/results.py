@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fmctl.base.read import part
 from fmctl.base.untyped import Data, Json
 from fmctl.domain.hardware import Price
 from fmctl.domain.layout import CODES
@@ -35,7 +36,7 @@ def estimate_document(plan: Plan, request: PlanRequest, provenance: Data) -> Est
 def plan_document(plan: Plan, request: PlanRequest, provenance: Data) -> PlanDocument:
     """`fmctl.plan/1`: the ranked rows, what was rejected and why, the nearest miss where nothing fits."""
     sources = _provenance(request, provenance, plan.rows)
-    left_out = [f"{name} was left out: {why}" for name, why in request.options.get("left_out", {}).items()]
+    left_out = [f"{name} was left out: {why}" for name, why in part(request.options.get("left_out")).items()]
     warnings = [*plan.notes, *left_out, *_warnings(plan.rows)]
     document: PlanDocument = envelope(
         "plan", plan_result(plan), inputs=inputs(request), provenance=sources, warnings=warnings

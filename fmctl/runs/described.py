@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from math import isfinite, isnan
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fmctl.buying.blocks import Need, chain
+from fmctl.buying.blocks import Chain, Need, chain
+from fmctl.domain.block import Block
 from fmctl.domain.block_end import taken_down
 from fmctl.domain.result import Estimate
 from fmctl.domain.run import Checkpoints, Energy, Failures, Spread, Way, WholeRun
@@ -131,7 +132,7 @@ def _parts(runs: Runs, at: int, row: Estimate) -> tuple[tuple[str, float], ...]:
     return tuple((name, value) for name, value in [*found, ("between and in blocks", rest)] if abs(value) >= 0.5)
 
 
-def _blocks(runs: Runs, at: int) -> tuple[Any, ...]:
+def _blocks(runs: Runs, at: int) -> tuple[Block, ...]:
     """The calendar of the blocks that hold the run at P90; empty where none are bought."""
     t = runs.trained
     if runs.chains is None:
@@ -143,7 +144,7 @@ def _blocks(runs: Runs, at: int) -> tuple[Any, ...]:
         buy_later=True,
     )  # fmt: skip
     found = chain(need, t.setting.request.start)
-    return getattr(found, "blocks", ())
+    return found.blocks if isinstance(found, Chain) else ()
 
 
 def _work_h(runs: Runs, at: int) -> float:
@@ -157,13 +158,13 @@ def _work_h(runs: Runs, at: int) -> float:
     return held - float(runs.chains.idle_h[at])
 
 
-def at_row(column: Any, at: int) -> float:
+def at_row(column: ArrayLike, at: int) -> float:
     """A value of a column, or the one that holds for all rows."""
     values = np.asarray(column)
     return float(values if values.ndim == 0 else values[at])
 
 
-def number(column: Any, at: int) -> float | None:
+def number(column: ArrayLike, at: int) -> float | None:
     """The same, None where it is not known."""
     value = at_row(column, at)
     return value if isfinite(value) else None

@@ -14,9 +14,9 @@ from fmctl.buying.bills import Bill
 from fmctl.buying.blocks import MOST_IN_ORGANISATION, next_start
 from fmctl.buying.durations import Chains, chains
 from fmctl.buying.lines import Hours, Parts, bill, block_hours
-from fmctl.buying.offers import Offer
 from fmctl.domain.block_end import taken_down
 from fmctl.domain.grid import Grid
+from fmctl.domain.offer import Offer
 from fmctl.domain.purchase import PURCHASES
 from fmctl.domain.result import FloatArray
 from fmctl.perf.run import carbon

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
-from fmctl.buying.offers import Offer
 from fmctl.buying.rates import ON_FILE, item_rate
-from fmctl.domain.hardware import Price
+from fmctl.domain.hardware import Instance, Price
 from fmctl.domain.layout import Sharding
+from fmctl.domain.offer import Offer
 from fmctl.domain.result import Estimate, FloatArray, PlanRequest
 from fmctl.domain.run import RunRequest, Way, WholeRun
 from fmctl.frameworks.registry import FRAMEWORKS
@@ -50,16 +49,15 @@ def whole_runs(rows: Sequence[Estimate], request: PlanRequest) -> list[WholeRun 
     return found
 
 
-def limits(request: PlanRequest, cluster: Any) -> tuple[float, float]:
+def limits(request: PlanRequest, instance: Instance, nodes: int, steps: float) -> tuple[float, float]:
     """(deadline, budget): the longest step of a cluster that meets each, by the way to buy it that allows most, s."""
-    deadline = budget = np.inf
+    deadline = budget = float("inf")
     if request.deadline_s is None and request.budget_usd is None:
         return deadline, budget
-    ones, watts = np.ones_like(_GRID), energy.nameplate_w(cluster.instance)
-    steps = ones * (cluster.workload.steps or 0.0)
-    rows = Rows(ones * cluster.nodes, _GRID, _GRID * 0.9, _GRID * 1.1, steps, ones, ones * watts)
-    offers = request.offers[cluster.instance.name]
-    trained = train(setting_of(request, cluster.instance, offers), rows)
+    ones, watts = np.ones_like(_GRID), energy.nameplate_w(instance)
+    rows = Rows(ones * nodes, _GRID, _GRID * 0.9, _GRID * 1.1, ones * steps, ones, ones * watts)
+    offers = request.offers[instance.name]
+    trained = train(setting_of(request, instance, offers), rows)
     found = [compose(trained, offer, grid_of(offer.region, request.run)) for offer in offers]
     if request.deadline_s is not None:
         deadline = max((_longest(r.wall_s[:, 1], request.deadline_s) for r in found), default=0.0)
@@ -131,11 +129,11 @@ def _copies(row: Estimate) -> float:
     return 1.0 if row.layout.sharding == Sharding.ZERO3 else float(row.layout.dp)
 
 
-def _array(values: Any) -> FloatArray:
+def _array(values: Iterable[float]) -> FloatArray:
     return np.array(list(values), np.float64)
 
 
-def setting_of(request: PlanRequest, instance: Any, offers: Sequence[Offer]) -> Setting:
+def setting_of(request: PlanRequest, instance: Instance, offers: Sequence[Offer]) -> Setting:
     """What runs on an instance type share. Raises AssertionError: the request has no run."""
     assert request.run is not None
     framework = (request.frameworks or FRAMEWORKS)[request.framework]

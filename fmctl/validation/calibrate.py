@@ -6,17 +6,17 @@ fmctl ships, without them towards its physical prior: a handful of runs moves on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from statistics import fmean, median
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
 from fmctl.base.errors import UsageError
 from fmctl.base.files import read_text
-from fmctl.base.untyped import Json
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.validation.cases import Case
@@ -27,14 +27,23 @@ from fmctl.validation.records import is_apart
 from fmctl.validation.rows import SHIPPED, Row, read_rows
 from fmctl.validation.sampling import ROWS_PER_FAMILY, Sample, Vector, sample
 
+if TYPE_CHECKING:
+    from fmctl.domain.rows.calibration import (
+        DataFile,
+        FamilyErrors,
+        FitErrors,
+        FittedConstant,
+        FittedRows,
+        KindErrors,
+    )
+
 YOURS = "your runs"
 SHIPPED_NAME = "shipped"
-KINDS = ("all", "dense", "moe")
 AT_BOUND = 1e-3  # share of its range within which a constant is at its bound
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Data:
+class Told:
     """One file of runs: its name, SHA-256, rows, and how many of them were fitted."""
 
     name: str
@@ -42,9 +51,19 @@ class Data:
     rows: int
     used: int
 
-    def as_dict(self) -> Json:
+    def as_dict(self) -> DataFile:
         """For documents."""
         return {"file": self.name, "digest": self.digest, "rows": self.rows, "used": self.used}
+
+
+class Outcome(TypedDict):
+    """What `fmctl calibrate` prints, before it is saved."""
+
+    constants: list[FittedConstant]
+    errors: FitErrors
+    families: list[FamilyErrors]
+    rows: FittedRows
+    data: list[DataFile]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +73,7 @@ class Calibrated:
     fitted: Fitted
     prior: Vector
     as_shipped: Vector
-    data: tuple[Data, ...]
+    data: tuple[Told, ...]
 
 
 def calibrate(
@@ -81,7 +100,7 @@ def calibrate(
     return Calibrated(fitted, prior, _as_shipped(seen), tuple(data))
 
 
-def _seen(file: Path | str, rows_per_family: int) -> tuple[Sample, Data]:
+def _seen(file: Path | str, rows_per_family: int) -> tuple[Sample, Told]:
     """The runs of one file that can be fitted; a user's file (0 rows per family) is taken whole, as one family."""
     rows = read_rows(file)
     prepared = prepare(rows)
@@ -93,7 +112,7 @@ def _seen(file: Path | str, rows_per_family: int) -> tuple[Sample, Data]:
     if not seen.cases:
         raise UsageError(f"{file} holds no run to fit", why=_why(prepared), next=f"fmctl validate --data {file}")
     digest = sha256(read_text(file, what="measured runs").encode()).hexdigest()
-    return seen, Data(str(file), f"sha256:{digest}", len(rows), len(seen.cases))
+    return seen, Told(str(file), f"sha256:{digest}", len(rows), len(seen.cases))
 
 
 def _yours(p: Prepared) -> Prepared:
@@ -124,20 +143,23 @@ def _as_shipped(seen: Sample) -> Vector:
     return np.log(tokens / step_s(seen.cases, PRIOR, FRAMEWORKS)) - seen.log_measured
 
 
-def outcome(found: Calibrated) -> Json:
+def outcome(found: Calibrated) -> Outcome:
     """Constants, errors and rows as plain values: what `fmctl calibrate` prints."""
     seen = found.fitted.sample
-    errors = {"shipped": found.as_shipped, "in_sample": found.fitted.in_sample, "left_out": found.fitted.left_out}
     return {
         "constants": _constants(found),
-        "errors": {name: _means(seen, values) for name, values in errors.items()},
-        "families": _families(seen, errors),
+        "errors": {
+            "shipped": _means(seen, found.as_shipped),
+            "in_sample": _means(seen, found.fitted.in_sample),
+            "left_out": _means(seen, found.fitted.left_out),
+        },
+        "families": _families(seen, found.as_shipped, found.fitted),
         "rows": {"used": len(seen.cases), "yours": sum(s == YOURS for s in seen.sources)},
         "data": [one.as_dict() for one in found.data],
     }
 
 
-def _constants(found: Calibrated) -> list[Json]:
+def _constants(found: Calibrated) -> list[FittedConstant]:
     values = zip(CONSTANTS, found.prior, shipped(), found.fitted.values, strict=True)
     return [
         {
@@ -169,14 +191,28 @@ def _median(log_errors: Vector, members: Sequence[int]) -> float:
     return median(abs(float(np.expm1(log_errors[i]))) for i in members)
 
 
-def _means(seen: Sample, log_errors: Vector) -> dict[str, float | None]:
+def _means(seen: Sample, log_errors: Vector) -> KindErrors:
     """Mean over families of the median absolute error, by kind."""
-    found = {kind: [_median(log_errors, m) for m in _members(seen, kind).values()] for kind in KINDS}
-    return {kind: fmean(values) if values else None for kind, values in found.items()}
+    return {
+        "all": _mean(seen, log_errors, "all"),
+        "dense": _mean(seen, log_errors, "dense"),
+        "moe": _mean(seen, log_errors, "moe"),
+    }
 
 
-def _families(seen: Sample, errors: Mapping[str, Vector]) -> list[Json]:
+def _mean(seen: Sample, log_errors: Vector, kind: str) -> float | None:
+    values = [_median(log_errors, members) for members in _members(seen, kind).values()]
+    return fmean(values) if values else None
+
+
+def _families(seen: Sample, as_shipped: Vector, fitted: Fitted) -> list[FamilyErrors]:
     return [
-        {"name": name, "rows": len(members), **{kind: _median(values, members) for kind, values in errors.items()}}
+        {
+            "name": name,
+            "rows": len(members),
+            "shipped": _median(as_shipped, members),
+            "in_sample": _median(fitted.in_sample, members),
+            "left_out": _median(fitted.left_out, members),
+        }
         for name, members in sorted(_members(seen).items())
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 
 from fmctl.base.errors import UnreadableFile
-from fmctl.base.untyped import Data
+from fmctl.base.read import Fields, number, rows
 from fmctl.domain.framework import Framework
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR, Calibration
@@ -22,27 +22,28 @@ class Applied:
     frameworks: Mapping[str, Framework] = field(default_factory=lambda: FRAMEWORKS)
 
 
-def applied(saved: Data, where: str) -> Applied:
+def applied(saved: Fields, where: str) -> Applied:
     """The constants of a saved calibration. `where` names it in errors.
 
     Raises:
         UnreadableFile: it lacks a constant or has others than this version, or one is beyond its bounds.
     """
-    found = {_key(one): one.get("value") for one in saved["constants"]}
+    found = {_key(one): number(one.get("value")) for one in rows(saved["constants"])}
     wanted = {(c.field, c.frameworks): c for c in CONSTANTS}
     if set(found) != set(wanted):
         raise _refused(where, "it was fitted to other constants than those of this version")
+    values = []
     for key, constant in wanted.items():
         value = found[key]
-        known = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-        if not known or not constant.low <= value <= constant.high:
+        if value is None or not isfinite(value) or not constant.low <= value <= constant.high:
             raise _refused(where, f"{constant.name} is not within {constant.low:g} and {constant.high:g}")
-    calibration, frameworks = apply([found[key] for key in wanted], PRIOR, FRAMEWORKS)
+        values.append(value)
+    calibration, frameworks = apply(values, PRIOR, FRAMEWORKS)
     name, date, source = (str(saved[key]) for key in ("name", "date", "source"))
     return Applied(replace(calibration, name=name, date=date, source=source), frameworks)
 
 
-def _key(one: Data) -> tuple[str, tuple[str, ...]]:
+def _key(one: Fields) -> tuple[str, tuple[str, ...]]:
     frameworks = one.get("frameworks")
     return str(one.get("field")), tuple(map(str, frameworks)) if isinstance(frameworks, list | tuple) else ()
 

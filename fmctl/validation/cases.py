@@ -10,7 +10,7 @@ from fmctl.domain.layout import Layout, Precision
 from fmctl.domain.model import ModelArch
 from fmctl.domain.workload import TrainingWorkload
 from fmctl.validation.architectures import architecture
-from fmctl.validation.frameworks import Changes, Dialect, changes, dialect, profile
+from fmctl.validation.frameworks import Changes, Dialect, MemoryKind, changes, dialect, profile
 from fmctl.validation.hardware import instance
 from fmctl.validation.layouts import layout, mesh, states_layout, workload
 from fmctl.validation.rows import Row, Skip
@@ -28,7 +28,7 @@ class Measured:
 
     tokens_per_s_per_gpu: float | None
     memory_bytes: float | None
-    memory_kind: str
+    memory_kind: MemoryKind
     oom: bool | None
     first_stage: bool
 
@@ -139,7 +139,7 @@ def _tokens(row: Row, work: TrainingWorkload, arch: ModelArch) -> float | None:
     return flops * 1e12 / each
 
 
-def _memory_kind(row: Row, spoken: Dialect) -> str:
+def _memory_kind(row: Row, spoken: Dialect) -> MemoryKind:
     """Allocated or reserved: as the notes say, else as the framework's logger prints."""
     notes = row.lower("notes")
     named = re.search(r"gib (allocated|reserved|peak active)|peak (allocated|reserved|active)|max_memory_(\w+)", notes)

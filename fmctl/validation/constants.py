@@ -7,9 +7,9 @@ row or a source.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from fmctl.base.untyped import Json
+from fmctl.base.copies import changed
 from fmctl.domain.framework import Framework
 from fmctl.perf.ops.calibration import Calibration
 
@@ -88,13 +88,13 @@ def apply(
     values: Sequence[float], calibration: Calibration, frameworks: Mapping[str, Framework]
 ) -> tuple[Calibration, dict[str, Framework]]:
     """`calibration` and `frameworks` with the constants set to `values` (in the order of CONSTANTS)."""
-    fields: Json = {}
-    changes: dict[str, Json] = {}
+    fields: dict[str, float] = {}
+    changes: dict[str, dict[str, float]] = {}
     for constant, value in zip(CONSTANTS, values, strict=True):
         if constant.frameworks:
             for name in constant.frameworks:
                 changes.setdefault(name, {})[constant.field] = float(value)
         else:
             fields[constant.field] = float(value)
-    changed = {name: replace(fw, **changes.get(name, {})) for name, fw in frameworks.items()}
-    return replace(calibration, **fields), changed
+    profiles = {name: changed(fw, changes.get(name, {})) for name, fw in frameworks.items()}
+    return changed(calibration, fields), profiles

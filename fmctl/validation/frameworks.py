@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from fmctl.domain.layout import Dispatcher
 from fmctl.validation.rows import Row
@@ -29,6 +30,9 @@ UNFUSED_LOSS: Changes = (("logit_bytes", 10.0),)
 PURE_BF16: Changes = (("gradient_bytes", 2.0), ("optimizer_bytes", 4.0), ("param_bytes", 2.0))
 
 
+MemoryKind = Literal["allocated", "reserved"]
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One way a framework is run: `profile` of perf.frameworks, and its defaults for what a row leaves unstated.
@@ -46,7 +50,7 @@ class Dialect:
     recompute: str
     vpp: str
     seq_len: int
-    memory: str
+    memory: MemoryKind
     compiled: bool = True
     micro_batch: int = 1
     dispatcher: Dispatcher = Dispatcher.ALL_TO_ALL

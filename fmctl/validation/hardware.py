@@ -10,12 +10,13 @@ import re
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
-from types import MappingProxyType
+from typing import TypedDict, cast
 
+from fmctl.base.copies import changed
 from fmctl.base.errors import UnknownName
-from fmctl.base.untyped import Data, Json
 from fmctl.catalog import find_instance, load_instance
 from fmctl.catalog.instances import HARDWARE
+from fmctl.catalog.records import AcceleratorRow
 from fmctl.catalog.store import read_yaml
 from fmctl.domain.hardware import MIB, Accelerator, Fabric, Instance, Link
 from fmctl.validation.rows import Row, Skip
@@ -30,9 +31,33 @@ _RATE = re.compile(r"(?:(\d+)\s*x\s*)?(?:connectx-\d+\s*(?:ib|vpi)?\s*)?(?:[nhxe
 _NAMED = re.compile(r"\b(u-)?p[4-6][a-z]*(?:-[a-z0-9]+)?\.\d+xlarge\b")
 
 
+class _Cluster(TypedDict):
+    accelerator: str
+    gpus: int
+    domain_gpus: int
+    network_gbps: float
+    kind: str
+    host_power_w: float
+    source: str
+
+
+class _Accelerator(AcceleratorRow, total=False):
+    like: str
+    source: str
+
+
+class _Others(TypedDict):
+    retrieved: str
+    sources: dict[str, str]
+    accelerators: dict[str, _Accelerator]
+    clusters: dict[str, _Cluster]
+    latency_s: dict[str, float]
+    aws: dict[str, str]
+
+
 @cache
-def _others() -> Data:
-    return MappingProxyType(read_yaml(OTHERS))
+def _others() -> _Others:
+    return cast("_Others", read_yaml(OTHERS))
 
 
 def instance(row: Row, gpus: int) -> tuple[Instance, tuple[str, ...]]:
@@ -128,15 +153,15 @@ def _cluster(key: str) -> Instance:
 
 def _accelerator(name: str) -> tuple[Accelerator, Link]:
     """The accelerator `name` of either table, and its NVLink."""
-    extra: Data = _others()["accelerators"].get(name, {})
+    extra = _others()["accelerators"].get(name, _Accelerator())
     whole = load_instance(extra.get("like") or _others()["aws"][name])
     names = ("architecture", "hbm_bytes_per_s", "power_w", "kernel_table", "peak_flop_per_s")
-    changed: Json = {k: extra[k] for k in names if k in extra}
-    if "memory_mib" in extra:
-        changed["memory_bytes"] = extra["memory_mib"] * MIB
+    own: dict[str, object] = {name: value for name, value in extra.items() if name in names}
+    if memory := extra.get("memory_mib"):
+        own["memory_bytes"] = memory * MIB
     nvlink = whole.fabric.nvlink
     link = Link(float(extra.get("nvlink_bytes_per_s", nvlink.bytes_per_s)), nvlink.latency_s)
-    return replace(whole.accelerator, name=name, **changed), link
+    return changed(whole.accelerator, {"name": name, **own}), link
 
 
 def _stated_network(text: str, host: int) -> tuple[float, str]:

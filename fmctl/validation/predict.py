@@ -10,7 +10,7 @@ from math import isfinite
 import numpy as np
 import numpy.typing as npt
 
-from fmctl.base.untyped import Json
+from fmctl.base.copies import changed
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import Layouts, Recompute
 from fmctl.frameworks.registry import FRAMEWORKS
@@ -120,8 +120,8 @@ def _terms(
 
 def changed_profile(profile: Framework, changes: Changes) -> Framework:
     """`profile` with some fields set, or multiplied where the name ends in *."""
-    changed: Json = {}
+    fields: dict[str, float] = {}
     for name, value in changes:
         bare = name.rstrip("*")
-        changed[bare] = value * getattr(profile, bare) if name.endswith("*") else value
-    return replace(profile, **changed)
+        fields[bare] = value * getattr(profile, bare) if name.endswith("*") else value
+    return changed(profile, fields)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
-from fmctl.base.untyped import Data, Json
+if TYPE_CHECKING:
+    from fmctl.domain.rows.validation import RankGroup
+    from fmctl.validation.records import Record
 
-Record = Data
 Pair = tuple[float, float]  # (predicted, measured)
 
 SMALLEST_GROUP = 5
@@ -36,28 +37,30 @@ def regret(pairs: Sequence[Pair]) -> float:
     return 1.0 - min(m for p, m in pairs if p == best) / max(m for _, m in pairs)
 
 
-def layouts(records: Sequence[Record]) -> dict[tuple[Any, ...], list[Pair]]:
+def layouts(records: Sequence[Record]) -> dict[tuple[object, ...], list[Pair]]:
     """Layouts by what they share (the values of GROUPED_BY). Runs set apart are left out.
 
     A layout that was run several times counts once, by its median.
     """
-    found: dict[tuple[Any, ...], dict[Any, list[Pair]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[tuple[object, ...], dict[str | None, list[Pair]]] = defaultdict(lambda: defaultdict(list))
     for r in records:
         predicted, measured = r["predicted_tokens_per_s_per_gpu"], r["measured_tokens_per_s_per_gpu"]
         if predicted is not None and measured is not None and not r["apart"]:
-            key = tuple(r[name] for name in GROUPED_BY)
+            fields: Mapping[str, object] = r
+            key = tuple(fields[name] for name in GROUPED_BY)
             found[key][r["layout_key"]].append((predicted, measured))
     return {
         key: [(runs[0][0], median(m for _, m in runs)) for runs in members.values()] for key, members in found.items()
     }
 
 
-def groups(records: Sequence[Record]) -> list[Json]:
+def groups(records: Sequence[Record]) -> list[RankGroup]:
     """Groups of at least five layouts, each with its tau and regret."""
     answers = []
     for key, pairs in layouts(records).items():
         found_tau = tau(pairs) if len(pairs) >= SMALLEST_GROUP else None
         if found_tau is not None:
             head = dict(zip(GROUPED_BY, key, strict=True))
-            answers.append(head | {"layouts": len(pairs), "tau": found_tau, "regret": regret(pairs)})
+            row = head | {"layouts": len(pairs), "tau": found_tau, "regret": regret(pairs)}
+            answers.append(cast("RankGroup", row))
     return answers

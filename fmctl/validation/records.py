@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict
 
-from fmctl.base.untyped import Json
 from fmctl.domain.layout import Sharding
 from fmctl.validation.cases import Case, Skipped
 from fmctl.validation.predict import Prediction
 from fmctl.validation.rows import Row, Skip
 
+if TYPE_CHECKING:
+    from fmctl.domain.rows.validation import ValidateRow
+
+    class Record(ValidateRow):
+        """A run with its prediction, and a word that two runs of one layout share."""
+
+        layout_key: str | None
+
+
 # The sweep whose large runs are scored apart: a third of its runs at 256 GPUs and nearly all at 512 stall.
 SWEEP, SWEEP_GPUS = "hf-ultrascale", 64
-Record = Json
+
+
+class Head(TypedDict):
+    """What a run is, predicted or not."""
+
+    id: str
+    source_family: str
+    model: str
+    gpu: str
+    n_gpus: int | None
+    framework: str
+    precision: str
+    seq_len: int | None
+    global_batch: int | None
+    apart: bool
 
 
 def records(answers: Sequence[Prediction | Skipped]) -> list[Record]:
@@ -26,7 +49,7 @@ def is_apart(row: Row) -> bool:
     return "suspect" in row.lower("notes") or large
 
 
-def _head(row: Row) -> Record:
+def _head(row: Row) -> Head:
     gpus = _count(row, "n_gpus")
     family = row.text("source_family") or "not stated"
     return {
@@ -52,22 +75,33 @@ def _count(row: Row, name: str) -> int | None:
 
 def _skipped(skipped: Skipped) -> Record:
     row = skipped.row
-    kind = "moe" if row.text("n_experts") or row.text("topk") else "dense"
-    unknown = dict.fromkeys(
-        (
-            "predicted_tokens_per_s_per_gpu", "measured_tokens_per_s_per_gpu", "interval_low_tokens_per_s_per_gpu",
-            "interval_high_tokens_per_s_per_gpu", "predicted_peak_memory_bytes", "measured_peak_memory_bytes",
-            "memory_kind", "fits", "margin_bytes", "measured_oom", "layout", "layout_key",
-        )
-    )  # fmt: skip
-    more = {"kind": kind, "parallelism": "skipped", "states_layout": skipped.stated_layout}
-    return _head(row) | more | unknown | {"skipped": skipped.reason, "assumed": []}
+    return {
+        **_head(row),
+        "kind": "moe" if row.text("n_experts") or row.text("topk") else "dense",
+        "parallelism": "skipped",
+        "states_layout": skipped.stated_layout,
+        "predicted_tokens_per_s_per_gpu": None,
+        "measured_tokens_per_s_per_gpu": None,
+        "interval_low_tokens_per_s_per_gpu": None,
+        "interval_high_tokens_per_s_per_gpu": None,
+        "predicted_peak_memory_bytes": None,
+        "measured_peak_memory_bytes": None,
+        "memory_kind": None,
+        "fits": None,
+        "margin_bytes": None,
+        "measured_oom": None,
+        "layout": None,
+        "layout_key": None,
+        "skipped": skipped.reason,
+        "assumed": [],
+    }
 
 
 def _predicted(p: Prediction) -> Record:
     case, measured = p.case, p.case.measured
     low, high = p.interval
-    return _head(case.row) | {
+    return {
+        **_head(case.row),
         "seq_len": case.workload.seq_len,
         "global_batch": case.workload.global_batch,
         "kind": "moe" if case.arch.is_moe else "dense",
@@ -85,7 +119,7 @@ def _predicted(p: Prediction) -> Record:
         "measured_oom": measured.oom,
         "skipped": None,
         "assumed": list(case.assumed),
-        "layout": case.layout.as_dict(),
+        "layout": {**case.layout.as_dict()},
         "layout_key": repr((case.layout, case.changes)),
     }
 

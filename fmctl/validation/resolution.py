@@ -14,8 +14,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import log
+from typing import TYPE_CHECKING
 
-from fmctl.validation.ranking import Pair, Record, layouts
+from fmctl.validation.ranking import Pair, layouts
+
+if TYPE_CHECKING:
+    from fmctl.validation.records import Record
 
 SHARE = 0.8
 

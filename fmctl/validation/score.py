@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, median
+from typing import TYPE_CHECKING, Literal
 
-from fmctl.base.untyped import Data, Json
+if TYPE_CHECKING:
+    from fmctl.domain.rows.validation import Errors, ValidateGroup
+    from fmctl.validation.records import Record
 
-Record = Data
+Measure = Literal["tokens_per_s_per_gpu", "peak_memory_bytes"]
 AXES: Mapping[str, str] = {
     "family": "source_family",
     "gpu": "gpu",
@@ -24,24 +27,27 @@ AXES: Mapping[str, str] = {
 }
 
 
-def relative_error(record: Record, name: str = "tokens_per_s_per_gpu") -> float | None:
+def relative_error(record: Record, name: Measure = "tokens_per_s_per_gpu") -> float | None:
     """Predicted / measured - 1, None where either is not known."""
-    predicted, measured = record[f"predicted_{name}"], record[f"measured_{name}"]
+    if name == "peak_memory_bytes":
+        predicted, measured = record["predicted_peak_memory_bytes"], record["measured_peak_memory_bytes"]
+    else:
+        predicted, measured = record["predicted_tokens_per_s_per_gpu"], record["measured_tokens_per_s_per_gpu"]
     return None if predicted is None or not measured else predicted / measured - 1.0
 
 
 def covered(record: Record) -> bool | None:
     """Whether the interval holds the measured throughput; None where nothing was measured or predicted."""
-    low, measured = record["interval_low_tokens_per_s_per_gpu"], record["measured_tokens_per_s_per_gpu"]
-    if low is None or not measured:
-        return None
-    return bool(low <= measured <= record["interval_high_tokens_per_s_per_gpu"])
+    low, high = record["interval_low_tokens_per_s_per_gpu"], record["interval_high_tokens_per_s_per_gpu"]
+    measured = record["measured_tokens_per_s_per_gpu"]
+    return None if low is None or high is None or not measured else low <= measured <= high
 
 
 def half_width(record: Record) -> float | None:
     """Half of the interval relative to the prediction."""
     low, high = record["interval_low_tokens_per_s_per_gpu"], record["interval_high_tokens_per_s_per_gpu"]
-    return None if low is None else (high - low) / 2.0 / record["predicted_tokens_per_s_per_gpu"]
+    predicted = record["predicted_tokens_per_s_per_gpu"]
+    return None if low is None or high is None or predicted is None else (high - low) / 2.0 / predicted
 
 
 def quantile(values: Sequence[float], q: float) -> float:
@@ -52,7 +58,7 @@ def quantile(values: Sequence[float], q: float) -> float:
     return ordered[i] + (place - i) * (ordered[min(i + 1, len(ordered) - 1)] - ordered[i])
 
 
-def errors(records: Sequence[Record], name: str) -> Json:
+def errors(records: Sequence[Record], name: Measure) -> Errors:
     """Rows compared, median absolute error, median ratio, and the ratio's 10th and 90th percentiles."""
     found = [e for r in records if (e := relative_error(r, name)) is not None]
     if not found:
@@ -67,11 +73,12 @@ def errors(records: Sequence[Record], name: str) -> Json:
     }
 
 
-def group(records: Sequence[Record]) -> Json:
+def group(name: str, records: Sequence[Record]) -> ValidateGroup:
     """Errors of one group of rows: throughput, memory, intervals."""
     kept = [r for r in records if not r["apart"]]
     inside = [c for r in kept if (c := covered(r)) is not None]
     return {
+        "name": name,
         "total": len(records),
         "skipped": sum(r["skipped"] is not None for r in records),
         "throughput": errors(kept, "tokens_per_s_per_gpu"),
@@ -80,12 +87,13 @@ def group(records: Sequence[Record]) -> Json:
     }
 
 
-def by(records: Sequence[Record], axis: str) -> list[Json]:
+def by(records: Sequence[Record], axis: str) -> list[ValidateGroup]:
     """Groups along one axis of AXES, in alphabetical order."""
     found: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        found[str(record[AXES[axis]])].append(record)
-    return [{"name": name, **group(found[name])} for name in sorted(found)]
+        fields: Mapping[str, object] = record
+        found[str(fields[AXES[axis]])].append(record)
+    return [group(name, found[name]) for name in sorted(found)]
 
 
 def over_families(records: Sequence[Record], value: Callable[[Sequence[Record]], float | None]) -> float | None:

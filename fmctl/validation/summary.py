@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from statistics import fmean, median
+from typing import TYPE_CHECKING, TypedDict
 
-from fmctl.base.untyped import Json
 from fmctl.validation import ranking
-from fmctl.validation.score import AXES, Record, by, covered, errors, half_width, over_families
+from fmctl.validation.score import AXES, Measure, by, covered, errors, half_width, over_families
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.validation import Fits, Intervals, MemoryErrors, Ranking, Throughput, ValidateSummary
+    from fmctl.validation.records import Record
 
 KINDS = ("dense", "moe")
 
 
-def _median_error(name: str) -> Callable[[Sequence[Record]], float | None]:
+class Coverage(TypedDict):
+    """How many rows there are, and how many of them are predicted."""
+
+    rows: int
+    predicted: int
+    skipped: int
+    stating_a_layout: int
+    predicted_share: float | None
+
+
+def _median_error(name: Measure) -> Callable[[Sequence[Record]], float | None]:
     return lambda rows: errors(rows, name)["median_error"]
 
 
@@ -21,7 +35,7 @@ def _coverage(rows: Sequence[Record]) -> float | None:
     return fmean(inside) if inside else None
 
 
-def throughput(records: Sequence[Record]) -> dict[str, float | None]:
+def throughput(records: Sequence[Record]) -> Throughput:
     """Mean over families of the median absolute error: all, dense, MoE, and with the runs set apart."""
     kept = [r for r in records if not r["apart"]]
     value = _median_error("tokens_per_s_per_gpu")
@@ -34,17 +48,17 @@ def throughput(records: Sequence[Record]) -> dict[str, float | None]:
     }
 
 
-def memory(records: Sequence[Record]) -> Json:
+def memory(records: Sequence[Record]) -> MemoryErrors:
     """Mean over families of the median absolute error of peak memory, and the median over all rows."""
     value = _median_error("peak_memory_bytes")
     return {"mean_family_error": over_families(records, value), **errors(records, "peak_memory_bytes")}
 
 
-def fits(records: Sequence[Record]) -> Json:
+def fits(records: Sequence[Record]) -> Fits:
     """Runs whose outcome is recorded, predicted rightly: that fitted, that did not, that ran at all."""
-    known = [r for r in records if r["fits"] is not None]
-    fitted, oom = ([r["fits"] for r in known if r["measured_oom"] is state] for state in (False, True))
-    ran = [r["fits"] for r in known if r["measured_tokens_per_s_per_gpu"]]
+    known = [(r, fits) for r in records if (fits := r["fits"]) is not None]
+    fitted, oom = ([fits for r, fits in known if r["measured_oom"] is state] for state in (False, True))
+    ran = [fits for r, fits in known if r["measured_tokens_per_s_per_gpu"]]
     right = sum(fitted) + len(oom) - sum(oom)
     recorded = len(fitted) + len(oom)
     return {
@@ -58,18 +72,19 @@ def fits(records: Sequence[Record]) -> Json:
     }
 
 
-def intervals(records: Sequence[Record]) -> dict[str, float | None]:
+def intervals(records: Sequence[Record]) -> Intervals:
     """Share of measured runs inside their 80 % interval, by rows and by families, and the median half widths."""
     kept = [r for r in records if not r["apart"]]
     widths = {kind: [w for r in kept if r["kind"] == kind and (w := half_width(r)) is not None] for kind in KINDS}
     return {
         "coverage_rows": _coverage(kept),
         "coverage_families": over_families(kept, _coverage),
-        **{f"{kind}_half_width": median(found) if found else None for kind, found in widths.items()},
+        "dense_half_width": median(widths["dense"]) if widths["dense"] else None,
+        "moe_half_width": median(widths["moe"]) if widths["moe"] else None,
     }
 
 
-def order(records: Sequence[Record]) -> Json:
+def order(records: Sequence[Record]) -> Ranking:
     """Mean Kendall tau and mean regret over groups of at least five layouts."""
     found = ranking.groups(records)
     return {
@@ -79,7 +94,7 @@ def order(records: Sequence[Record]) -> Json:
     }
 
 
-def coverage(records: Sequence[Record]) -> Json:
+def coverage(records: Sequence[Record]) -> Coverage:
     """Rows read, predicted and skipped, and the share predicted of those that state a layout."""
     predicted = sum(r["skipped"] is None for r in records)
     stated = sum(r["states_layout"] for r in records)
@@ -93,7 +108,7 @@ def coverage(records: Sequence[Record]) -> Json:
     }
 
 
-def summary(records: Sequence[Record]) -> Json:
+def summary(records: Sequence[Record]) -> ValidateSummary:
     """Everything: counts, throughput, memory, fits, ranking, intervals, and groups along every axis."""
     return {
         **coverage(records),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from _accuracy import explanation
 
 from fmctl.validation.acceptance import FAMILY_OFF, Figure, families_off
-from fmctl.validation.records import Record
+
+if TYPE_CHECKING:
+    from fmctl.validation.records import Record
 
 Off = tuple[str, str, str]  # family, error, whether it is explained
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -25,11 +25,14 @@ from fmctl.perf.ops.calibration import PRIOR
 from fmctl.validation.acceptance import figures, left_out_records
 from fmctl.validation.calibrate import calibrate, outcome
 from fmctl.validation.predict import predict, prepare
-from fmctl.validation.records import Record, records
+from fmctl.validation.records import records
 from fmctl.validation.rows import SHIPPED, read_rows
 from fmctl.validation.score import quantile
 from fmctl.validation.summary import summary
 from fmctl.validation.tables import score
+
+if TYPE_CHECKING:
+    from fmctl.validation.records import Record
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "accuracy"
 SPEED, MEMORY = "tokens_per_s_per_gpu", "peak_memory_bytes"

@@ -19,11 +19,11 @@ from fmctl.adapters.aws.capacity import Answer, BlockOffering, SpotScore
 from fmctl.adapters.aws.pricing import NotAsked, Snapshot
 from fmctl.adapters.parallelcluster.environments import check_version
 from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable, UnknownName
-from fmctl.buying.offers import Offer
 from fmctl.domain.framework import Framework
 from fmctl.domain.hardware import Accelerator, Fabric, Instance, Link, Price, StoragePrice
 from fmctl.domain.layout import Layout, Recompute, Sharding
 from fmctl.domain.model import FeedForward, LayerKind, Mixer, ModelArch
+from fmctl.domain.offer import Offer
 from fmctl.domain.ports import Reservation
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.terms import TERMS

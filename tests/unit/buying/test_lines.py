@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmctl.buying.bills import Bill, Line
+from fmctl.buying.bills import Bill
 from fmctl.buying.durations import chains
 from fmctl.buying.lines import Hours, Parts, bill, block_hours, s3_tiers, up_h
-from fmctl.buying.offers import Offer, offers
+from fmctl.buying.offers import offers
 from fmctl.catalog import load_instance
+from fmctl.domain.bill import Line
 from fmctl.domain.cluster import ParallelClusterSite, Site
+from fmctl.domain.offer import Offer
 from fmctl.targets.parallelcluster.head import head_node
 from fmctl.targets.parallelcluster.storage import compute_disks
 

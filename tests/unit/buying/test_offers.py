@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from fmctl.base.errors import UnknownName
-from fmctl.buying.offers import NotSold, Offer, offers, regions, ways, zones
+from fmctl.buying.offers import NotSold, offers, regions, ways, zones
 from fmctl.catalog import instance_names, regions_of, zones_of
+from fmctl.domain.offer import Offer
 from fmctl.domain.purchase import PURCHASES
 
 TODAY = date(2026, 11, 22)

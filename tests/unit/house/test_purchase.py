@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from fmctl.__main__ import main
-from fmctl.buying.offers import Offer, offers
+from fmctl.buying.offers import offers
 from fmctl.catalog.price_files import snapshot_file
+from fmctl.domain.offer import Offer
 from fmctl.domain.purchase import PURCHASES, Purchase
 from fmctl.domain.quotas import quota_code
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmctl.buying.offers import Offer, offers
+from fmctl.buying.offers import offers
 from fmctl.catalog import find_grid, find_price, load_instance, load_model
 from fmctl.domain.layout import Layouts
+from fmctl.domain.offer import Offer
 from fmctl.domain.result import Estimate, PlanRequest
 from fmctl.domain.run import RunRequest
 from fmctl.frameworks.registry import FRAMEWORKS

@@ -1,0 +1,25 @@
+"""A line of a bill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of one run. usd None: unknown, `why` says why. idle_usd: the part that buys no training.
+
+    indicative_usd: at the rate of the region whose prices are on file, where that of the run's region is unknown.
+    """
+
+    name: str
+    item: str
+    quantity: float | None
+    unit: str
+    rate_usd: float | None
+    usd: float | None
+    idle_usd: float | None
+    why: str
+    date: str
+    source: str
+    indicative_usd: float | None
