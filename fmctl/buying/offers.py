@@ -17,7 +17,7 @@ from fmctl.domain.offer import Offer
 from fmctl.domain.purchase import BLOCK, ON_DEMAND, PURCHASES, SPOT, Purchase
 
 if TYPE_CHECKING:
-    from fmctl.catalog.records import InstanceRecord
+    from fmctl.domain.tables import InstanceRecord
 
 REVISIONS = ("2027-01-01",)
 """Announced days from which Capacity Block rates are others (Capacity Blocks pricing page, read 2026-10-08)."""

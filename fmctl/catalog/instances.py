@@ -18,7 +18,7 @@ from fmctl.domain.hardware import MIB, Accelerator, Fabric, Instance, Link
 from fmctl.domain.purchase import purchase
 
 if TYPE_CHECKING:
-    from fmctl.catalog.records import AcceleratorHead, AcceleratorRow, InstanceHead, InstanceRecord, InstanceRow
+    from fmctl.domain.tables import AcceleratorHead, AcceleratorRow, InstanceHead, InstanceRecord, InstanceRow
 
 HARDWARE = Path(PACKAGE) / "hardware"
 GIB = 2**30

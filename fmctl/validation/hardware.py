@@ -16,9 +16,9 @@ from fmctl.base.copies import changed
 from fmctl.base.errors import UnknownName
 from fmctl.catalog import find_instance, load_instance
 from fmctl.catalog.instances import HARDWARE
-from fmctl.catalog.records import AcceleratorRow
 from fmctl.catalog.store import read_yaml
 from fmctl.domain.hardware import MIB, Accelerator, Fabric, Instance, Link
+from fmctl.domain.tables import AcceleratorRow
 from fmctl.validation.rows import Row, Skip
 
 OTHERS = Path(HARDWARE) / "others.yaml"
