@@ -61,11 +61,11 @@ def _likely_first(request: PlanRequest, clusters: list[Cluster]) -> list[tuple[i
         times = c.nodes / planner.smallest_nodes(request, c.instance)
         peak = c.instance.accelerator.peak_flop_per_s["bf16"]
         if request.objective == "time":
-            return (times < 1.0, -peak * c.instance.gpus * c.nodes)
+            return (times < 1, -peak * c.instance.gpus * c.nodes)
         if request.objective == "throughput":
-            return (times < 1.0, times, -peak)
+            return (times < 1, times, -peak)
         usd = c.price.usd_per_h
-        return (times < 1.0, times, float("inf") if usd is None else usd / (peak * c.instance.gpus))
+        return (times < 1, times, float("inf") if usd is None else usd / (peak * c.instance.gpus))
 
     return sorted(enumerate(clusters), key=key)
 

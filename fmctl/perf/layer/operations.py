@@ -39,7 +39,7 @@ class Hidden:
 
 def hidden_collectives(arch: ModelArch, c: Combos) -> Hidden | None:
     """Tokens x hidden in bf16 over tp ranks; None where no combination has more than one."""
-    if c.tp.max() <= 1.0:
+    if c.tp.max() <= 1:
         return None
     full = 2.0 * arch.hidden * c.tokens
     return Hidden(Collective("gather", full, c.tp), Collective("all-reduce", full, c.tp))
@@ -95,20 +95,20 @@ def _width_collectives(ff: FeedForward, c: Combos, hidden: Hidden | None) -> Ite
 def _reduced(c: Combos, hidden: Hidden) -> Iterator[Exchange]:
     """The all-reduce of a block whose tokens are not shared out; none where no combination needs it."""
     whole = c.sequence_parallel <= 0
-    if (whole & (c.tp > 1.0)).any():
+    if (whole & (c.tp > 1)).any():
         once = np.where(whole, 1.0, 0.0)
         yield Exchange("tp", hidden.all_reduce, once, once)
 
 
 def _expert_collectives(ff: FeedForward, arch: ModelArch, c: Combos) -> Iterator[Exchange]:
     """Expert tensor parallelism gathers the dispatched pairs over the etp ranks and scatters the results."""
-    if c.etp.max() > 1.0:
+    if c.etp.max() > 1:
         pairs = 2.0 * shapes.expert_tokens(ff, c) * (ff.latent or arch.hidden)
         yield Exchange("tp", Collective("gather", pairs, c.etp), 2.0, 2.0)
 
 
 def _context(mixer: Mixer, c: Combos) -> Iterator[Exchange]:
-    if mixer.type not in SOFTMAX or c.cp.max() <= 1.0:
+    if mixer.type not in SOFTMAX or c.cp.max() <= 1:
         return
     heads = mixer.n_heads / c.tp
     kv = shapes.kv_heads_per_rank(mixer, c) if mixer.type == "attention" else heads
@@ -130,16 +130,16 @@ def _context(mixer: Mixer, c: Combos) -> Iterator[Exchange]:
 
 def _dispatch(ff: FeedForward, arch: ModelArch, c: Combos) -> Iterator[Exchange]:
     """Dispatch and combine of one pass; both passes do the same."""
-    if c.ep.max() <= 1.0:
+    if c.ep.max() <= 1:
         return
     width = 2.0 * (ff.latent or arch.hidden)
     pairs = shapes.expert_tokens(ff, c) / c.etp
     fused = c.dispatcher >= _FUSED
     if not fused.all():
-        times = np.where((c.ep > 1.0) & ~fused, 2.0, 0.0)
+        times = np.where((c.ep > 1) & ~fused, 2.0, 0.0)
         yield Exchange("ep", Collective("all-to-all", pairs * width, c.ep, c.etp), times, times)
     if fused.any():
-        times = np.where((c.ep > 1.0) & fused, 2.0, 0.0)
+        times = np.where((c.ep > 1) & fused, 2.0, 0.0)
         sent = Dispatch(pairs / ff.top_k, width, ff.top_k, c.ep, c.etp, c.dispatcher == _PROXY)
         yield Exchange("ep", sent, times, times)
 

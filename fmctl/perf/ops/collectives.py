@@ -119,7 +119,7 @@ def _nvlink_s(fit: NvlinkFit, rate: float, wire_bytes: FloatArray, ranks: FloatA
     a0, a1, share, ramp = fit
     wire = passes * wire_bytes
     time = a0 + passes * a1 * (ranks - 1.0) + wire / (share * rate) + np.sqrt(ramp * wire) / rate
-    result: FloatArray = np.where(ranks > 1.0, time, 0.0)
+    result: FloatArray = np.where(ranks > 1, time, 0.0)
     return result
 
 
@@ -134,7 +134,7 @@ def _ring_s(f: FabricRates, total_bytes: FloatArray, ranks: FloatArray, local: F
     latency = passes * (f.net.base_s + f.net.node_s * (domains - 1.0))
     ramp = np.sqrt(f.net.ramp_bytes * wire) / f.net_bytes_per_s
     outside = latency + wire / (f.net.ring_share * f.net_bytes_per_s) + ramp
-    result: FloatArray = np.where(domains > 1.0, np.maximum(inside, outside), inside)
+    result: FloatArray = np.where(domains > 1, np.maximum(inside, outside), inside)
     return result
 
 
@@ -176,7 +176,7 @@ def dispatch_s(
     inside = _nvlink_s(f.nv_all_to_all, f.nv_bytes_per_s, token_bytes * copies * (local - 1.0) / local, local, 1.0)
     wire = token_bytes * reached * (domains - 1.0) / domains
     outside = f.net.base_s + wire / (FUSED_SHARE * f.net.all_to_all_share * f.net_bytes_per_s)
-    result: FloatArray = np.where(domains > 1.0, np.maximum(inside, outside), inside)
+    result: FloatArray = np.where(domains > 1, np.maximum(inside, outside), inside)
     return result
 
 

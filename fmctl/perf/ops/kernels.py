@@ -247,7 +247,7 @@ def gemm_s(
     precision: codes, shape [U]; m, n, k, groups: shapes broadcastable to [G, U]; a dimension of 0 gives 0.
     Source: fit to measured sweeps (module docstring). Valid: m 64-32,768, n and k 2,048-16,384.
     """
-    rows = np.where(groups > 1.0, m + GROUP_PADDING_ROWS, m)
+    rows = np.where(groups > 1, m + GROUP_PADDING_ROWS, m)
     safe_m, safe_n, safe_k = np.maximum(rows, 1.0), np.maximum(n, 1.0), np.maximum(k, 1.0)
     mn0 = rates.mn0[precision]
     flop = 2.0 * groups * safe_m * safe_n * (safe_k + rates.k0[precision])

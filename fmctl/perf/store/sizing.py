@@ -112,7 +112,7 @@ def wanted_tib(option: Store, need: Need, c: ClientLimits) -> FloatArray:
     rate = need.total_bytes / need.allowed_s
     over_efa = option.efa and c.lustre_efa > 0.0
     flows = np.ceil(rate / need.clients / lustre.TCP_FLOW_BYTES_PER_S)
-    for_flows = np.where((flows > 1.0) & (not over_efa), flows * option.step_tib, 0.0)
+    for_flows = np.where((flows > 1) & (not over_efa), flows * option.step_tib, 0.0)
     held = need.kept_bytes / (FULL_SHARE * GIB_PER_TIB * GIB)
     enough = np.maximum(np.maximum(held, rate / (option.tier.write * lustre.MB)), for_flows)
     result: FloatArray = np.where(_reachable(option, need, c), enough, np.inf)

@@ -61,7 +61,7 @@ def host_s(fw: Framework, kind: LayerKind, c: Combos) -> FloatArray:
     Graphs of layers hold the mixer, its collectives and the router; experts are issued by the host one by one.
     """
     each = fw.host_collective_s + fw.host_rank_s * c.tp * c.staged
-    mixer = fw.host_layer_s + COLLECTIVES_PER_LAYER * each * (c.tp > 1.0)
+    mixer = fw.host_layer_s + COLLECTIVES_PER_LAYER * each * (c.tp > 1)
     host = np.where(c.cuda_graph > 0, 0.0, mixer)
     ff = kind.feed_forward
     if ff is None or not ff.n_experts:

@@ -144,7 +144,7 @@ def _peak(e: Step, slot: int, m: Moments, pooled: bool) -> Peak:
     whole = moving + g(states.reduced_bytes) if pooled else moving
     if not framework.gradients_kept:
         # What gradients take only as activations go is not there before, unless micro batches accumulate.
-        moving = moving - np.where(r.micro_batches > 1.0, 0.0, g(states.late_bytes[slot]))
+        moving = moving - np.where(r.micro_batches > 1, 0.0, g(states.late_bytes[slot]))
         whole = np.where(_zero3(e), whole, moving) if pooled else moving
     if (pooled and slot == FIRST) or framework.step_bytes > 0.0:
         # Or fullest when activations are gone: the root group (of one stage) is reduced, the optimizer works.
@@ -170,7 +170,7 @@ def _resting(e: Step, slot: int, m: Moments) -> FloatArray:
     states, g = e.states.table, e.states.gather
     rest = g(states.weights_bytes[slot] + states.gradients_bytes[slot] + states.optimizer_bytes[slot]) + m.buffers
     if e.setup.model.framework.whole_bytes > 0.0:
-        rest = rest + np.where(e.rows.micro_batches > 1.0, g(states.whole_bytes[slot]), 0.0)
+        rest = rest + np.where(e.rows.micro_batches > 1, g(states.whole_bytes[slot]), 0.0)
     return rest
 
 
@@ -180,8 +180,8 @@ def _pending(e: Step, slot: int, position: FloatArray) -> FloatArray:
     By a whole micro batch without a pipeline; by all warm-up passes but the one that runs, p - 2 - i at stage i.
     """
     r, c, model = e.rows, e.layers.combos, e.setup.model
-    ahead = np.where(r.pp > 1.0, np.clip(r.pp - 2.0 - position, 0.0, r.micro_batches), 1.0)
-    full = np.where(c.tp > 1.0, model.framework.pending_bytes * model.arch.hidden * c.tokens, 0.0)
+    ahead = np.where(r.pp > 1, np.clip(r.pp - 2.0 - position, 0.0, r.micro_batches), 1.0)
+    full = np.where(c.tp > 1, model.framework.pending_bytes * model.arch.hidden * c.tokens, 0.0)
     ones = [np.asarray(1.0)] * len(model.arch.kinds)
     return ahead * weighted(e.states.layers[slot], ones) * e.layers.gather(full)
 

@@ -32,7 +32,7 @@ def bubble_s(
     zero-bubble ZB-H1: (p - 1)(f + b - 2 w). Source: arXiv 2104.04473 section 2.2; arXiv 2401.10241 table 2.
     """
     filled = np.where(schedule == Schedule.ZERO_BUBBLE, others_s - 2.0 * others_wgrad_s, others_s / vpp)
-    result: FloatArray = np.where(pp > 1.0, np.maximum(filled, 0.0), 0.0)
+    result: FloatArray = np.where(pp > 1, np.maximum(filled, 0.0), 0.0)
     return result
 
 
@@ -43,5 +43,5 @@ def sends_s(
 
     Interleaving multiplies the sends by v (arXiv 2104.04473 section 2.2).
     """
-    crossing = np.where(pp > 1.0, one_send_s, 0.0)
+    crossing = np.where(pp > 1, one_send_s, 0.0)
     return 2.0 * vpp * micro_batches * crossing, 2.0 * (pp - 1.0) * crossing

@@ -76,7 +76,7 @@ def combos(layouts: Layouts, seq_len: int, domain_gpus: int) -> Combos:
     sp = column(layouts, "sequence_parallel")
     tokens = batch * seq_len / cp
     pp = column(layouts, "pp")
-    apart = (pp > 1.0) & (tp * pp * cp * column(layouts, "dp") > domain_gpus)
+    apart = (pp > 1) & (tp * pp * cp * column(layouts, "dp") > domain_gpus)
     return Combos(
         tp=tp,
         cp=cp,

@@ -92,7 +92,7 @@ def _traffic(
     reduced = messages * gather_s(f, fw.gradient_bytes * size, group.shards, local)
     gathered = messages * gather_s(f, COMPUTE_BYTES * size, group.shards, local)
     # Both are skipped where no combination needs them: the results would not be used.
-    if replicas.max() > 1.0:
+    if replicas.max() > 1:
         reduced = reduced + messages * all_reduce_s(f, fw.gradient_bytes * size / group.shards, replicas, apart)
     none = sharding == Sharding.NONE
     if not none.any():
@@ -122,7 +122,7 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
     slots = list(zip(stages.dense_params, stages.expert_params, strict=True))
     weights = [per_device(d, e, fw.param_bytes, Sharding.ZERO3) for d, e in slots]
     # Buckets of data-parallel communication: none where there is nobody to reduce with.
-    copies = [np.where(ranks > 1.0, fw.gradient_copy_bytes * (d / tp + e / ep_etp), 0.0) for d, e in slots]
+    copies = [np.where(ranks > 1, fw.gradient_copy_bytes * (d / tp + e / ep_etp), 0.0) for d, e in slots]
     accumulated = [per_device(d, e, fw.gradient_bytes, Sharding.ZERO2) for d, e in slots]
     gradients = [a + c for a, c in zip(accumulated, copies, strict=True)]
     optimizer = [per_device(d, e, fw.optimizer_bytes, Sharding.ZERO1) for d, e in slots]
@@ -144,7 +144,7 @@ def state_table(arch: ModelArch, layouts: Layouts, fw: Framework, rates: KernelR
     gathered = np.where(sharding == Sharding.ZERO3, layer_params * GATHERED_LAYERS * COMPUTE_BYTES, 0.0)
     # FSDP gathers what no layer owns as one group, and keeps it from the first forward to the last backward.
     outside = whole.embedding + whole.head
-    root = np.where((sharding == Sharding.ZERO3) & (shards > 1.0) & (column(layouts, "pp") <= 1.0), outside / tp, 0.0)
+    root = np.where((sharding == Sharding.ZERO3) & (shards > 1) & (column(layouts, "pp") <= 1), outside / tp, 0.0)
     buckets = np.maximum(np.ceil(dense_local / BUCKET_PARAMS), 1.0)
     return StateTable(
         stages=stages,

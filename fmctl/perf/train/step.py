@@ -42,7 +42,7 @@ class Rows:
     @property
     def single(self) -> npt.NDArray[np.bool_]:
         """Whether there is no pipeline."""
-        return self.pp <= 1.0
+        return self.pp <= 1
 
     @property
     def gpus(self) -> FloatArray:
@@ -220,7 +220,7 @@ def _sends(m: Micro) -> Part:
     inside = r.tp * r.cp * r.dp * r.pp <= fabric.domain_gpus
     steady, fill = sends_s(send_s(fabric, message, inside), r.micro_batches, r.pp, r.vpp)
     exposed = (1.0 - framework.pp_overlap) * steady + fill
-    host = np.where(r.pp > 1.0, 2.0 * r.vpp * r.micro_batches * framework.host_send_s, 0.0)
+    host = np.where(r.pp > 1, 2.0 * r.vpp * r.micro_batches * framework.host_send_s, 0.0)
     return Part(exposed + host, steady + fill + host)
 
 

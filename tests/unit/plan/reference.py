@@ -1,4 +1,4 @@
-"""A slow, obvious search: nested loops over single layouts, one evaluation each. Used to check the fast one."""
+"""A slow, obvious search: nested loops over single layouts, every rule written out. Used to check the fast one."""
 
 from __future__ import annotations
 
@@ -121,19 +121,18 @@ def brute_force(
 ) -> tuple[Counter[str], Layout | None, float]:
     """(how many were evaluated, fit and did not; the fastest layout that fits; its step time)."""
     tally: Counter[str] = Counter()
+    c = cluster
+    whole = every_layout(c.arch, c.nodes * c.instance.gpus, shardings, cp_comms)
+    valid = [layout for layout in whole if not obstacles(layout, c, c.instance.fabric.domain_gpus)]
+    # All at once: that a row of many is that row alone is held by `test_properties.py` and `test_search.py`.
+    terms = evaluate(c.arch, c.workload, c.instance, Layouts.of(valid), c.framework, detail=False)
     best: tuple[float, float, tuple[int, ...]] | None = None
     fastest = None
-    gpus = cluster.nodes * cluster.instance.gpus
-    for layout in every_layout(cluster.arch, gpus, shardings, cp_comms):
-        if obstacles(layout, cluster, cluster.instance.fabric.domain_gpus):
-            continue
-        terms = evaluate(
-            cluster.arch, cluster.workload, cluster.instance, Layouts.of([layout]), cluster.framework, detail=False
-        ).row(0)
-        fits = terms["used_bytes"] <= cluster.capacity_bytes
+    for layout, step_s, used in zip(valid, terms["step_s"].tolist(), terms["used_bytes"].tolist(), strict=True):
+        fits = used <= c.capacity_bytes
         tally["evaluated"] += 1
         tally["fit" if fits else "memory"] += 1
-        key = (terms["step_s"], terms["used_bytes"], tuple(v for _, v in layout.items()))
+        key = (step_s, used, tuple(v for _, v in layout.items()))
         if fits and (best is None or key < best):
             best, fastest = key, layout
     return tally, fastest, best[0] if best else float("nan")
