@@ -58,15 +58,15 @@ AREAS: Mapping[str, Area] = {
     "buying": Area(("buying",), ("tests/unit/buying",)),
     "controller": Area(
         ("operate/controller.py", "operate/steps.py", "operate/actions.py"),
-        _operate("controller", "chaos"),
+        _operate("actions", "controller", "chaos"),
     ),
-    "journal": Area(("operate/journal.py", "operate/state"), _operate("journal", "controller")),
+    "journal": Area(("operate/journal.py", "operate/state"), _operate("journal", "locks", "s3store")),
     "consent": Area(
         ("usecases/launching.py", "cli/operations.py", "cli/prompts.py"),
         ("tests/cli/test_operations.py", "tests/cli/test_words.py"),
     ),
-    "teardown": Area(("operate/teardown.py", "operate/fleet.py"), _operate("controller", "fleet", "chaos")),
-    "run": Area(("operate/runs.py", "operate/submission.py"), _operate("runs", "jobs")),
+    "teardown": Area(("operate/teardown.py", "operate/fleet.py"), _operate("teardown", "fleet", "controller")),
+    "run": Area(("operate/runs.py", "operate/submission.py"), _operate("runs", "submission")),
 }
 
 _COMPARED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
