@@ -63,7 +63,7 @@ AREAS: Mapping[str, Area] = {
     "journal": Area(("operate/journal.py", "operate/state"), _operate("journal", "locks", "s3store")),
     "consent": Area(
         ("usecases/launching.py", "cli/operations.py", "cli/prompts.py"),
-        ("tests/cli/test_operations.py", "tests/cli/test_words.py"),
+        ("tests/cli/test_consent.py", "tests/cli/test_words.py", "tests/cli/test_operations.py"),
     ),
     "teardown": Area(("operate/teardown.py", "operate/fleet.py"), _operate("teardown", "fleet", "controller")),
     "run": Area(("operate/runs.py", "operate/submission.py"), _operate("runs", "submission")),
