@@ -26,6 +26,7 @@ class Case(NamedTuple):
     layout: Layout
     layers: int = 0
     changes: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    profile: dict[str, Any] = {}  # noqa: RUF012 - what of the framework is otherwise
 
 
 Z0, Z1, Z2, Z3 = Sharding
@@ -34,6 +35,15 @@ P4D, P5, P5EN, B200, GB200 = "p4d.24xlarge", "p5.48xlarge", "p5en.48xlarge", "p6
 FUSED, PROXY = Dispatcher.FUSED, Dispatcher.PROXY
 ZB, INTERLEAVED = Schedule.ZERO_BUBBLE, Schedule.INTERLEAVED
 SELECTIVE, FULL = Recompute.SELECTIVE, Recompute.FULL
+# Everything that some framework has, at once: what is nought in a profile hides nothing.
+EVERYTHING = {
+    "permute_traffic": 1.3, "attention_share": 0.9, "host_rank_s": 2e-4, "token_s": 3e-6, "update_layer_s": 5e-3,
+    "broadcast_s": 1e-3, "gradient_copy_bytes": 1.5, "activation_factor": 1.2, "norm_copy_bytes": 3.0,
+    "unfused_gate": True, "repeated_kv": True, "gathered_inputs": True, "wgrad_bytes": 2.5, "layer_wgrad_bytes": 1.5,
+    "step_bytes": 5.0, "whole_bytes": 1.7, "pending_bytes": 3.5, "allocator_overhead": 0.07, "cp_overlap": 0.4,
+    "ep_overlap": 0.3, "pp_overlap": 0.6,
+}  # fmt: skip
+LATE = EVERYTHING | {"gradients_kept": False}
 CASES = {
     "data ranks": Case(L8, P5, "megatron", 4096, 64, Layout(dp=8, sharding=Z1)),
     "one GPU": Case("gpt2-xl", P5, "torchtitan", 1024, 8, Layout(), 4),
@@ -108,6 +118,41 @@ CASES = {
         L8, P5, "torchtitan", 8192, 64, Layout(pp=4, dp=8, sharding=Z3, recompute=FULL, schedule=ZB)
     ),
     "tensor ranks over EFA": Case(L8, P5, "megatron", 4096, 16, Layout(tp=16, dp=2, sharding=Z1, sequence_parallel=1)),
+    "everything, in shards": Case(
+        L8, P5, "megatron", 4096, 128, Layout(tp=2, dp=32, sharding=Z3, sequence_parallel=1), 8, {}, EVERYTHING
+    ),
+    "everything, gradients late": Case(
+        L8, P5, "megatron", 4096, 128, Layout(tp=2, dp=32, sharding=Z3, sequence_parallel=1), 8, {}, LATE
+    ),
+    "everything, one micro batch": Case(
+        L8, P5, "megatron", 4096, 32, Layout(tp=2, dp=32, sharding=Z3, sequence_parallel=1), 8, {}, LATE
+    ),
+    "everything, gradients shared": Case(L8, P5, "megatron", 4096, 32, Layout(dp=32, sharding=Z2), 8, {}, LATE),
+    "everything, whole": Case(L8, P5, "megatron", 4096, 32, Layout(dp=32), 2, {"vocab": 512}, LATE),
+    "everything, short sequences": Case(
+        L8, P5, "megatron", 64, 64, Layout(tp=2, dp=32, sharding=Z3, sequence_parallel=1), 8, {"vocab": 512}, LATE
+    ),
+    "everything, an optimizer at its peak": Case(
+        L8, P5, "megatron", 16, 64, Layout(tp=2, dp=4, sharding=Z1, sequence_parallel=1), 8, {"vocab": 512}, LATE
+    ),
+    "everything, experts beside context ranks": Case(
+        QWEN, P5, "megatron", 4096, 128,
+        Layout(tp=2, cp=2, ep=8, etp=2, dp=8, sharding=Z1, cp_comm=1, sequence_parallel=1), 6, {}, EVERYTHING,
+    ),
+    "everything, between stages": Case(
+        L8, P5, "megatron", 4096, 64,
+        Layout(tp=4, pp=8, dp=4, sharding=Z1, recompute=FULL, recompute_layers=3), 32, {}, EVERYTHING,
+    ),
+    "everything, interleaved": Case(
+        L8, P5, "megatron", 4096, 32,
+        Layout(tp=2, pp=4, vpp=2, schedule=INTERLEAVED, dp=4, sharding=Z1, micro_batch=2), 32, {}, LATE,
+    ),
+    "everything, between stages of shards": Case(
+        L8, P5, "megatron", 4096, 64, Layout(pp=4, dp=4, sharding=Z3), 32, {}, LATE
+    ),
+    "more ranks of experts than a domain": Case(
+        QWEN, P5, "megatron", 4096, 128, Layout(tp=8, ep=16, etp=8, dp=16, sharding=Z3, dp_replicate=2), 6
+    ),
     "a single node of a pipeline": Case(L8, P5, "nanotron", 4096, 16, Layout(tp=2, pp=4, sharding=Z0)),
 }  # fmt: skip
 
@@ -117,7 +162,7 @@ def test_every_term(name: str) -> None:
     case = CASES[name]
     arch = model(case.arch)
     arch = replace(arch, pattern=arch.pattern[-case.layers :], **case.changes)
-    on, framework = instance(case.on), FRAMEWORKS[case.framework]
+    on, framework = instance(case.on), replace(FRAMEWORKS[case.framework], **case.profile)
     terms = evaluate(arch, TrainingWorkload(case.seq, case.batch), on, Layouts.of([case.layout]), framework)
     found = terms.row(0) | {"first_stage_bytes": float(terms["first_stage_bytes"][0])}
     assert found == pytest.approx(Plain(arch, case.seq, case.batch, on, framework, case.layout).evaluate(), rel=1e-9)
