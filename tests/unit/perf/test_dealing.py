@@ -44,7 +44,7 @@ L8, V3 = model("llama-3.1-8b"), model("deepseek-v3")
         (13, 4, 0, 1, [3, 4, 4, 2]),
         # A head of three layers.
         (13, 4, 0, 3, [3, 5, 4, 1]),
-        # 4 layers, an MTP layer and its logits beside the head's: two equivalents a chunk. The last has three without any;
+        # An MTP layer and its logits beside the head's: two equivalents a chunk. The last has three without any layer;
         # the first gives up its layer for it.
         (4, 4, 1, 1, [0, 2, 2, 0]),
         (8, 4, 1, 1, [2, 3, 3, 0]),
