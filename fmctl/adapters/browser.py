@@ -12,11 +12,15 @@ import logging
 import secrets
 import shlex
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from fmctl.base.errors import OperationFailed, UsageError
-from fmctl.base.untyped import Library
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from aiohttp.typedefs import Handler, Middleware
 
 HOST = "127.0.0.1"
 _HEADERS = {
@@ -54,7 +58,7 @@ def serve(words: Sequence[str], port: int, say: Callable[[str], None], *, instal
     app = _application(words, at, token)
     logging.getLogger("aiohttp.access").disabled = True  # the address is the key
 
-    async def tell(_: Library) -> None:
+    async def tell(_: web.Application) -> None:
         say(f"http://{HOST}:{at}/{token}/")
 
     app.on_startup.append(tell)
@@ -73,7 +77,7 @@ def _bound(port: int) -> socket.socket:
     return listening
 
 
-def _application(words: Sequence[str], port: int, token: str) -> Library:
+def _application(words: Sequence[str], port: int, token: str) -> web.Application:
     import aiohttp_jinja2
     import jinja2
     from aiohttp import web
@@ -95,14 +99,14 @@ def _application(words: Sequence[str], port: int, token: str) -> Library:
     return whole
 
 
-def guard(port: int, token: str) -> Library:
+def guard(port: int, token: str) -> Middleware:
     """The middleware that lets in what has the token, names this host, and comes from this origin."""
     from aiohttp import web
 
     host = f"{HOST}:{port}"
     headers = {name: text.format(socket=f"ws://{host}") for name, text in _HEADERS.items()}
 
-    async def check(request: Library, handler: Callable[[Library], Awaitable[Library]]) -> Library:
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         reason = _refusal(request, host, token)
         if reason:
             return web.Response(status=403, text=f"{reason}\n", headers={"Cache-Control": "no-store"})
@@ -114,7 +118,7 @@ def guard(port: int, token: str) -> Library:
     return web.middleware(check)
 
 
-def _refusal(request: Library, host: str, token: str) -> str:
+def _refusal(request: web.Request, host: str, token: str) -> str:
     """Why a request is not let in; "" where it is."""
     if request.headers.get("Host", "").lower() != host:
         return "this is not the host that was asked for"

@@ -41,14 +41,13 @@ def site_for(instance: Instance) -> tuple[Site, tuple[str, str | None]]:
 
     found = _running()
     kind, site = instance.member_type or instance.name, read_site(found.site)
-    block = found.seed["blocks"].get(kind)
-    held = found.seed["reservations"].get(kind) or block
+    block, reserved = found.seed["blocks"].get(kind), found.seed["reservations"].get(kind)
+    held = reserved or block
     if held is None:
         return site, (ON_DEMAND.name, None)
     subnet = found.seed["private_subnets"][held["zone"]]
     site = site_with(site, compute_subnet=subnet, head_subnet=subnet)
-    only_blocks = kind not in found.seed["reservations"]
-    return site, ((BLOCK.name, block["id"]) if only_blocks else (ON_DEMAND.name, None))
+    return site, ((ON_DEMAND.name, None) if reserved else (BLOCK.name, held["id"]))
 
 
 def ports(site: Site, settings: Settings) -> Ports:

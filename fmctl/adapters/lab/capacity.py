@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
 
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
@@ -12,8 +13,18 @@ from moto.ec2.responses import EC2Response
 
 from fmctl.adapters.lab.world import ACCOUNT, REGION, World
 from fmctl.base.errors import UnknownName
-from fmctl.base.untyped import Data, Json, Library
 
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import (
+        CapacityBlockOfferingTypeDef,
+        CapacityBlockStatusTypeDef,
+        CapacityReservationStatusTypeDef,
+        CapacityReservationTypeDef,
+    )
+
+    from fmctl.domain.tables import InstanceRecord
+
+_Action = Callable[[EC2Response], ActionResult]
 _FILTERS = {"instance-type": "InstanceType", "state": "State", "availability-zone": "AvailabilityZone"}
 _BLOCK_TAG = "aws:ec2capacityreservation:"
 
@@ -34,11 +45,11 @@ def reserve(
     *,
     start: datetime | None = None,
     end: datetime | None = None,
-) -> Json:
+) -> CapacityReservationTypeDef:
     """A reservation; one with an end is a Capacity Block."""
     made, now = "cr-" + uuid.uuid4().hex[:17], world.clock.now()
-    kind = "capacity-block" if end else "default"
-    found: Json = {
+    kind: Literal["default", "capacity-block"] = "capacity-block" if end else "default"
+    found: CapacityReservationTypeDef = {
         "CapacityReservationId": made,
         "OwnerId": ACCOUNT,
         "InstanceType": instance_type,
@@ -67,20 +78,20 @@ def reserve(
     return found
 
 
-def as_of_now(world: World, reservation: Json) -> Json:
+def as_of_now(world: World, reservation: CapacityReservationTypeDef) -> CapacityReservationTypeDef:
     """The reservation with the state that its dates give it."""
-    now, found = world.clock.now(), dict(reservation)
+    now, found = world.clock.now(), reservation.copy()
     if found["State"] == "cancelled":
         return found
     if found.get("EndDate") and now >= found["EndDate"]:
-        found.update(State="expired", AvailableInstanceCount=0)
+        found["State"], found["AvailableInstanceCount"] = "expired", 0
     elif now < found["StartDate"]:
         found["State"] = "scheduled"
     return found
 
 
-def _reservation_actions(world: World) -> list[Callable[[Library], Library]]:
-    def create_capacity_reservation(self: Library) -> Library:
+def _reservation_actions(world: World) -> list[_Action]:
+    def create_capacity_reservation(self: EC2Response) -> ActionResult:
         made = reserve(
             world,
             self._get_param("InstanceType"),
@@ -89,7 +100,7 @@ def _reservation_actions(world: World) -> list[Callable[[Library], Library]]:
         )
         return ActionResult({"CapacityReservation": made})
 
-    def describe_capacity_reservations(self: Library) -> Library:
+    def describe_capacity_reservations(self: EC2Response) -> ActionResult:
         wanted = self._get_param("CapacityReservationIds", []) or []
         for one in wanted:
             _existing(world, one)
@@ -97,20 +108,21 @@ def _reservation_actions(world: World) -> list[Callable[[Library], Library]]:
         filters = {one["Name"]: one["Values"] for one in self._get_param("Filters", []) or []}
         return ActionResult({"CapacityReservations": [one for one in found if _passes(one, filters)]})
 
-    def cancel_capacity_reservation(self: Library) -> Library:
+    def cancel_capacity_reservation(self: EC2Response) -> ActionResult:
         _existing(world, self._get_param("CapacityReservationId"))["State"] = "cancelled"
         return ActionResult({"Return": True})
 
     return [create_capacity_reservation, describe_capacity_reservations, cancel_capacity_reservation]
 
 
-def _passes(reservation: Json, filters: dict[str, list[str]]) -> bool:
+def _passes(reservation: CapacityReservationTypeDef, filters: dict[str, list[str]]) -> bool:
     """The filters that fmctl uses; a name that is not known here lets everything through."""
-    fields = {name: reservation[field] for name, field in _FILTERS.items()}
+    has: Mapping[str, object] = reservation
+    fields = {name: has[field] for name, field in _FILTERS.items()}
     return all(fields.get(name, values[0]) in values for name, values in filters.items())
 
 
-def _existing(world: World, wanted: str) -> Json:
+def _existing(world: World, wanted: str) -> CapacityReservationTypeDef:
     if wanted not in world.reservations:
         raise EC2ClientError(
             "InvalidCapacityReservationId.NotFound", f"The capacity reservation {wanted} does not exist"
@@ -118,14 +130,14 @@ def _existing(world: World, wanted: str) -> Json:
     return world.reservations[wanted]
 
 
-def _block_actions(world: World) -> list[Callable[[Library], Library]]:
-    def describe_capacity_block_offerings(self: Library) -> Library:
+def _block_actions(world: World) -> list[_Action]:
+    def describe_capacity_block_offerings(self: EC2Response) -> ActionResult:
         rack = self._get_param("UltraserverType")
         count = int(self._get_param("UltraserverCount" if rack else "InstanceCount") or 1)
         hours, kind = int(self._get_param("CapacityDurationHours")), rack or self._get_param("InstanceType")
         return ActionResult({"CapacityBlockOfferings": _offers(world, kind, count, hours)})
 
-    def purchase_capacity_block(self: Library) -> Library:
+    def purchase_capacity_block(self: EC2Response) -> ActionResult:
         offer = world.offers.get(self._get_param("CapacityBlockOfferingId"))
         if offer is None:
             raise EC2ClientError(
@@ -141,7 +153,7 @@ def _block_actions(world: World) -> list[Callable[[Library], Library]]:
         )
         return ActionResult({"CapacityReservation": as_of_now(world, bought)})
 
-    def describe_capacity_block_status(self: Library) -> Library:
+    def describe_capacity_block_status(self: EC2Response) -> ActionResult:
         wanted = self._get_param("CapacityBlockIds", []) or []
         found = [_status(key, r) for key, r in world.reservations.items() if not wanted or key in wanted]
         return ActionResult({"CapacityBlockStatuses": found})
@@ -149,7 +161,7 @@ def _block_actions(world: World) -> list[Callable[[Library], Library]]:
     return [describe_capacity_block_offerings, purchase_capacity_block, describe_capacity_block_status]
 
 
-def _offers(world: World, instance_type: str, count: int, hours: int) -> list[Json]:
+def _offers(world: World, instance_type: str, count: int, hours: int) -> list[CapacityBlockOfferingTypeDef]:
     """Three blocks in the coming days at the newest price that fmctl knows of; none where it knows none."""
     from fmctl.catalog import instance_record
 
@@ -161,13 +173,13 @@ def _offers(world: World, instance_type: str, count: int, hours: int) -> list[Js
     price = _block_usd_per_h(record, now.date())
     if price is None:
         return []
-    sold = {"InstanceType": instance_type, "InstanceCount": count}
+    sold: CapacityBlockOfferingTypeDef = {"InstanceType": instance_type, "InstanceCount": count}
     if instance_type.startswith("u-"):
         sold = {"InstanceType": record["member_type"], "InstanceCount": count * record["member_count"]}
         sold |= {"UltraserverType": instance_type, "UltraserverCount": count}
     day, made = now.replace(hour=11, minute=30, second=0, microsecond=0), []
     for start in (day + timedelta(days=2 * k) for k in (1, 2, 3)):
-        offer = {
+        offer: CapacityBlockOfferingTypeDef = {
             "CapacityBlockOfferingId": "cb-" + uuid.uuid4().hex[:17],
             **sold,
             "AvailabilityZone": f"{REGION}a",
@@ -178,12 +190,12 @@ def _offers(world: World, instance_type: str, count: int, hours: int) -> list[Js
             "CurrencyCode": "USD",
             "Tenancy": "default",
         }
-        world.offers[str(offer["CapacityBlockOfferingId"])] = offer
+        world.offers[offer["CapacityBlockOfferingId"]] = offer
         made.append(offer)
     return made
 
 
-def _block_usd_per_h(record: Data, day: date) -> float | None:
+def _block_usd_per_h(record: InstanceRecord, day: date) -> float | None:
     """An old rate will do where today's is not known: no price of the lab is real."""
     from fmctl.catalog import find_price
 
@@ -192,20 +204,27 @@ def _block_usd_per_h(record: Data, day: date) -> float | None:
     return next((usd for usd in found if usd is not None), None)
 
 
-def _status(key: str, reservation: Json) -> Json:
-    numbers = {
+def _status(key: str, reservation: CapacityReservationTypeDef) -> CapacityBlockStatusTypeDef:
+    inner: CapacityReservationStatusTypeDef = {
+        "CapacityReservationId": key,
         "TotalCapacity": reservation["TotalInstanceCount"],
         "TotalAvailableCapacity": reservation["AvailableInstanceCount"],
         "TotalUnavailableCapacity": 0,
     }
-    inner = [{"CapacityReservationId": key, **numbers}]
-    return {"CapacityBlockId": key, "InterconnectStatus": "ok", **numbers, "CapacityReservationStatuses": inner}
+    return {
+        "CapacityBlockId": key,
+        "InterconnectStatus": "ok",
+        "TotalCapacity": inner["TotalCapacity"],
+        "TotalAvailableCapacity": inner["TotalAvailableCapacity"],
+        "TotalUnavailableCapacity": 0,
+        "CapacityReservationStatuses": [inner],
+    }
 
 
-def _placement_group_actions(world: World) -> list[Callable[[Library], Library]]:
+def _placement_group_actions(world: World) -> list[_Action]:
     groups = world.placement_groups
 
-    def create_placement_group(self: Library) -> Library:
+    def create_placement_group(self: EC2Response) -> ActionResult:
         name = self._get_param("GroupName")
         strategy = self._get_param("Strategy") or "cluster"
         groups[name] = {
@@ -213,14 +232,14 @@ def _placement_group_actions(world: World) -> list[Callable[[Library], Library]]
         }  # fmt: skip
         return ActionResult({"PlacementGroup": groups[name]})
 
-    def describe_placement_groups(self: Library) -> Library:
+    def describe_placement_groups(self: EC2Response) -> ActionResult:
         wanted = self._get_param("GroupNames", []) or []
         for name in wanted:
             if name not in groups:
                 raise EC2ClientError("InvalidPlacementGroup.Unknown", f"The Placement Group '{name}' is unknown.")
         return ActionResult({"PlacementGroups": [g for name, g in groups.items() if not wanted or name in wanted]})
 
-    def delete_placement_group(self: Library) -> Library:
+    def delete_placement_group(self: EC2Response) -> ActionResult:
         groups.pop(self._get_param("GroupName"), None)
         return ActionResult({})
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from http.client import HTTPException
 
 from fmctl.base.errors import OperationFailed
-from fmctl.base.untyped import Json
 
 _SECONDS = 60.0
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
@@ -20,7 +20,7 @@ class Lab:
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
 
-    def state(self, timeout_s: float = _SECONDS) -> Json:
+    def state(self, timeout_s: float = _SECONDS) -> dict[str, object]:
         """What it is doing. Raises OperationFailed where nobody answers."""
         return self._ask("state", None, timeout_s)
 
@@ -48,7 +48,7 @@ class Lab:
         """Nothing goes wrong any more."""
         self._ask("clear", {})
 
-    def _ask(self, what: str, body: Json | None, timeout_s: float = _SECONDS) -> Json:
+    def _ask(self, what: str, body: Mapping[str, object] | None, timeout_s: float = _SECONDS) -> dict[str, object]:
         data = None if body is None else json.dumps(body).encode()
         asked = urllib.request.Request(f"{self.endpoint}/fm/{what}", data, {"Content-Type": "application/json"})
         try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from typing import Any
 
 import moto.ssm.models as ssm
 
-from fmctl.base.untyped import Json, Library
+from fmctl.adapters.lab.patch import patch
 
 ALLOWED = frozenset({"sacct", "sbatch", "scancel", "scontrol", "sdiag", "sinfo", "sprio", "squeue"})
 _SECONDS = 30
@@ -18,7 +19,7 @@ def install() -> None:
     """Patch `Command.__init__`: moto answers every command with success and no output."""
     original = ssm.Command.__init__
 
-    def __init__(self: Library, *args: Library, **asked: Library) -> None:  # noqa: N807
+    def __init__(self: ssm.Command, *args: Any, **asked: Any) -> None:  # noqa: N807
         original(self, *args, **asked)
         slurm = os.environ.get("FMCTL_LAB_SLURM_CONF")
         if slurm:
@@ -26,10 +27,10 @@ def install() -> None:
             for invocation in self.invocations:
                 invocation.update(outcome)
 
-    ssm.Command.__init__ = __init__
+    patch(ssm.Command, "__init__", __init__)
 
 
-def _run(line: str, slurm_conf: str) -> Json:
+def _run(line: str, slurm_conf: str) -> dict[str, str | int]:
     try:
         words = shlex.split(line)
     except ValueError as error:
@@ -46,7 +47,7 @@ def _run(line: str, slurm_conf: str) -> Json:
     return _outcome(done.stdout, done.stderr, done.returncode)
 
 
-def _outcome(out: str, err: str, code: int) -> Json:
+def _outcome(out: str, err: str, code: int) -> dict[str, str | int]:
     status = "Failed" if code else "Success"
     return {
         "StandardOutputContent": out, "StandardErrorContent": err, "ResponseCode": code, "Status": status,

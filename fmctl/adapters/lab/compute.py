@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING, Any
 
 import moto.ec2.models.instance_types as types
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import instances
 from moto.ec2.responses.instances import InstanceResponse
 
+from fmctl.adapters.lab.patch import patch
 from fmctl.adapters.lab.world import World
-from fmctl.base.untyped import Json, Library
+
+if TYPE_CHECKING:
+    from moto.core.types import Base64EncodedString
+    from moto.ec2.models.instances import Reservation
 
 GB200 = "p6e-gb200.36xlarge"
 # Types that moto's table sells in other regions only: every type can be rehearsed.
@@ -78,14 +83,14 @@ def _accept_legal_devices() -> None:
     """Private `_validate_block_device_mapping`: ephemeral devices and a root volume sized by its image are legal."""
     original = InstanceResponse._validate_block_device_mapping
 
-    def lenient(device: Json) -> None:
+    def lenient(device: dict[str, Any]) -> None:
         disk = device.get("Ebs")
         ephemeral = "VirtualName" in device and disk is None
         sized_by_image = disk is not None and not disk.get("VolumeSize") and not disk.get("SnapshotId")
         if not (ephemeral or sized_by_image):
             original(device)
 
-    InstanceResponse._validate_block_device_mapping = staticmethod(lenient)
+    patch(InstanceResponse, "_validate_block_device_mapping", staticmethod(lenient))
 
 
 def _patch_run_instances(world: World) -> None:
@@ -93,8 +98,8 @@ def _patch_run_instances(world: World) -> None:
     original = instances.InstanceBackend.run_instances
 
     def run_instances(
-        self: Library, image_id: str, count: int, user_data: Library, groups: list[str], **asked: Library
-    ) -> Library:
+        self: Any, image_id: str, count: int, user_data: Base64EncodedString | None, groups: list[str], **asked: Any
+    ) -> Reservation:
         if asked.get("block_device_mappings"):
             asked["block_device_mappings"] = [d for d in asked["block_device_mappings"] if "Ebs" in d]
         zone = asked.get("placement")
@@ -105,4 +110,4 @@ def _patch_run_instances(world: World) -> None:
             raise NoCapacity(wanted, zone or "")
         return original(self, image_id, count, user_data, groups, **asked)
 
-    instances.InstanceBackend.run_instances = run_instances
+    patch(instances.InstanceBackend, "run_instances", run_instances)

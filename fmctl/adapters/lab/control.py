@@ -17,29 +17,33 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fmctl.adapters.lab.faults import BadRule
 from fmctl.adapters.lab.world import World
-from fmctl.base.untyped import Json, Library
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from fmctl.base.read import Fields
 
 _LONGEST = 365 * 86400.0
 
 
-def state(world: World) -> Json:
+def state(world: World) -> dict[str, object]:
     """What the lab is doing."""
     return {
         "pid": os.getpid(),
         "token": world.token,
         "now": world.clock.now().isoformat(),
         "speed": world.clock.speed,
-        "seed": world.seed,
+        "seed": world.seed or {},
         "faults": world.faults.as_document(),
         "notes": world.notes,
     }
 
 
-def respond(world: World, environ: Json, start_response: Callable[..., Library]) -> list[bytes]:
+def respond(world: World, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     """Answer one request to /fm/."""
     try:
         status, found = "200 OK", _done(world, environ)
@@ -50,7 +54,7 @@ def respond(world: World, environ: Json, start_response: Callable[..., Library])
     return [body]
 
 
-def _done(world: World, environ: Json) -> Json:
+def _done(world: World, environ: WSGIEnvironment) -> dict[str, object]:
     what = environ["PATH_INFO"].removeprefix("/fm/")
     if what == "state":
         return state(world)
@@ -70,8 +74,8 @@ def _done(world: World, environ: Json) -> Json:
     return state(world)
 
 
-def _number(body: Json, name: str, low: float, high: float) -> float:
-    found = float(body[name])
+def _number(body: Fields, name: str, low: float, high: float) -> float:
+    found = float(str(body[name]))
     if not low <= found <= high:
         raise BadRule(f"{name} is between {low:g} and {high:g}")
     return found

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field
-from typing import Literal
-
-from fmctl.base.untyped import Json
+from typing import Any, Literal
 
 Phase = Literal["create", "delete"]
 Kind = Literal["throttling", "error", "timeout", "expired", "denied"]
@@ -64,7 +62,7 @@ class Faults:
     ice: list[IceRule] = field(default_factory=list)
     api: list[ApiFault] = field(default_factory=list)
 
-    def add(self, kind: str, body: Json) -> None:
+    def add(self, kind: str, body: dict[str, Any]) -> None:
         """A rule as the control endpoint got it. Raises BadRule."""
         try:
             rule = {"fail": ResourceFault, "ice": IceRule, "fault": ApiFault}[kind](**body)
@@ -107,6 +105,6 @@ class Faults:
         hits = [rule for rule in self.api if rule.hits(service, action)]
         return hits[0] if hits else None
 
-    def as_document(self) -> Json:
+    def as_document(self) -> dict[str, object]:
         """All rules as JSON."""
         return asdict(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import yaml
 from moto.dynamodb.models import dynamodb_backends
@@ -15,7 +16,12 @@ from moto.s3.models import s3_backends
 
 from fmctl.adapters.lab import resources, stacks
 from fmctl.adapters.lab.world import World
-from fmctl.base.untyped import Json, Library
+
+if TYPE_CHECKING:
+    from moto.cloudformation.models import Stack
+    from moto.dynamodb.models import DynamoDBBackend
+    from moto.ec2.models import EC2Backend
+    from moto.ec2.models.instances import Instance
 
 _KEY = {"Id": {"S": "COMPUTE_FLEET"}}
 _NEXT = {"STOP_REQUESTED": "STOPPING", "STOPPING": "STOPPED", "START_REQUESTED": "STARTING", "STARTING": "RUNNING"}
@@ -25,13 +31,24 @@ _CREATED = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 _NAME, _TYPE = "parallelcluster:cluster-name", "parallelcluster:node-type"
 
 
+class _Group(TypedDict):
+    """Static nodes of one compute resource."""
+
+    queue: str
+    resource: str
+    count: int
+    template: str
+    SubnetId: str
+    InstanceType: str | None
+
+
 class Fleet:
     """A stand-in for clustermgtd: one for all clusters of the lab."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._since: dict[str, tuple[str, datetime]] = {}
-        self._wanted: dict[str, list[Json]] = {}
+        self._wanted: dict[str, list[_Group]] = {}
         self._refused: dict[str, datetime] = {}
 
     def step(self) -> None:
@@ -40,7 +57,7 @@ class Fleet:
             for stack in list(backend.stacks.values()):
                 self._one(stack)
 
-    def _one(self, stack: Library) -> None:
+    def _one(self, stack: Stack) -> None:
         table, tables = f"parallelcluster-{stack.name}", dynamodb_backends[stack.account_id][stack.region_name]
         ec2 = ec2_backends[stack.account_id][stack.region_name]
         now = stacks.status(self._world, stack) or ""
@@ -54,7 +71,7 @@ class Fleet:
         elif state == "RUNNING" and now in _CREATED:
             self._fill(stack, ec2)
 
-    def _moved(self, key: str, state: str | None, tables: Library, table: str) -> str:
+    def _moved(self, key: str, state: str | None, tables: DynamoDBBackend, table: str) -> str:
         """The status now; requests are carried out in two steps of half a minute."""
         now = self._world.clock.now()
         if state is None:
@@ -73,7 +90,7 @@ class Fleet:
         self._since.pop(key, None)
         return state
 
-    def _fill(self, stack: Library, ec2: Library) -> None:
+    def _fill(self, stack: Stack, ec2: EC2Backend) -> None:
         """Start the static nodes that are missing; without capacity again in five minutes."""
         now = self._world.clock.now()
         if now < self._refused.get(stack.stack_id, now):
@@ -85,7 +102,9 @@ class Fleet:
                     "parallelcluster:compute-resource-name": group["resource"]}  # fmt: skip
             for _ in range(group["count"] - len(_running(ec2, tags))):
                 try:
-                    made = resources.launch(ec2, {"LaunchTemplateName": group["template"]}, group, stack.region_name)
+                    made = resources.launch(
+                        ec2, {"LaunchTemplateName": group["template"]}, dict(group), stack.region_name
+                    )
                 except EC2ClientError as error:
                     self._refused[stack.stack_id] = now + _RETRY
                     self._world.note("no capacity for a node", cluster=stack.name, error=str(error)[:200])
@@ -101,17 +120,17 @@ def install(world: World) -> None:
     world.steps.append(fleet.step)
 
 
-def _status(tables: Library, table: str) -> str | None:
+def _status(tables: DynamoDBBackend, table: str) -> str | None:
     item = tables.get_item(table, _KEY)
     return None if not item else str(item.attrs["Data"].value["status"].value)
 
 
-def _put(tables: Library, table: str, status: str, now: datetime) -> None:
+def _put(tables: DynamoDBBackend, table: str, status: str, now: datetime) -> None:
     data = {"status": {"S": status}, "lastStatusUpdatedTime": {"S": str(now)}}
     tables.put_item(table, {**_KEY, "Data": {"M": data}})
 
 
-def _static_nodes(stack: Library) -> Iterator[Json]:
+def _static_nodes(stack: Stack) -> Iterator[_Group]:
     """Queue, compute resource, count, launch template and subnet of the static nodes, out of the cluster's config."""
     config = _config(stack)
     for queue in (config.get("Scheduling") or {}).get("SlurmQueues") or []:
@@ -124,7 +143,7 @@ def _static_nodes(stack: Library) -> Iterator[Json]:
                 }  # fmt: skip
 
 
-def _config(stack: Library) -> Json:
+def _config(stack: Stack) -> dict[str, Any]:
     """The configuration that pcluster uploaded; empty where there is none."""
     for bucket in list(s3_backends[stack.account_id]["aws"].buckets.values()):
         for key, found in list(bucket.keys.items()):
@@ -134,13 +153,13 @@ def _config(stack: Library) -> Json:
     return {}
 
 
-def _running(ec2: Library, tags: dict[str, str]) -> list[Library]:
+def _running(ec2: EC2Backend, tags: dict[str, str]) -> list[Instance]:
     found = [one for group in ec2.reservations.values() for one in group.instances]
     alive = [one for one in found if one.state in ("pending", "running")]
     return [one for one in alive if tags.items() <= {t["key"]: t["value"] for t in one.get_tags()}.items()]
 
 
-def _log(stack: Library, now: datetime, text: str) -> None:
+def _log(stack: Stack, now: datetime, text: str) -> None:
     """One line of clustermgtd, in its format, in the cluster's own log group."""
     logs = logs_backends[stack.account_id][stack.region_name]
     for group in (name for name in logs.groups if name.startswith(f"/aws/parallelcluster/{stack.name}-")):
@@ -152,6 +171,6 @@ def _log(stack: Library, now: datetime, text: str) -> None:
         logs.groups[group].put_log_events(stream, [{"timestamp": int(now.timestamp() * 1000), "message": line}])
 
 
-def _terminate(ec2: Library, cluster: str) -> None:
+def _terminate(ec2: EC2Backend, cluster: str) -> None:
     for one in _running(ec2, {_NAME: cluster, _TYPE: "Compute"}):
         ec2.terminate_instances([one.id])

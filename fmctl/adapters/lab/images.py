@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from fmctl.base.untyped import Json
 from fmctl.domain.checked import OPERATING_SYSTEMS
 
 _OWNER = "247102896272"
 _MADE = "2026-07-01"
 
 
-def images(version: str) -> list[Json]:
+def images(version: str) -> list[dict[str, object]]:
     """Both architectures of every system, for one version of ParallelCluster."""
     pairs = [(name, part, arch) for name, part in OPERATING_SYSTEMS.items() for arch in ("x86_64", "arm64")]
     return [_image(version, *pair, number) for number, pair in enumerate(pairs)]
 
 
-def _image(version: str, system: str, part: str, arch: str, number: int) -> Json:
+def _image(version: str, system: str, part: str, arch: str, number: int) -> dict[str, object]:
     name = f"aws-parallelcluster-{version}-{part}-{arch}"
     return {
         "ami_id": f"ami-{0xFA0000000000000 + number:017x}",

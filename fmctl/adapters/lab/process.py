@@ -18,7 +18,6 @@ from fmctl.adapters.lab.settings import LOG, MODULE, STATE, Running
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout
 from fmctl.base.files import read_text
 from fmctl.base.folders import state_folder
-from fmctl.base.untyped import Json
 
 START_S, _STOP_S, _POLL_S = 60.0, 10.0, 0.05
 
@@ -81,7 +80,7 @@ def stop(folder: Path | None = None) -> Running | None:
     raise OperationFailed(f"the lab's process {found.pid} does not end", next=f"kill -9 {found.pid}")
 
 
-def described(found: Running) -> Json:
+def described(found: Running) -> dict[str, object]:
     """A lab as plain data."""
     return {
         "endpoint": found.endpoint,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from fmctl.base.untyped import Data, Json, Library
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 Refusal = tuple[str, list[tuple[str, str]], bytes]
 _MESSAGES = {
@@ -46,7 +48,7 @@ _CODES: Mapping[str, Mapping[str, tuple[str, str]]] = {
 }
 
 
-def called(environ: Json) -> tuple[str, str]:
+def called(environ: WSGIEnvironment) -> tuple[str, str]:
     """Service and action of a signed request; `METHOD /path` where a REST service has no action's name in it."""
     scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
     service = scope[1] if scope else ""
@@ -60,7 +62,7 @@ def called(environ: Json) -> tuple[str, str]:
     return service, f"{environ.get('REQUEST_METHOD', 'GET')} {environ.get('PATH_INFO', '/')}"
 
 
-def refusal(kind: str, service: str, action: str, environ: Data) -> Refusal:
+def refusal(kind: str, service: str, action: str, environ: WSGIEnvironment) -> Refusal:
     """Status line, headers and body with which the service would refuse."""
     protocol = _protocol(service, action, environ)
     status, code = _CODES[kind][protocol]
@@ -77,21 +79,21 @@ def refusal(kind: str, service: str, action: str, environ: Data) -> Refusal:
     return status, [("Content-Type", "text/xml")], body.encode()
 
 
-def answer(refused: Refusal, start_response: Callable[..., Library]) -> list[bytes]:
+def answer(refused: Refusal, start_response: StartResponse) -> list[bytes]:
     """Send it."""
     status, headers, body = refused
     start_response(status, [*headers, ("Content-Length", str(len(body)))])
     return [body]
 
 
-def _protocol(service: str, action: str, environ: Data) -> str:
+def _protocol(service: str, action: str, environ: WSGIEnvironment) -> str:
     if service in ("ec2", "s3"):
         return service
     rest = " " in action or environ.get("HTTP_X_AMZ_TARGET")
     return "json" if rest else "query"
 
 
-def _body(environ: Json) -> bytes:
+def _body(environ: WSGIEnvironment) -> bytes:
     """The body, put back for whoever reads it next."""
     try:
         length = int(environ.get("CONTENT_LENGTH") or 0)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, cast
+
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
 from moto.logs.models import LogGroup, logs_backends
 
-from fmctl.base.untyped import Json, Library
+from fmctl.adapters.lab.patch import patch
 
+if TYPE_CHECKING:
+    from moto.ec2.models import EC2Backend
+    from moto.ec2.models.instances import Instance
+
+Template = dict[str, Any]
+"""A part of a template, as moto hands it round."""
 _OURS = ("Custom::", "AWS::ElasticLoadBalancingV2::", "AWS::AutoScaling::")  # moto refuses the login pool's listener
 _OUR_TYPES = {"AWS::CloudFormation::CustomResource", "AWS::Lambda::Function", *parsing.NULL_MODELS}
 
@@ -22,15 +30,15 @@ def install(refused: dict[tuple[str, str], str]) -> None:
     """
     _Instance.refused = refused
 
-    def resource_class_from_type(kind: str) -> Library:
-        if kind == "AWS::EC2::Instance":
+    def resource_class_from_type(resource_type: str) -> type[CloudFormationModel]:
+        if resource_type == "AWS::EC2::Instance":
             return _Instance
         known = parsing.get_model_map()
-        if kind.startswith(_OURS) or kind in _OUR_TYPES or kind not in known:
+        if resource_type.startswith(_OURS) or resource_type in _OUR_TYPES or resource_type not in known:
             return _Anything
-        return known[kind]
+        return known[resource_type]
 
-    parsing.resource_class_from_type = resource_class_from_type
+    patch(parsing, "resource_class_from_type", resource_class_from_type)
     _keep_log_groups()
 
 
@@ -42,11 +50,11 @@ def _keep_log_groups() -> None:
     """
     create = LogGroup.create_from_cloudformation_json
 
-    def create_or_take(name: str, template: Library, account: str, region: str, **rest: Library) -> LogGroup:
+    def create_or_take(name: str, template: Template, account: str, region: str, **rest: Any) -> LogGroup:
         kept: LogGroup | None = logs_backends[account][region].groups.get(name)
         return kept if kept is not None else create(name, template, account, region, **rest)
 
-    LogGroup.create_from_cloudformation_json = staticmethod(create_or_take)
+    patch(LogGroup, "create_from_cloudformation_json", staticmethod(create_or_take))
 
 
 class _Anything(CloudFormationModel):
@@ -54,7 +62,7 @@ class _Anything(CloudFormationModel):
 
     __module__ = "moto.cloudformation.fmctl"  # moto's metaclass reads the service from it
 
-    def __init__(self, name: str, kind: str, properties: Json, region: str, account: str) -> None:
+    def __init__(self, name: str, kind: str, properties: Template, region: str, account: str) -> None:
         self.name, self.kind, self.properties, self.region, self.account = name, kind, properties, region, account
 
     @staticmethod
@@ -91,25 +99,25 @@ class _Anything(CloudFormationModel):
 
     @classmethod
     def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **kw: Library
-    ) -> Library:
+        cls, resource_name: str, cloudformation_json: Template, account_id: str, region_name: str, **kw: Any
+    ) -> Any:
         """Made at once."""
         properties = cloudformation_json.get("Properties", {})
         return cls(resource_name, kw.get("ResourceType", ""), properties, region_name, account_id)
 
     @classmethod
     def update_from_cloudformation_json(
-        cls, original_resource: Library, new_resource_name: str, cloudformation_json: Json, *_: Library, **__: Library
-    ) -> Library:
+        cls, original_resource: Any, new_resource_name: str, cloudformation_json: Template, *_: Any, **__: Any
+    ) -> Any:
         """New properties, same thing."""
         original_resource.properties = cloudformation_json.get("Properties", {})
         return original_resource
 
     @classmethod
-    def delete_from_cloudformation_json(cls, *_: Library, **__: Library) -> None:
+    def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:
         """Nothing to take away."""
 
-    def delete(self, *_: Library, **__: Library) -> None:
+    def delete(self, *_: Any, **__: Any) -> None:
         """Nothing to take away."""
 
     def is_created(self) -> bool:
@@ -130,8 +138,8 @@ class _Instance(_Anything):
 
     @classmethod
     def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **kw: Library
-    ) -> Library:
+        cls, resource_name: str, cloudformation_json: Template, account_id: str, region_name: str, **kw: Any
+    ) -> Any:
         """Run it; without capacity the resource stands for itself and its creation will fail."""
         ec2 = ec2_backends[account_id][region_name]
         properties = cloudformation_json["Properties"]
@@ -145,11 +153,11 @@ class _Instance(_Anything):
         return made
 
 
-def launch(ec2: Library, template: Json, properties: Json, region: str) -> Library:
+def launch(ec2: EC2Backend, template: Template, properties: Template, region: str) -> Instance:
     """One instance out of a launch template's newest version and the properties beside it."""
     data = template_data(ec2, template)
     reservation = ec2.run_instances(
-        data.get("ImageId") or properties.get("ImageId"),
+        cast("str", data.get("ImageId") or properties.get("ImageId")),
         1,
         None,
         [],
@@ -163,16 +171,16 @@ def launch(ec2: Library, template: Json, properties: Json, region: str) -> Libra
     return reservation.instances[0]
 
 
-def template_data(ec2: Library, template: Json) -> Json:
+def template_data(ec2: EC2Backend, template: Template) -> Template:
     """What a launch template holds, by id or name; nothing where there is none."""
     by_name = {one.name: one for one in ec2.launch_templates.values()}
-    found = ec2.launch_templates.get(template.get("LaunchTemplateId")) or by_name.get(
-        template.get("LaunchTemplateName")
+    found = ec2.launch_templates.get(str(template.get("LaunchTemplateId"))) or by_name.get(
+        str(template.get("LaunchTemplateName"))
     )
     return dict(found.versions[-1].data) if found else {}
 
 
-def _subnet(ec2: Library, data: Json) -> str | None:
+def _subnet(ec2: EC2Backend, data: Template) -> str | None:
     for interface in data.get("NetworkInterfaces") or []:
         made = ec2.enis.get(interface.get("NetworkInterfaceId"))
         return str(made.subnet.id) if made else interface.get("SubnetId")

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 import moto.cloudformation.models as cloudformation
 from moto.iam.models import iam_backends
-from moto.scheduler.models import scheduler_backends
+from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule, ScheduleGroup, scheduler_backends
 
+from fmctl.adapters.lab.patch import patch
 from fmctl.adapters.lab.world import World
-from fmctl.base.untyped import Library
 
 DELETE_STACK = "arn:aws:scheduler:::aws-sdk:cloudformation:deleteStack"
 
@@ -29,7 +29,7 @@ def fire(world: World) -> None:
     now = world.clock.now()
     for due, backend, group, schedule in list(_waiting()):
         if due <= now:
-            schedule.lab_fired = True
+            patch(schedule, "lab_fired", True)
             _invoke(world, backend, schedule)
             if schedule.action_after_completion == "DELETE":
                 group.schedules.pop(schedule.name, None)
@@ -43,7 +43,7 @@ def due_at(expression: str, zone: str) -> datetime | None:
     return datetime.fromisoformat(found[1]).replace(tzinfo=ZoneInfo(zone or "UTC")).astimezone(UTC)
 
 
-def _waiting() -> Iterator[tuple[datetime, Library, Library, Library]]:
+def _waiting() -> Iterator[tuple[datetime, EventBridgeSchedulerBackend, ScheduleGroup, Schedule]]:
     for account in list(scheduler_backends):
         for region in list(scheduler_backends[account]):
             backend = scheduler_backends[account][region]
@@ -55,7 +55,7 @@ def _waiting() -> Iterator[tuple[datetime, Library, Library, Library]]:
                         yield due, backend, group, schedule
 
 
-def _invoke(world: World, backend: Library, schedule: Library) -> None:
+def _invoke(world: World, backend: EventBridgeSchedulerBackend, schedule: Schedule) -> None:
     """Delete the stack, if the target says so and its role is one that the scheduler may take."""
     target = schedule.target
     if target.get("Arn") != DELETE_STACK:

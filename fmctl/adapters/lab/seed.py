@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypedDict
 
 from fmctl.adapters.lab.capacity import reserve
+from fmctl.adapters.lab.settings import Held, Seed
 from fmctl.adapters.lab.world import REGION, World
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _ZONES = 4
 _SCRIPTS = ("scripts/post-install.sh", "scripts/imex-prolog.sh")
 
 
-def seed(world: World, session: Session, endpoint: str) -> dict[str, object]:
+def seed(world: World, session: Session, endpoint: str) -> Seed:
     """Fill the account through its own API.
 
     Args:
@@ -56,14 +57,15 @@ def seed(world: World, session: Session, endpoint: str) -> dict[str, object]:
     ec2.create_key_pair(KeyName=KEY, KeyType="ed25519")  # pcluster refuses RSA for Ubuntu
     ec2.create_placement_group(GroupName=GROUP, Strategy="cluster")
     fsx = session.client("fsx", endpoint_url=endpoint)
-    found = {
+    reservations, blocks, absent = _capacity(world, ec2, zones)
+    return {
         "region": REGION, "vpc": vpc, "public_subnet": public, "private_subnets": private,
         "key": KEY, "placement_group": GROUP, "security_group": group,
         "file_system": _file_system(fsx, private[zones[0]], group),
         "bucket": _bucket(session.client("s3", endpoint_url=endpoint)),
         "munge_secret": _secret(session.client("secretsmanager", endpoint_url=endpoint)),
+        "reservations": reservations, "blocks": blocks, "not_offered": absent,
     }  # fmt: skip
-    return found | _capacity(world, ec2, zones)
 
 
 def _zones(ec2: EC2Client) -> list[str]:
@@ -129,9 +131,9 @@ def _secret(secrets: SecretsManagerClient) -> str:
     return str(secrets.create_secret(Name="fmctl-lab-munge", SecretString=text)["ARN"])
 
 
-def _capacity(world: World, ec2: EC2Client, zones: list[str]) -> dict[str, object]:
+def _capacity(world: World, ec2: EC2Client, zones: list[str]) -> tuple[dict[str, Held], dict[str, Held], list[str]]:
     """Reservations where moto's table has the type on offer; a type sold in none of the zones has none."""
-    on_demand, blocks, now = {}, {}, world.clock.now()
+    on_demand, blocks, now = dict[str, Held](), dict[str, Held](), world.clock.now()
     for kind, (reserved, block) in RESERVED.items():
         zone = _zone_of(ec2, kind, zones)
         if zone and reserved:
@@ -142,7 +144,7 @@ def _capacity(world: World, ec2: EC2Client, zones: list[str]) -> dict[str, objec
             made = reserve(world, kind, zone, block, start=start, end=start + timedelta(days=14))
             blocks[kind] = {"id": made["CapacityReservationId"], "zone": zone, "count": block}
     absent = [kind for kind in RESERVED if kind not in on_demand and kind not in blocks]
-    return {"reservations": on_demand, "blocks": blocks, "not_offered": absent}
+    return on_demand, blocks, absent
 
 
 def _zone_of(ec2: EC2Client, kind: str, zones: list[str]) -> str | None:

@@ -12,18 +12,22 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fmctl.adapters.lab import control, requests, settings
 from fmctl.adapters.lab.images import images
 from fmctl.adapters.lab.world import ACCOUNT, REGION, World
 from fmctl.base.files import write_atomic
-from fmctl.base.untyped import Json, Library
 from fmctl.domain.cluster import PCLUSTER_VERSION
 
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from werkzeug.serving import BaseWSGIServer
+
 _TICK_S = 0.2
-Wsgi = Callable[[Json, Callable[..., Library]], Library]
 
 
 def main() -> None:
@@ -38,10 +42,10 @@ def main() -> None:
     server = serve(world, asked.port)
     os.environ["MOTO_PORT"] = str(server.server_port)
     endpoint = f"http://{settings.HOST}:{server.server_port}"
-    world.seed.update(_seeded(world, endpoint))
+    world.seed = made = _seeded(world, endpoint)
     site = folder / settings.SITE
-    write_atomic(site, settings.site_text(world.seed, ACCOUNT))
-    found = settings.Running(os.getpid(), server.server_port, asked.token, str(site), asked.speed, world.seed)
+    write_atomic(site, settings.site_text(made, ACCOUNT))
+    found = settings.Running(os.getpid(), server.server_port, asked.token, str(site), asked.speed, made)
     write_atomic(folder / settings.STATE, found.as_text())
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     while True:
@@ -49,7 +53,7 @@ def main() -> None:
         world.tick(wait=False)
 
 
-def serve(world: World, port: int) -> Library:
+def serve(world: World, port: int) -> BaseWSGIServer:
     """Moto's server with our patches, answering in a thread of its own."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
@@ -68,10 +72,10 @@ def serve(world: World, port: int) -> Library:
     return server
 
 
-def application(world: World, inner: Wsgi) -> Wsgi:
+def application(world: World, inner: WSGIApplication) -> WSGIApplication:
     """The control endpoint, then whatever is to go wrong, then moto."""
 
-    def answer(environ: Json, start_response: Callable[..., Library]) -> Library:
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO", "").startswith("/fm/"):
             return control.respond(world, environ, start_response)
         if world.faults.api:
@@ -87,7 +91,7 @@ def application(world: World, inner: Wsgi) -> Wsgi:
     return answer
 
 
-def _seeded(world: World, endpoint: str) -> Json:
+def _seeded(world: World, endpoint: str) -> settings.Seed:
     import boto3
 
     from fmctl.adapters.lab.seed import seed

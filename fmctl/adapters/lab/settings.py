@@ -4,13 +4,38 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-
-from fmctl.base.untyped import Data
+from typing import TypedDict
 
 HOST = "127.0.0.1"
 STATE, SITE, IMAGES, LOG = "state.json", "site.yaml", "images.json", "server.log"
 MODULE = "fmctl.adapters.lab.server"
 FAKE_KEY, FAKE_SECRET = "lab-not-a-real-key", "lab-not-a-real-secret"
+
+
+class Held(TypedDict):
+    """Capacity that the account holds of a type."""
+
+    id: str
+    zone: str
+    count: int
+
+
+class Seed(TypedDict):
+    """What stands in the account from the start, by ids; subnets by zone, capacity by instance type."""
+
+    region: str
+    vpc: str
+    public_subnet: str
+    private_subnets: dict[str, str]
+    key: str
+    placement_group: str
+    security_group: str
+    file_system: str
+    bucket: str
+    munge_secret: str
+    reservations: dict[str, Held]
+    blocks: dict[str, Held]
+    not_offered: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +47,7 @@ class Running:
     token: str
     site: str
     speed: float
-    seed: Data
+    seed: Seed
 
     @property
     def endpoint(self) -> str:
@@ -32,7 +57,7 @@ class Running:
     @property
     def environment(self) -> dict[str, str]:
         """What a shell exports to talk to it."""
-        region = str(self.seed["region"])
+        region = self.seed["region"]
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": FAKE_KEY,
@@ -58,7 +83,7 @@ class Running:
             return None
 
 
-def site_text(seed: Data, account: str) -> str:
+def site_text(seed: Seed, account: str) -> str:
     """A site file (domain.cluster.Site) for the lab: head and compute nodes in the first zone's private subnet."""
     import yaml
 
@@ -76,7 +101,7 @@ def site_text(seed: Data, account: str) -> str:
     return "".join(f"{line}\n" for line in head) + str(yaml.safe_dump(site, sort_keys=False))
 
 
-def _capacity(seed: Data) -> list[str]:
+def _capacity(seed: Seed) -> list[str]:
     """What is reserved where, for whoever wants another zone or a reservation."""
     found = [(kind, "odcr", one) for kind, one in seed["reservations"].items()]
     found += [(kind, "capacity-block", one) for kind, one in seed["blocks"].items()]

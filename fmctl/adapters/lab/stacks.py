@@ -6,15 +6,17 @@ import threading
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from moto.cloudformation import models
 from moto.cloudformation.responses import CloudFormationResponse, StackResourceDTO
+from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 
 from fmctl.adapters.lab import resources
+from fmctl.adapters.lab.patch import patch
 from fmctl.adapters.lab.timeline import STACK, Part, Row, Timeline, creation, deletion, update
 from fmctl.adapters.lab.world import World
-from fmctl.base.untyped import Json, Library
 
 _ASKED = threading.local()  # what the request said that moto does not hand to its backend
 
@@ -56,7 +58,7 @@ def install(world: World) -> None:
     world.steps.append(lambda: sweep(world))
 
 
-def record(stack: Library) -> Record:
+def record(stack: Any) -> Record:
     """The lab's record of a stack, kept on it."""
     if not hasattr(stack, "lab_record"):
         stack.lab_record = Record()
@@ -64,19 +66,19 @@ def record(stack: Library) -> Record:
     return found
 
 
-def seen(world: World, stack: Library) -> list[Event]:
+def seen(world: World, stack: models.Stack) -> list[Event]:
     """Events up to now, oldest first."""
     now = world.clock.now()
     return [event for event in record(stack).events if event.timestamp <= now]
 
 
-def status(world: World, stack: Library) -> str | None:
+def status(world: World, stack: models.Stack) -> str | None:
     """The stack's status now; None before its first event."""
     own = [e for e in seen(world, stack) if e.resource_type == STACK and e.physical_resource_id == stack.stack_id]
     return own[-1].resource_status if own else None
 
 
-def backends() -> list[Library]:
+def backends() -> list[models.CloudFormationBackend]:
     """CloudFormation of every account and region in use."""
     return [models.cloudformation_backends[a][r] for a in list(models.cloudformation_backends)
             for r in list(models.cloudformation_backends[a])]  # fmt: skip
@@ -96,55 +98,57 @@ def _patch_stack(world: World) -> None:
     """Status and events come from the clock; outputs of nested stacks are found; nothing is ever half ready."""
     stack = models.Stack
 
-    def get_cfn_attribute(self: Library, attribute: str) -> Library:
+    def get_cfn_attribute(self: models.Stack, attribute: str) -> str:
         outputs = {f"Outputs.{one['OutputKey']}": one["OutputValue"] for one in self.outputs or []}
-        return outputs.get(attribute, f"{self.name}-{attribute}")
+        return str(outputs.get(attribute, f"{self.name}-{attribute}"))
 
-    def get_status(self: Library) -> str:
+    def get_status(self: models.Stack) -> str:
         return status(world, self) or str(getattr(self, "lab_status", "CREATE_IN_PROGRESS"))
 
-    stack.get_cfn_attribute = get_cfn_attribute
-    stack.is_created = lambda self: True
-    stack.physical_resource_id = property(lambda self: self.stack_id)
-    stack._add_stack_event = lambda self, *args, **kwargs: None  # private: moto's own two events
-    stack.status = property(get_status, lambda self, value: setattr(self, "lab_status", value))
-    stack.events = property(lambda self: seen(world, self), lambda self, value: None)
+    patch(stack, "get_cfn_attribute", get_cfn_attribute)
+    patch(stack, "is_created", lambda self: True)
+    patch(stack, "physical_resource_id", property(lambda self: self.stack_id))
+    patch(stack, "_add_stack_event", lambda self, *args, **kwargs: None)  # private: moto's own two events
+    patch(stack, "status", property(get_status, lambda self, value: setattr(self, "lab_status", value)))
+    patch(stack, "events", property(lambda self: seen(world, self), lambda self, value: None))
     describe = StackResourceDTO.__init__
 
-    def __init__(self: Library, owner: Library, resource: Library) -> None:  # noqa: N807
+    def __init__(self: Any, owner: models.Stack, resource: Any) -> None:  # noqa: N807
         describe(self, owner, resource)
         news = [e for e in seen(world, owner) if e.logical_resource_id == self.logical_resource_id]
         if news:
             self.resource_status = news[-1].resource_status
 
-    StackResourceDTO.__init__ = __init__
+    patch(StackResourceDTO, "__init__", __init__)
 
 
 def _patch_requests() -> None:
     """Moto drops DisableRollback, OnFailure and RetainResources on the way to its backend."""
     create, delete = CloudFormationResponse.create_stack, CloudFormationResponse.delete_stack
 
-    def create_stack(self: Library) -> Library:
+    def create_stack(self: CloudFormationResponse) -> ActionResult:
         off = str(self._get_param("DisableRollback") or "").lower() == "true"
         _ASKED.rollback = not off and self._get_param("OnFailure") != "DO_NOTHING"
         return create(self)
 
-    def delete_stack(self: Library) -> Library:
+    def delete_stack(self: CloudFormationResponse) -> ActionResult:
         _ASKED.retain = tuple(self._get_param("RetainResources", []) or [])
         try:
             return delete(self)
         finally:
             _ASKED.retain = ()
 
-    CloudFormationResponse.create_stack = create_stack
-    CloudFormationResponse.delete_stack = delete_stack
+    patch(CloudFormationResponse, "create_stack", create_stack)
+    patch(CloudFormationResponse, "delete_stack", delete_stack)
 
 
 def _patch_create(world: World, refused: dict[tuple[str, str], str]) -> None:
     """The outermost creation lays out the events of all nested stacks."""
     original = models.CloudFormationBackend.create_stack
 
-    def create_stack(self: Library, name: str, template: Library, parameters: Library, **asked: Library) -> Library:
+    def create_stack(
+        self: models.CloudFormationBackend, name: str, template: str, parameters: dict[str, Any], **asked: Any
+    ) -> models.Stack:
         with world.lock:
             depth = getattr(_ASKED, "depth", 0)
             if depth == 0:
@@ -168,23 +172,23 @@ def _patch_create(world: World, refused: dict[tuple[str, str], str]) -> None:
                 _bind(made, made.creation_time, timeline)
             return made
 
-    models.CloudFormationBackend.create_stack = create_stack
+    patch(models.CloudFormationBackend, "create_stack", create_stack)
 
 
 def _patch_delete(world: World) -> None:
     """A deletion takes its time; what it takes away is gone from moto at once, but for resources that fail."""
 
-    def delete_stack(self: Library, name_or_stack_id: str) -> None:
+    def delete_stack(self: models.CloudFormationBackend, name_or_stack_id: str) -> None:
         with world.lock:
             found = next((s for s in self.stacks.values() if name_or_stack_id in (s.stack_id, s.name)), None)
             if found is None or record(found).gone_at is not None:
                 return
             _delete(world, found)
 
-    models.CloudFormationBackend.delete_stack = delete_stack
+    patch(models.CloudFormationBackend, "delete_stack", delete_stack)
 
 
-def _delete(world: World, stack: Library) -> None:
+def _delete(world: World, stack: models.Stack) -> None:
     now, known = world.clock.now(), record(stack)
     latest = {e.logical_resource_id: e for e in seen(world, stack) if e.physical_resource_id != stack.stack_id}
     alive = [name for name, event in latest.items() if event.resource_status != "DELETE_COMPLETE"]
@@ -199,7 +203,7 @@ def _delete(world: World, stack: Library) -> None:
     _take_away(world, stack, failing)
 
 
-def _take_away(world: World, stack: Library, failing: set[str]) -> None:
+def _take_away(world: World, stack: models.Stack, failing: set[str]) -> None:
     """Through moto's own deletes; what depends on something it does not know is noted, not raised.
 
     What failed to go stays, and so does what its template retains; interfaces, which moto cannot delete, go here.
@@ -222,7 +226,11 @@ def _patch_update(world: World) -> None:
     """`Stack.update`: changed and new resources, in the template's order; moto's own would update them all."""
 
     def changed(
-        self: Library, template: Library, role_arn: Library = None, parameters: Library = None, tags: Library = None
+        self: models.Stack,
+        template: str,
+        role_arn: str | None = None,
+        parameters: dict[str, Any] | None = None,
+        tags: dict[str, str] | None = None,
     ) -> None:
         with world.lock:
             before = self.template_dict["Resources"]
@@ -243,10 +251,10 @@ def _patch_update(world: World) -> None:
             if tags is not None:
                 self.tags = tags
 
-    models.Stack.update = changed
+    patch(models.Stack, "update", changed)
 
 
-def _load(stack: Library, resources_json: Json, parameters: Library) -> None:
+def _load(stack: models.Stack, resources_json: dict[str, Any], parameters: dict[str, Any] | None) -> None:
     known = stack.resource_map
     known.load_mapping()
     known._template, known._resource_json_map = stack.template_dict, resources_json
@@ -256,7 +264,7 @@ def _load(stack: Library, resources_json: Json, parameters: Library) -> None:
     known.load_conditions()
 
 
-def part_of(stack: Library) -> Part:
+def part_of(stack: models.Stack) -> Part:
     """A moto stack as the timeline wants it."""
     found, made = stack.template_dict.get("Resources", {}), stack.resource_map._parsed_resources
     conditions = stack.resource_map.lazy_condition_map
@@ -266,7 +274,7 @@ def part_of(stack: Library) -> Part:
     return Part(stack.name, stack.stack_id, wanted, physical, children)
 
 
-def _bind(stack: Library, start: datetime, timeline: Timeline) -> None:
+def _bind(stack: models.Stack, start: datetime, timeline: Timeline) -> None:
     """Put a timeline on a stack and those nested in it, from a moment on."""
     record(stack).events += [_event(stack, start, row) for row in timeline.rows]
     for name, (offset, inner) in timeline.children.items():
@@ -275,7 +283,7 @@ def _bind(stack: Library, start: datetime, timeline: Timeline) -> None:
         _bind(child, start + timedelta(seconds=offset), inner)
 
 
-def _event(stack: Library, start: datetime, row: Row) -> Event:
+def _event(stack: models.Stack, start: datetime, row: Row) -> Event:
     return Event(
         start + timedelta(seconds=row.at), stack.stack_id, stack.name, row.logical, row.physical, row.type, row.status,
         row.reason,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import uuid
+from typing import Any
 
 import moto.fsx.models as fsx
 from moto.ec2.models import ec2_backends
 from moto.s3 import models as s3
 
+from fmctl.adapters.lab.patch import patch
 from fmctl.adapters.lab.timeline import SECONDS
 from fmctl.adapters.lab.world import World
-from fmctl.base.untyped import Json, Library
+from fmctl.base.read import Fields
 
 
 def install(world: World) -> None:
@@ -24,15 +26,16 @@ def _patch_bucket_policy() -> None:
     """Moto ignores conditions, so ParallelCluster's own "deny without TLS" would lock it out of its bucket."""
     original = s3.S3Backend.put_bucket_policy
 
-    def put_bucket_policy(self: Library, bucket_name: str, policy: bytes) -> Library:
+    def put_bucket_policy(self: s3.S3Backend, bucket_name: str, policy: bytes) -> None:
         found = json.loads(policy)
         found["Statement"] = [s for s in found["Statement"] if not s.get("Condition") and not _denies_a_service(s)]
-        return original(self, bucket_name, json.dumps(found).encode()) if found["Statement"] else None
+        if found["Statement"]:
+            original(self, bucket_name, json.dumps(found).encode())
 
-    s3.S3Backend.put_bucket_policy = put_bucket_policy
+    patch(s3.S3Backend, "put_bucket_policy", put_bucket_policy)
 
 
-def _denies_a_service(statement: Json) -> bool:
+def _denies_a_service(statement: Fields) -> bool:
     principal = statement.get("Principal")
     return statement["Effect"] == "Deny" and isinstance(principal, dict) and "Service" in principal
 
@@ -41,7 +44,7 @@ def _patch_file_system(world: World) -> None:
     """`FileSystem.__init__` and `to_dict`: 17-digit ids, a VPC, interfaces, and CREATING for a while."""
     make, describe = fsx.FileSystem.__init__, fsx.FileSystem.to_dict
 
-    def __init__(self: Library, account_id: str, region_name: str, *args: Library, **asked: Library) -> None:  # noqa: N807
+    def __init__(self: Any, account_id: str, region_name: str, *args: Any, **asked: Any) -> None:  # noqa: N807
         make(self, account_id, region_name, *args, **asked)
         self.file_system_id = "fs-0" + uuid.uuid4().hex[:16]
         self.dns_name = f"{self.file_system_id}.fsx.{region_name}.amazonaws.com"
@@ -59,8 +62,8 @@ def _patch_file_system(world: World) -> None:
             )
             self.lab_interfaces.append(interface.id)
 
-    def to_dict(self: Library) -> Json:
-        found: Json = describe(self)
+    def to_dict(self: Any) -> dict[str, Any]:
+        found = describe(self)
         age = (world.clock.now() - self.lab_made).total_seconds()
         found.update(
             Lifecycle="AVAILABLE" if age > SECONDS["AWS::FSx::FileSystem"] else "CREATING",
@@ -72,5 +75,5 @@ def _patch_file_system(world: World) -> None:
             found["LustreConfiguration"] = dict(found["LustreConfiguration"], MountName="fsx")
         return found
 
-    fsx.FileSystem.__init__ = __init__
-    fsx.FileSystem.to_dict = to_dict
+    patch(fsx.FileSystem, "__init__", __init__)
+    patch(fsx.FileSystem, "to_dict", to_dict)

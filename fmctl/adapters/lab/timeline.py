@@ -10,8 +10,7 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-
-from fmctl.base.untyped import Data, Library
+from typing import TypedDict
 
 STACK = "AWS::CloudFormation::Stack"
 _WAIT, _INSTANCE = "AWS::CloudFormation::WaitCondition", "AWS::EC2::Instance"
@@ -39,6 +38,16 @@ _DELETE_SECONDS = {"AWS::EC2::Instance": 45, "AWS::FSx::FileSystem": 300, STACK:
 CANCELLED = "Resource creation cancelled"
 
 
+class Declared(TypedDict, total=False):
+    """A resource of a template."""
+
+    Type: str
+    Condition: str
+    DependsOn: str | list[str]
+    DeletionPolicy: str
+    Properties: dict[str, object]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One event: seconds after the start, what, its physical id, and the news."""
@@ -57,7 +66,7 @@ class Part:
 
     name: str
     id: str
-    resources: Mapping[str, Data]
+    resources: Mapping[str, Declared]
     physical: Mapping[str, str] = field(default_factory=dict)
     children: Mapping[str, Part] = field(default_factory=dict)
 
@@ -154,14 +163,14 @@ def update(part: Part, changed: Iterable[str], added: Iterable[str], gone: Itera
     return Timeline(tuple(rows), at + 4, {})
 
 
-def references(resource: Data, names: set[str]) -> set[str]:
+def references(resource: Declared, names: set[str]) -> set[str]:
     """Which of `names` a resource waits for: DependsOn, Ref, GetAtt and Sub."""
     depends = resource.get("DependsOn", [])
     found = {depends} if isinstance(depends, str) else set(depends)
     return (found | set(_mentioned(resource.get("Properties", {})))) & names
 
 
-def _mentioned(value: Library) -> Iterator[str]:
+def _mentioned(value: object) -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
             yield from _mentioned(item)
@@ -175,7 +184,7 @@ def _mentioned(value: Library) -> Iterator[str]:
         else:
             if key == "Fn::Sub":
                 text = inner[0] if isinstance(inner, list) else inner
-                yield from (name.split(".")[0] for name in re.findall(r"\$\{([A-Za-z0-9.]+)\}", text))
+                yield from (name.split(".")[0] for name in re.findall(r"\$\{([A-Za-z0-9.]+)\}", str(text)))
             yield from _mentioned(inner)
 
 

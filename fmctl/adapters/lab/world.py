@@ -6,10 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import RLock
+from typing import TYPE_CHECKING
 
 from fmctl.adapters.lab.clock import Clock
 from fmctl.adapters.lab.faults import Faults
-from fmctl.base.untyped import Json, Library
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import CapacityBlockOfferingTypeDef, CapacityReservationTypeDef
+
+    from fmctl.adapters.lab.settings import Seed
 
 ACCOUNT = "123456789012"  # moto's own default
 REGION = "us-east-1"
@@ -25,14 +30,14 @@ class World:
 
     clock: Clock = field(default_factory=Clock)
     faults: Faults = field(default_factory=Faults)
-    reservations: dict[str, Json] = field(default_factory=dict)
-    offers: dict[str, Json] = field(default_factory=dict)
-    placement_groups: dict[str, Json] = field(default_factory=dict)
-    seed: Json = field(default_factory=dict)
+    reservations: dict[str, CapacityReservationTypeDef] = field(default_factory=dict)
+    offers: dict[str, CapacityBlockOfferingTypeDef] = field(default_factory=dict)
+    placement_groups: dict[str, dict[str, str]] = field(default_factory=dict)
+    seed: Seed | None = None
     token: str = ""
     steps: list[Callable[[], None]] = field(default_factory=list)
     dues: list[Callable[[], datetime | None]] = field(default_factory=list)
-    notes: list[Json] = field(default_factory=list)
+    notes: list[dict[str, object]] = field(default_factory=list)
     lock: RLock = field(default_factory=RLock)
 
     def tick(self, *, wait: bool = True) -> None:
@@ -64,7 +69,7 @@ class World:
         dues = [due for find in self.dues if (due := find()) is not None and now < due <= until]
         return min(dues, default=None)
 
-    def note(self, what: str, **details: Library) -> None:
+    def note(self, what: str, **details: object) -> None:
         """Remember what happened by itself, for `/fm/state`."""
         self.notes.append({"at": self.clock.now().isoformat(), "what": what, **details})
         del self.notes[:-200]
