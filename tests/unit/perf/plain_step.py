@@ -78,7 +78,7 @@ class Plain(Layers):
         a, l = self.arch, self.layout  # noqa: E741
         table = a.vocab * a.hidden
         counts = [[0] * len(a.kinds) for _ in range(l.pp)]
-        if self.fw.stages_by_cost and l.pp > 1:
+        if self.fw.stages_by_cost and l.pp > 1 and l.vpp == 1:
             # In order, each to the stage whose share of layers and head together is not yet exceeded.
             costs = [self.params(a.kinds[kind]) for kind in a.pattern]
             each = [p.dense + p.visited for p in costs]

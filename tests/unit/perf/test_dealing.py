@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from fmctl.perf.layer.counts import layer_params
 from fmctl.perf.ops.calibration import PRIOR
 from fmctl.perf.ops.columns import code_column, column, narrow_column, unique
 from fmctl.perf.train.evaluate import evaluate
-from fmctl.perf.train.floor import micro_batch_s
+from fmctl.perf.train.floor import micro_batch_s, step_floor_s
 from fmctl.perf.train.stages import (
     chunk_layers,
     chunk_sizes,
@@ -24,6 +25,7 @@ from fmctl.perf.train.stages import (
     stage_slots,
     stage_table,
 )
+from fmctl.perf.train.step import LayerSeconds, _stage_times
 from tests.unit.perf.helpers import instance, model
 
 L8, V3 = model("llama-3.1-8b"), model("deepseek-v3")
@@ -226,6 +228,23 @@ def test_the_floor_of_one_stage_is_its_micro_batch(name: str) -> None:
     ends = terms["logits_s"] / 16
     assert float(forward[0]) == pytest.approx(again * 4 / layers, rel=1e-9)
     assert float(whole[0]) == pytest.approx((micro - ends) * 4 / layers + ends, rel=1e-9)
+
+
+def test_the_floor_of_stages() -> None:
+    # 8 s per micro batch over 4 stages: 8 micro batches of 2 s, and a bubble of 3 x 2 s, or half of it in two chunks.
+    found = step_floor_s(np.array(8.0), np.array(8.0), np.array(4.0), np.array([3.0, 1.5, 0.0]))
+    assert found.tolist() == [22.0, 19.0, 16.0]
+
+
+def test_of_stages_that_are_as_slow_the_first_counts() -> None:
+    one = np.array([1.0])
+    nothing = LayerSeconds([one], [2.0 * one], 0.0 * one, 0.0 * one, 0.0 * one)
+    rows = SimpleNamespace(layouts=[0], single=np.array([False]), recomputed=0.0 * one)
+    for layers, slowest in (([1.0, 1.0, 1.0], 0), ([1.0, 2.0, 2.0], 1), ([1.0, 1.0, 2.0], 2), ([3.0, 1.0, 2.0], 0)):
+        states = SimpleNamespace(layers=[[n * one] for n in layers])
+        found = _stage_times(rows, states, nothing)  # type: ignore[arg-type]
+        assert (int(found.slowest[0]), float(found.slowest_s[0])) == (slowest, 3.0 * max(layers))
+        assert (float(found.forward_s[0]), float(found.backward_s[0])) == (max(layers), 2.0 * max(layers))
 
 
 def test_what_the_model_resolves() -> None:

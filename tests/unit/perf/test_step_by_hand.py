@@ -153,6 +153,30 @@ CASES = {
     "more ranks of experts than a domain": Case(
         QWEN, P5, "megatron", 4096, 128, Layout(tp=8, ep=16, etp=8, dp=16, sharding=Z3, dp_replicate=2), 6
     ),
+    "two of everything": Case(
+        QWEN, P5, "torchtitan", 4096, 64,
+        Layout(tp=2, pp=2, cp=2, ep=2, etp=2, dp=2, sharding=Z2, sequence_parallel=1, dispatcher=FUSED), 4, {}, LATE,
+    ),
+    "two stages of two shards": Case(L8, P5, "torchtitan", 4096, 8, Layout(pp=2, dp=2, sharding=Z3), 4),
+    "two shards": Case(L8, P5, "torchtitan", 4096, 8, Layout(dp=2, sharding=Z3), 4),
+    "two copies": Case(L8, P5, "torchtitan", 4096, 8, Layout(dp=2, sharding=Z3, dp_replicate=2), 4),
+    "two tensor ranks, two chunks": Case(
+        L8, P5, "nanotron", 4096, 8, Layout(tp=2, pp=2, vpp=2, schedule=INTERLEAVED), 4, {"vocab": 512}
+    ),
+    "two micro batches": Case(L8, P5, "torchtitan", 4096, 4, Layout(dp=2, sharding=Z2), 4),
+    "key and value heads on more ranks": Case(
+        L8, P5, "torchtitan", 4096, 16, Layout(tp=16, dp=2, sharding=Z3, recompute=SELECTIVE, sequence_parallel=1), 4
+    ),
+    # Messages of a few bytes inside a node: nothing of the network's latency is in them.
+    "small messages swapped": Case(L8, P5, "megatron", 64, 16, Layout(tp=2, cp=2, cp_comm=2, dp=2, sharding=Z1), 2),
+    "small messages gathered": Case(L8, P5, "torchtitan", 64, 16, Layout(tp=2, cp=2, cp_comm=1, dp=2), 2),
+    "small messages to experts": Case(QWEN, P5, "megatron", 64, 16, Layout(ep=4, dp=8, sharding=Z1), 2),
+    "small messages to experts, fused": Case(
+        QWEN, P5, "megatron", 64, 16, Layout(ep=4, dp=8, sharding=Z1, dispatcher=FUSED), 2
+    ),
+    "small messages across nodes": Case(
+        QWEN, P5, "megatron", 64, 64, Layout(ep=32, dp=32, sharding=Z1, dispatcher=FUSED), 2
+    ),
     "a single node of a pipeline": Case(L8, P5, "nanotron", 4096, 16, Layout(tp=2, pp=4, sharding=Z0)),
 }  # fmt: skip
 
