@@ -10,10 +10,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from fmctl.base import settings_files
 from fmctl.base.errors import UnknownName, UsageError
+from fmctl.base.read import number, texts
 from fmctl.base.settings import SETTINGS, Setting, check, find
 
 __all__ = ["SETTINGS", "Scope", "Setting", "Settings", "Value", "find", "resolve", "set_value", "unset"]
@@ -25,7 +26,7 @@ Scope = Literal["user", "project"]
 class Value:
     """What a setting is, and who said so: "flag", "environment FMCTL_REGION", "project /path/fmctl.toml", "default"."""
 
-    value: Any
+    value: object
     origin: str
 
 
@@ -51,12 +52,11 @@ class Settings(Mapping[str, Value]):
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list setting."""
-        return tuple(self[name].value)
+        return tuple(texts(self[name].value))
 
     def number(self, name: str) -> float | None:
         """A number setting."""
-        found = self[name].value
-        return None if found is None else float(found)
+        return number(self[name].value)
 
     def switch(self, name: str) -> bool:
         """An on-off setting."""

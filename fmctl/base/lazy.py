@@ -28,7 +28,7 @@ def lazily(home: str, **elsewhere: str) -> Any:
 
 
 class _Later:
-    def __init__(self, place: str, given: tuple[Any, ...]) -> None:
+    def __init__(self, place: str, given: tuple[object, ...]) -> None:
         self._place, self._given, self._made = place, given, None
 
     def __getattr__(self, name: str) -> Any:
@@ -38,6 +38,6 @@ class _Later:
         return getattr(self._made, name)
 
 
-def later(place: str, *given: Any) -> Any:
+def later(place: str, *given: object) -> Any:
     """An object of a class, `module:Class`, imported and made when it is first asked for anything."""
     return _Later(place, given)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from fmctl.base.errors import FmctlError, UnreadableFile, UsageError
 from fmctl.base.files import read_text, write_atomic
+from fmctl.base.read import part
 
 PROJECT_FILE = "fmctl.toml"
 _PYPROJECT = "pyproject.toml"
@@ -35,7 +35,7 @@ def project_file(cwd: Path) -> Path | None:
     return None
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> dict[str, object]:
     """The settings in one file, by name, unchecked; empty when the file is not there.
 
     Raises:
@@ -44,9 +44,8 @@ def load(path: Path) -> dict[str, Any]:
     if not _is_there(path):
         return {}
     document = _parsed(read_text(path, what="settings"), path)
-    if path.name == _PYPROJECT:
-        document = document["tool"]["fmctl"]
-    return {name.replace("-", "_"): value for name, value in document.items()}
+    own = part(part(document["tool"])["fmctl"]) if path.name == _PYPROJECT else document
+    return {name.replace("-", "_"): value for name, value in own.items()}
 
 
 def change(path: Path, name: str, value: object | None) -> bool:
@@ -88,7 +87,7 @@ def _edited(text: str, name: str, value: object | None) -> str:
     return tomlkit.dumps(document)
 
 
-def _parsed(text: str, path: Path) -> dict[str, Any]:
+def _parsed(text: str, path: Path) -> dict[str, object]:
     import tomllib  # 3 ms that only those with a settings file pay
 
     try:
@@ -107,7 +106,7 @@ def _has_table(path: Path) -> bool:
         return False
     if not re.search(r"^\s*\[\s*tool\s*\.\s*fmctl\s*\]", text, flags=re.MULTILINE):
         return False
-    return isinstance(_parsed(text, path).get("tool", {}).get("fmctl"), dict)
+    return isinstance(part(_parsed(text, path).get("tool")).get("fmctl"), dict)
 
 
 def _is_there(path: Path) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fmctl.base.copies import changed
 from fmctl.domain.purchase import ON_DEMAND, Purchase, purchase
 
 if TYPE_CHECKING:
@@ -78,11 +79,11 @@ SECTION = frozenset(one.name for one in fields(ParallelClusterSite))
 """Fields that old site files have beside the common ones."""
 
 
-def site_with(site: Site, **changes: Any) -> Site:
+def site_with(site: Site, **changes: object) -> Site:
     """The site with fields changed, each in the part that it belongs to."""
     own = {name: value for name, value in changes.items() if name in SECTION}
     common = {name: value for name, value in changes.items() if name not in SECTION}
-    return replace(site, parallelcluster=replace(site.parallelcluster, **own), **common)
+    return changed(site, {**common, "parallelcluster": changed(site.parallelcluster, own)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil, isfinite
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from fmctl.base.errors import UnreadableFile, shorten
+from fmctl.base.read import part
 from fmctl.domain.checked import checked
 from fmctl.domain.layout import CODES, FIELDS, Layout
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import EstimateRow
 
 UNSTATED_STEPS = 100
 LOG_EVERY = 10  # steps between two lines of a log
@@ -79,13 +83,13 @@ Tell = Callable[[Run], Program]
 """Makes the program of a run. Raises UsageError where its recipe has no word for the layout, or there is none."""
 
 
-def run_of(row: Mapping[str, Any]) -> Run:
+def run_of(row: EstimateRow) -> Run:
     """The run of a row of a plan document. Raises UnreadableFile where it holds what no layout can."""
     workload = row["workload"]
     batch, seq = _count(workload["global_batch"], "global_batch"), _count(workload["seq_len"], "seq_len")
     tokens = positive(workload.get("tokens"))
     steps = ceil(tokens / (batch * seq)) if tokens else UNSTATED_STEPS
-    step_s, whole = positive(row["time"].get("step_s")), row.get("whole_run") or {}
+    step_s, whole = positive(row["time"].get("step_s")), part(row.get("whole_run"))
     interval_s = positive(whole.get("save_interval_s")) or _CHECKPOINT_EVERY_S
     save_s = (positive(whole.get("save_stall_s")) or 0.0) + (positive(whole.get("save_drain_s")) or 0.0)
     return Run(
@@ -109,18 +113,17 @@ def save_steps(interval_s: float, step_s: float | None, steps: int) -> int:
     return 1 if step_s is None else max(1, min(steps, round(interval_s / step_s)))
 
 
-def layout_of(found: Mapping[str, Any]) -> Layout:
+def layout_of(found: Mapping[str, object]) -> Layout:
     """The layout as a document spells it. Raises UnreadableFile."""
     return Layout(**{name: _value(name, found[name]) for name in FIELDS if name in found})
 
 
-def positive(value: Any) -> float | None:
+def positive(value: object) -> float | None:
     """A number above zero that a document holds; None for anything else."""
-    known = isinstance(value, int | float) and isfinite(value) and value > 0
-    return float(value) if known else None
+    return float(value) if isinstance(value, int | float) and isfinite(value) and value > 0 else None
 
 
-def _usable_until(blocks: Any) -> str | None:
+def _usable_until(blocks: object) -> str | None:
     """When the only Capacity Block of a plan goes. Raises UnreadableFile for what is no moment."""
     if not isinstance(blocks, list) or len(blocks) != 1:
         return None
@@ -134,22 +137,22 @@ def _usable_until(blocks: Any) -> str | None:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _value(name: str, value: Any) -> int:
+def _value(name: str, value: object) -> int:
     if name not in CODES:
         return _count(value, name, least=0 if name in _MAY_BE_ZERO else 1)
     try:
-        return int(CODES[name].parse(value) if isinstance(value, str) else CODES[name](value))
+        return int(CODES[name].parse(value) if isinstance(value, str) else CODES[name](cast("int", value)))
     except (KeyError, ValueError):
         raise _damaged(name, value, " or ".join(CODES[name].labels())) from None
 
 
-def _count(value: Any, name: str, least: int = 1) -> int:
+def _count(value: object, name: str, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**48:
         raise _damaged(name, value, "a whole number")
     return value
 
 
-def _damaged(name: str, value: Any, wanted: str) -> UnreadableFile:
+def _damaged(name: str, value: object, wanted: str) -> UnreadableFile:
     return UnreadableFile(
         "the plan is damaged",
         why=f"{name} '{shorten(str(value))}' is not {wanted}",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fmctl.base.errors import CannotRun, UnknownName, UsageError
 from fmctl.domain.layout import Layout
@@ -13,6 +13,9 @@ from fmctl.frameworks.recipe import Recipe
 from fmctl.frameworks.registry import FRAMEWORKS, recipes
 from fmctl.frameworks.torchrun.recipe import RECIPE as ANY
 from fmctl.frameworks.words import Words, settled
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import EstimateRow
 
 
 def offered(framework: str) -> tuple[Recipe, ...]:
@@ -70,7 +73,7 @@ def teller(arch: ModelArch | None, asked: str = "") -> Tell:
     return tell
 
 
-def first_row(rows: Sequence[Mapping[str, Any]], arch: ModelArch | None, asked: str = "") -> int | None:
+def first_row(rows: Sequence[EstimateRow], arch: ModelArch | None, asked: str = "") -> int | None:
     """Rank of the first row of a plan that its recipe can run; None where there is none."""
     for rank, row in enumerate(rows, 1):
         run = run_of(row)

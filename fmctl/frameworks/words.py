@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TypeVar
 
 from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.domain.framework import Framework
 from fmctl.domain.layout import ContextComm, CudaGraph, Dispatcher, Layout, Recompute, Schedule, Sharding
+
+_Word = TypeVar("_Word")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def overrides(words: Sequence[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def whole(what: str, value: Any, least: int = 1) -> int:
+def whole(what: str, value: object, least: int = 1) -> int:
     """A whole number that a configuration holds. Raises UnreadableFile."""
     try:
         number = int(str(value))
@@ -91,13 +93,13 @@ def ranks_left(gpus: int, layout_gpus: int) -> int:
     return gpus // layout_gpus
 
 
-def one_of(what: str, value: Any, choices: Mapping[Any, int]) -> int:
+def one_of(what: str, value: _Word, choices: Mapping[_Word, int]) -> int:
     """The code of a word. Raises UnreadableFile where there is none."""
     if value not in choices:
         raise unreadable(what, value)
     return int(choices[value])
 
 
-def unreadable(what: str, value: Any) -> UnreadableFile:
+def unreadable(what: str, value: object) -> UnreadableFile:
     """What is not understood."""
     return UnreadableFile(f"{what} '{shorten(str(value))}' is not understood", why="no layout of fmctl has it")

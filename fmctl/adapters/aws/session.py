@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from fmctl import __version__
 from fmctl.adapters.aws.errors import asked
@@ -47,7 +47,7 @@ class Session:
     def __init__(self, profile: str | None = None, region: str | None = None) -> None:
         self._profile, self._region = profile, region
         self._session: Core | None = None
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[str, object] = {}
         self._wanted: set[str] = set()
         self._greeting: Thread | None = None
         self._greeted: GetCallerIdentityResponseTypeDef | None = None

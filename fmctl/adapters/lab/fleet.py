@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from moto.dynamodb.models import dynamodb_backends
@@ -31,15 +31,13 @@ _CREATED = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 _NAME, _TYPE = "parallelcluster:cluster-name", "parallelcluster:node-type"
 
 
-class _Group(TypedDict):
+class _Group(resources.Properties):
     """Static nodes of one compute resource."""
 
     queue: str
     resource: str
     count: int
     template: str
-    SubnetId: str
-    InstanceType: str | None
 
 
 class Fleet:
@@ -102,9 +100,7 @@ class Fleet:
                     "parallelcluster:compute-resource-name": group["resource"]}  # fmt: skip
             for _ in range(group["count"] - len(_running(ec2, tags))):
                 try:
-                    made = resources.launch(
-                        ec2, {"LaunchTemplateName": group["template"]}, dict(group), stack.region_name
-                    )
+                    made = resources.launch(ec2, {"LaunchTemplateName": group["template"]}, group, stack.region_name)
                 except EC2ClientError as error:
                     self._refused[stack.stack_id] = now + _RETRY
                     self._world.note("no capacity for a node", cluster=stack.name, error=str(error)[:200])

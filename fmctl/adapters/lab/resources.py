@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
@@ -16,8 +16,40 @@ if TYPE_CHECKING:
     from moto.ec2.models import EC2Backend
     from moto.ec2.models.instances import Instance
 
-Template = dict[str, Any]
-"""A part of a template, as moto hands it round."""
+
+class Launched(TypedDict, total=False):
+    """A launch template as an instance names it."""
+
+    LaunchTemplateId: str
+    LaunchTemplateName: str
+
+
+class Interface(TypedDict, total=False):
+    """A network interface of a launch template."""
+
+    NetworkInterfaceId: str
+    SubnetId: str
+
+
+class LaunchData(TypedDict, total=False):
+    """What a launch template holds, as far as it is read here."""
+
+    ImageId: str
+    InstanceType: str
+    KeyName: str
+    NetworkInterfaces: list[Interface]
+
+
+class Properties(TypedDict, total=False):
+    """What an instance has beside its launch template."""
+
+    ImageId: str
+    InstanceType: str | None
+    SubnetId: str
+    LaunchTemplate: Launched
+    Tags: list[dict[str, str]]
+
+
 _OURS = ("Custom::", "AWS::ElasticLoadBalancingV2::", "AWS::AutoScaling::")  # moto refuses the login pool's listener
 _OUR_TYPES = {"AWS::CloudFormation::CustomResource", "AWS::Lambda::Function", *parsing.NULL_MODELS}
 
@@ -50,7 +82,7 @@ def _keep_log_groups() -> None:
     """
     create = LogGroup.create_from_cloudformation_json
 
-    def create_or_take(name: str, template: Template, account: str, region: str, **rest: Any) -> LogGroup:
+    def create_or_take(name: str, template: dict[str, Any], account: str, region: str, **rest: Any) -> LogGroup:
         kept: LogGroup | None = logs_backends[account][region].groups.get(name)
         return kept if kept is not None else create(name, template, account, region, **rest)
 
@@ -62,7 +94,7 @@ class _Anything(CloudFormationModel):
 
     __module__ = "moto.cloudformation.fmctl"  # moto's metaclass reads the service from it
 
-    def __init__(self, name: str, kind: str, properties: Template, region: str, account: str) -> None:
+    def __init__(self, name: str, kind: str, properties: dict[str, Any], region: str, account: str) -> None:
         self.name, self.kind, self.properties, self.region, self.account = name, kind, properties, region, account
 
     @staticmethod
@@ -99,7 +131,7 @@ class _Anything(CloudFormationModel):
 
     @classmethod
     def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Template, account_id: str, region_name: str, **kw: Any
+        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **kw: Any
     ) -> Any:
         """Made at once."""
         properties = cloudformation_json.get("Properties", {})
@@ -107,7 +139,7 @@ class _Anything(CloudFormationModel):
 
     @classmethod
     def update_from_cloudformation_json(
-        cls, original_resource: Any, new_resource_name: str, cloudformation_json: Template, *_: Any, **__: Any
+        cls, original_resource: Any, new_resource_name: str, cloudformation_json: dict[str, Any], *_: Any, **__: Any
     ) -> Any:
         """New properties, same thing."""
         original_resource.properties = cloudformation_json.get("Properties", {})
@@ -138,22 +170,22 @@ class _Instance(_Anything):
 
     @classmethod
     def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Template, account_id: str, region_name: str, **kw: Any
+        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **kw: Any
     ) -> Any:
         """Run it; without capacity the resource stands for itself and its creation will fail."""
         ec2 = ec2_backends[account_id][region_name]
-        properties = cloudformation_json["Properties"]
+        properties: Properties = cloudformation_json["Properties"]
         try:
             made = launch(ec2, properties.get("LaunchTemplate") or {}, properties, region_name)
         except EC2ClientError as error:
             cls.refused[kw.get("StackId", ""), kw.get("LogicalId", "")] = str(getattr(error, "message", error))
-            return _Anything(resource_name, "AWS::EC2::Instance", properties, region_name, account_id)
+            return _Anything(resource_name, "AWS::EC2::Instance", {**properties}, region_name, account_id)
         for tag in properties.get("Tags", []):
             made.add_tag(tag["Key"], tag["Value"])
         return made
 
 
-def launch(ec2: EC2Backend, template: Template, properties: Template, region: str) -> Instance:
+def launch(ec2: EC2Backend, template: Launched, properties: Properties, region: str) -> Instance:
     """One instance out of a launch template's newest version and the properties beside it."""
     data = template_data(ec2, template)
     reservation = ec2.run_instances(
@@ -171,17 +203,17 @@ def launch(ec2: EC2Backend, template: Template, properties: Template, region: st
     return reservation.instances[0]
 
 
-def template_data(ec2: EC2Backend, template: Template) -> Template:
+def template_data(ec2: EC2Backend, template: Launched) -> LaunchData:
     """What a launch template holds, by id or name; nothing where there is none."""
     by_name = {one.name: one for one in ec2.launch_templates.values()}
     found = ec2.launch_templates.get(str(template.get("LaunchTemplateId"))) or by_name.get(
         str(template.get("LaunchTemplateName"))
     )
-    return dict(found.versions[-1].data) if found else {}
+    return cast("LaunchData", dict(found.versions[-1].data)) if found else {}
 
 
-def _subnet(ec2: EC2Backend, data: Template) -> str | None:
+def _subnet(ec2: EC2Backend, data: LaunchData) -> str | None:
     for interface in data.get("NetworkInterfaces") or []:
-        made = ec2.enis.get(interface.get("NetworkInterfaceId"))
+        made = ec2.enis.get(str(interface.get("NetworkInterfaceId")))
         return str(made.subnet.id) if made else interface.get("SubnetId")
     return None

@@ -19,9 +19,11 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+Asked = Callable[..., Awaitable[object]]
 
 _REQUEST = [0]
 
@@ -41,7 +43,7 @@ def main() -> None:
             out.flush()
 
 
-def _answer(request: dict[str, Any]) -> dict[str, Any]:
+def _answer(request: dict[str, Any]) -> dict[str, object]:
     _REQUEST[0] += 1
     before = dict(os.environ)
     try:
@@ -80,14 +82,14 @@ def _lib() -> Any:
     return pcluster.lib
 
 
-def _cached_for_a_request(timeout: float = 10) -> Callable[[Any], Any]:
+def _cached_for_a_request(timeout: float = 10) -> Callable[[Asked], Asked]:
     """In place of pcluster's `async_timeout_cache`, whose keys would mix up two regions within ten seconds."""
 
-    def decorate(function: Any) -> Any:
-        kept: dict[Any, Any] = {}
+    def decorate(function: Asked) -> Asked:
+        kept: dict[tuple[int, tuple[object, ...], frozenset[tuple[str, object]]], tuple[Awaitable[object], float]] = {}
 
         @functools.wraps(function)
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        async def wrapper(*args: object, **kwargs: object) -> object:
             key = (_REQUEST[0], args[1:], frozenset(kwargs.items()))
             if key not in kept or kept[key][1] < time.time():
                 for old in [old for old in kept if old[0] != _REQUEST[0]]:
@@ -100,35 +102,35 @@ def _cached_for_a_request(timeout: float = 10) -> Callable[[Any], Any]:
     return decorate
 
 
-def _told(error: BaseException) -> dict[str, Any]:
+def _told(error: BaseException) -> dict[str, object]:
     """The error as the command line of pcluster would print it."""
     if getattr(error, "code", None) is None:
         logging.exception("request failed")
-    content: Any = getattr(error, "data", None)
+    content: object = getattr(error, "data", None)
     if "pcluster" in sys.modules and not isinstance(content, dict):
         content = _api_content(error)
     if not isinstance(content, dict):
         content = {"message": str(error)}
-    if content.get("message", "").startswith("Unexpected fatal exception"):
+    if str(content.get("message", "")).startswith("Unexpected fatal exception"):
         content = {"message": f"{type(error).__name__}: {error}"}
     return {"type": type(error).__name__, "code": getattr(error, "code", None), "content": content}
 
 
-def _api_content(error: BaseException) -> Any:
+def _api_content(error: BaseException) -> object:
     from pcluster.api import encoder
     from pcluster.api.errors import exception_message
 
     return json.loads(encoder.JSONEncoder().encode(exception_message(error)))
 
 
-def _plain(found: Any) -> Any:
+def _plain(found: object) -> object:
     from pcluster.api import encoder
 
     return json.loads(encoder.JSONEncoder().encode(found))
 
 
 @contextlib.contextmanager
-def _file(config: str) -> Any:
+def _file(config: str) -> Iterator[str]:
     """The configuration as a file: a text is taken for a path, and a dict would lose how the user wrote it."""
     with tempfile.TemporaryDirectory(prefix="fmctl-") as folder:
         path = Path(folder) / "cluster.yaml"
@@ -136,20 +138,20 @@ def _file(config: str) -> Any:
         yield str(path)
 
 
-def hello() -> dict[str, Any]:
+def hello() -> dict[str, str]:
     """Versions; does not import pcluster."""
     from importlib.metadata import version
 
     return {"version": version("aws-parallelcluster"), "python": sys.version.split()[0]}
 
 
-def validate(name: str, config: str, region: str) -> Any:
+def validate(name: str, config: str, region: str) -> object:
     """A dry run; pcluster raises even when all is well."""
     with _file(config) as path:
         return _plain(_lib().create_cluster(cluster_name=name, cluster_configuration=path, region=region, dryrun=True))
 
 
-def create(name: str, config: str, region: str) -> Any:
+def create(name: str, config: str, region: str) -> object:
     """Start a creation that stays to be looked at when it fails."""
     with _file(config) as path:
         made = _lib().create_cluster(
@@ -158,28 +160,28 @@ def create(name: str, config: str, region: str) -> Any:
     return _plain(made)
 
 
-def update(name: str, config: str, region: str) -> Any:
+def update(name: str, config: str, region: str) -> object:
     """Start an update."""
     with _file(config) as path:
         return _plain(_lib().update_cluster(cluster_name=name, cluster_configuration=path, region=region))
 
 
-def stop_fleet(name: str, region: str) -> Any:
+def stop_fleet(name: str, region: str) -> object:
     """Ask the fleet to stop."""
     return _plain(_lib().update_compute_fleet(cluster_name=name, status="STOP_REQUESTED", region=region))
 
 
-def delete(name: str, region: str) -> Any:
+def delete(name: str, region: str) -> object:
     """Start a deletion."""
     return _plain(_lib().delete_cluster(cluster_name=name, region=region))
 
 
-def describe(name: str, region: str) -> Any:
+def describe(name: str, region: str) -> object:
     """`describe-cluster`."""
     return _plain(_lib().describe_cluster(cluster_name=name, region=region))
 
 
-def synth(name: str, config: str, region: str) -> list[dict[str, Any]]:
+def synth(name: str, config: str, region: str) -> list[dict[str, object]]:
     """The resources of the templates, the root's first. Writes nothing anywhere."""
     _lib()
     os.environ["AWS_DEFAULT_REGION"] = region
@@ -192,7 +194,7 @@ def synth(name: str, config: str, region: str) -> list[dict[str, Any]]:
     class Nowhere(S3Bucket):  # type: ignore[misc]
         """A bucket by name alone: creating one, and uploading, is what a creation does."""
 
-        def upload_cfn_asset(self, *args: Any, **kwargs: Any) -> None:
+        def upload_cfn_asset(self, *args: object, **kwargs: object) -> None:
             """Not uploaded."""
 
     cluster = Cluster(name, config=config)
@@ -207,7 +209,7 @@ def synth(name: str, config: str, region: str) -> list[dict[str, Any]]:
     return list(_resources("", template, assets))
 
 
-def _resources(stack: str, template: dict[str, Any], assets: list[dict[str, Any]]) -> Any:
+def _resources(stack: str, template: dict[str, Any], assets: list[dict[str, Any]]) -> Iterator[dict[str, object]]:
     """Depth first: a nested stack names its template by the parameter that holds its key."""
     for logical, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
@@ -221,7 +223,7 @@ def _resources(stack: str, template: dict[str, Any], assets: list[dict[str, Any]
                     break
 
 
-_OPS: dict[str, Callable[..., Any]] = {
+_OPS: dict[str, Callable[..., object]] = {
     "hello": hello,
     "validate": validate,
     "create": create,

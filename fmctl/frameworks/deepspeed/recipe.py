@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from fmctl.base.errors import UnreadableFile, shorten
+from fmctl.base.read import Fields
 from fmctl.domain.layout import ContextComm, Layout, Precision, Recompute, Sharding
 from fmctl.domain.model import ModelArch
 from fmctl.domain.program import LOG_EVERY, JobFiles, Run
@@ -88,10 +88,10 @@ def write(run: Run, arch: ModelArch | None) -> Words:
     return Words(tuple(_arguments(run)), {FILE: json.dumps(configuration(run), indent=2) + "\n"})
 
 
-def configuration(run: Run) -> Mapping[str, Any]:
+def configuration(run: Run) -> Fields:
     """DeepSpeed's configuration as a mapping."""
     layout = run.layout
-    stage: dict[str, Any] = {"stage": int(layout.sharding)}
+    stage: dict[str, object] = {"stage": int(layout.sharding)}
     if layout.sharding:
         stage |= {"overlap_comm": True, "contiguous_gradients": True, "reduce_scatter": True}
     return {
@@ -119,7 +119,8 @@ def read(words: Words, gpus: int, arch: ModelArch | None = None) -> Layout:
     return Layout(
         tp=tp, pp=pp, cp=cp, ep=ep, dp=ranks_left(gpus, tp * pp * cp),
         micro_batch=whole("train_micro_batch_size_per_gpu", config.get("train_micro_batch_size_per_gpu")),
-        sequence_parallel=int("sequence-parallel" in found), sharding=one_of("stage", stage, {s: s for s in Sharding}),
+        sequence_parallel=int("sequence-parallel" in found),
+        sharding=one_of("stage", stage, {int(s): s for s in Sharding}),
         recompute=recompute, recompute_layers=layers, cp_comm=ContextComm.ALL_TO_ALL,
     )  # fmt: skip
 
@@ -176,7 +177,7 @@ def _recomputed(found: Mapping[str, tuple[str, ...]]) -> tuple[int, int]:
     return Recompute.FULL, _count(found, "recompute-num-layers") if block else 0
 
 
-def _parsed(words: Words) -> Mapping[str, Any]:
+def _parsed(words: Words) -> Fields:
     try:
         found = json.loads(next(iter(words.files.values()), ""))
     except (ValueError, RecursionError) as error:
@@ -186,7 +187,7 @@ def _parsed(words: Words) -> Mapping[str, Any]:
     return found
 
 
-def _part(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _part(found: Fields, name: str) -> Fields:
     part = found.get(name, {})
     if not isinstance(part, dict):
         raise UnreadableFile("the configuration is not DeepSpeed's", why=f"{name} is no mapping")

@@ -6,9 +6,9 @@ Source: nanotron's configuration classes (ParallelismArgs, TokensArgs, Optimizer
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from fmctl.base.errors import UnreadableFile, shorten
+from fmctl.base.read import Fields
 from fmctl.domain.layout import ContextComm, Layout, Precision, Recompute, Sharding
 from fmctl.domain.model import FeedForward, Mixer, ModelArch
 from fmctl.domain.program import JobFiles, Run
@@ -64,7 +64,7 @@ def write(run: Run, arch: ModelArch | None) -> Words:
     return Words(files={FILE: str(yaml.safe_dump(configuration(run, arch), sort_keys=False, width=100_000))})
 
 
-def configuration(run: Run, arch: ModelArch | None) -> Mapping[str, Any]:
+def configuration(run: Run, arch: ModelArch | None) -> Fields:
     """The configuration as a mapping."""
     layout = run.layout
     model = {} if arch is None else dict(_model(arch, layout))
@@ -114,7 +114,7 @@ def read(words: Words, gpus: int, arch: ModelArch | None = None) -> Layout:
     )  # fmt: skip
 
 
-def _parallelism(layout: Layout, arch: ModelArch | None) -> Iterator[tuple[str, Any]]:
+def _parallelism(layout: Layout, arch: ModelArch | None) -> Iterator[tuple[str, object]]:
     sequence = bool(layout.sequence_parallel and layout.tp > 1)
     yield from (("dp", layout.dp), ("tp", layout.tp), ("pp", layout.pp), ("pp_engine", "1f1b"))
     yield from (("context_parallel_size", layout.cp), ("expert_parallel_size", layout.ep))
@@ -125,7 +125,7 @@ def _parallelism(layout: Layout, arch: ModelArch | None) -> Iterator[tuple[str, 
     yield from (("tp_linear_async_communication", sequence), ("recompute_layer", layout.recompute == Recompute.FULL))
 
 
-def _optimizer(run: Run) -> Mapping[str, Any]:
+def _optimizer(run: Run) -> Fields:
     warmup = max(1, round(run.steps * _WARMUP_SHARE))
     return {
         "accumulate_grad_in_fp32": True, "clip_grad": 1.0, "weight_decay": 0.1, "zero_stage": int(run.layout.sharding),
@@ -149,7 +149,7 @@ def unsaid(arch: ModelArch) -> list[str]:
     return found + (["positions"] if arch.learned_positions else [])
 
 
-def _model(arch: ModelArch, layout: Layout) -> Iterator[tuple[str, Any]]:
+def _model(arch: ModelArch, layout: Layout) -> Iterator[tuple[str, object]]:
     """The fields of its Llama-like model; experts and ring attention stand in its Qwen model."""
     mixers, feeds = _mixers(arch), _feeds(arch)
     qwen = arch.is_moe or layout.cp > 1
@@ -179,7 +179,7 @@ def _feeds(arch: ModelArch) -> list[FeedForward]:
     return [kind.feed_forward for kind in arch.kinds if kind.feed_forward is not None]
 
 
-def _parsed(words: Words) -> Mapping[str, Any]:
+def _parsed(words: Words) -> Fields:
     import yaml
 
     text = next(iter(words.files.values()), "")
@@ -192,7 +192,7 @@ def _parsed(words: Words) -> Mapping[str, Any]:
     return found
 
 
-def _section(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _section(found: Fields, name: str) -> Fields:
     section = found.get(name)
     if not isinstance(section, Mapping):
         raise UnreadableFile("the configuration is not nanotron's", why=f"it has no {name}")
