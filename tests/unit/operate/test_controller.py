@@ -315,6 +315,9 @@ def test_status_says_out_of_the_logs_why_nodes_are_missing() -> None:
     assert "AWS has no capacity" in found.trouble
     assert "us-east-1d" in found.trouble
     assert found.next.startswith(f"fmctl teardown {NAME}")
+    case.world.fleet = 10
+    assert status(NAME, seen).trouble == "", "all nodes are there: an old line is no reason"
+    case.world.fleet = 4
     case.world.advance(3600)
     assert status(NAME, seen).trouble == "", "an hour ago is no reason now"
     case.world.fleet = 10
