@@ -121,7 +121,7 @@ def test_preflight_prints_every_check_and_today_s_price(ops: Any) -> None:
     found = {one["check"]: one for one in ran.json()["result"]["checks"]}
     assert set(found) >= {"account", "permissions", "quota", "offering", "network", "price"}
     # Eight nodes at the price of the catalogue in these tests, $55.04 an hour each.
-    assert "$440.32" in found["price"]["found"]
+    assert "now $440.32/h" in found["price"]["found"]
     text = ops("preflight", "a1").out
     assert "account" in text
     assert "price" in text

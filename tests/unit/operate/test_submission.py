@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from cluster_fakes import spec
 
-from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable, UnwritableFile
+from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable, UnwritableFile, UsageError
 from fmctl.domain.job import Job
 from fmctl.operate.runs import read_run, run_names
 from fmctl.operate.state.files import FileStore
-from fmctl.operate.submission import Submission, submit_once
+from fmctl.operate.submission import Submission, submit_once, token, with_variables
 
 FILES = {"job.sbatch": "#!/bin/sh\n", "job.env": "A=1\n"}
 
@@ -122,3 +122,26 @@ def test_without_a_record_there_is_no_job(store: FileStore, slurm: FakeSlurm, mo
     with pytest.raises(UnwritableFile):
         submit_once(asked(), slurm, store)
     assert slurm.jobs == {}
+
+
+def test_variables_stand_last_and_quoted() -> None:
+    found = with_variables("A=1\n", ["B=2", "C=a b'c", "_D1==", "A=$(rm -rf /)"])
+    assert found == "A=1\nB=2\nC='a b'\"'\"'c'\n_D1==\nA='$(rm -rf /)'\n"
+    assert with_variables("A=1\n", []) == "A=1\n"
+
+
+@pytest.mark.parametrize("word", ["A", "=1", "1A=2", "A B=1", "A-B=1", "A=a\0b", "\u00c4=1", "A\n=1"])
+def test_what_names_no_variable_is_refused(word: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        with_variables("", [word])
+    assert refused.value.next == "--set JOB_DATA=/fsx/data"
+    assert "names no variable" in refused.value.what
+
+
+def test_a_token_tells_clusters_and_files_apart() -> None:
+    one = token("a", FILES)
+    assert one == token("a", dict(reversed(FILES.items())))
+    assert one.startswith("fmctl:a:")
+    assert len(one) == len("fmctl:a:") + 16
+    shifted = {"job.sbatchx": "", "job.env": "A=1\n"}
+    assert len({one, token("b", FILES), token("a", {**FILES, "job.env": "A=2\n"}), token("a", shifted)}) == 4
