@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from fmctl.base.untyped import Library
+if TYPE_CHECKING:
+    from typer._click import Command as ClickCommand
+    from typer._click import Context, HelpFormatter
+    from typer._click import Parameter as ClickParameter
 
 EPILOG = "Results go to stdout, everything else to stderr. `fmctl COMMAND --help` says more."
-_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_SETTINGS: dict[str, object] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -113,7 +117,7 @@ COMMANDS: Mapping[str, Entry] = {
 class Command(TyperCommand):
     """A command whose options stand under the titles of their groups."""
 
-    def format_options(self, ctx: Library, formatter: Library) -> None:
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write arguments, then each group of options, the ungrouped ones last."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
@@ -128,20 +132,32 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """A group that knows its commands by their entries and loads one only to run it."""
 
-    def __init__(self, name: str | None, entries: Mapping[str, Entry], **attributes: Library) -> None:
-        super().__init__(name=name, rich_markup_mode=None, suggest_commands=False, **attributes)
+    def __init__(
+        self,
+        name: str | None,
+        entries: Mapping[str, Entry],
+        *,
+        help: str | None = None,
+        params: list[ClickParameter] | None = None,
+        epilog: str | None = None,
+        context_settings: dict[str, object] | None = None,
+    ) -> None:
+        super().__init__(
+            name=name, rich_markup_mode=None, suggest_commands=False,
+            help=help, params=params, epilog=epilog, context_settings=context_settings,
+        )  # fmt: skip
         self.entries = entries
 
-    def list_commands(self, ctx: Library) -> list[str]:
+    def list_commands(self, ctx: Context) -> list[str]:
         """Names in the order of the table."""
         return list(self.entries)
 
-    def get_command(self, ctx: Library, cmd_name: str) -> Library:
+    def get_command(self, ctx: Context, cmd_name: str) -> ClickCommand | None:
         """The command of that name, loaded now, or None."""
         entry = self.entries.get(cmd_name)
         return None if entry is None else load(cmd_name, entry)
 
-    def format_commands(self, ctx: Library, formatter: Library) -> None:
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write names and one line each without loading any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in self.entries.items()])
@@ -157,7 +173,7 @@ def build() -> Group:
     return Group("fmctl", COMMANDS, params=[version], help=help_text, epilog=EPILOG, context_settings=_SETTINGS)
 
 
-def load(name: str, entry: Entry) -> Library:
+def load(name: str, entry: Entry) -> ClickCommand:
     """The command or group behind an entry."""
     if entry.children is not None:
         return Group(name, entry.children, help=entry.help)
@@ -165,7 +181,7 @@ def load(name: str, entry: Entry) -> Library:
     return command_of(name, getattr(import_module(f"fmctl.cli.{module}"), function), entry.help)
 
 
-def command_of(name: str, function: Callable[..., Library], short_help: str) -> Library:
+def command_of(name: str, function: Callable[..., object], short_help: str) -> ClickCommand:
     """A function with its option groups expanded, as a command."""
     from fmctl.cli.expand import expand
 
@@ -174,14 +190,14 @@ def command_of(name: str, function: Callable[..., Library], short_help: str) -> 
     return get_command(app)
 
 
-def group_of(param: Library) -> str:
+def group_of(param: ClickParameter) -> str:
     """The title that a parameter stands under."""
     if param.param_type_name == "argument":
         return "Arguments"
     return str(getattr(param, "rich_help_panel", None) or "Options")
 
 
-def _print_version(ctx: Library, param: Library, value: bool) -> None:
+def _print_version(ctx: Context, param: ClickParameter, value: bool) -> None:
     if value:
         from fmctl import __version__
         from fmctl.cli.streams import write_stdout

@@ -2,23 +2,26 @@
 
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from typer import Argument, Option
 
-from fmctl.base.untyped import Library
 from fmctl.cli.options import row_option
+from fmctl.cli.panels import under
 from fmctl.domain.purchase import BLOCK, ODCR
 from fmctl.usecases.choices import CAPACITIES
 from fmctl.usecases.options import Aws, Consent, Text, Wanted
+
+if TYPE_CHECKING:
+    from typer.models import OptionInfo
 
 _HEAD = "How the head node is reached: ssm, ssh://HOST, or local where this machine is it"
 Where = Annotated[Text, Option("--head", metavar="HOW", help=_HEAD, rich_help_panel="AWS", show_default=False)]
 Name = Annotated[str, Argument(metavar="NAME", help="The cluster.", show_default=False)]
 
 
-def _option(help: str, *flags: str, metavar: str) -> Library:
-    return Option(*flags, metavar=metavar, help=help, rich_help_panel="Cluster", show_default=False)
+def _option(help: str, *flags: str, metavar: str) -> "OptionInfo":
+    return under("Cluster", help, *flags, metavar=metavar)
 
 
 _BOUGHT = f"How the GPUs are bought, as the plan was priced unless said: {' | '.join(CAPACITIES)}"
@@ -44,8 +47,8 @@ WantedOptions: TypeAlias = Annotated[
 ]
 
 
-def _aws(help: str, *flags: str, metavar: str) -> Library:
-    return Option(*flags, metavar=metavar, help=help, rich_help_panel="AWS", show_default=False)
+def _aws(help: str, *flags: str, metavar: str) -> "OptionInfo":
+    return under("AWS", help, *flags, metavar=metavar)
 
 
 AwsOptions: TypeAlias = Annotated[
@@ -58,8 +61,8 @@ AwsOptions: TypeAlias = Annotated[
 ]
 
 
-def _consent(help: str, *flags: str, metavar: str | None = None) -> Library:
-    return Option(*flags, metavar=metavar, help=help, rich_help_panel="Consent")
+def _consent(help: str, *flags: str, metavar: str | None = None) -> "OptionInfo":
+    return under("Consent", help, *flags, metavar=metavar, show_default=True)
 
 
 ConsentOptions: TypeAlias = Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from typer import Argument, Option
@@ -11,6 +11,9 @@ from fmctl.base.errors import ExitCode
 from fmctl.cli.options import AskedOptions, Output, Row
 from fmctl.cli.output import emit, settings_for
 from fmctl.usecases import comparing
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import DiffDocument
 
 _Subject = Annotated[
     str, Argument(metavar="SUBJECT", help="A model, a saved plan, or a document in a JSON file.", show_default=False)
@@ -49,5 +52,5 @@ def diff(
     settings = settings_for(out)
     answer = comparing.diff(a, b, row, every, settings, ctx.obj)
     emit(answer, out, settings)
-    if exit_code and answer.document["result"]["different"]:
+    if exit_code and cast("DiffDocument", answer.document)["result"]["different"]:
         raise typer.Exit(ExitCode.DIFFERENT)

@@ -5,22 +5,25 @@
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
 from fmctl.base.errors import UsageError, shorten
 from fmctl.base.units import parse_count
-from fmctl.base.untyped import Library
 from fmctl.cli.cluster_options import AwsOptions, Where
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for, warn
+from fmctl.cli.panels import under
 from fmctl.cli.run_options import NodesOptions, RunOptions
 from fmctl.cli.streams import tell, write_stdout
 from fmctl.usecases import following
 from fmctl.usecases.exporting import families_now, serve
 from fmctl.usecases.options import Text
+
+if TYPE_CHECKING:
+    from typer.models import OptionInfo
 
 _PlanName = Annotated[
     str, Argument(metavar="PLAN", help="A saved plan, or a plan document in a JSON file.", show_default=False)
@@ -29,8 +32,8 @@ _MOST_PORT = 65_535
 HERE = "127.0.0.1"
 
 
-def _serve(help: str, *flags: str, metavar: str) -> Library:
-    return Option(*flags, metavar=metavar, help=help, rich_help_panel="Exporter", show_default=False)
+def _serve(help: str, *flags: str, metavar: str) -> "OptionInfo":
+    return under("Exporter", help, *flags, metavar=metavar)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

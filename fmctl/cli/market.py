@@ -2,25 +2,28 @@
 
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer import Argument, Option
+from typer import Argument
 
 from fmctl.base.errors import ExitCode
-from fmctl.base.untyped import Library
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, progress_line, settings_for
+from fmctl.cli.panels import under
 from fmctl.usecases import market
 from fmctl.usecases.options import Text
 
+if TYPE_CHECKING:
+    from typer.models import OptionInfo
 
-def _aws(help: str, *flags: str, metavar: str) -> Library:
-    return Option(*flags, metavar=metavar, help=help, rich_help_panel="AWS", show_default=False)
+
+def _aws(help: str, *flags: str, metavar: str) -> "OptionInfo":
+    return under("AWS", help, *flags, metavar=metavar)
 
 
-def _need(help: str, flag: str, metavar: str) -> Library:
-    return Option(flag, metavar=metavar, help=help, rich_help_panel="What is needed", show_default=False)
+def _need(help: str, flag: str, metavar: str) -> "OptionInfo":
+    return under("What is needed", help, flag, metavar=metavar)
 
 
 _Profile = Annotated[Text, _aws("AWS profile", "--profile", metavar="NAME")]

@@ -3,27 +3,30 @@
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
-from typer import Argument, Option
+from typer import Argument
 
 from fmctl.base.errors import UsageError, shorten
 from fmctl.base.files import write_atomic
-from fmctl.base.untyped import Library
 from fmctl.cli.options import Output, row_option
 from fmctl.cli.output import emit_files, settings_for
+from fmctl.cli.panels import under
 from fmctl.cli.streams import write_stderr
 from fmctl.usecases import observing
 from fmctl.usecases.options import Watched
+
+if TYPE_CHECKING:
+    from typer.models import OptionInfo
 
 _PlanName = Annotated[
     str, Argument(metavar="PLAN", help="A saved plan, or a plan document in a JSON file.", show_default=False)
 ]
 
 
-def _option(help: str, *flags: str, metavar: str) -> Library:
-    return Option(*flags, metavar=metavar, help=help, rich_help_panel="Cluster", show_default=False)
+def _option(help: str, *flags: str, metavar: str) -> "OptionInfo":
+    return under("Cluster", help, *flags, metavar=metavar)
 
 
 _HOSTS = "Compute nodes by Slurm's names, with commas; without it nodes.json and head.json say who there is"

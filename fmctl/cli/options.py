@@ -6,39 +6,40 @@ Values arrive as text and are read by `asked` and `units`, so that all complaint
 # No `from __future__ import annotations` here: typer would compile each of these options from its text, 5 ms in all.
 
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from typer import Argument, Option
 
-from fmctl.base.untyped import Library
+from fmctl.cli.panels import under
 from fmctl.usecases.choices import CHOICES
 from fmctl.usecases.options import Asked, Search, Text
 
+if TYPE_CHECKING:
+    from typer.models import OptionInfo
 
-def _option(group: str, help: str, *flags: str, metavar: str = "TEXT", choices: str = "") -> Library:
+
+def _option(group: str, help: str, *flags: str, metavar: str = "TEXT", choices: str = "") -> "OptionInfo":
     listed = " | ".join(CHOICES[choices]) if choices else ""
-    return Option(
-        *flags, metavar=metavar, help=f"{help}: {listed}" if listed else help, rich_help_panel=group, show_default=False
-    )
+    return under(group, f"{help}: {listed}" if listed else help, *flags, metavar=metavar)
 
 
-def _work(help: str, *flags: str, metavar: str, choices: str = "") -> Library:
+def _work(help: str, *flags: str, metavar: str, choices: str = "") -> "OptionInfo":
     return _option("Training run", help, *flags, metavar=metavar, choices=choices)
 
 
-def _hardware(help: str, *flags: str, metavar: str, choices: str = "") -> Library:
+def _hardware(help: str, *flags: str, metavar: str, choices: str = "") -> "OptionInfo":
     return _option("Hardware and price", help, *flags, metavar=metavar, choices=choices)
 
 
-def _layout(help: str, *flags: str, metavar: str = "N", choices: str = "") -> Library:
+def _layout(help: str, *flags: str, metavar: str = "N", choices: str = "") -> "OptionInfo":
     return _option("Layout (one value; plan also takes 2,4,8 or 2..8)", help, *flags, metavar=metavar, choices=choices)
 
 
-def _search(help: str, *flags: str, metavar: str, choices: str = "") -> Library:
+def _search(help: str, *flags: str, metavar: str, choices: str = "") -> "OptionInfo":
     return _option("Search", help, *flags, metavar=metavar, choices=choices)
 
 
-def _out(help: str, *flags: str, metavar: str, choices: str = "") -> Library:
+def _out(help: str, *flags: str, metavar: str, choices: str = "") -> "OptionInfo":
     return _option("Output", help, *flags, metavar=metavar, choices=choices)
 
 
@@ -122,7 +123,7 @@ SearchOptions: TypeAlias = Annotated[
 ]
 
 
-def row_option(group: str, help: str = "Row of the plan (1)") -> Library:
+def row_option(group: str, help: str = "Row of the plan (1)") -> "OptionInfo":
     """Row N of a plan: one spelling, wherever a command takes it."""
     return _option(group, help, "--row", metavar="N")
 

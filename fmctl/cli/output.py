@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import UnknownName, UsageError
 from fmctl.base.outputs import OUTPUTS
 from fmctl.base.units import parse_list
-from fmctl.base.untyped import Library
 from fmctl.cli.options import Output
 from fmctl.cli.streams import stdout_is_terminal, write_stderr, write_stdout
 
@@ -110,7 +109,7 @@ def colour(out: Output, settings: Settings) -> bool:
     return settings.text("color") == "always" or os.environ.get("TERM") != "dumb"
 
 
-def progress_line(out: Output, doing: str = "searching") -> Library:
+def progress_line(out: Output, doing: str = "searching") -> Callable[[int, int], None] | None:
     """A callback that keeps one line on stderr up to date, None where nobody looks."""
     from fmctl.cli.streams import stderr_is_terminal
 

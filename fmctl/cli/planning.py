@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import typer
 
 from fmctl.cli.options import AskedOptions, ModelName, Output, SearchOptions
@@ -9,6 +11,9 @@ from fmctl.cli.output import emit, prints_documents, progress_line, settings_for
 from fmctl.cli.streams import write_stderr
 from fmctl.usecases import planning
 from fmctl.usecases.planning import keep
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import PlanDocument
 
 
 def estimate(ctx: typer.Context, model: ModelName, asked: AskedOptions, out: Output) -> None:
@@ -32,7 +37,7 @@ def plan(ctx: typer.Context, model: ModelName, asked: AskedOptions, aim: SearchO
     settings = settings_for(out)
     found = planning.plan(model, asked, aim, settings, ctx.obj, progress_line(out))
     if found.answer is not None and found.trouble is None and aim.save is not None:
-        said = keep(aim.save, found.answer.document, settings, ctx.obj)
+        said = keep(aim.save, cast("PlanDocument", found.answer.document), settings, ctx.obj)
         if not out.quiet:
             write_stderr(f"fmctl: {said}\n")
     if found.answer is not None and (found.trouble is None or prints_documents(settings)):

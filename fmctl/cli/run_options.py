@@ -2,23 +2,24 @@
 
 # No `from __future__ import annotations` here: typer would compile each of these options from its text.
 
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-from typer import Option
-
-from fmctl.base.untyped import Library
 from fmctl.cli.options import row_option
+from fmctl.cli.panels import under
 from fmctl.usecases.options import Nodes, Run
+
+if TYPE_CHECKING:
+    from typer.models import OptionInfo
 
 _STATE = "Where it is kept how far the log was read, so that the next call reads only what is new"
 
 
-def _run(help: str, *flags: str, metavar: str) -> Library:
-    return Option(*flags, metavar=metavar, help=help, rich_help_panel="Run", show_default=False)
+def _run(help: str, *flags: str, metavar: str) -> "OptionInfo":
+    return under("Run", help, *flags, metavar=metavar)
 
 
-def _node(help: str, *flags: str, metavar: str) -> Library:
-    return Option(*flags, metavar=metavar, help=help, rich_help_panel="Metrics of nodes", show_default=False)
+def _node(help: str, *flags: str, metavar: str) -> "OptionInfo":
+    return under("Metrics of nodes", help, *flags, metavar=metavar)
 
 
 RunOptions: TypeAlias = Annotated[

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from fmctl.base import config
 from fmctl.base.errors import FmctlError, UsageError, shorten
-from fmctl.base.untyped import Library
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.streams import write_stderr
@@ -88,7 +88,7 @@ def _files() -> dict[str, str | None]:
     from fmctl.base.settings_files import project_file, user_file
     from fmctl.operate.store import plans_folder
 
-    def there(find: Library) -> str | None:
+    def there(find: Callable[[], Path | None]) -> str | None:
         try:
             path = find()
         except (FmctlError, OSError):

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from fmctl.base.errors import ExitCode
-from fmctl.base.untyped import Library
 from fmctl.cli.app import Group, group_of
 from fmctl.cli.values import DYNAMIC
 from fmctl.usecases.choices import CHOICES
 
 if TYPE_CHECKING:
+    from typer._click import Command as ClickCommand
+    from typer._click import Parameter as ClickParameter
+
     from fmctl.domain.rows.meta import Command, Parameter, Spec
 
 _EXITS = {
@@ -39,7 +41,7 @@ def spec_of(root: Group) -> Spec:
     }
 
 
-def _commands(command: Library, context: typer.Context, path: str = "") -> Iterator[Command]:
+def _commands(command: ClickCommand, context: typer.Context, path: str = "") -> Iterator[Command]:
     yield {
         "name": path or "fmctl",
         "help": " ".join((command.help or "").split("\n\n", 1)[0].split()),
@@ -49,12 +51,14 @@ def _commands(command: Library, context: typer.Context, path: str = "") -> Itera
     if isinstance(command, Group):
         for name in command.list_commands(context):
             child = command.get_command(context, name)
+            if child is None:
+                continue
             inner = typer.Context(child, info_name=name, parent=context)
             yield from _commands(child, inner, f"{path} {name}".strip())
 
 
-def _parameter(param: Library) -> Parameter:
-    name = param.name
+def _parameter(param: ClickParameter) -> Parameter:
+    name = param.name or ""
     is_option = param.param_type_name == "option"
     flag = bool(getattr(param, "is_flag", False))
     flags = sorted(param.opts, key=len) if name == "help" else list(param.opts)  # the parser keeps those in a set
@@ -68,7 +72,7 @@ def _parameter(param: Library) -> Parameter:
         "default": param.default if isinstance(param.default, str | bool | int | float) else None,
         "choices": list(CHOICES.get(name, ())),
         "values": DYNAMIC.get(name),
-        "metavar": "" if flag else str(param.metavar or param.name.upper()),
+        "metavar": "" if flag else str(param.metavar or name.upper()),
         "group": group_of(param),
-        "help": param.help or "",
+        "help": str(getattr(param, "help", None) or ""),
     }

@@ -15,12 +15,13 @@ from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import UsageError
 from fmctl.base.lazy import later
 from fmctl.base.units import parse_count
-from fmctl.base.untyped import Library
 from fmctl.cli.streams import stdin_is_terminal, stdout_is_terminal, tell, write_stderr, write_stdout
 from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
-    from fmctl.tui.core import Core
+    from fmctl.tui.app import FmctlApp
+    from fmctl.tui.core import Core, Planning
+    from fmctl.tui.worker import Answerer
 
 _Open = Annotated[
     str | None,
@@ -109,7 +110,7 @@ def _run(core: "Core", where: str, ascii_only: bool, theme: str) -> None:
         raise InternalError(app.trouble.what, why=app.trouble.why, next=app.trouble.next)
 
 
-def _leave_on_signals(app: Library) -> None:
+def _leave_on_signals(app: "FmctlApp") -> None:
     """Whoever ends the process, or closes the window, gets the terminal back as it was, and the session kept."""
     import signal
     import threading
@@ -123,7 +124,7 @@ def _leave_on_signals(app: Library) -> None:
             signal.signal(getattr(signal, name), leave)
 
 
-def core_of(services: Services, settings: Settings, planning: Library, *, read_only: bool = False) -> "Core":
+def core_of(services: Services, settings: Settings, planning: "Planning", *, read_only: bool = False) -> "Core":
     """What the session is given: the services of the commands and their answers."""
     from fmctl.tui.core import Core
     from fmctl.usecases.choices import CHOICES
@@ -146,7 +147,7 @@ def core_of(services: Services, settings: Settings, planning: Library, *, read_o
     )
 
 
-def _answerer() -> Library:
+def _answerer() -> "Answerer":
     from fmctl.usecases.session.start import answer
 
     return answer

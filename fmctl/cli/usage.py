@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import typer
 
 from fmctl.base.errors import UsageError, did_you_mean, shorten
-from fmctl.base.untyped import Library
+
+if TYPE_CHECKING:
+    from typer._click import Context
 
 _QUOTED = re.compile(r"'([^']*)'")
 
@@ -34,18 +37,20 @@ def _unknown(kind: str, name: str, choices: Iterable[str], help_command: str) ->
     return UsageError(f"no {kind} called '{shorten(name)}'", why=why, next=help_command)
 
 
-def _flags(context: Library) -> list[str]:
+def _flags(context: Context | None) -> list[str]:
     if context is None:
         return []
     parameters = context.command.get_params(context)
     return [flag for p in parameters for flag in (*p.opts, *p.secondary_opts) if flag.startswith("--")]
 
 
-def _commands(context: Library) -> list[str]:
-    return list(context.command.list_commands(context)) if context is not None else []
+def _commands(context: Context | None) -> list[str]:
+    if context is None or not isinstance(context.command, typer.core.TyperGroup):
+        return []
+    return list(context.command.list_commands(context))
 
 
-def _sentence(text: str, error: Library) -> str:
+def _sentence(text: str, error: Exception) -> str:
     """`Missing argument 'MODEL'.` as `missing argument MODEL`."""
     param = getattr(error, "param", None)
     if text.startswith("Missing") and param is not None:

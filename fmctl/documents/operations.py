@@ -51,6 +51,14 @@ class ResourceCount(Open):
     count: int
 
 
+class LaunchLine(Open):
+    """What one line costs an hour; null, with why, where no price is known."""
+
+    name: str
+    usd_per_h: float | None
+    why: str | None
+
+
 class Launch(Open):
     """A launch, a dry run of one (`dry_run`, `actions`), or a rehearsal (`rehearsed`, `resources`)."""
 
@@ -67,6 +75,27 @@ class Launch(Open):
     config_digest: str | None = None
     actions: list[ActionRow] = Field(default_factory=list)
     resources: list[ResourceCount] = Field(default_factory=list)
+    max_hours: float | None = Field(default=None, description="hours until the end")
+    stays: list[str] = Field(default_factory=list, description="what outlives the cluster")
+    lines: list[LaunchLine] = Field(default_factory=list)
+    created: bool = Field(default=False, description="whether this call made the cluster")
+    state: str | None = None
+    plan: str | None = None
+    plan_digest: str | None = None
+    began: str | None = None
+    created_by: str | None = None
+    retained: list[str] = Field(default_factory=list)
+    purchase: str | None = None
+    price_date: str | None = None
+    spent_usd: float | None = None
+    reused: list[str] = Field(default_factory=list)
+    running_nodes: int | None = None
+    condition: str | None = Field(default=None, description="of a rehearsal's stack")
+    stack_events: int | None = None
+    simulated_s: float | None = None
+    torn_down: bool = False
+    leftovers: list[str] = Field(default_factory=list)
+    cannot_prove: list[str] = Field(default_factory=list)
 
 
 class LaunchDocument(Envelope):

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from fmctl.observe import names, xids
 from fmctl.observe.names import GPU
 from fmctl.observe.promql import number, selector, span, with_any
 from fmctl.observe.watched import Watched
 
-CRITICAL, WARNING, INFO = "critical", "warning", "info"
+Severity: TypeAlias = Literal["critical", "warning", "info"]
+CRITICAL: Severity = "critical"
+WARNING: Severity = "warning"
+INFO: Severity = "info"
 DRAIN = "scontrol update nodename={{ $labels.node }} state=drain reason=gpu"
 _ON = "on (cluster, node, gpu)"
 _BUSY = 0.5
@@ -25,7 +29,7 @@ class Alert:
     """One alert rule. wait_s: how long it has to hold; next: what to do."""
 
     name: str
-    severity: str
+    severity: Severity
     component: str
     expression: str
     wait_s: float
@@ -47,7 +51,7 @@ def _xids(seen: Watched) -> Iterator[Alert]:
     where = "GPU {{ $labels.gpu }} of {{ $labels.node }}: XID {{ $labels.xid }}"
     window = span(seen.window(600))
 
-    def alert(name: str, severity: str, kind: str, says: str, next: str) -> Alert:
+    def alert(name: str, severity: Severity, kind: str, says: str, next: str) -> Alert:
         sel = with_any(selector(seen.labels), "xid", xids.codes(kind))
         return Alert(name, severity, "gpu", _xid(sel, window), 0.0, f"{where}, {says}", next)
 

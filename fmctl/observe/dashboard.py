@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
-from fmctl.base.untyped import Json
 from fmctl.observe import names
 from fmctl.observe.promql import number, selector
 from fmctl.observe.run_alerts import spend_expression
@@ -29,7 +28,7 @@ class Panel:
     limit: float | None = None
 
 
-def dashboard(seen: Watched) -> Json:
+def dashboard(seen: Watched) -> dict[str, object]:
     """The dashboard as plain values. Its uid follows from the cluster's name, so that a new one replaces the old."""
     panels = [_drawn(panel, at) for at, panel in enumerate((*_run(seen), *_gpus(seen), *_network(seen), *_cost(seen)))]
     return {
@@ -114,9 +113,9 @@ def _spread(of: str) -> tuple[tuple[str, str], ...]:
     return ("lowest", f"min({of})"), ("median", f"quantile(0.5, {of})"), ("highest", f"max({of})")
 
 
-def _drawn(panel: Panel, at: int) -> Json:
+def _drawn(panel: Panel, at: int) -> dict[str, object]:
     queries = panel.series + tuple((legend, f"vector({number(value)})") for legend, value in panel.expected)
-    steps: list[Json] = [{"color": "green", "value": None}]
+    steps: list[dict[str, object]] = [{"color": "green", "value": None}]
     steps += [] if panel.limit is None else [{"color": "red", "value": panel.limit}]
     return {
         "id": at + 1,
@@ -139,12 +138,12 @@ def _drawn(panel: Panel, at: int) -> Json:
     }
 
 
-def _dashed(legend: str) -> Json:
+def _dashed(legend: str) -> dict[str, object]:
     line = {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 8]}}
     return {"matcher": {"id": "byName", "options": legend}, "properties": [line]}
 
 
-def _alert_list(seen: Watched, at: int) -> Json:
+def _alert_list(seen: Watched, at: int) -> dict[str, object]:
     return {
         "id": at + 1,
         "type": "alertlist",

@@ -15,10 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from statistics import median
-from typing import Any, Protocol
+from typing import Protocol
 
 from fmctl.base.errors import FmctlError, ServiceUnavailable, UsageError
-from fmctl.base.untyped import Json
 from fmctl.observe import names
 from fmctl.observe.promql import selector, span
 
@@ -52,7 +51,7 @@ class Answer(Protocol):
     """What a query gave."""
 
     @property
-    def series(self) -> Sequence[Any]:
+    def series(self) -> Sequence[Series]:
         """All of them."""
 
 
@@ -98,7 +97,7 @@ class Measured:
     gpus: int
     warnings: tuple[str, ...] = ()
 
-    def as_dict(self) -> Json:
+    def as_dict(self) -> dict[str, object]:
         """For documents."""
         return {
             "cluster": self.cluster, "start": self.window.start, "end": self.window.end, "values": dict(self.values),
@@ -117,7 +116,7 @@ def measure(source: Source, cluster: str, window: Window, gpus: int, gpu_limit_w
         gpu_limit_w: power limit of its type of GPU, by the catalogue.
     """
     window = replace(window, points=max(min(POINTS, POINTS * MANY_GPUS // max(gpus, 1)), FEWEST_POINTS))
-    found: dict[str, Sequence[Any]] = {}
+    found: dict[str, Sequence[Series]] = {}
     warnings: list[str] = []
     for name, query in queries(cluster, window).items():
         try:
@@ -139,7 +138,7 @@ def measure(source: Source, cluster: str, window: Window, gpus: int, gpu_limit_w
     return _told(_ours(found, gpus), Measured(cluster, window, {}, {}, None, 0, tuple(warnings)), gpus, gpu_limit_w)
 
 
-def _ours(found: Mapping[str, Sequence[Any]], gpus: int) -> Mapping[str, Sequence[Any]]:
+def _ours(found: Mapping[str, Sequence[Series]], gpus: int) -> Mapping[str, Sequence[Series]]:
     """Without spares and other jobs' nodes: of more GPUs than the run has, the busiest; idle clocks are low ones."""
     active = sorted(found.get("active", ()), key=_value, reverse=True)
     if len(active) <= gpus:
@@ -158,7 +157,7 @@ def _because(error: FmctlError) -> str:
     return f" ({error.why})" if error.why else ""
 
 
-def _finite(one: Any) -> bool:
+def _finite(one: Series) -> bool:
     return bool(one.values) and math.isfinite(one.values[-1])
 
 
@@ -211,7 +210,7 @@ def _against_best(clock: str, window: Window) -> str:
     return f"{window.over(middle)} / {best}"
 
 
-def _told(found: Mapping[str, Sequence[Any]], base: Measured, gpus: int, gpu_limit_w: float | None) -> Measured:
+def _told(found: Mapping[str, Sequence[Series]], base: Measured, gpus: int, gpu_limit_w: float | None) -> Measured:
     values: dict[str, float] = {}
     where: dict[str, str] = {}
 
@@ -236,20 +235,20 @@ def _told(found: Mapping[str, Sequence[Any]], base: Measured, gpus: int, gpu_lim
     return Measured(base.cluster, base.window, values, where, power_w, metered, base.warnings + why)
 
 
-def _value(one: Any) -> float:
+def _value(one: Series) -> float:
     return float(one.values[-1])
 
 
-def _node(one: Any) -> str:
+def _node(one: Series) -> str:
     return str(one.labels.get("node", "?"))
 
 
-def _named(one: Any) -> str:
+def _named(one: Series) -> str:
     gpu = one.labels.get("gpu")
     return _node(one) if gpu is None else f"{_node(one)} GPU {gpu}"
 
 
-def _braked(found: Mapping[str, Sequence[Any]], values: dict[str, float], where: dict[str, str]) -> None:
+def _braked(found: Mapping[str, Sequence[Series]], values: dict[str, float], where: dict[str, str]) -> None:
     """The brake's own bit, or a slowdown of the hardware for as long as it was not heat."""
     hot = {_named(one): _value(one) for one in found.get("thermal", ())}
     shares = {_named(one): _value(one) for one in found.get("brake", ())}
@@ -261,7 +260,7 @@ def _braked(found: Mapping[str, Sequence[Any]], values: dict[str, float], where:
         values["brake_share"], where["brake_share"] = shares[worst], worst
 
 
-def _slowest(clocks: Sequence[Any], values: dict[str, float], where: dict[str, str]) -> None:
+def _slowest(clocks: Sequence[Series], values: dict[str, float], where: dict[str, str]) -> None:
     """The slowest GPU of a node is the node's clock: one is enough to hold a job up."""
     nodes: dict[str, float] = {}
     for one in clocks:
@@ -273,7 +272,7 @@ def _slowest(clocks: Sequence[Any], values: dict[str, float], where: dict[str, s
         values["slowest_clock_excess"], where["slowest_clock_excess"] = nodes[slowest] / usual - 1.0, slowest
 
 
-def _waiting(found: Mapping[str, Sequence[Any]], values: dict[str, float]) -> None:
+def _waiting(found: Mapping[str, Sequence[Series]], values: dict[str, float]) -> None:
     """Idle GPUs, and of that what tasks on the median node wait for storage; medians leave saves and restarts out."""
     active = [_value(one) for one in found.get("active", ())]
     if not active:
@@ -285,7 +284,7 @@ def _waiting(found: Mapping[str, Sequence[Any]], values: dict[str, float]) -> No
         values["data_wait_share"] = min(max(idle - USUAL_IDLE, 0.0), median(waits))
 
 
-def _power(found: Sequence[Any], gpus: int) -> tuple[float | None, int, tuple[str, ...]]:
+def _power(found: Sequence[Series], gpus: int) -> tuple[float | None, int, tuple[str, ...]]:
     """(W of the run's GPUs, of how many it was read, what is missing). Spares draw least and are left out."""
     drawn = sorted((_value(one) for one in found), reverse=True)[:gpus]
     if not drawn:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from fmctl.base.untyped import Data
 from fmctl.observe.dashboard import dashboard
 from fmctl.observe.rules import rules
 from fmctl.observe.scrape import HEAD_FILE, NODES_FILE, Targets, prometheus_config, target_groups
@@ -58,12 +58,12 @@ def _head(seen: Watched) -> str:
     )
 
 
-def as_yaml(found: Data) -> str:
+def as_yaml(found: Mapping[str, object]) -> str:
     """YAML through the library: no anchors, no tags, long lines whole."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        def ignore_aliases(self, data: Any) -> bool:
+        def ignore_aliases(self, data: object) -> bool:
             return True
 
     return str(yaml.dump(dict(found), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100_000))

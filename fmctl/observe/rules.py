@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fmctl.base.untyped import Json
 from fmctl.observe import names
 from fmctl.observe.alerts import Alert, hardware_alerts
 from fmctl.observe.promql import selector, span
@@ -18,13 +17,13 @@ def alerts(seen: Watched) -> tuple[Alert, ...]:
     return hardware_alerts(seen) + run_alerts(seen)
 
 
-def rules(seen: Watched) -> Json:
+def rules(seen: Watched) -> dict[str, object]:
     """A rule file: one group, so that an alert sees what was recorded in the same moment."""
     found = recording_rules(seen) + [alert_rule(alert, seen) for alert in alerts(seen)]
     return {"groups": [{"name": f"fmctl-{seen.cluster}", "interval": span(seen.settings.scrape_s), "rules": found}]}
 
 
-def recording_rules(seen: Watched) -> list[Json]:
+def recording_rules(seen: Watched) -> list[dict[str, object]]:
     """Every signal under its one name, and XIDs as labels."""
     window_s = seen.window(RATE_S)
     sel, run_sel = selector(seen.labels), selector(seen.run_labels)
@@ -34,9 +33,9 @@ def recording_rules(seen: Watched) -> list[Json]:
     return [{"record": record, "expr": expression} for record, expression in found]
 
 
-def alert_rule(alert: Alert, seen: Watched) -> Json:
+def alert_rule(alert: Alert, seen: Watched) -> dict[str, object]:
     """One alert as Prometheus wants it. The cluster is a label even where the expression keeps none."""
-    rule: Json = {"alert": alert.name, "expr": alert.expression}
+    rule: dict[str, object] = {"alert": alert.name, "expr": alert.expression}
     if alert.wait_s > 0:
         rule["for"] = span(alert.wait_s)
     rule["labels"] = {"severity": alert.severity, "component": alert.component, "cluster": seen.cluster}

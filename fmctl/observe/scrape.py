@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fmctl.base.errors import UsageError, shorten
-from fmctl.base.untyped import Json
 from fmctl.observe.promql import span
 from fmctl.observe.watched import Watched
 
@@ -57,12 +56,12 @@ class Targets:
         return not self.nodes
 
 
-def scrape_jobs(seen: Watched, targets: Targets) -> list[Json]:
+def scrape_jobs(seen: Watched, targets: Targets) -> list[dict[str, object]]:
     """The jobs of a cluster. Raises UsageError for what is no host."""
     return [_job(seen, targets, exporter) for exporter in targets.exporters]
 
 
-def prometheus_config(seen: Watched, targets: Targets, rule_file: str) -> Json:
+def prometheus_config(seen: Watched, targets: Targets, rule_file: str) -> dict[str, object]:
     """A whole configuration for a Prometheus that watches this cluster alone."""
     every = span(seen.settings.scrape_s)
     return {
@@ -72,14 +71,14 @@ def prometheus_config(seen: Watched, targets: Targets, rule_file: str) -> Json:
     }
 
 
-def target_groups(hosts: Sequence[str]) -> list[Json]:
+def target_groups(hosts: Sequence[str]) -> list[dict[str, object]]:
     """What a file of targets holds: one group of hosts, none where there are none yet."""
     return [{"targets": [_host(one) for one in hosts]}] if hosts else []
 
 
-def _job(seen: Watched, targets: Targets, exporter: Exporter) -> Json:
+def _job(seen: Watched, targets: Targets, exporter: Exporter) -> dict[str, object]:
     hosts = targets.nodes if not exporter.on_head else () if targets.head is None else (targets.head,)
-    found: Json = {
+    found: dict[str, object] = {
         "job_name": f"{seen.cluster}-{exporter.job or exporter.name}",
         "metrics_path": exporter.path,
         "relabel_configs": _relabel(seen, exporter),
@@ -91,9 +90,9 @@ def _job(seen: Watched, targets: Targets, exporter: Exporter) -> Json:
     return found
 
 
-def _relabel(seen: Watched, exporter: Exporter) -> list[Json]:
+def _relabel(seen: Watched, exporter: Exporter) -> list[dict[str, object]]:
     """One list of hosts serves all exporters: the port comes here, and the host becomes the label that rules use."""
-    host = {"source_labels": ["__address__"], "regex": "([^:]+)(?::[0-9]+)?"}
+    host: dict[str, object] = {"source_labels": ["__address__"], "regex": "([^:]+)(?::[0-9]+)?"}
     return [
         host | {"target_label": "node", "replacement": "${1}"},
         host | {"target_label": "__address__", "replacement": f"${{1}}:{exporter.port}"},

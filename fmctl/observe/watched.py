@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fmctl.base.errors import UsageError, shorten
-from fmctl.base.untyped import Data
 from fmctl.domain.checked import checked
 
 if TYPE_CHECKING:
@@ -114,16 +113,16 @@ def _expected(row: EstimateRow, asked: Settings) -> Expected:
         return Expected(
             model=str(row["model"]),
             nodes=int(row["nodes"]),
-            gpus=int(_positive(row, "gpus")),
-            step_s=_positive(row["time"], "step_s"),
-            step_low_s=_positive(row["time"], "step_low_s"),
-            step_high_s=_positive(row["time"], "step_high_s"),
-            tokens_per_s=_positive(row["run"], "tokens_per_s"),
-            mfu=_positive(row["flop"], "mfu"),
-            used_bytes=_positive(row["memory"], "used_bytes"),
-            power_w=_positive(row["energy"], "power_w"),
-            usd_per_h=None if usd_per_h is None else _positive(row["cost"], "usd_per_h"),
-            save_interval_s=None if whole is None else _positive(whole, "save_interval_s"),
+            gpus=int(_positive(row["gpus"], "gpus")),
+            step_s=_positive(row["time"]["step_s"], "step_s"),
+            step_low_s=_positive(row["time"]["step_low_s"], "step_low_s"),
+            step_high_s=_positive(row["time"]["step_high_s"], "step_high_s"),
+            tokens_per_s=_positive(row["run"]["tokens_per_s"], "tokens_per_s"),
+            mfu=_positive(row["flop"]["mfu"], "mfu"),
+            used_bytes=_positive(row["memory"]["used_bytes"], "used_bytes"),
+            power_w=_positive(row["energy"]["power_w"], "power_w"),
+            usd_per_h=None if usd_per_h is None else _positive(usd_per_h, "usd_per_h"),
+            save_interval_s=None if whole is None else _positive(whole["save_interval_s"], "save_interval_s"),
             save_stall_s=0.0 if whole is None else float(whole["save_stall_s"]),
             save_drain_s=0.0 if whole is None else float(whole["save_drain_s"]),
             capacity_end_s=end_s,
@@ -170,8 +169,8 @@ def _unix(moment: datetime) -> float:
     return moment.timestamp()
 
 
-def _positive(found: Data, name: str) -> float:
-    value = float(found[name])
+def _positive(given: float, name: str) -> float:
+    value = float(given)  # a damaged plan may have anything there
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{name} is {value}")
     return value

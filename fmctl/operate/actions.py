@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.end import end_name, warning_name
@@ -209,7 +208,7 @@ def _of_the_end(found: Leftover, name: str) -> bool:
     return found.id.rpartition("/")[2] == end_name(name)
 
 
-def _plain(found: Any) -> Any:
+def _plain(found: object) -> object:
     if dataclasses.is_dataclass(found) and not isinstance(found, type):
         return {one.name: _plain(getattr(found, one.name)) for one in dataclasses.fields(found)}
     if isinstance(found, Mapping):

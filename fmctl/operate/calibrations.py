@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from fmctl import __version__
 from fmctl.base.errors import UnknownName, UnreadableFile, UsageError
@@ -36,7 +35,7 @@ def names() -> list[str]:
     return store.names_in(folder)
 
 
-def save(name: str, constants: Sequence[Mapping[str, Any]], data: Sequence[Mapping[str, Any]], date: str) -> Path:
+def save(name: str, constants: Sequence[Mapping[str, object]], data: Sequence[Mapping[str, object]], date: str) -> Path:
     """Keep constants under a name, replacing what had it.
 
     Args:
@@ -63,13 +62,13 @@ def save(name: str, constants: Sequence[Mapping[str, Any]], data: Sequence[Mappi
     return path
 
 
-def source_of(data: Sequence[Mapping[str, Any]]) -> str:
+def source_of(data: Sequence[Mapping[str, object]]) -> str:
     """What a calibration was fitted to, in a line."""
-    fitted = ", ".join(f"{Path(one['file']).name} ({one['used']} rows)" for one in data)
+    fitted = ", ".join(f"{Path(str(one['file'])).name} ({one['used']} rows)" for one in data)
     return f"fmctl {__version__} calibrate: {fitted}"
 
 
-def load(name: str) -> dict[str, Any]:
+def load(name: str) -> dict[str, object]:
     """A saved calibration.
 
     Raises:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import overload
 
 from fmctl.base.errors import FmctlError, StalePlan, UnreadableFile
 from fmctl.domain.ports import Clock
@@ -38,7 +38,7 @@ class Record:
     kind: str
     action: str
     token: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, object] = field(default_factory=dict)
     who: str = ""
     host: str = ""
     pid: int = 0
@@ -77,7 +77,7 @@ class Journal:
         """Records that could not be written yet."""
         return len(self._pending)
 
-    def intent(self, action: str, token: str, data: Mapping[str, Any]) -> None:
+    def intent(self, action: str, token: str, data: Mapping[str, object]) -> None:
         """Say durably what comes next.
 
         Raises:
@@ -92,12 +92,12 @@ class Journal:
             self.records.pop()
             raise
 
-    def outcome(self, action: str, token: str, data: Mapping[str, Any]) -> None:
+    def outcome(self, action: str, token: str, data: Mapping[str, object]) -> None:
         """Say what came of it; where the disk refuses, the next record brings it along."""
         self._pending.append(self._record("outcome", action, token, data))
         self._try()
 
-    def note(self, action: str, data: Mapping[str, Any]) -> None:
+    def note(self, action: str, data: Mapping[str, object]) -> None:
         """Say something that nothing depends on."""
         self._pending.append(self._record("note", action, "", data))
         self._try()
@@ -126,7 +126,7 @@ class Journal:
         except FmctlError:
             return
 
-    def _record(self, kind: str, action: str, token: str, data: Mapping[str, Any]) -> str:
+    def _record(self, kind: str, action: str, token: str, data: Mapping[str, object]) -> str:
         seq = self.records[-1].seq + 1 if self.records else 1
         safe = data if self._unmasked else masked(data)
         made = Record(seq, self._clock.now(), kind, action, token, safe, self._me.who, self._me.host, self._me.pid)
@@ -163,9 +163,9 @@ class Progress:
     that says "unknown". last: newest data of each action that was meant.
     """
 
-    begin: Mapping[str, Any] | None
+    begin: Mapping[str, object] | None
     open: frozenset[str]
-    last: Mapping[str, Mapping[str, Any]]
+    last: Mapping[str, Mapping[str, object]]
 
     def meant(self, action: str) -> bool:
         """Whether the action was ever about to happen in this launch."""
@@ -174,9 +174,9 @@ class Progress:
 
 def progress(records: Sequence[Record]) -> Progress:
     """Fold the records. A `begin` forgets nothing: what an unfinished launch before it made may still be there."""
-    begin: Mapping[str, Any] | None = None
+    begin: Mapping[str, object] | None = None
     unsettled: dict[str, str] = {}
-    last: dict[str, Mapping[str, Any]] = {}
+    last: dict[str, Mapping[str, object]] = {}
     for record in records:
         if record.action == BEGIN:
             begin = record.data
@@ -193,7 +193,19 @@ def _settles(record: Record) -> bool:
     return record.data.get("result") != "unknown"
 
 
-def masked(found: Any) -> Any:
+@overload
+def masked(found: str) -> str: ...
+
+
+@overload
+def masked(found: Mapping[str, object]) -> Mapping[str, object]: ...
+
+
+@overload
+def masked(found: object) -> object: ...
+
+
+def masked(found: object) -> object:
     """The same data with account ids masked but for four digits, and without anything that looks like a secret."""
     if isinstance(found, str):
         return _ACCOUNT.sub(r"********\1", _SECRET.sub("[secret]", found))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from fmctl import __version__
 from fmctl.base.errors import UsageError, shorten
@@ -73,6 +72,7 @@ def record_of(
     spec: ClusterSpec, rendering: Rendering, who: Identity, began: datetime, end: datetime, beside: Beside
 ) -> Record:
     """What is remembered of a launch."""
+    boundary = spec.site.permissions_boundary
     return Record(
         name=spec.name,
         region=who.region,
@@ -89,7 +89,7 @@ def record_of(
         created_by=spec.created_by,
         began=began,
         end=end,
-        boundary=masked(spec.site.permissions_boundary),
+        boundary=None if boundary is None else masked(boundary),
         purchase=spec.capacity.purchase,
         price_date=spec.price_date,
         lines=cost_lines(spec, began.date(), beside),
@@ -99,8 +99,8 @@ def record_of(
 
 def write_record(store: StateStore, record: Record) -> None:
     """Keep a record, replacing the one before. Raises UnwritableFile, StalePlan."""
-    found: dict[str, Any] = {"schema": SCHEMA, "fmctl_version": __version__} | asdict(record)
-    found |= {key: found[key].isoformat() for key in _TIMES}
+    found = {"schema": SCHEMA, "fmctl_version": __version__} | asdict(record)
+    found |= {"began": record.began.isoformat(), "end": record.end.isoformat()}
     text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     save(store, f"clusters/{record.name}.json", text)
 
@@ -138,11 +138,6 @@ def read_records(store: StateStore) -> list[Record]:
     """All clusters that the store knows, newest first. Raises UnreadableFile."""
     found = [record for name in cluster_names(store) if (record := read_record(store, name)) is not None]
     return sorted(found, key=lambda record: record.began, reverse=True)
-
-
-def changed(record: Record, **changes: Any) -> Record:
-    """The record with some fields changed."""
-    return replace(record, **changes)
 
 
 def _utc(text: str) -> datetime:

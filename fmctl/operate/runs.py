@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl import __version__
 from fmctl.base.errors import UnknownName, UsageError, shorten
@@ -90,9 +90,16 @@ class Run:
 
     def as_dict(self) -> RunRecord:
         """For the store and for documents."""
-        found: Any = {one.name: getattr(self, one.name) for one in fields(self)}
-        record: RunRecord = found
-        return record
+        return {
+            "name": self.name, "cluster": self.cluster, "plan": self.plan, "plan_digest": self.plan_digest,
+            "rank": self.rank, "row": self.row, "inputs": self.inputs, "config_digest": self.config_digest,
+            "files": dict(self.files), "folder": self.folder, "token": self.token, "submitted_at": self.submitted_at,
+            "submitted_by": self.submitted_by, "region": self.region, "account": self.account,
+            "variables": list(self.variables), "cluster_config_digest": self.cluster_config_digest,
+            "reused": list(self.reused), "job": self.job, "log": self.log, "measured": self.measured,
+            "cost": self.cost, "energy": self.energy, "quality": dict(self.quality), "notes": list(self.notes),
+            "parent": self.parent, "seen_at": self.seen_at,
+        }  # fmt: skip
 
 
 def digests(files: Mapping[str, str]) -> dict[str, str]:

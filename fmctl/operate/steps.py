@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied
 from fmctl.domain.ports import Clock, Identity
@@ -92,7 +92,7 @@ class Run:
         self,
         action: str,
         token: str,
-        data: Mapping[str, Any],
+        data: Mapping[str, object],
         call: Callable[[], T],
         settled: Callable[[], bool] = lambda: False,
     ) -> T | None:

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, shorten
 from fmctl.base.files import read_text, write_atomic
@@ -54,7 +54,7 @@ def names_in(folder: Callable[[], Path]) -> list[str]:
     return sorted(name for name in names if NAME.fullmatch(name))
 
 
-def save(name: str, document: Mapping[str, Any], saved_at: str) -> Path:
+def save(name: str, document: Mapping[str, object], saved_at: str) -> Path:
     """Keep a plan document under a name, replacing what had it.
 
     Args:
@@ -94,7 +94,7 @@ def read_document(path: Path) -> PlanOrEstimate:
     return document
 
 
-def parse(text: str, where: str) -> Any:
+def parse(text: str, where: str) -> object:
     """JSON text as Python; `where` names it in the error. Raises UnreadableFile."""
     try:
         return json.loads(text)
@@ -106,7 +106,7 @@ def parse(text: str, where: str) -> Any:
         ) from None
 
 
-def intact(document: Mapping[str, Any]) -> bool:
+def intact(document: Mapping[str, object]) -> bool:
     """Whether a saved document still is what was saved; a document that was never saved is."""
     sealed = document.get("saved")
-    return sealed is None or sealed.get("digest") == plan_digest(document)
+    return not isinstance(sealed, Mapping) or sealed.get("digest") == plan_digest(document)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied, UnwritableFile
 from fmctl.domain.end import end_name
@@ -13,7 +13,7 @@ from fmctl.domain.purchase import ODCR
 from fmctl.operate import actions
 from fmctl.operate.actions import Action, Actual, token
 from fmctl.operate.journal import ENDED
-from fmctl.operate.records import Record, changed, read_record, write_record
+from fmctl.operate.records import Record, read_record, write_record
 from fmctl.operate.retry import passing
 from fmctl.operate.steps import Ports, Run, identity_in, locked, not_ours, remember, said
 from fmctl.targets.target import Condition, State
@@ -102,7 +102,7 @@ def _teardown(run: Run, record: Record | None, confirm: ConfirmTeardown) -> Torn
     if not confirm(tuple(steps.values()), actual):
         return Torn(name, done=False, was=True, leftovers=actual.leftovers)
     if record is not None:
-        write_record(run.ports.store, changed(record, state="deleting"))
+        write_record(run.ports.store, replace(record, state="deleting"))
     if "stop-fleet" in steps:
         _stop_fleet(run, steps["stop-fleet"].token)
     if "delete" in steps:
@@ -261,4 +261,4 @@ def _close(run: Run, record: Record | None, retained: tuple[str, ...], spent_usd
         run.journal.note(ENDED, {"retained": list(retained)})
     if record is not None:
         spent = record.spent_usd if spent_usd is None else spent_usd
-        remember(run, changed(record, state="gone", retained=retained, spent_usd=spent))
+        remember(run, replace(record, state="gone", retained=retained, spent_usd=spent))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.domain.logged import Event, Item, Job, Record
 from fmctl.progress.curves import Curves
@@ -41,9 +41,10 @@ class Start:
 
     def as_dict(self) -> StartRow:
         """For documents."""
-        found: Any = {name: getattr(self, name) for name in self.__slots__}
-        row: StartRow = found
-        return row
+        return {
+            "began_at": self.began_at, "last_at": self.last_at, "first_step": self.first_step,
+            "last_step": self.last_step, "loaded_step": self.loaded_step, "end": self.end, "facts": self.facts,
+        }  # fmt: skip
 
 
 class Chronicle:

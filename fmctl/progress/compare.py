@@ -11,11 +11,11 @@ Intervals are the plan's own 80 % intervals where it states them. Where it does 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp, sqrt
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from fmctl.base.untyped import Data
 from fmctl.domain.logged import Job
 from fmctl.frameworks.registry import log_of
 from fmctl.perf.run.energy import power_ends
@@ -55,9 +55,10 @@ class Compared:
         }  # fmt: skip
 
 
-def memory_of(row: Row) -> Data:
+def memory_of(row: Row) -> Mapping[str, float | None]:
     """The terms of memory by name: which of them a log states is the framework's to say."""
-    return row["memory"]
+    found: Mapping[str, object] = row["memory"]
+    return {name: value for name, value in found.items() if isinstance(value, float | int)}
 
 
 def job_of(row: Row) -> Job:
@@ -90,7 +91,7 @@ def compare(
     interval of power.
     """
     step, p = _step(row), progress
-    memory: float | None = memory_of(row).get(f"{log_of(row['framework']).memory}_bytes")
+    memory = memory_of(row).get(f"{log_of(row['framework']).memory}_bytes")
     low_w, high_w = power_ends(architecture)
     run = row.get("whole_run")
     wall: Span = NOTHING if run is None else (run["wall_p50_s"], run["wall_p10_s"], run["wall_p90_s"])

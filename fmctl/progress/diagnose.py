@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from fmctl.base.untyped import Json
 from fmctl.progress.evidence import Evidence
 
 # Limits of what healthy runs show. assumed, all of them: beyond the spread of published step times and of the noise
@@ -69,7 +68,7 @@ class Reason:
     values: tuple[Value, ...]
     advice: str
 
-    def as_dict(self) -> Json:
+    def as_dict(self) -> dict[str, object]:
         """For documents."""
         values = [{"name": v.name, "measured": v.measured, "normal": v.normal} for v in self.values]
         return {"name": self.name, "score": self.score, "values": values, "advice": self.advice}

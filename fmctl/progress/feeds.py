@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from fmctl.base.errors import UnreadableFile, shorten
-from fmctl.base.untyped import Data, Json
 from fmctl.domain.job import Job as SlurmJob
 from fmctl.domain.logged import Item
 from fmctl.progress.follow import PROOF_BYTES, Cursor, Follower
@@ -28,10 +27,10 @@ class Feed(Protocol):
     def finish(self) -> list[Item]:
         """The line that was begun, of a run that writes no more."""
 
-    def state(self) -> Json:
+    def state(self) -> dict[str, object]:
         """How far it was read, for a JSON file; exact between two readings."""
 
-    def resume(self, held: Data) -> bool:
+    def resume(self, held: Mapping[str, object]) -> bool:
         """Go on from there; False, and from the beginning, where that was of another log."""
 
     @property
@@ -77,11 +76,11 @@ class FileFeed:
         """See `Feed`."""
         return self._follower.finish()
 
-    def state(self) -> Json:
+    def state(self) -> dict[str, object]:
         """See `Feed`."""
         return self._follower.cursor.as_dict()
 
-    def resume(self, held: Data) -> bool:
+    def resume(self, held: Mapping[str, object]) -> bool:
         """See `Feed`."""
         self._follower.cursor = Cursor.from_dict(held)
         if self._follower.continues():
@@ -133,11 +132,11 @@ class JobFeed:
         partial, self._partial = self._partial, b""
         return self.parser.block(partial)
 
-    def state(self) -> Json:
+    def state(self) -> dict[str, object]:
         """See `Feed`."""
         return Cursor(0, self._offset, self._partial, self._proof).as_dict()
 
-    def resume(self, held: Data) -> bool:
+    def resume(self, held: Mapping[str, object]) -> bool:
         """See `Feed`. The last bytes that were read are asked for again."""
         found = Cursor.from_dict(held)
         begin = found.offset - len(found.proof)

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fmctl.base.errors import UnreadableFile
-from fmctl.base.untyped import Data, Json
 from fmctl.domain.logged import Item
 from fmctl.progress.formats import LONGEST_LINE, Parser
 
@@ -35,20 +34,32 @@ class Cursor:
     partial: bytes = b""
     proof: bytes = b""
 
-    def as_dict(self) -> Json:
+    def as_dict(self) -> dict[str, object]:
         """For a JSON file."""
         texts = {name: base64.b64encode(getattr(self, name)).decode() for name in ("partial", "proof")}
         return {"inode": self.inode, "offset": self.offset, **texts}
 
     @classmethod
-    def from_dict(cls, held: Data) -> Cursor:
+    def from_dict(cls, held: Mapping[str, object]) -> Cursor:
         """A saved cursor; the start of the log where it cannot be read."""
         try:
-            partial, proof = (base64.b64decode(held[name], validate=True) for name in ("partial", "proof"))
-            inode, offset = int(held["inode"]), int(held["offset"])
+            partial, proof = (base64.b64decode(_text(held[name]), validate=True) for name in ("partial", "proof"))
+            inode, offset = _whole(held["inode"]), _whole(held["offset"])
         except (KeyError, TypeError, ValueError):
             return cls()
         return cls(inode, offset, partial[-LONGEST_LINE:], proof) if offset >= 0 else cls()
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} is no text")
+    return value
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{type(value).__name__} is no whole number")
+    return value
 
 
 class Follower:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
 
 from fmctl.domain.logged import Item, Job, Record
 from fmctl.frameworks.registry import logs
@@ -144,7 +143,7 @@ class Parser:
         )
 
 
-def _figure(value: Any, *, finite: bool = True) -> float | None:
+def _figure(value: object, *, finite: bool = True) -> float | None:
     """A number of a JSON field; json reads NaN and Infinity, which a loss may be and nothing else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -157,7 +156,7 @@ def _figure(value: Any, *, finite: bool = True) -> float | None:
     return None if finite else float("nan")
 
 
-def _moment(value: Any, otherwise: float | None) -> float | None:
+def _moment(value: object, otherwise: float | None) -> float | None:
     if isinstance(value, str):
         return clock_s(value)
     told = _figure(value)

@@ -13,7 +13,6 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from fmctl.base.errors import UsageError
-from fmctl.base.untyped import Json
 from fmctl.domain.hardware import Instance
 from fmctl.domain.model import ModelArch
 from fmctl.frameworks.registry import log_of
@@ -61,7 +60,7 @@ def measured_row(
     rate = _rate(row, progress)
     work, layout, memory = row["workload"], row["layout"], progress.memory_bytes
     log = log_of(row["framework"])
-    found: Json = {
+    found: dict[str, object] = {
         "id": name,
         "source_repo_or_paper": "own run",
         "source_path_or_table": name,
@@ -107,7 +106,7 @@ def _rate(row: EstimateRow, p: Progress) -> float:
     return float(row["workload"]["tokens_per_step"] / p.step_s / row["gpus"])
 
 
-def _dimensions(arch: ModelArch) -> Json:
+def _dimensions(arch: ModelArch) -> dict[str, object]:
     """Dimensions of a model of one kind of layer; of others the name has to do."""
     kind = arch.kinds[0]
     mixer, forward = kind.mixer, kind.feed_forward

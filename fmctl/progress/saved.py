@@ -11,12 +11,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from fmctl import __version__
 from fmctl.base.errors import UnreadableFile
 from fmctl.base.files import read_text, write_atomic
-from fmctl.base.untyped import Json
 from fmctl.domain.logged import Record
 from fmctl.progress.feeds import Feed
 from fmctl.progress.ranks import Ranks
@@ -24,12 +23,21 @@ from fmctl.progress.sketch import Level, Sketch
 from fmctl.progress.summary import Summary
 
 SCHEMA = "fmctl.followed/1"
-_PARTS: Mapping[str, type[Any]] = {"sketch": Sketch, "level": Level, "ranks": Ranks}
+_PARTS: Mapping[str, type[Sketch | Level | Ranks]] = {"sketch": Sketch, "level": Level, "ranks": Ranks}
+
+
+class _Held(TypedDict):
+    schema: str
+    fmctl_version: str
+    of: dict[str, object]
+    feed: dict[str, object]
+    total_steps: int | None
+    summary: object
 
 
 def keep(path: Path | str, feed: Feed, summary: Summary) -> None:
     """Write both, whole or not at all; only between two readings are they of one moment. Raises UnwritableFile."""
-    held = {
+    held: _Held = {
         "schema": SCHEMA,
         "fmctl_version": __version__,
         "of": _of(feed, summary),
@@ -51,7 +59,7 @@ def resume(path: Path | str, feed: Feed, summary: Summary) -> bool:
     if held is None or held.get("fmctl_version") != __version__ or held.get("of") != _of(feed, summary):
         return False
     found = _unpacked(held["summary"])
-    if found.keys() != vars(summary).keys() - {"job"} or not feed.resume(held["feed"]):
+    if not isinstance(found, dict) or found.keys() != vars(summary).keys() - {"job"} or not feed.resume(held["feed"]):
         return False
     feed.parser.total_steps = held["total_steps"]
     for name, value in found.items():
@@ -59,7 +67,7 @@ def resume(path: Path | str, feed: Feed, summary: Summary) -> bool:
     return True
 
 
-def _held(path: Path | str) -> Json | None:
+def _held(path: Path | str) -> _Held | None:
     try:
         there = Path(path).exists()
     except OSError:  # a name too long: writing says so
@@ -71,7 +79,7 @@ def _held(path: Path | str) -> Json | None:
         return None
     try:
         whole = json.loads(text)
-        held: Json = whole["held"]
+        held: _Held = whole["held"]
         schema, digest = held["schema"], whole["sha256"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         why = "it is not a followed run that fmctl kept"
@@ -80,7 +88,7 @@ def _held(path: Path | str) -> Json | None:
     return held if same else None
 
 
-def _of(feed: Feed, summary: Summary) -> Json:
+def _of(feed: Feed, summary: Summary) -> dict[str, object]:
     """What a kept run has to be of."""
     return {"source": feed.parser.source, "job": asdict(summary.job), "parts": sorted(map(sorted, _names()))}
 
@@ -90,7 +98,7 @@ def _names() -> list[list[str]]:
     return [list(vars(part())) for part in _PARTS.values()] + [list(Record._fields)]
 
 
-def _packed(value: Any) -> Any:
+def _packed(value: object) -> object:
     """As JSON holds it, with a word for what JSON has no type for."""
     if isinstance(value, Record):
         return {"record": list(value)}
@@ -102,7 +110,7 @@ def _packed(value: Any) -> Any:
     return value if kind is None else {kind: _packed(vars(value))}
 
 
-def _unpacked(value: Any) -> Any:
+def _unpacked(value: object) -> object:
     if not isinstance(value, dict):
         return value
     ((kind, held),) = value.items()
@@ -112,8 +120,9 @@ def _unpacked(value: Any) -> Any:
         return tuple(_unpacked(one) for one in held)
     if kind == "map":
         return {_unpacked(key): _unpacked(one) for key, one in held}
-    part = _PARTS[kind]()
-    for name, one in _unpacked(held).items():
+    part, values = _PARTS[kind](), _unpacked(held)
+    assert isinstance(values, dict)
+    for name, one in values.items():
         was = getattr(part, name)
         setattr(part, name, type(was)(one) if isinstance(was, dict) else one)  # an ordered one stays ordered
     return part

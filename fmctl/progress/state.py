@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from fmctl.base.untyped import Data, Json
+from fmctl.base.built import built
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,9 +57,9 @@ class Progress:
     rank_excess: float | None
 
     @classmethod
-    def from_dict(cls, held: Data) -> Progress:
+    def from_dict(cls, held: Mapping[str, object]) -> Progress:
         """A run as a document holds it; what an older document does not have is not known."""
-        return cls(**Json({one.name: held.get(one.name) for one in fields(cls)}))
+        return built(cls, {one.name: held.get(one.name) for one in fields(cls)})
 
     @property
     def finished(self) -> bool:

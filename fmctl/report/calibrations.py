@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
-from fmctl.base.untyped import Data
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Column, Report, Section, Table, by_name
+from fmctl.report.view import Answer, Column, Report, Section, Table
 from fmctl.report.words import plural
 
 if TYPE_CHECKING:
     from fmctl.domain.rows.calibration import CalibrateDocument, DataFile, FamilyErrors, FitErrors, FittedConstant
 
-_KINDS = (("all", "all"), ("dense", "dense"), ("moe", "MoE"))
-_ERRORS = (("shipped", "shipped constants"), ("in_sample", "fitted"), ("left_out", "source left out"))
+_KINDS: Sequence[tuple[Literal["all", "dense", "moe"], str]] = (("all", "all"), ("dense", "dense"), ("moe", "MoE"))
+_ERRORS: Sequence[tuple[Literal["shipped", "in_sample", "left_out"], str]] = (
+    ("shipped", "shipped constants"),
+    ("in_sample", "fitted"),
+    ("left_out", "source left out"),
+)
 
 
-def calibrate_answer(result: Data, inputs: Data, provenance: Data) -> Answer:
+def calibrate_answer(
+    result: Mapping[str, object], inputs: Mapping[str, object], provenance: Mapping[str, object]
+) -> Answer:
     """The fitted constants and the errors that they leave; one row per constant."""
-    document = envelope("calibrate", result, inputs=inputs, provenance=provenance)
-    rows = [one | {"frameworks": " ".join(one["frameworks"])} for one in document["result"]["constants"]]
+    document: CalibrateDocument = envelope("calibrate", result, inputs=inputs, provenance=provenance)
+    rows = [{**one, "frameworks": " ".join(one["frameworks"])} for one in document["result"]["constants"]]
     return Answer(document, rows, lambda: calibrate_report(document))
 
 
@@ -53,19 +58,19 @@ def _constants(constants: Sequence[FittedConstant]) -> Table:
 
 
 def _constant(one: FittedConstant) -> tuple[str, ...]:
-    numbers = (f"{by_name(one)[name]:.4g}" for name in ("value", "shipped", "prior", "low", "high"))
+    numbers = (f"{one[name]:.4g}" for name in ("value", "shipped", "prior", "low", "high"))
     return (one["name"], *numbers, "at bound" if one["at_bound"] else "", one["meaning"])
 
 
 def _errors(errors: FitErrors) -> Table:
     columns = (Column("constants"), *(Column(title, "right") for _, title in _KINDS))
-    rows = tuple((title, *(_percent(by_name(errors)[name][kind]) for kind, _ in _KINDS)) for name, title in _ERRORS)
+    rows = tuple((title, *(_percent(errors[name][kind]) for kind, _ in _KINDS)) for name, title in _ERRORS)
     return Table(columns, rows)
 
 
 def _families(families: Sequence[FamilyErrors]) -> Table:
     columns = (Column("family"), Column("rows", "right", keep=1), *(Column(title, "right") for _, title in _ERRORS))
-    rows = ((one["name"], str(one["rows"]), *(_percent(by_name(one)[name]) for name, _ in _ERRORS)) for one in families)
+    rows = ((one["name"], str(one["rows"]), *(_percent(one[name]) for name, _ in _ERRORS)) for one in families)
     return Table(columns, tuple(rows))
 
 

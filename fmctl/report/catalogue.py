@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING
 
-from fmctl.base.untyped import Data, Json
 from fmctl.domain.hardware import Price, StoragePrice
 from fmctl.domain.model import LayerKind, ModelArch
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Column, Report, Row, Section, Table, facts
+from fmctl.report.view import Align, Answer, Column, Report, Row, Section, Table, facts
 from fmctl.report.words import label, plural, say
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.catalogue import ModelDocument, ModelResult, ModelRow, ModelsDocument, PricesDocument
+
 
 Columns = tuple[tuple[str, str, int], ...]
 _MODELS: Columns = (
@@ -47,7 +50,7 @@ _STORAGE: Columns = (
 def models_answer(models: Sequence[ModelArch]) -> Answer:
     """`models list`."""
     rows = [_model_row(arch) for arch in models]
-    document = envelope("models", {"models": rows})
+    document: ModelsDocument = envelope("models", {"models": rows})
     return Answer(document, rows, lambda: listed(plural(len(rows), "model"), rows, _MODELS))
 
 
@@ -55,18 +58,17 @@ def model_answer(arch: ModelArch) -> Answer:
     """`models show`: the architecture down to its layer kinds."""
     row = _model_row(arch)
     kinds = [{"count": count, **_kind(kind)} for kind, count in zip(arch.kinds, arch.kind_counts(), strict=True)]
-    body = row | {"kinds": kinds, "pattern": list(arch.pattern)} | _model_rest(arch)
-    document = envelope("model", body)
-    return Answer(document, [row | _model_rest(arch)], lambda: _model_report(document["result"]))
+    body = {**row, "kinds": kinds, "pattern": list(arch.pattern), **_model_rest(arch)}
+    document: ModelDocument = envelope("model", body)
+    return Answer(document, [{**row, **_model_rest(arch)}], lambda: _model_report(document["result"]))
 
 
 def prices_answer(prices: Sequence[Price], storage: Sequence[StoragePrice] = ()) -> Answer:
     """`prices list` and `prices show`: dated, with source, unknown where unknown."""
     rows, kept = [asdict(price) for price in prices], [asdict(price) for price in storage]
-    document = envelope("prices", {"prices": rows, "storage": kept})
     unknown = sum(row["usd_per_h"] is None for row in rows)
     warnings = (f"{plural(unknown, 'price')} not known",) if unknown else ()
-    document["warnings"] = list(warnings)
+    document: PricesDocument = envelope("prices", {"prices": rows, "storage": kept}, warnings=warnings)
 
     def report() -> Report:
         sections = [Section(table=table(rows, PRICES))] if rows else []
@@ -87,16 +89,16 @@ def table(rows: Sequence[Row], columns: Columns) -> Table:
     return Table(heads, tuple(tuple(_cell(name, row[name]) for name, _, _ in columns) for row in rows))
 
 
-def _align(rows: Sequence[Row], name: str) -> Any:
+def _align(rows: Sequence[Row], name: str) -> Align:
     return "right" if any(isinstance(row[name], int | float) for row in rows) else "left"
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(name: str, value: object) -> str:
     unknown_count = name in ("total_params", "active_params", "n_experts") and not value
     return "-" if unknown_count else say(name, value)
 
 
-def _model_row(arch: ModelArch) -> Json:
+def _model_row(arch: ModelArch) -> ModelRow:
     return {
         "name": arch.name,
         "family": arch.family,
@@ -114,7 +116,7 @@ def _model_row(arch: ModelArch) -> Json:
     }
 
 
-def _model_rest(arch: ModelArch) -> Json:
+def _model_rest(arch: ModelArch) -> dict[str, object]:
     return {
         "tied_embeddings": arch.tied_embeddings,
         "learned_positions": arch.learned_positions,
@@ -126,7 +128,7 @@ def _model_rest(arch: ModelArch) -> Json:
     }
 
 
-def _kind(kind: LayerKind) -> Json:
+def _kind(kind: LayerKind) -> dict[str, object]:
     return {
         "name": kind.name,
         "mixer": None if kind.mixer is None else _set(asdict(kind.mixer)),
@@ -134,12 +136,12 @@ def _kind(kind: LayerKind) -> Json:
     }
 
 
-def _set(values: Json) -> Json:
+def _set(values: dict[str, object]) -> dict[str, object]:
     """Only what is set: most mixers use a third of the fields."""
     return {name: value for name, value in values.items() if value or name == "gated"}
 
 
-def _model_report(body: Data) -> Report:
+def _model_report(body: ModelResult) -> Report:
     hidden = ("kinds", "pattern")
     about = facts(*((label(name), _cell(name, v)) for name, v in body.items() if name not in hidden and v))
     sections = [Section(table=about)]
@@ -149,7 +151,7 @@ def _model_report(body: Data) -> Report:
     return Report(body["name"], tuple(sections))
 
 
-def _said(part: Data | None) -> str:
+def _said(part: Mapping[str, object] | None) -> str:
     if part is None:
         return "none"
     return ", ".join(

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
-from fmctl.base.untyped import Data, Json
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.ports import Leftover
 from fmctl.operate.actions import Action, Actual, Money
-from fmctl.operate.controller import Extended, Launched, Status
 from fmctl.operate.costs import NODES, CostLine
+from fmctl.operate.extension import Extended
+from fmctl.operate.launch import Launched
 from fmctl.operate.records import Record
+from fmctl.operate.status import Status
 from fmctl.operate.teardown import Torn
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
+from fmctl.report.view import Answer, Column, Report, Section, Table, facts
 from fmctl.report.words import plural
 from fmctl.targets.target import Check
 
@@ -23,15 +24,54 @@ if TYPE_CHECKING:
     from fmctl.domain.rows.operations import (
         ActionRow,
         CostLineRow,
+        Launch,
         LaunchDocument,
+        LaunchLine,
         LeftoverRow,
         PreflightDocument,
         StatusDocument,
         StatusRow,
         TeardownDocument,
+        TeardownRow,
     )
 
 UNKNOWN = "unknown"
+
+
+class LaunchMoney(TypedDict):
+    """What a launch costs, as its document and its question say it."""
+
+    region: str
+    instance: str
+    nodes: int
+    usd_per_h: float | None
+    max_hours: float
+    cap_usd: float | None
+    end: str | None
+    stays: list[str]
+    lines: list[LaunchLine]
+
+
+class RecordRow(TypedDict):
+    """The record of a cluster, as documents state it."""
+
+    state: str
+    plan: str
+    plan_digest: str
+    config_digest: str
+    region: str
+    instance: str
+    nodes: int
+    usd_per_h: float | None
+    max_hours: float
+    began: str
+    end: str
+    created_by: str
+    retained: list[str]
+    purchase: str | None
+    price_date: str | None
+    spent_usd: float | None
+    reused: list[str]
 
 
 def usd(value: float | None) -> str:
@@ -60,7 +100,7 @@ def preflight_answer(spec: ClusterSpec, found: Sequence[Check], worst: str) -> A
     rows = [{"check": c.name, "state": c.state, "found": c.found, "next": c.next or None} for c in found]
     result = {"cluster": spec.name, "worst": worst, "checks": rows}
     inputs = {"plan": spec.plan, "instance": spec.instance, "nodes": spec.nodes, "region": spec.site.region}
-    document = envelope("preflight", result, inputs=inputs)
+    document: PreflightDocument = envelope("preflight", result, inputs=inputs)
     return Answer(document, document["result"]["checks"], lambda: _preflight_report(document))
 
 
@@ -81,10 +121,10 @@ def _preflight_report(document: PreflightDocument) -> Report:
 
 def actions_answer(kind: str, name: str, steps: Sequence[Action], money: Money | None = None) -> Answer:
     """What a launch or a teardown would do, in order (`--dry-run`)."""
-    result: Json = {"cluster": name, "dry_run": True, "done": False, "actions": _action_rows(steps)}
+    result: Launch = {"cluster": name, "dry_run": True, "done": False, "actions": _action_rows(steps)}
     if money is not None:
-        result |= _money(money)
-    document = envelope(kind, result, inputs={"cluster": name})
+        result = {**result, **_money(money)}
+    document: LaunchDocument = envelope(kind, result, inputs={"cluster": name})
     title = f"{name}: dry run, nothing is done"
     return Answer(document, document["result"]["actions"], lambda: _actions_report(document, title))
 
@@ -99,8 +139,8 @@ def change_answer(kind: str, name: str, steps: Sequence[Action], *, done: bool, 
         done: whether it was.
         said: that it was, as a sentence about the cluster.
     """
-    result: Json = {"cluster": name, "dry_run": False, "done": done, "actions": _action_rows(steps)}
-    document = envelope(kind, result, inputs={"cluster": name})
+    result: Launch = {"cluster": name, "dry_run": False, "done": done, "actions": _action_rows(steps)}
+    document: LaunchDocument = envelope(kind, result, inputs={"cluster": name})
     title = f"{name} {said}" if done else f"{name} was left as it is, nothing is done"
     return Answer(document, document["result"]["actions"], lambda: _actions_report(document, title))
 
@@ -144,7 +184,7 @@ def _actions_report(document: LaunchDocument, title: str) -> Report:
     return Report(title, tuple(sections))
 
 
-def _money(money: Money) -> Json:
+def _money(money: Money) -> LaunchMoney:
     return {
         "region": money.region,
         "instance": money.instance,
@@ -158,7 +198,7 @@ def _money(money: Money) -> Json:
     }
 
 
-def _money_facts(found: Data) -> Iterable[tuple[str, str]]:
+def _money_facts(found: LaunchMoney | Launch) -> Iterable[tuple[str, str]]:
     yield "cluster", f"{found['nodes']} x {found['instance']} in {found['region']}"
     yield "price", f"{usd(found['usd_per_h'])} an hour for the nodes"
     others = [line for line in found["lines"] if line["name"] != NODES]
@@ -186,9 +226,9 @@ def launch_answer(found: Launched) -> Answer:
         "done": found.done,
         "created": found.created,
         **record_document(record),
+        "running_nodes": sum(node.role == "compute" for node in found.nodes),
     }
-    result["running_nodes"] = sum(node.role == "compute" for node in found.nodes)
-    document = envelope("launch", result, inputs={"cluster": record.name}, warnings=found.warnings)
+    document: LaunchDocument = envelope("launch", result, inputs={"cluster": record.name}, warnings=found.warnings)
     said = "runs" if found.done else "was not launched"
 
     def report() -> Report:
@@ -198,7 +238,7 @@ def launch_answer(found: Launched) -> Answer:
     return Answer(document, [document["result"]], report, tuple(document["warnings"]))
 
 
-def record_document(record: Record) -> Document:
+def record_document(record: Record) -> RecordRow:
     """The record as documents state it."""
     return {
         "state": record.state,
@@ -210,8 +250,8 @@ def record_document(record: Record) -> Document:
         "nodes": record.nodes,
         "usd_per_h": record.usd_per_h,
         "max_hours": record.max_hours,
-        "began": _iso(record.began),
-        "end": _iso(record.end),
+        "began": record.began.isoformat(),
+        "end": record.end.isoformat(),
         "created_by": record.created_by,
         "retained": list(record.retained),
         "purchase": record.purchase or None,
@@ -221,9 +261,9 @@ def record_document(record: Record) -> Document:
     }
 
 
-def _record_facts(found: Data) -> Iterable[tuple[str, str]]:
+def _record_facts(found: Launch) -> Iterable[tuple[str, str]]:
     yield "nodes", f"{found['nodes']} x {found['instance']} in {found['region']}"
-    yield "plan", f"{found['plan']} ({found['plan_digest'][:19]})"
+    yield "plan", f"{found['plan']} ({(found['plan_digest'] or '')[:19]})"
     yield "price", f"{usd(found['usd_per_h'])} an hour"
     yield "end", _shown(found["end"])
 
@@ -234,7 +274,7 @@ def _record_facts(found: Data) -> Iterable[tuple[str, str]]:
 def status_answer(found: Sequence[Status], now: datetime, source: str) -> Answer:
     """One row per cluster, each with when it was looked at and from where."""
     rows = [_status(one, now, source) for one in found]
-    document = envelope("status", {"clusters": rows})
+    document: StatusDocument = envelope("status", {"clusters": rows})
     return Answer(document, document["result"]["clusters"], lambda: _status_report(document))
 
 
@@ -331,7 +371,7 @@ def teardown_text(name: str, steps: Sequence[Action], actual: Actual) -> str:
 
 def teardown_answer(found: Sequence[Torn]) -> Answer:
     """One row per cluster, and what still costs money with the command that removes it."""
-    rows = [
+    rows: list[TeardownRow] = [
         {
             "cluster": one.name,
             "done": one.done,
@@ -342,7 +382,7 @@ def teardown_answer(found: Sequence[Torn]) -> Answer:
         for one in found
     ]
     warnings = [warning for one in found for warning in one.warnings]
-    document = envelope("teardown", {"clusters": rows}, warnings=warnings)
+    document: TeardownDocument = envelope("teardown", {"clusters": rows}, warnings=warnings)
     return Answer(document, rows, lambda: _teardown_report(document), tuple(document["warnings"]))
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmctl import __version__
-from fmctl.base.untyped import Data
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.meta import ErrorDocument
 
 
 def envelope(
     name: str,
-    result: Any,
+    result: object,
     *,
-    inputs: Data | None = None,
-    provenance: Data | None = None,
+    inputs: Mapping[str, object] | None = None,
+    provenance: Mapping[str, object] | None = None,
     warnings: Iterable[str] = (),
 ) -> Any:
     """`result` as the document `fmctl.<name>/1`, a row of `fmctl.domain.rows`; what JSON cannot hold becomes null."""
@@ -45,4 +47,5 @@ def plain(value: Any) -> Any:
 def error_document(code: str, exit_code: int, what: str, why: str | None, next_step: str | None) -> Any:
     """The document `fmctl.error/1`, the one object on stderr where the output is JSON."""
     error = {"code": code, "exit_code": exit_code, "what": what, "why": why, "next": next_step}
-    return envelope("error", error)
+    document: ErrorDocument = envelope("error", error)
+    return document

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
-from fmctl.base.untyped import Data
 from fmctl.report.runs import run_sections, run_usd, wall_s
-from fmctl.report.view import Column, Report, Section, Table, by_name, facts
+from fmctl.report.view import Column, Report, Section, Table, by_name, facts, terms_of
 from fmctl.report.words import FIT_WORDS, compact_layout, label, plural, say
 
 if TYPE_CHECKING:
@@ -41,7 +40,17 @@ def row_report(document: PlanOrEstimate, result: EstimateRow) -> Report:
     return Report(title_of(result), tuple(s for s in sections if (s.table is not None and s.table.rows)))
 
 
-def title_of(result: Data | Result) -> str:
+class Titled(TypedDict):
+    """What a title says of a row, or of what is explained."""
+
+    model: str
+    framework: str
+    instance: str
+    nodes: int
+    gpus: int
+
+
+def title_of(result: Titled) -> str:
     """`llama-3.1-70b on 16 x p5.48xlarge (128 GPUs), megatron`."""
     return (
         f"{result['model']} on {result['nodes']} x {result['instance']} ({plural(result['gpus'], 'GPU')}), "
@@ -57,8 +66,11 @@ def _answer(result: Result) -> Table:
         if "step_low_s" in by_name(time)
         else ""
     )
-    whole = by_name(result.get("whole_run") or {})
-    ends = (whole.get("wall_p10_s") or run.get("run_low_s"), whole.get("wall_p90_s") or run.get("run_high_s"))
+    whole = result.get("whole_run")
+    ends = (
+        (whole["wall_p10_s"] if whole else None) or run.get("run_low_s"),
+        (whole["wall_p90_s"] if whole else None) or run.get("run_high_s"),
+    )
     run_span = f"{say('_s', ends[0])} to {say('_s', ends[1])}" if ends[0] else ""
     price = f"{say('usd_per_h', cost['price_usd_per_h'])} each, {cost['price_option']}, {cost['price_region']}"
     price += f", {cost['price_date']}" if cost["price_date"] else ""
@@ -97,7 +109,8 @@ def _save(result: Result) -> str:
 
 def defaulted_of(inputs: PlanInputs) -> Sequence[str]:
     """What nobody stated, and so was chosen."""
-    return tuple(by_name(inputs.get("options", {})).get("defaulted", ()))
+    names = inputs.get("options", {}).get("defaulted", ())
+    return tuple(str(name) for name in names) if isinstance(names, list | tuple) else ()
 
 
 def _layout(result: Result, defaulted: Sequence[str]) -> Table:
@@ -125,7 +138,7 @@ def _also_chosen(result: Result, defaulted: Sequence[str]) -> tuple[str, ...]:
 _SPELLED = ("precision", "sharding", "recompute", "schedule", "sequence_parallel")
 
 
-def _switch(name: str, value: Any) -> str:
+def _switch(name: str, value: object) -> str:
     return ("yes" if value else "no") if name == "sequence_parallel" else str(value)
 
 
@@ -141,13 +154,13 @@ def _parts(result: Result, group: str, total: str) -> Table:
     """The parts of one total, largest first, with their share of it."""
     from fmctl.domain.terms import TERM_BY_NAME, TERMS
 
-    values = by_name(result)[group]
+    values = terms_of(result, group)
     whole = values.get(total)
     names = [n for n in values if n in TERM_BY_NAME and TERM_BY_NAME[n].parent]
     names.sort(key=lambda n: -(values[n] or 0))
-    shown = [n for n in names if values[n]]
+    shown = [(n, value) for n in names if (value := values[n])]
     columns = (Column(""), Column("", "right"), Column("", "right"))
-    rows = [(TERM_BY_NAME[n].title, say(n, values[n]), f"{values[n] / whole:.0%}" if whole else "") for n in shown]
+    rows = [(TERM_BY_NAME[n].title, say(n, value), f"{value / whole:.0%}" if whole else "") for n, value in shown]
     if rows and group == "memory":
         # Reserved is the sum of the parts with what the allocator loses; with the context it is all in use.
         sums = [term for term in TERMS if term.group == group and not term.parent]

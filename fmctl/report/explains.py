@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fmctl.domain.terms import TERM_BY_NAME, TERMS
 from fmctl.report.envelope import envelope
-from fmctl.report.estimates import title_of
-from fmctl.report.view import Answer, Column, Report, Row, Section, Table, by_name
+from fmctl.report.estimates import Titled, title_of
+from fmctl.report.view import Answer, Column, Report, Row, Section, Table, by_name, numbers, terms_of
 from fmctl.report.waterfall import run_parts
 from fmctl.report.words import paid_by, say
 
@@ -62,7 +62,7 @@ def explain_document(source: PlanDocument | EstimateDocument, result: EstimateRo
         warnings.append("this document holds only the total of the step time, not its parts")
     body = {"subject": subject, "sections": [s for s in sections if s["parts"]], "chosen": result["chosen"]}
     found: ExplainDocument = envelope(
-        "explain", body, inputs=by_name(source["inputs"]), provenance=by_name(source["provenance"]), warnings=warnings
+        "explain", body, inputs=source["inputs"], provenance=source["provenance"], warnings=warnings
     )
     return found
 
@@ -81,11 +81,11 @@ def explain_report(document: ExplainDocument) -> Report:
     body = document["result"]
     sections = [_section(section) for section in body["sections"]]
     equations = Section("Equations and sources", _equations(body["sections"]))
-    return Report("Explained: " + title_of(by_name(body["subject"])), (*sections, equations))
+    return Report("Explained: " + title_of(cast("Titled", body["subject"])), (*sections, equations))
 
 
 def _parts(result: EstimateRow, group: str) -> list[TermPart]:
-    values = by_name(result)[group]
+    values = terms_of(result, group)
     whole = values.get(_TOTALS.get(group, ""))
     return [
         {
@@ -116,7 +116,7 @@ def _beside(name: str) -> bool:
 
 def _total(result: EstimateRow, group: str) -> Total | None:
     name = _TOTALS.get(group)
-    values = by_name(result)[group]
+    values = terms_of(result, group)
     if name is None or name not in values:
         return None
     return {"name": name, "title": TERM_BY_NAME[name].title, "value": values[name], "unit": unit_of(name)}
@@ -129,7 +129,7 @@ def _money(result: EstimateRow) -> list[TermPart]:
         {
             "name": name,
             "title": title,
-            "value": by_name(cost)[name],
+            "value": numbers(cost)[name],
             "unit": unit_of(name),
             "share": None,
             "parent": parent,

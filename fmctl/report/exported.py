@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from fmctl.observe import names
 from fmctl.observe.exposition import Family, Sample, exposition, printed
@@ -11,6 +12,10 @@ from fmctl.progress.state import Progress
 from fmctl.report.envelope import envelope
 from fmctl.report.known import Known
 from fmctl.report.view import Answer, Column, Report, Section, Table
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.metrics import MetricsDocument
+
 
 Labels = Mapping[str, str]
 _KINDS = {name: (kind, text) for name, kind, text in names.JOB_METRICS + names.EXPORTED}
@@ -76,7 +81,9 @@ def exported_answer(families: Sequence[Family], plan: str, source: str, warnings
          "samples": [{"labels": dict(labels), "value": printed(value)} for labels, value in one.samples]}
         for one in families
     ]  # fmt: skip
-    document = envelope("metrics", {"metrics": metrics}, inputs={"plan": plan, "source": source}, warnings=warnings)
+    document: MetricsDocument = envelope(
+        "metrics", {"metrics": metrics}, inputs={"plan": plan, "source": source}, warnings=warnings
+    )
     rows = [
         {"name": one.name, "type": one.kind, **labels, "value": printed(value)}
         for one in families

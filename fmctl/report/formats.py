@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.errors import UnknownName, UsageError, shorten
 from fmctl.base.outputs import OUTPUTS
-from fmctl.base.untyped import Data
 from fmctl.report.envelope import plain
 from fmctl.report.view import Answer, Report, Row, Section, Table
+
+if TYPE_CHECKING:
+    from jmespath.parser import ParsedResult
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -23,7 +25,7 @@ class Format:
     """
 
     answer: Callable[[Answer], str]
-    value: Callable[[Any], str]
+    value: Callable[[object], str]
     whole: bool = False
 
 
@@ -34,12 +36,12 @@ def found(name: str) -> Format:
     return one
 
 
-def as_json(value: Any) -> str:
+def as_json(value: object) -> str:
     """Two spaces deep, keys in the order they were made, characters as they are."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def as_yaml(value: Any) -> str:
+def as_yaml(value: object) -> str:
     """The same document as YAML."""
     import yaml
 
@@ -107,7 +109,7 @@ def picked(answer: Answer, names: Sequence[str], form: str) -> str:
     return found(form).value(rows)
 
 
-def queried(document: Data, expression: str, form: str) -> str:
+def queried(document: Mapping[str, object], expression: str, form: str) -> str:
     """What a JMESPath expression finds in the document; one text or number alone is printed bare in a table."""
     return found(form).value(plain(_answered(expression, lambda compiled: compiled.search(document))))
 
@@ -117,7 +119,7 @@ def check_query(expression: str) -> None:
     _answered(expression, lambda compiled: None)
 
 
-def _answered(expression: str, ask: Callable[[Any], Any]) -> Any:
+def _answered(expression: str, ask: Callable[[ParsedResult], object]) -> object:
     import jmespath
     from jmespath.exceptions import JMESPathError
 
@@ -132,10 +134,10 @@ def _answered(expression: str, ask: Callable[[Any], Any]) -> Any:
         raise UsageError(f"--query '{shorten(expression)}' cannot be answered", why=type(error).__name__) from None
 
 
-def _tabled(write: Callable[[Report], str]) -> Callable[[Any], str]:
+def _tabled(write: Callable[[Report], str]) -> Callable[[object], str]:
     """Any plain value as a table: one text or number bare, and what is no table as JSON."""
 
-    def value(found: Any) -> str:
+    def value(found: object) -> str:
         if not isinstance(found, list | dict):
             return ("" if found is None else str(found)) + "\n"
         rows = _rows(found)
@@ -149,7 +151,7 @@ def _tabled(write: Callable[[Report], str]) -> Callable[[Any], str]:
     return value
 
 
-def _rows(value: Any) -> list[Row]:
+def _rows(value: object) -> list[Row]:
     items = value if isinstance(value, list) else [] if value is None else [value]
     return [item if isinstance(item, dict) else {"value": item} for item in items]
 
@@ -164,7 +166,7 @@ def _known(name: str, known: Sequence[str]) -> str:
     return name
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
     return json.dumps(plain(value), ensure_ascii=False) if isinstance(value, dict | list | tuple) else value

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING
 
-from fmctl.base.untyped import Data, Json
 from fmctl.domain.hardware import Instance, Price
 from fmctl.report.catalogue import PRICES, Columns, listed, table
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Report, Row, Section, facts
 from fmctl.report.words import label, plural, say
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.catalogue import InstanceDocument, InstanceResult, InstancesDocument
+
 
 _INSTANCES: Columns = (
     ("name", "instance", 0),
@@ -29,18 +32,18 @@ _INSTANCES: Columns = (
 
 def instances_answer(rows: Sequence[Row]) -> Answer:
     """`instances list`."""
-    document = envelope("instances", {"instances": rows})
+    document: InstancesDocument = envelope("instances", {"instances": rows})
     return Answer(document, rows, lambda: listed(plural(len(rows), "instance type"), rows, _INSTANCES))
 
 
 def instance_answer(row: Row, prices: Sequence[Price]) -> Answer:
     """`instances show`: everything known about one type, prices included."""
     quoted = [asdict(price) for price in prices]
-    document = envelope("instance", {**row, "prices": quoted})
-    return Answer(document, [row], lambda: _instance_report(row, quoted))
+    document: InstanceDocument = envelope("instance", {**row, "prices": quoted})
+    return Answer(document, [row], lambda: _instance_report(document["result"], quoted))
 
 
-def instance_row(instance: Instance, *, whole: bool = False) -> Json:
+def instance_row(instance: Instance, *, whole: bool = False) -> dict[str, object]:
     """The fields of a type that the list shows, or all of them."""
     gpu = instance.accelerator
     row = {
@@ -65,17 +68,17 @@ def instance_row(instance: Instance, *, whole: bool = False) -> Json:
     return row | _rest(instance) if whole else row
 
 
-def unplannable_row(record: Data, *, whole: bool = False) -> Json:
+def unplannable_row(record: Mapping[str, object], *, whole: bool = False) -> dict[str, object]:
     """What is known of a type that no plan can be made for; the rest is null."""
     names = ("gpus", "vcpu", "nvme_disks", "network_cards", "efa_interfaces", "efa_version", "card0", "launched")
     known = {name: record.get(name) for name in names}
     row = dict.fromkeys(_LISTED) | {"name": record["name"], "gpus": known["gpus"], "vcpu": known["vcpu"]}
-    row |= {"accelerator": record["accelerator"], "purchase": list(record.get("purchase") or ())}
+    row |= {"accelerator": record["accelerator"], "purchase": _listed(record.get("purchase"))}
     row |= {"retrieved": record.get("retrieved", ""), "unplannable": record.get("unplannable") or "not known enough"}
     if not whole:
         return row
-    lists = {name: list(record.get(name) or ()) for name in ("notes",)}
-    maps = {name: {k: list(v) for k, v in (record.get(name) or {}).items()} for name in ("regions", "zones")}
+    lists = {"notes": _listed(record.get("notes"))}
+    maps = {name: {k: _listed(v) for k, v in _mapped(record.get(name)).items()} for name in ("regions", "zones")}
     about = {"cpu_arch": record.get("arch"), "source": record.get("source", ""), "launched": known["launched"] or ""}
     return row | dict.fromkeys(_WHOLE) | known | lists | maps | about
 
@@ -92,7 +95,7 @@ _WHOLE = (
 )  # fmt: skip
 
 
-def _rest(instance: Instance) -> Json:
+def _rest(instance: Instance) -> dict[str, object]:
     return {
         "member_type": instance.member_type,
         "member_count": instance.member_count,
@@ -116,8 +119,8 @@ def _rest(instance: Instance) -> Json:
     }
 
 
-def _instance_report(row: Data, prices: Sequence[Row]) -> Report:
-    hidden = ("name", "regions", "zones", "source", "notes")
+def _instance_report(row: InstanceResult, prices: Sequence[Row]) -> Report:
+    hidden = ("name", "regions", "zones", "source", "notes", "prices")
     about = [(label(name), say(name, v)) for name, v in row.items() if name not in hidden and _there(v)]
     regions = [(option, ", ".join(names)) for option, names in row["regions"].items()]
     sections = [Section(table=facts(*about))]
@@ -128,5 +131,13 @@ def _instance_report(row: Data, prices: Sequence[Row]) -> Report:
     return Report(row["name"], tuple(sections))
 
 
-def _there(value: Any) -> bool:
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _mapped(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _there(value: object) -> bool:
     return value is not None and value not in ("", [])

@@ -27,7 +27,7 @@ def history_answer(records: Sequence[Record], runs: Sequence[Run] = ()) -> Answe
         }
         for one in records
     ]
-    document = envelope("history", {"clusters": rows, "runs": [run_row(run) for run in runs]})
+    document: HistoryDocument = envelope("history", {"clusters": rows, "runs": [run_row(run) for run in runs]})
     return Answer(document, document["result"]["clusters"], lambda: _history_report(document))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from fmctl.base.untyped import Json
 from fmctl.domain.job import Job, SlurmNode
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Section, Table, facts
@@ -14,7 +13,7 @@ from fmctl.report.words import plural
 from fmctl.targets.slurm.jobs import told, trouble
 
 if TYPE_CHECKING:
-    from fmctl.domain.rows.jobs import JobRow, JobsDocument, SubmitDocument
+    from fmctl.domain.rows.jobs import CancelDocument, JobRow, Jobs, JobsDocument, LostNode, SubmitDocument, Submitted
 
 
 def submit_answer(
@@ -27,7 +26,7 @@ def submit_answer(
     run: str | None = None,
 ) -> Answer:
     """A submitted job, or what would be submitted (`job` None). run: the name of its record."""
-    result: Json = {
+    result: Submitted = {
         "cluster": cluster,
         "folder": folder,
         "files": list(files),
@@ -36,7 +35,7 @@ def submit_answer(
         "run": run,
         "job": None if job is None else job_document(job, ()),
     }
-    document = envelope("submit", result, inputs={"cluster": cluster}, warnings=warnings)
+    document: SubmitDocument = envelope("submit", result, inputs={"cluster": cluster}, warnings=warnings)
 
     def report() -> Report:
         found = document["result"]["job"]
@@ -60,7 +59,7 @@ def jobs_answer(
 ) -> Answer:
     """One row per job, newest first, and the nodes that are out."""
     rows = [job_document(job, nodes) for job in sorted(jobs, key=lambda job: -job.id)]
-    lost = [
+    lost: list[LostNode] = [
         {
             "node": node.name,
             "state": node.state,
@@ -74,9 +73,11 @@ def jobs_answer(
     counts: dict[str, int] = {}
     for node in nodes:
         counts[node.state] = counts.get(node.state, 0) + 1
-    result = {"cluster": cluster, "jobs": rows, "nodes": counts, "trouble": lost}
-    result |= {"seen_at": now.isoformat(timespec="seconds"), "seen_from": source}
-    document = envelope("jobs", result, inputs={"cluster": cluster})
+    result: Jobs = {
+        "cluster": cluster, "jobs": rows, "nodes": counts, "trouble": lost,
+        "seen_at": now.isoformat(timespec="seconds"), "seen_from": source,
+    }  # fmt: skip
+    document: JobsDocument = envelope("jobs", result, inputs={"cluster": cluster})
     return Answer(document, document["result"]["jobs"], lambda: _jobs_report(document))
 
 
@@ -93,7 +94,7 @@ def job_document(job: Job, nodes: Sequence[SlurmNode]) -> JobRow:
 def cancel_answer(cluster: str, job: Job, done: bool) -> Answer:
     """A job that was to end."""
     result = {"cluster": cluster, "cancelled": done, "job": job_document(job, ())}
-    document = envelope("cancel", result, inputs={"cluster": cluster, "job": job.id})
+    document: CancelDocument = envelope("cancel", result, inputs={"cluster": cluster, "job": job.id})
     said = "was asked to end" if done else "is over" if job.over else "was left alone"
     return Answer(document, [document["result"]["job"]], lambda: Report(f"job {job.id} {said}", ()))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from fmctl.base.untyped import Json
+from fmctl.base.built import built
 from fmctl.domain.hardware import Instance
 from fmctl.observe.measured import Measured
 from fmctl.perf.run.energy import node_w_by_gpus
@@ -52,7 +53,7 @@ def figures_of(row: EstimateRow, found: Progress, instance: Instance, known: Kno
 def evidence(row: EstimateRow, found: Progress, known: Known) -> Evidence:
     """Of log, plan and metrics together."""
     base = evidence_of(found, row)
-    return base if known.measured is None else replace(base, **Json(known.measured.values))
+    return base if known.measured is None else built(partial(replace, base), known.measured.values)
 
 
 def _power_w(row: EstimateRow, instance: Instance, measured: Measured | None) -> float | None:

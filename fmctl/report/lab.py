@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fmctl.base.untyped import Data
 from fmctl.domain.purchase import BLOCK, ODCR
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Column, Report, Section, Table, facts
+from fmctl.report.view import Answer, Column, Report, Section, Table, by_name, facts
 
 if TYPE_CHECKING:
-    from fmctl.domain.rows.lab import PclusterEnvironment
+    from fmctl.domain.lab import LabState
+    from fmctl.domain.rows.lab import LabDocument, PclusterDocument, PclusterEnvironment
 
 _FIELDS = ("endpoint", "pid", "port", "speed", "site", "log", "environment", "seed")
 _HONEST = (
@@ -20,17 +20,17 @@ _HONEST = (
 )
 
 
-def lab_answer(found: Data | None, *, ended: bool = False) -> Answer:
+def lab_answer(found: LabState | None, *, ended: bool = False) -> Answer:
     """The lab that runs, the one that was just ended, or none."""
-    shown = dict.fromkeys(_FIELDS) if found is None or ended else {name: found[name] for name in _FIELDS}
-    document = envelope("lab", {"running": found is not None and not ended, **shown})
+    shown = dict.fromkeys(_FIELDS) if found is None or ended else {name: by_name(found)[name] for name in _FIELDS}
+    document: LabDocument = envelope("lab", {"running": found is not None and not ended, **shown})
     rows = [{name: value for name, value in document["result"].items() if name != "seed"}]
     return Answer(document, rows, lambda: _lab_report(found, ended))
 
 
-def pcluster_answer(found: Sequence[Data], default_version: str) -> Answer:
+def pcluster_answer(found: Sequence[PclusterEnvironment], default_version: str) -> Answer:
     """The environments that have ParallelCluster."""
-    document = envelope("pcluster", {"default_version": default_version, "environments": list(found)})
+    document: PclusterDocument = envelope("pcluster", {"default_version": default_version, "environments": list(found)})
     rows: list[PclusterEnvironment] = document["result"]["environments"]
     columns = (Column("version"), Column("from"), Column("node.js"), Column(""), Column("where", keep=1))
     cells = tuple((one["version"] or "none", one["origin"], one["node_version"] or "none", _works(one), one["path"])
@@ -40,7 +40,7 @@ def pcluster_answer(found: Sequence[Data], default_version: str) -> Answer:
     return Answer(document, rows, lambda: Report("ParallelCluster", (section,)))
 
 
-def _lab_report(found: Data | None, ended: bool) -> Report:
+def _lab_report(found: LabState | None, ended: bool) -> Report:
     if found is None:
         return Report("No lab runs", (Section(lines=("fmctl lab start",)),))
     if ended:

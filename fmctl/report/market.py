@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.adapters.aws.pricing import NotAsked, Snapshot
-from fmctl.base.untyped import Data, Json
 from fmctl.operate.availability import Need, Quota, Region, State, Way, free_instances, raise_quota
 from fmctl.report.catalogue import Columns, table
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Report, Row, Section, Table, by_name
+from fmctl.report.view import Answer, Report, Row, Section, Table, numbers
 from fmctl.report.words import plural
 
 if TYPE_CHECKING:
-    from fmctl.domain.rows.capacity import CapacityDocument
-    from fmctl.domain.rows.catalogue import Refreshed
+    from fmctl.adapters.aws.capacity import BlockOffering
+    from fmctl.domain.ports import Reservation
+    from fmctl.domain.rows.capacity import Capacity, CapacityDocument, ScoreRow, ZoneRow
+    from fmctl.domain.rows.catalogue import PricesRefreshDocument, Refreshed
 
 _FOUND: Columns = (("what", "what", 0), ("rows", "rows", 0), ("without_price", "without a price", 0))
 _MISSING: Columns = (("what", "not answered", 0), ("said", "why, and what next", 0))
@@ -77,11 +78,13 @@ def refresh_answer(
     }
     warnings = (f"{plural(len(missing), 'question')} not answered",) if missing else ()
     inputs = {"instances": list(instances), "regions": list(regions)}
-    document = envelope("prices-refresh", result, inputs=inputs, provenance={"source": "AWS"}, warnings=warnings)
+    document: PricesRefreshDocument = envelope(
+        "prices-refresh", result, inputs=inputs, provenance={"source": "AWS"}, warnings=warnings
+    )
     return Answer(document, document["result"]["found"], lambda: _refresh_report(document["result"]), warnings)
 
 
-def _counted(kept: Snapshot) -> list[Json]:
+def _counted(kept: Snapshot) -> list[dict[str, object]]:
     known: dict[str, list[bool]] = {}
     for price in kept.prices:
         known.setdefault(price.option, []).append(price.usd_per_h is not None)
@@ -98,7 +101,7 @@ def _refresh_report(result: Refreshed) -> Report:
     return Report(f"{plural(rows, 'price')} of {result['day']}", tuple(sections))
 
 
-def _with_said(row: Row, words: str) -> Json:
+def _with_said(row: Row, words: str) -> dict[str, object]:
     """The row with its words and the next step in one cell, which may fold on a screen."""
     return {**row, "said": f"{row[words]}; {row['next']}" if row["next"] else row[words]}
 
@@ -108,7 +111,8 @@ def _with_said(row: Row, words: str) -> Json:
 
 def capacity_answer(need: Need, found: Sequence[Region], ways: Sequence[Way], state: State, now: datetime) -> Answer:
     """Every section of every region; what could not be asked stands beside it, with why."""
-    result: Json = {
+    not_asked = _not_asked(found)
+    result = {
         "instance": need.instance,
         "count": need.count,
         "days": need.days,
@@ -119,7 +123,7 @@ def capacity_answer(need: Need, found: Sequence[Region], ways: Sequence[Way], st
         "quotas": [_quota(region.name, answer.found[0]) for region in found for answer in region.quotas],
         "spot_scores": [asdict(one) for region in found for one in region.spot.found],
         "zones": [{"region": region.name, "zone_id": zone} for region in found for zone in region.zones.found],
-        "not_asked": _not_asked(found),
+        "not_asked": not_asked,
     }
     inputs = {
         "instance": need.instance,
@@ -129,9 +133,9 @@ def capacity_answer(need: Need, found: Sequence[Region], ways: Sequence[Way], st
         "regions": [region.name for region in found],
     }
     provenance = {"source": "AWS", "asked_at": now.isoformat()}
-    missing = len(result["not_asked"])
+    missing = len(not_asked)
     warnings = (f"{plural(missing, 'question')} not answered",) if missing else ()
-    document = envelope("capacity", result, inputs=inputs, provenance=provenance, warnings=warnings)
+    document: CapacityDocument = envelope("capacity", result, inputs=inputs, provenance=provenance, warnings=warnings)
     return Answer(document, _rows(document["result"]), lambda: _capacity_report(document), warnings)
 
 
@@ -139,22 +143,22 @@ def _iso(value: datetime | None) -> str | None:
     return None if value is None else value.isoformat()
 
 
-def _block(region: str, one: Any) -> Json:
+def _block(region: str, one: BlockOffering) -> Mapping[str, object]:
     times = {name: _iso(getattr(one, name)) for name in _TIMES}
-    return {"region": region} | asdict(one) | times | {"usd_per_h": one.usd_per_h}
+    return {"region": region, **asdict(one), **times, "usd_per_h": one.usd_per_h}
 
 
-def _reservation(region: str, one: Any) -> Json:
-    row = {"region": region} | asdict(one) | {"start": _iso(one.start), "end": _iso(one.end)}
-    return row | {"free": free_instances(one)}
+def _reservation(region: str, one: Reservation) -> Mapping[str, object]:
+    times = {"start": _iso(one.start), "end": _iso(one.end)}
+    return {"region": region, **asdict(one), **times, "free": free_instances(one)}
 
 
-def _quota(region: str, one: Quota) -> Json:
+def _quota(region: str, one: Quota) -> dict[str, object]:
     short = one.enough is False and one.code is not None
     return {"region": region} | asdict(one) | {"enough": one.enough, "next": raise_quota(one) if short else None}
 
 
-def _not_asked(found: Sequence[Region]) -> list[Json]:
+def _not_asked(found: Sequence[Region]) -> list[dict[str, object]]:
     return [
         {"region": region.name, "section": name, "why": answer.why, "next": answer.next or None}
         for region in found
@@ -163,41 +167,52 @@ def _not_asked(found: Sequence[Region]) -> list[Json]:
     ]
 
 
-def _rows(result: Data) -> list[Json]:
+def _rows(result: Capacity) -> list[Row]:
     """Blocks, reservations and quotas as flat rows, each saying what it is."""
-    kinds = (("block", "blocks"), ("reservation", "reservations"), ("quota", "quotas"), ("way", "ways"))
-    return [{"row": kind, **row} for kind, section in kinds for row in result[section]]
+    sections: tuple[tuple[str, Sequence[Row]], ...] = (
+        ("block", result["blocks"]),
+        ("reservation", result["reservations"]),
+        ("quota", result["quotas"]),
+        ("way", result["ways"]),
+    )
+    return [{"row": kind, **row} for kind, rows in sections for row in rows]
 
 
 def _capacity_report(document: CapacityDocument) -> Report:
-    result, inputs = document["result"], by_name(document["inputs"])
-    asked_at = by_name(document["provenance"])["asked_at"]
+    result, regions = document["result"], document["inputs"]["regions"]
+    assert isinstance(regions, list), "a list of names"
     title = f"{result['count']} x {result['instance']} for {plural(result['days'], 'day')}"
-    title += f" in {', '.join(inputs['regions'])}, asked {_shown(asked_at)} UTC"
+    title += f" in {', '.join(regions)}, asked {_shown(str(document['provenance']['asked_at']))} UTC"
     sections = [Section(table=table([_with_said(way, "found") for way in result["ways"]], _WAYS))]
-    for name, columns in (("blocks", _BLOCKS), ("reservations", _RESERVATIONS), ("quotas", _QUOTAS)):
-        if rows := by_name(result)[name]:
+    listed: tuple[tuple[Sequence[Row], Columns], ...] = (
+        (result["blocks"], _BLOCKS),
+        (result["reservations"], _RESERVATIONS),
+        (result["quotas"], _QUOTAS),
+    )
+    for rows, columns in listed:
+        if rows:
             sections.append(Section(table=_table([_as_read(row) for row in rows], columns)))
-    zones, scores = _listed(result, "zones", "zone_id"), _listed(result, "spot_scores", "score")
+    zones = _listed((one["region"], _zone(one)) for one in result["zones"])
+    scores = _listed((one["region"], f"{_zone(one)} {one['score']}") for one in result["spot_scores"])
     sections += [Section("Zones that offer it", lines=zones)] if zones else []
     sections += [Section("Spot placement scores, 1 to 10; of a single type AWS scores low", lines=scores)] * bool(
         scores
     )
-    missing = [
-        {"what": f"{one['section'].replace('_', ' ')}, {one['region']}", **by_name(one)} for one in result["not_asked"]
-    ]
+    missing = [{"what": f"{one['section'].replace('_', ' ')}, {one['region']}", **one} for one in result["not_asked"]]
     if missing:
         sections.append(Section(table=table([_with_said(one, "why") for one in missing], _MISSING)))
     return Report(title, (*sections, Section(lines=("nothing was bought or reserved",))))
 
 
-def _listed(result: Data, section: str, value: str) -> tuple[str, ...]:
+def _zone(one: ZoneRow | ScoreRow) -> str:
+    return one["zone_id"] or "the region"
+
+
+def _listed(found: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """One line per region."""
     by_region: dict[str, list[str]] = {}
-    for one in result[section]:
-        zone = one["zone_id"] or "the region"
-        said = zone if value == "zone_id" else f"{zone} {one[value]}"
-        by_region.setdefault(one["region"], []).append(said)
+    for region, said in found:
+        by_region.setdefault(region, []).append(said)
     return tuple(f"{region}: {', '.join(said)}" for region, said in by_region.items())
 
 
@@ -216,10 +231,10 @@ def _without_year(text: str) -> str:
     return re.sub(r"^\d{4}-", "", text)
 
 
-def _as_read(row: Row) -> Json:
+def _as_read(row: Row) -> dict[str, object]:
     """Times without seconds, and fees to the cent: somebody is going to pay them."""
-    shown = {name: _shown(row[name]) for name in _TIMES if name in row}
-    sums = {name: _exact(row[name], row["currency"]) for name in _USD if name in row}
+    shown = {name: _shown(None if row[name] is None else str(row[name])) for name in _TIMES if name in row}
+    sums = {name: _exact(numbers(row)[name], str(row["currency"])) for name in _USD if name in row}
     return {**row, **shown, **sums}
 
 

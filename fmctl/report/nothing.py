@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fmctl.base.read import texts
 from fmctl.base.settings import DEFAULT_FRAMEWORK
@@ -12,11 +12,11 @@ from fmctl.domain.layout import CODES
 from fmctl.domain.result import Estimate, Plan, PlanRequest
 from fmctl.report.plans import term_title
 from fmctl.report.results import plan_result
-from fmctl.report.view import Document
 from fmctl.report.words import compact_layout, say
 
 if TYPE_CHECKING:
-    pass
+    from fmctl.domain.rows.results import PlanResult
+    from fmctl.domain.rows.terms import LayoutRow
 
 _DAY_S, _HOUR_S = 86_400, 3_600
 _TARGETS = ("deadline", "budget")
@@ -39,7 +39,7 @@ def why_it_failed(plan: Plan, request: PlanRequest) -> str:
     return ". ".join(part for part in parts if part)
 
 
-def why_nothing(result: Document, limit: int = 3) -> str:
+def why_nothing(result: PlanResult, limit: int = 3) -> str:
     """The reasons with their counts, missed targets first, then the most frequent, in one sentence."""
     rejects = sorted(result["rejects"], key=lambda r: (r["reason"] not in _TARGETS, -r["count"]))
     said = [f"{r['sentence']} ({r['count']:,})" for r in rejects[:limit]]
@@ -111,7 +111,7 @@ def _nearest(plan: Plan, request: PlanRequest) -> str:
     if plan.nearest is None:
         return ""
     miss, row = plan.nearest, plan.nearest.estimate
-    layout = f"nearest: {compact_layout(row.layout.as_dict())} on {row.nodes} x {row.instance.name}"
+    layout = f"nearest: {compact_layout(cast('LayoutRow', row.layout.as_dict()))} on {row.nodes} x {row.instance.name}"
     if miss.short_bytes > 0:
         largest = f"most of it {term_title(miss.largest_term)}"
         return f"{layout} is short of {say('_bytes', miss.short_bytes)} per GPU, {largest}. To make room: {miss.advice}"

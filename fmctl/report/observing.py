@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from fmctl.base.untyped import Json
 from fmctl.observe.rules import alerts
 from fmctl.observe.watched import Watched
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Section, Table
 
 if TYPE_CHECKING:
-    from fmctl.domain.rows.observe import ObserveDocument
+    from fmctl.domain.rows.observe import ObserveDocument, ObserveResult
 
 
 def observe_answer(files: Mapping[str, str], seen: Watched, plan: str, rank: int, warnings: tuple[str, ...]) -> Answer:
     """The files and the alerts in them; one row per alert. What the plan does not know is a warning."""
     inputs = {"plan": plan, "rank": rank, "cluster": seen.cluster, "run": seen.settings.run,
               "cap_usd": seen.settings.cap_usd, "efa_devices": seen.settings.efa_devices}  # fmt: skip
-    document = envelope("observe", _result(files, seen), inputs=inputs, warnings=(*warnings, *seen.expected.unknown))
+    document: ObserveDocument = envelope(
+        "observe", _result(files, seen), inputs=inputs, warnings=(*warnings, *seen.expected.unknown)
+    )
     return Answer(document, document["result"]["alerts"], lambda: _report(document), tuple(document["warnings"]))
 
 
-def _result(files: Mapping[str, str], seen: Watched) -> Json:
+def _result(files: Mapping[str, str], seen: Watched) -> ObserveResult:
     return {
         "cluster": seen.cluster,
         "model": seen.expected.model,

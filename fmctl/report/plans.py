@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fmctl.base.units import significant
 from fmctl.report.estimates import title_of
 from fmctl.report.runs import run_sections, run_usd, tonnes, wall_s
-from fmctl.report.view import Column, Document, Report, Section, Table
+from fmctl.report.view import Column, Report, Section, Table
 from fmctl.report.words import (
     LAYOUT_LEGEND,
     brief_usd,
@@ -161,7 +161,7 @@ def rejects_table(result: PlanResult) -> Table:
     return Table(columns, tuple((f"{r['count']:,}", r["sentence"]) for r in rows))
 
 
-def saved_line(name: str, document: Document) -> str:
+def saved_line(name: str, document: PlanDocument) -> str:
     """What is said after a plan was saved."""
     rows = document["result"]["rows"]
     return f"saved plan {name}: {title_of(rows[0])}" if rows else f"saved plan {name}"

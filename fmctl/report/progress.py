@@ -13,7 +13,7 @@ from fmctl.progress.diagnose import diagnose
 from fmctl.progress.state import Progress
 from fmctl.report.envelope import envelope
 from fmctl.report.known import NOTHING, Known, evidence, figures_of
-from fmctl.report.view import Answer, Column, Report, Section, Table, by_name, facts
+from fmctl.report.view import Answer, Column, Report, Section, Table, by_name, facts, numbers
 from fmctl.report.words import say
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def progress_answer(
         "spent_usd": known.spent_usd,
     }
     warnings = known.all_warnings()
-    document = envelope("progress", result, inputs={"plan": plan, "source": source}, warnings=warnings)
+    document: ProgressDocument = envelope(
+        "progress", result, inputs={"plan": plan, "source": source}, warnings=warnings
+    )
     return Answer(document, document["result"]["figures"], lambda: _report(document), tuple(document["warnings"]))
 
 
@@ -118,7 +120,7 @@ def _moment(at: float) -> str:
 
 
 def _said(figure: Figure, which: str) -> str:
-    return _valued(figure, by_name(figure)[which])
+    return _valued(figure, numbers(figure)[which])
 
 
 def _valued(figure: Figure, value: float | None) -> str:
@@ -128,7 +130,7 @@ def _valued(figure: Figure, value: float | None) -> str:
 def _interval(figure: Figure) -> str:
     if figure["low"] is None or figure["high"] is None:
         return ""
-    low, high = (_valued(figure, by_name(figure)[end]) for end in ("low", "high"))
+    low, high = (_valued(figure, numbers(figure)[end]) for end in ("low", "high"))
     return f"{low} to {high}"
 
 

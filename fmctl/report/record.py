@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fmctl.base.untyped import Data
 from fmctl.operate.runs import Run
 from fmctl.report.diffs import diff_answer
 from fmctl.report.envelope import envelope
 from fmctl.report.progress import against_the_plan
-from fmctl.report.view import Answer, Column, Plot, Report, Section, Table, by_name, facts
+from fmctl.report.view import Answer, Column, Plot, Report, Section, Table, by_name, facts, numbers
 from fmctl.report.words import compact_layout, say
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from fmctl.domain.rows.run import (
         Artefact,
         Note,
+        NoteDocument,
         Quality,
         ReportDocument,
         ReportResult,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
         Saves,
         Start,
     )
+    from fmctl.report.diffs import Side
 
-Facts = Data
 # What a start records, as people call it; those of the first part are what the run is made of.
 _MADE_OF = {
     "image": "container image", "image_digest": "container digest", "code": "code (commit)",
@@ -62,14 +62,14 @@ def report_answer(run: Run, others: Sequence[Run], warnings: Sequence[str] = ())
         "children": [one.name for one in others if one.parent == run.name],
         "missing": [said for name, said in _ASKED.items() if starts and not any(name in s["facts"] for s in starts)],
     }
-    document = envelope("report", result, inputs={"run": run.name}, warnings=warnings)
+    document: ReportDocument = envelope("report", result, inputs={"run": run.name}, warnings=warnings)
     return Answer(document, [_row(document["result"]["run"])], lambda: report_of(document), tuple(warnings))
 
 
 def note_answer(run: Run) -> Answer:
     """A run's figures and words."""
     result = {"run": run.name, "quality": run.quality, "notes": list(run.notes)}
-    document = envelope("note", result, inputs={"run": run.name})
+    document: NoteDocument = envelope("note", result, inputs={"run": run.name})
 
     def report() -> Report:
         return Report(f"{run.name}: noted", tuple(_quality(document["result"]["quality"], document["result"]["notes"])))
@@ -83,8 +83,9 @@ _OWN = frozenset({"name", "token", "seen_at", "submitted_at", "folder", "log", "
 
 def runs_diff_answer(runs: tuple[Run, Run], *, every: bool = False) -> Answer:
     """What two runs were made of, what came of them, and what was measured, field by field."""
-    sides = [
+    sides: list[Side] = [
         {
+            "warnings": (),
             "inputs": one.inputs,
             "result": {
                 **{name: value for name, value in one.as_dict().items() if name not in _OWN},
@@ -110,13 +111,15 @@ def run_row(run: Run) -> RunRow:
 
 def _row(run: RunRecord) -> RunRow:
     """The same of a document's run."""
-    job, cost = by_name(run["job"] or {}), run["cost"]
-    state = by_name(run["measured"]["state"]) if run["measured"] else {}
+    job, cost = run["job"], run["cost"]
+    state = run["measured"]["state"] if run["measured"] else None
     return {
-        "run": run["name"], "state": job.get("state", "not submitted"), "cluster": run["cluster"],
-        "job": job.get("id"), "plan": run["plan"], "model": run["row"]["model"], "instance": run["row"]["instance"],
-        "nodes": run["row"]["nodes"], "submitted_at": run["submitted_at"], "submitted_by": run["submitted_by"],
-        "step": state.get("last_step"), "total_steps": state.get("total_steps"), "loss": state.get("loss"),
+        "run": run["name"], "state": job.get("state", "not submitted") if job else "not submitted",
+        "cluster": run["cluster"], "job": job.get("id") if job else None, "plan": run["plan"],
+        "model": run["row"]["model"], "instance": run["row"]["instance"], "nodes": run["row"]["nodes"],
+        "submitted_at": run["submitted_at"], "submitted_by": run["submitted_by"],
+        "step": state.get("last_step") if state else None,
+        "total_steps": state.get("total_steps") if state else None, "loss": state.get("loss") if state else None,
         "starts": len(run["log"]["starts"]) if run["log"] else None, "usd": cost["usd"] if cost else None,
         "config_digest": run["config_digest"], "parent": run["parent"], "seen_at": run["seen_at"],
     }  # fmt: skip
@@ -127,7 +130,8 @@ def runs_section(rows: Sequence[RunRow]) -> Section:
     cells = tuple(
         (
             row["run"], row["state"], f"{row['nodes']} x {row['instance']}", row["plan"], _minute(row["submitted_at"]),
-            _steps(row), "" if row["usd"] is None else f"${row['usd']:,.2f}", row["submitted_by"],
+            _steps(row["step"], row["total_steps"]),
+            "" if row["usd"] is None else f"${row['usd']:,.2f}", row["submitted_by"],
         )
         for row in rows
     )  # fmt: skip
@@ -163,16 +167,16 @@ def report_of(document: ReportDocument) -> Report:
 
 
 def _head(run: RunRecord) -> Iterator[tuple[str, ...]]:
-    job, state = by_name(run["job"] or {}), by_name(run["measured"]["state"] if run["measured"] else {})
-    code = "" if job.get("exit_code") in (None, 0) else f"exit status {job['exit_code']}"
-    yield "state", job.get("state", "not submitted"), code
+    job, state = run["job"], run["measured"]["state"] if run["measured"] else None
+    code = f"exit status {job['exit_code']}" if job and job.get("exit_code") else ""
+    yield "state", job.get("state", "not submitted") if job else "not submitted", code
     yield "submitted", f"{_minute(run['submitted_at'])} UTC", f"by {run['submitted_by'] or 'somebody'}"
     if job:
         where = [run["cluster"], run["region"], f"account {run['account']}" if run["account"] else ""]
         yield "job", str(job["id"]), f"of user {job['user']} on {', '.join(filter(None, where))}"
         yield "nodes", job["nodes"] or "none yet", ""
-    if state.get("last_step") is not None:
-        yield "step", _steps({"step": state["last_step"], "total_steps": state["total_steps"]}), ""
+    if state and state.get("last_step") is not None:
+        yield "step", _steps(state["last_step"], state["total_steps"]), ""
     yield "plan", run["plan"], f"row {run['rank']}"
     yield "layout", compact_layout(run["row"]["layout"]), run["row"]["framework"]
     if run["seen_at"]:
@@ -311,7 +315,7 @@ def _plots(row: EstimateRow, log: RunLog, measured: ProgressResult | None) -> It
     firsts = [one["first_step"] for one in log["starts"][1:] if one["first_step"] is not None]
     marks = tuple((float(step), f"start {i}") for i, step in enumerate(firsts, 2))
     for name, title in _CURVES:
-        points = tuple((float(one["step"]), by_name(one).get(name)) for one in log["curves"])
+        points = tuple((float(one["step"]), numbers(one).get(name)) for one in log["curves"])
         if all(y is None for _, y in points):
             continue
         known = figures.get(name)
@@ -325,8 +329,7 @@ def _value(name: str, value: float) -> str:
     return f"{value:,.4g}" if name == "loss" else say(name, value)
 
 
-def _steps(row: Facts) -> str:
-    done, whole = row["step"], row["total_steps"]
+def _steps(done: int | None, whole: int | None) -> str:
     return "" if done is None else f"{done:,}" if whole is None else f"{done:,} of {whole:,}"
 
 

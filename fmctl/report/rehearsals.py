@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fmctl.domain.cluster import ClusterSpec
-from fmctl.operate.controller import Launched
+from fmctl.operate.launch import Launched
 from fmctl.operate.teardown import Torn
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Column, Document, Report, Section, Table, facts
+from fmctl.report.view import Answer, Column, Report, Section, Table, facts
 
 if TYPE_CHECKING:
-    pass
+    from fmctl.domain.rows.operations import Launch, LaunchDocument
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -34,7 +34,7 @@ def rehearsal_answer(seen: Rehearsal, cannot: Sequence[str], notes: Sequence[str
     """What a launch would make, by type of resource, and what a rehearsal cannot prove."""
     spec = seen.spec
     cap = None if spec.usd_per_h is None else spec.usd_per_h * spec.max_hours
-    result = {
+    result: Launch = {
         "cluster": spec.name,
         "rehearsed": True,
         "condition": seen.status,
@@ -50,17 +50,19 @@ def rehearsal_answer(seen: Rehearsal, cannot: Sequence[str], notes: Sequence[str
         "leftovers": [f"{one.kind} {one.id}" for one in seen.torn.leftovers if "apacity" not in one.kind],
         "cannot_prove": list(cannot),
     }
-    document = envelope("launch", result, inputs={"cluster": spec.name}, warnings=(*notes, *seen.launched.warnings))
+    document: LaunchDocument = envelope(
+        "launch", result, inputs={"cluster": spec.name}, warnings=(*notes, *seen.launched.warnings)
+    )
     return Answer(document, document["result"]["resources"], lambda: _report(document), tuple(document["warnings"]))
 
 
-def rehearsal_read(document: Document) -> Answer:
+def rehearsal_read(document: LaunchDocument) -> Answer:
     """The answer that another process gave, by its document."""
     rows = document["result"]["resources"]
     return Answer(document, rows, lambda: _report(document), tuple(document["warnings"]))
 
 
-def _report(document: Document) -> Report:
+def _report(document: LaunchDocument) -> Report:
     found = document["result"]
     counts = tuple((one["type"], str(one["count"])) for one in found["resources"])
     price = "unknown" if found["usd_per_h"] is None else f"${found['usd_per_h']:,.2f} an hour"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from fmctl.base.untyped import Json
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Document, Report, Section
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 def render_answer(rendering: Rendering, spec: ClusterSpec, rank: int, warnings: tuple[str, ...]) -> Answer:
     """The files with their digest; one row per file."""
-    document = envelope(
+    document: RenderDocument = envelope(
         "render", _result(rendering, spec), inputs=_inputs(spec, rank),
         provenance={"price_date": spec.price_date or None}, warnings=(*warnings, *rendering.warnings),
     )  # fmt: skip
@@ -52,7 +51,7 @@ def _inputs(spec: ClusterSpec, rank: int) -> Document:
     }
 
 
-def _result(rendering: Rendering, spec: ClusterSpec) -> Json:
+def _result(rendering: Rendering, spec: ClusterSpec) -> dict[str, object]:
     return {
         "cluster": spec.name,
         "region": spec.site.region,

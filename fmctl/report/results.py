@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 from fmctl.base.read import part
-from fmctl.base.untyped import Data, Json
 from fmctl.domain.hardware import Price
 from fmctl.domain.layout import CODES
 from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest
@@ -16,12 +15,14 @@ from fmctl.report.runs import levers_document, run_document
 from fmctl.report.view import Document
 
 if TYPE_CHECKING:
-    from fmctl.domain.rows.results import EstimateDocument, PlanDocument
+    from fmctl.domain.rows.base import Price as PriceRow
+    from fmctl.domain.rows.results import Cost, EstimateDocument, EstimateRow, PlanDocument, PlanResult, Workload
+    from fmctl.domain.rows.results import NearMiss as NearMissRow
 
 _GROUPS = ("time", "communication", "memory", "flop", "run", "checkpoint", "energy")
 
 
-def estimate_document(plan: Plan, request: PlanRequest, provenance: Data) -> EstimateDocument:
+def estimate_document(plan: Plan, request: PlanRequest, provenance: Mapping[str, object]) -> EstimateDocument:
     """`fmctl.estimate/1` out of the best row, or out of the nearest miss where nothing fits."""
     estimate = plan.rows[0] if plan.rows else plan.nearest.estimate if plan.nearest else None
     result = estimate_result(estimate) if estimate else None
@@ -33,7 +34,7 @@ def estimate_document(plan: Plan, request: PlanRequest, provenance: Data) -> Est
     return document
 
 
-def plan_document(plan: Plan, request: PlanRequest, provenance: Data) -> PlanDocument:
+def plan_document(plan: Plan, request: PlanRequest, provenance: Mapping[str, object]) -> PlanDocument:
     """`fmctl.plan/1`: the ranked rows, what was rejected and why, the nearest miss where nothing fits."""
     sources = _provenance(request, provenance, plan.rows)
     left_out = [f"{name} was left out: {why}" for name, why in part(request.options.get("left_out")).items()]
@@ -44,7 +45,7 @@ def plan_document(plan: Plan, request: PlanRequest, provenance: Data) -> PlanDoc
     return document
 
 
-def plan_result(plan: Plan) -> Document:
+def plan_result(plan: Plan) -> PlanResult:
     """The ranked rows, and what became of the other candidates."""
     front = set(plan.pareto)
     return {
@@ -63,16 +64,16 @@ def plan_result(plan: Plan) -> Document:
     }
 
 
-def estimate_result(estimate: Estimate) -> Document:
+def estimate_result(estimate: Estimate) -> EstimateRow:
     """One row: identity, layout, workload, then the terms by group."""
-    terms: dict[str, Json] = {group: {} for group in _GROUPS}
+    terms: dict[str, dict[str, object]] = {group: {} for group in _GROUPS}
     for term in TERMS_OF[estimate.workload.kind]:
         if term.name in estimate.terms and term.group in terms:
             terms[term.group][term.name] = estimate.terms[term.name]
     terms["memory"]["device_bytes"] = estimate.instance.accelerator.memory_bytes
     terms["run"] |= {"run_s": estimate.run_s, "run_low_s": estimate.run_low_s, "run_high_s": estimate.run_high_s}
     terms["energy"]["run_wh"] = estimate.run_wh
-    return {
+    found = {
         "model": estimate.arch.name,
         "framework": estimate.framework,
         "instance": estimate.instance.name,
@@ -89,6 +90,7 @@ def estimate_result(estimate: Estimate) -> Document:
         "chosen": dict(estimate.chosen),
         "notes": list(estimate.notes),
     }
+    return cast("EstimateRow", found)  # its groups are those of the table of terms
 
 
 def inputs(request: PlanRequest) -> Document:
@@ -110,7 +112,7 @@ def inputs(request: PlanRequest) -> Document:
     }
 
 
-def price_document(price: Price) -> Document:
+def price_document(price: Price) -> PriceRow:
     """One price with its date and source."""
     return {
         "instance": price.instance,
@@ -123,7 +125,7 @@ def price_document(price: Price) -> Document:
     }
 
 
-def _workload(estimate: Estimate) -> Document:
+def _workload(estimate: Estimate) -> Workload:
     work = estimate.workload
     return {
         "seq_len": work.seq_len,
@@ -134,7 +136,7 @@ def _workload(estimate: Estimate) -> Document:
     }
 
 
-def _cost(estimate: Estimate) -> Document:
+def _cost(estimate: Estimate) -> Cost:
     return {
         "usd_per_h": estimate.usd_per_h,
         "usd_per_billion_tokens": estimate.usd_per_billion_tokens,
@@ -146,7 +148,7 @@ def _cost(estimate: Estimate) -> Document:
     }
 
 
-def _nearest(miss: NearMiss | None) -> Document | None:
+def _nearest(miss: NearMiss | None) -> NearMissRow | None:
     if miss is None:
         return None
     return {
@@ -157,7 +159,7 @@ def _nearest(miss: NearMiss | None) -> Document | None:
     }
 
 
-def _provenance(request: PlanRequest, given: Data, rows: Sequence[Estimate]) -> Document:
+def _provenance(request: PlanRequest, given: Mapping[str, object], rows: Sequence[Estimate]) -> Document:
     arch = request.arch
     shares = [row.terms["measured_fraction"] for row in rows if "measured_fraction" in row.terms]
     return {
@@ -183,5 +185,5 @@ def _warnings(rows: Sequence[Estimate]) -> list[str]:
     return sorted(unknown | long)
 
 
-def _spelled(name: str, value: int) -> Any:
+def _spelled(name: str, value: int) -> object:
     return CODES[name](value).label if name in CODES else value

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from fmctl.base.units import significant
 from fmctl.report.view import Column, Document, Section, Table, facts
 from fmctl.report.words import brief_usd, say
 
 if TYPE_CHECKING:
+    from fmctl.domain.bill import Line
+    from fmctl.domain.block import Block as BoughtBlock
     from fmctl.domain.rows.results import Block, CostLine, EstimateRow, PlanInputs, WholeRunRow
     from fmctl.domain.rows.results import Lever as LeverRow
     from fmctl.domain.run import Lever, Spread, WholeRun
@@ -73,7 +75,7 @@ def run_document(run: WholeRun) -> Document:
     }  # fmt: skip
 
 
-def levers_document(levers: Sequence[Lever]) -> list[Document]:
+def levers_document(levers: Sequence[Lever]) -> list[LeverRow]:
     """What would help the first row, best first."""
     return [{"change": one.name, "days": one.days, "usd": one.usd} for one in levers]
 
@@ -83,7 +85,7 @@ def _spread(name: str, found: Spread | None) -> dict[str, float | None]:
     return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
-def _line(line: Any) -> CostLine:
+def _line(line: Line) -> CostLine:
     return {
         "name": line.name, "item": line.item, "quantity": line.quantity, "unit": line.unit, "rate_usd": line.rate_usd,
         "usd": line.usd, "idle_usd": line.idle_usd, "indicative_usd": line.indicative_usd, "why": line.why or None,
@@ -91,7 +93,7 @@ def _line(line: Any) -> CostLine:
     }  # fmt: skip
 
 
-def _block(block: Any) -> Block:
+def _block(block: BoughtBlock) -> Block:
     return {
         "start": block.start.isoformat(), "end": block.end.isoformat(), "save_by": block.save_by.isoformat(),
         "usable_until": block.usable_until.isoformat(), "usable_h": block.usable_h, "sizes": list(block.sizes),

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Section, Table, by_name
 
 if TYPE_CHECKING:
-    from fmctl.domain.rows.meta import SchemaRow, SettingRow, Spec
+    from fmctl.domain.rows.meta import ConfigDocument, SchemaRow, SchemasDocument, SettingRow, Spec, SpecDocument
 
 
 def config_answer(settings: Sequence[SettingRow], files: Mapping[str, str | None]) -> Answer:
     """Settings with value, origin and meaning."""
-    document = envelope("config", {"settings": list(settings), "files": dict(files)})
+    document: ConfigDocument = envelope("config", {"settings": list(settings), "files": dict(files)})
     rows: list[SettingRow] = document["result"]["settings"]
     columns = (Column("setting"), Column("value"), Column("from"), Column("what it is for", keep=1))
     cells = tuple((row["name"], _said(row["value"]), row["origin"], row["doc"]) for row in rows)
@@ -23,7 +23,7 @@ def config_answer(settings: Sequence[SettingRow], files: Mapping[str, str | None
 
 def files_answer(files: Mapping[str, str | None]) -> Answer:
     """Where settings and plans are kept."""
-    document = envelope("config", {"settings": [], "files": dict(files)})
+    document: ConfigDocument = envelope("config", {"settings": [], "files": dict(files)})
     rows = [{"file": name, "path": path} for name, path in files.items()]
     cells = tuple((name, path or "none") for name, path in files.items())
     table = Table((Column(""), Column("")), cells, header=False)
@@ -35,7 +35,7 @@ def schemas_answer(names: Mapping[str, str]) -> Answer:
     rows: list[SchemaRow] = [
         {"name": name, "schema": f"fmctl.{name}/1", "about": about} for name, about in names.items()
     ]
-    document = envelope("schemas", {"schemas": rows})
+    document: SchemasDocument = envelope("schemas", {"schemas": rows})
     cells = tuple((row["name"], row["schema"], row["about"]) for row in rows)
     table = Table((Column("name"), Column("schema"), Column("about", keep=1)), cells)
     return Answer(document, rows, lambda: Report("Schemas", (Section(table=table),)))
@@ -43,7 +43,7 @@ def schemas_answer(names: Mapping[str, str]) -> Answer:
 
 def spec_answer(spec: Spec) -> Answer:
     """The command line: every command with its options."""
-    document = envelope("spec", spec)
+    document: SpecDocument = envelope("spec", spec)
     rows = [
         {"command": command["name"], "kind": "option" if option["flags"] else "argument", **by_name(option)}
         for command in spec["commands"]
@@ -54,7 +54,7 @@ def spec_answer(spec: Spec) -> Answer:
     return Answer(document, rows, lambda: Report("fmctl", (Section(table=table),)))
 
 
-def _said(value: Any) -> str:
+def _said(value: object) -> str:
     if value is None or value == []:
         return "-"
     return (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from fmctl.base.untyped import Json
 from fmctl.report.runs import NESTED
 from fmctl.report.view import Answer, Report, by_name
 
@@ -37,14 +36,16 @@ def shown_plan(document: PlanDocument) -> Answer:
     return Answer(document, rows, report, tuple(document["warnings"]))
 
 
-def flat(result: EstimateRow) -> Json:
+def flat(result: EstimateRow) -> dict[str, object]:
     """One row with its groups opened, every name once: the fields of csv, jsonl and `--fields`."""
-    row: Json = {}
+    row: dict[str, object] = {}
     for name, value in by_name(result).items():
         if name in ("chosen", "notes"):
             continue
         if name == "whole_run":
-            row |= {key: held for key, held in by_name(value or {}).items() if key not in NESTED}
+            row |= {
+                key: held for key, held in (value if isinstance(value, Mapping) else {}).items() if key not in NESTED
+            }
             continue
         row |= value if isinstance(value, Mapping) else {name: value}
     return row

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any, TypedDict
+from typing import TypedDict
 
+from fmctl.domain.rows.base import Envelope
 from fmctl.operate.timeline import Span
 from fmctl.report.envelope import envelope
-from fmctl.report.view import Answer, Column, Document, Report, Section, Table
+from fmctl.report.view import Answer, Column, Report, Section, Table
 from fmctl.report.words import plural
 
 _BARS = 24
@@ -28,20 +28,40 @@ class SpanRow(TypedDict):
     began_s: float
     took_s: float
     usual_s: float
+    over: bool
+    slow: bool
+
+
+class Timeline(TypedDict):
+    """All resources of a cluster's stack."""
+
+    cluster: str
+    resources: list[SpanRow]
+
+
+class TimelineDocument(Envelope):
+    """A stack's timeline; only the screens have it."""
+
+    schema: str
+    result: Timeline
 
 
 def timeline_answer(cluster: str, found: Sequence[Span]) -> Answer:
     """One row per resource: what is stuck, failed or under way first, then the newest; the worst is said above."""
     rows: list[SpanRow] = [_row(span) for span in found]
     rows.sort(key=lambda row: (_FIRST.index(row["state"]), -row["began_s"]))
-    document = envelope("timeline", {"cluster": cluster, "resources": rows}, inputs={"cluster": cluster})
+    document: TimelineDocument = envelope(
+        "timeline", {"cluster": cluster, "resources": rows}, inputs={"cluster": cluster}
+    )
     return Answer(document, document["result"]["resources"], lambda: _report(document))
 
 
 def _row(span: Span) -> SpanRow:
-    found: Any = {**asdict(span), "state": _state(span)}
-    row: SpanRow = found
-    return row
+    return {
+        "resource": span.resource, "type": span.type, "status": span.status, "began_s": span.began_s,
+        "took_s": span.took_s, "usual_s": span.usual_s, "over": span.over, "slow": span.slow,
+        "reason": span.reason, "state": _state(span),
+    }  # fmt: skip
 
 
 def _state(span: Span) -> str:
@@ -52,8 +72,8 @@ def _state(span: Span) -> str:
     return FAILED if span.status.endswith("FAILED") else DONE
 
 
-def _report(document: Document) -> Report:
-    rows: list[SpanRow] = document["result"]["resources"]
+def _report(document: TimelineDocument) -> Report:
+    rows = document["result"]["resources"]
     whole = max((row["began_s"] + row["took_s"] for row in rows), default=0.0) or 1.0
     cells = tuple(
         (row["state"], row["resource"], row["type"].removeprefix("AWS::"), f"{row['took_s']:,.0f} s",

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fmctl.base.untyped import Data
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Row, Section, Table, facts
 from fmctl.report.words import plural
 
 if TYPE_CHECKING:
-    from fmctl.domain.rows.validation import ValidateDocument, ValidateGroup, ValidateSummary
+    from fmctl.domain.rows.validation import ValidateDocument, ValidateGroup, ValidateRow, ValidateSummary
 
 AXES = ("family", "gpu", "framework", "kind", "parallelism", "precision")
 _HIDDEN = ("layout_key",)
 _MOST_REASONS = 12
 
 
-def validate_answer(records: Sequence[Row], summary: Data, inputs: Data, provenance: Data) -> Answer:
+def validate_answer(
+    records: Sequence[Row],
+    summary: ValidateSummary,
+    inputs: Mapping[str, object],
+    provenance: Mapping[str, object],
+) -> Answer:
     """Measured runs against predictions; `inputs["by"]` names the table that is shown."""
     rows = [{name: value for name, value in record.items() if name not in _HIDDEN} for record in records]
-    document = envelope("validate", {"rows": rows, "summary": summary}, inputs=inputs, provenance=provenance)
+    document: ValidateDocument = envelope(
+        "validate", {"rows": rows, "summary": summary}, inputs=inputs, provenance=provenance
+    )
     flat = [_flat(row) for row in document["result"]["rows"]]
     return Answer(document, flat, lambda: validate_report(document))
 
@@ -42,10 +48,10 @@ def validate_report(document: ValidateDocument) -> Report:
     return Report(title, tuple(sections))
 
 
-def _flat(row: Row) -> Row:
+def _flat(row: ValidateRow) -> Row:
     layout = row["layout"] or {}
     rest = {name: value for name, value in row.items() if name not in ("layout", "assumed")}
-    return rest | {"assumed": "; ".join(row["assumed"])} | {f"layout_{name}": value for name, value in layout.items()}
+    return {**rest, "assumed": "; ".join(row["assumed"]), **{f"layout_{name}": value for name, value in layout.items()}}
 
 
 def _totals(summary: ValidateSummary) -> Table:

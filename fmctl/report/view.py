@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 Align = Literal["left", "right"]
-Document = Mapping[str, Any]
-Row = Mapping[str, Any]
+Document = Mapping[str, object]
+Row = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -86,6 +86,18 @@ def facts(*rows: tuple[str, ...]) -> Table:
     return Table(tuple(Column("") for _ in range(width)), padded, header=False)
 
 
-def by_name(row: Mapping[str, object]) -> Mapping[str, Any]:
+def by_name(row: Mapping[str, object]) -> Mapping[str, object]:
     """A row whose fields are looked up by names that a table holds: mypy knows a row by its literal names alone."""
     return row
+
+
+def numbers(row: Mapping[str, object]) -> Mapping[str, float | None]:
+    """The numbers of a row by name, null where they are not known."""
+    return {name: value for name, value in row.items() if value is None or isinstance(value, int | float)}
+
+
+def terms_of(row: Mapping[str, object], group: str) -> Mapping[str, float | None]:
+    """The terms of one group of a row."""
+    found = row[group]
+    assert isinstance(found, Mapping), f"{group} is a group of terms"
+    return numbers(found)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import expm1
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from fmctl.base.units import (
     UNKNOWN,
@@ -16,8 +16,6 @@ from fmctl.base.units import (
     format_watts_hours,
     significant,
 )
-from fmctl.base.untyped import Data
-from fmctl.report.view import by_name
 
 if TYPE_CHECKING:
     from fmctl.domain.rows.results import Cost, EstimateRow
@@ -98,7 +96,7 @@ def label(name: str) -> str:
     return bare.replace("_", " ")
 
 
-def say(name: str, value: Any) -> str:
+def say(name: str, value: object) -> str:
     """`value` for a person, by the unit that `name` ends in: ("step_s", 4.2) is "4.2 s", None is "unknown"."""
     if value is None:
         return UNKNOWN
@@ -123,13 +121,20 @@ def _number(name: str, value: float) -> str:
     return str(int(value)) if float(value).is_integer() else significant(value)
 
 
-_PARALLEL = (("tp", "TP"), ("pp", "PP"), ("vpp", "VPP"), ("cp", "CP"), ("ep", "EP"), ("etp", "ETP"))
+_Degree: TypeAlias = Literal["tp", "pp", "vpp", "cp", "ep", "etp"]
+_PARALLEL: Sequence[tuple[_Degree, str]] = (
+    ("tp", "TP"),
+    ("pp", "PP"),
+    ("vpp", "VPP"),
+    ("cp", "CP"),
+    ("ep", "EP"),
+    ("etp", "ETP"),
+)
 
 
-def compact_layout(layout: Data | LayoutRow) -> str:
+def compact_layout(layout: LayoutRow) -> str:
     """`TP8 PP4 DP32 mb1 Z1 Rs fp8`: only what is not one or none; `LAYOUT_LEGEND` says what the letters mean."""
-    degrees = by_name(layout)
-    parts = [f"{label}{degrees[name]}" for name, label in _PARALLEL if degrees[name] > 1]
+    parts = [f"{label}{layout[name]}" for name, label in _PARALLEL if layout[name] > 1]
     parts += [f"DP{layout['dp']}", f"mb{layout['micro_batch']}"]
     if layout["sharding"] != "none":
         parts.append("Z" + layout["sharding"][-1])

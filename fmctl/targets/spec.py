@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.domain.checked import KINDS, checked
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site
@@ -17,7 +16,7 @@ from fmctl.domain.purchase import BLOCK, ODCR, ON_DEMAND, PURCHASES, SPOT
 
 if TYPE_CHECKING:
     from fmctl.domain.planrow import PlanOrEstimate
-    from fmctl.domain.rows.results import Saved
+    from fmctl.domain.rows.results import EstimateRow, Saved
 
 IDLE_MINUTES = 30
 UNKNOWN_RUN_HOURS = 24.0
@@ -104,10 +103,12 @@ def bought(asked: Asked, price_option: str) -> Capacity:
     return Capacity(purchase, asked.reservation, asked.static)
 
 
-def default_hours(row: Mapping[str, Any]) -> float:
+def default_hours(row: EstimateRow) -> float:
     """Hours until the end: P90 of the plan's run and a fifth, or a day where no tokens were stated."""
-    whole = row.get("whole_run") or {}
+    whole = row.get("whole_run")
     slow_s = (
-        positive(whole.get("wall_p90_s")) or positive(row["run"].get("run_high_s")) or positive(row["run"].get("run_s"))
+        positive(whole.get("wall_p90_s") if whole else None)
+        or positive(row["run"].get("run_high_s"))
+        or positive(row["run"].get("run_s"))
     )
     return UNKNOWN_RUN_HOURS if not slow_s else float(ceil(slow_s / 3600 * _SPARE + _START_HOURS))

@@ -19,7 +19,14 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.ports import Finding, Head, Identity, Leftover, Node, Reservation, Resource, Survey
 
 T = TypeVar("T")
-Ask = Callable[[Callable[[], T]], T]  # asks a question until it is answered
+
+
+class Ask(Protocol):
+    """Asks a question until it is answered."""
+
+    def __call__(self, call: Callable[[], T], /) -> T:
+        """What it is answered."""
+        ...
 
 
 class Condition(StrEnum):
@@ -183,7 +190,7 @@ class Target(Protocol):
         """Why nodes are missing, as its logs tell; None where they tell nothing."""
         ...
 
-    def failure(self, cluster: str, region: str, state: State | None, ask: Ask[object]) -> FmctlError:
+    def failure(self, cluster: str, region: str, state: State | None, ask: Ask) -> FmctlError:
         """Why the cluster failed. What cannot be asked for is left out."""
         ...
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -12,7 +13,6 @@ from textual.filter import Monochrome, NoColor
 from textual.worker import Worker, WorkerState
 
 from fmctl.base.errors import FmctlError, UsageError
-from fmctl.base.untyped import Json
 from fmctl.tui import session, themes
 from fmctl.tui.core import Core
 from fmctl.tui.palette import PaletteProvider
@@ -23,6 +23,8 @@ from fmctl.tui.words import clean
 from fmctl.usecases.session.items import Trouble
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from textual.command import Provider
     from textual.filter import LineFilter
 
 FIRST_VIEW = "plan"
@@ -35,7 +37,7 @@ class FmctlApp(App[None]):
 
     TITLE = "fmctl"
     CSS_PATH = "fmctl.tcss"
-    COMMANDS: ClassVar[set[Any]] = {PaletteProvider}
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {PaletteProvider}
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -97,7 +99,7 @@ class FmctlApp(App[None]):
             if not quiet:
                 self.say(Trouble.of(error).sentence(), error=True)
 
-    def open(self, name: str, subject: str = "", given: Any = None) -> None:
+    def open(self, name: str, subject: str = "", given: object = None) -> None:
         """Show a screen; one that is open already comes to the front. Raises UnknownName, UsageError."""
         spec = VIEWS.get(name)
         view = load(name)
@@ -136,7 +138,7 @@ class FmctlApp(App[None]):
         found += [(f"model {name}", "an architecture") for name in self.core.catalogue.model_names()]
         return found
 
-    def _made(self, name: str, subject: str, given: Any) -> View:
+    def _made(self, name: str, subject: str, given: object) -> View:
         view = load(name)(subject, given)
         kept = self.kept.get("views")
         if isinstance(kept, dict) and isinstance(kept.get(name), dict):
@@ -216,28 +218,29 @@ class FmctlApp(App[None]):
 
     # The end.
 
-    def exit(self, *given: Any, **named: Any) -> None:
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
         """Leave, and keep the session while its screens still stand."""
         session.keep(self.state(), self.core.demo)
-        super().exit(*given, **named)
+        super().exit(result, return_code, message)
 
-    def state(self) -> Json:
+    def state(self) -> dict[str, object]:
         """What the next session starts from."""
         stack = [screen for screen in self.screen_stack if isinstance(screen, View)]
-        views = dict(self.kept.get("views") or {}) if isinstance(self.kept.get("views"), dict) else {}
+        kept = self.kept.get("views")
+        views = dict(kept) if isinstance(kept, dict) else {}
         views |= {screen.NAME: screen.remembered() for screen in stack if screen.remembered()}
         last = stack[-1] if stack else None
         shown = f"{last.NAME} {last.subject}".strip() if last is not None and last.given is None else FIRST_VIEW
         forced = self.no_color and self.theme == themes.ANSI
         return {"view": shown, "theme": self.kept.get("theme", "") if forced else self.theme, "views": views}
 
-    def palette_entries(self) -> Iterable[tuple[str, str, Any]]:
+    def palette_entries(self) -> Iterable[tuple[str, str, Callable[[], object]]]:
         """What the palette offers everywhere: `area: verb`."""
         for spec in VIEWS.values():
             if spec.key or not spec.subject:
-                yield f"view: {spec.name}", spec.about, lambda name=spec.name: self.open_named(name)
+                yield f"view: {spec.name}", spec.about, partial(self.open_named, spec.name)
         for name in sorted(self.available_themes):
-            yield f"theme: {name}", "colours", lambda name=name: setattr(self, "theme", name)
+            yield f"theme: {name}", "colours", partial(setattr, self, "theme", name)
         yield "session: quit", "leave; form and view are kept", self.exit
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from textual.message import Message
 
@@ -15,11 +15,13 @@ from fmctl.usecases.session.items import Trouble
 if TYPE_CHECKING:
     from textual.message_pump import MessagePump
 
+T = TypeVar("T")
+
 
 class Found(Message):
     """What a call came to: `value`, or `trouble`."""
 
-    def __init__(self, what: str, value: Any, trouble: Trouble | None) -> None:
+    def __init__(self, what: str, value: object, trouble: Trouble | None) -> None:
         super().__init__()
         self.what, self.value, self.trouble = what, value, trouble
 
@@ -27,7 +29,7 @@ class Found(Message):
 class Heard(Message):
     """Something that a call tells while it goes on."""
 
-    def __init__(self, what: str, value: Any) -> None:
+    def __init__(self, what: str, value: object) -> None:
         super().__init__()
         self.what, self.value = what, value
 
@@ -40,7 +42,7 @@ class Calls:
         self._running: set[str] = set()
         self._lock = threading.Lock()
 
-    def start(self, what: str, call: Callable[[], Any]) -> bool:
+    def start(self, what: str, call: Callable[[], object]) -> bool:
         """Make the call; `Found` arrives on the screen. False where one of that name is under way."""
         with self._lock:
             if what in self._running:
@@ -49,7 +51,7 @@ class Calls:
         threading.Thread(target=self._one, args=(what, call), daemon=True, name=f"fmctl {what}").start()
         return True
 
-    def hear(self, what: str) -> Callable[[Any], None]:
+    def hear(self, what: str) -> Callable[[object], None]:
         """A function that a call may tell things by: each arrives as `Heard`."""
         return lambda value: self._post(Heard(what, value))
 
@@ -57,7 +59,7 @@ class Calls:
         """Whether such a call is under way."""
         return what in self._running
 
-    def _one(self, what: str, call: Callable[[], Any]) -> None:
+    def _one(self, what: str, call: Callable[[], object]) -> None:
         value, trouble = attempted(call)
         with self._lock:
             self._running.discard(what)
@@ -68,7 +70,7 @@ class Calls:
             self._screen.post_message(message)
 
 
-def attempted(call: Callable[[], Any]) -> tuple[Any, Trouble | None]:
+def attempted(call: Callable[[], T]) -> tuple[T | None, Trouble | None]:
     """(what a call gave, what went wrong); what nobody meant is written to the log."""
     try:
         return call(), None

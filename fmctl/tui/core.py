@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from fmctl.base.config import Settings
-from fmctl.report.view import Document
 
 if TYPE_CHECKING:
     from fmctl.domain.planrow import PlanOrEstimate
+    from fmctl.domain.rows.results import PlanDocument
     from fmctl.operate.state import StateStore
     from fmctl.tui.running import Clusters, Launching
     from fmctl.usecases.services import Services
@@ -61,7 +61,7 @@ class Core:
     catalogue: Catalogue
     choices: Mapping[str, Sequence[str]]
     now: Callable[[], datetime]
-    save_plan: Callable[[str, Document], str]
+    save_plan: Callable[[str, PlanDocument], str]
     saved_plans: Callable[[], Sequence[str]]
     load_plan: Callable[[str], PlanOrEstimate]
     services: Services

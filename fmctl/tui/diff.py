@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 
 from fmctl.base.errors import UsageError
 from fmctl.domain.planrow import rows_there
-from fmctl.report.view import Document
 from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows, TablePanel
 from fmctl.tui.view import View
 from fmctl.tui.words import command_line
+
+if TYPE_CHECKING:
+    from fmctl.domain.planrow import PlanOrEstimate
+    from fmctl.domain.rows.results import EstimateRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,8 @@ class Sides:
     """Two rows with the documents they come from, what to call them, and the command that compares the same."""
 
     names: tuple[str, str]
-    documents: tuple[Document, Document]
-    rows: tuple[Document, Document]
+    documents: tuple[PlanOrEstimate, PlanOrEstimate]
+    rows: tuple[EstimateRow, EstimateRow]
     command: str = ""
 
 
@@ -51,12 +55,12 @@ class DiffView(View):
         sides = self.attempt(self._sides)
         if sides is None:
             return
-        from fmctl.report.diffs import diff_answer
+        from fmctl.report.diffs import Side, diff_answer
 
-        documents = tuple(
+        documents: list[Side] = [
             {"inputs": document["inputs"], "result": row, "warnings": document["warnings"]}
             for document, row in zip(sides.documents, sides.rows, strict=True)
-        )
+        ]
         self.answer = diff_answer(sides.names, (documents[0], documents[1]))
         report = self.answer.report()
         self.title_text = report.title

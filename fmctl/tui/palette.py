@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
@@ -21,7 +20,7 @@ _COMMON = (
 class PaletteProvider(Provider):
     """Entries of the screen in front, then those that every screen has."""
 
-    def _entries(self) -> list[tuple[str, str, Callable[[], Any]]]:
+    def _entries(self) -> list[tuple[str, str, Callable[[], object]]]:
         view = self.screen
         if not isinstance(view, View):
             return []

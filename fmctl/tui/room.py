@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from fmctl.tui.core import Core
@@ -16,7 +16,7 @@ class Room(Protocol):
     core: Core
     tasks: Tasks
 
-    def open(self, name: str, subject: str = "", given: Any = None) -> None:
+    def open(self, name: str, subject: str = "", given: object = None) -> None:
         """Show a screen; one that is open already comes to the front. Raises UnknownName, UsageError."""
 
     def open_named(self, wanted: str, quiet: bool = False) -> None:
@@ -34,7 +34,7 @@ class Room(Protocol):
     def launch_plan(self, name: str) -> None:
         """Launch a saved plan."""
 
-    def palette_entries(self) -> Iterable[tuple[str, str, Any]]:
+    def palette_entries(self) -> Iterable[tuple[str, str, Callable[[], object]]]:
         """What the palette offers everywhere."""
 
     def say(self, text: str, *, error: bool = False) -> None:

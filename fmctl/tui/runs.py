@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from fmctl.report.view import Answer
 from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows, TablePanel
 from fmctl.tui.view import View
 from fmctl.tui.words import command_line
 from fmctl.usecases import clusters, runs
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.operations import HistoryDocument
+
 
 _NONE = "No run is on record yet.\n\nEvery `fmctl submit` keeps one; 3 lists saved plans, L launches one."
 
@@ -41,8 +44,8 @@ class RunsView(View):
 
     def action_again(self) -> None:
         """Read the records again."""
-        answer: Answer | None = self.attempt(lambda: clusters.history(self.core.store()))
-        runs = [] if answer is None else answer.document["result"]["runs"]
+        answer = self.attempt(lambda: clusters.history(self.core.store()))
+        runs = [] if answer is None else cast("HistoryDocument", answer.document)["result"]["runs"]
         self.answer = answer
         self.title_text = f"{len(runs)} on record" if runs else "none on record"
         self.query_one(TablePanel).display = bool(runs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from rich.cells import cell_len
 from textual import events
@@ -12,10 +12,12 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from fmctl.base.untyped import Library
 from fmctl.report.text import fit, sparkline
 from fmctl.report.view import Section, Table
 from fmctl.tui.words import STATE_STYLES, clean, cut, wrapped
+
+if TYPE_CHECKING:
+    from fmctl.tui.attributes import Attributes
 
 _LEAST_REMARK = 12
 
@@ -29,7 +31,7 @@ class Sections(VerticalScroll, can_focus=True):
         Binding("k", "scroll_up", "", show=False),
     ]
 
-    def __init__(self, title: str = "", **attributes: Library) -> None:
+    def __init__(self, title: str = "", **attributes: Unpack[Attributes]) -> None:
         super().__init__(**attributes)
         self.border_title = title
         self._shown: tuple[Section, ...] = ()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from fmctl.base.errors import FmctlError
 from fmctl.base.files import read_text, write_atomic
 from fmctl.base.folders import state_folder
-from fmctl.base.untyped import Data, Json
 
 _SCHEMA = "fmctl.ui/1"
 _LONGEST = 1_000_000
@@ -26,7 +26,7 @@ def log_file() -> Path:
     return state_folder("ui.log")
 
 
-def restore(demo: bool = False) -> tuple[Json, str]:
+def restore(demo: bool = False) -> tuple[dict[str, object], str]:
     """(what the last session left, a word where that cannot be used); both empty where there was none."""
     try:
         path = session_file(demo)
@@ -41,7 +41,7 @@ def restore(demo: bool = False) -> tuple[Json, str]:
     return found, ""
 
 
-def keep(state: Data, demo: bool = False) -> None:
+def keep(state: Mapping[str, object], demo: bool = False) -> None:
     """Write the session, whole or not at all; where nothing can be written it is lost, which hurts nobody."""
     with suppress(FmctlError, OSError):
         write_atomic(session_file(demo), json.dumps({"schema": _SCHEMA, **state}, indent=1) + "\n", parents=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from rich.cells import cell_len
 from textual import events, on
@@ -17,10 +17,12 @@ from textual.message import Message
 from textual.widgets import DataTable, Input, Static
 from textual.widgets.data_table import RowKey
 
-from fmctl.base.untyped import Data, Library
 from fmctl.report.text import fit
 from fmctl.report.view import Table
 from fmctl.tui.words import STATE_STYLES, clean
+
+if TYPE_CHECKING:
+    from fmctl.tui.attributes import Attributes
 
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)")
 
@@ -50,18 +52,18 @@ class Rows(DataTable[Content]):
     class Opened(Message):
         """A row is to be looked at closer: enter, or a second click."""
 
-    def __init__(self, **attributes: Library) -> None:
+    def __init__(self, **attributes: Unpack[Attributes]) -> None:
         super().__init__(cursor_type="row", cell_padding=0, **attributes)
         self.source: Table | None = None
         self.keys: tuple[str, ...] = ()
-        self.values: Sequence[Data] = ()
+        self.values: Sequence[Mapping[str, object]] = ()
         self.sort_fields: Mapping[str, Sequence[str]] = {}
         self.empty = "nothing here"
         self.spared: Mapping[str, int] = {}
         self.filtered, self.sorted_by, self.reverse = "", "", False
         self.marked: list[str] = []
 
-    def show(self, table: Table | None, keys: Iterable[str], values: Sequence[Data] = ()) -> None:
+    def show(self, table: Table | None, keys: Iterable[str], values: Sequence[Mapping[str, object]] = ()) -> None:
         """Put a table on the screen; the row under the cursor stays under it where it is still there.
 
         keys: a name for each row, the same whenever the same thing is shown.
@@ -169,7 +171,7 @@ class Rows(DataTable[Content]):
             kept.sort(key=lambda i: self._value(i) is None)  # the unknown last, whichever way
         return kept
 
-    def _value(self, index: int) -> Any:
+    def _value(self, index: int) -> object:
         for name in self.sort_fields.get(self.sorted_by, ()):
             if index < len(self.values) and self.values[index].get(name) is not None:
                 return self.values[index][name]
@@ -177,7 +179,7 @@ class Rows(DataTable[Content]):
             return None
         return self.source.rows[index][self.titles.index(self.sorted_by)] or None
 
-    def _sort_key(self, index: int) -> tuple[Any, ...]:
+    def _sort_key(self, index: int) -> tuple[object, ...]:
         value = self._value(index)
         if isinstance(value, int | float):
             return (0, float(value))
@@ -239,7 +241,7 @@ def _cell(text: str, align: str, width: int) -> Content:
 class TablePanel(Vertical):
     """Rows, and below them the line in which one types a filter."""
 
-    def __init__(self, rows: Rows, **attributes: Library) -> None:
+    def __init__(self, rows: Rows, **attributes: Unpack[Attributes]) -> None:
         super().__init__(**attributes)
         self.rows = rows
 

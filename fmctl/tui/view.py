@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -16,7 +16,6 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from fmctl.base.errors import FmctlError, UsageError
-from fmctl.base.untyped import Json
 from fmctl.report.view import Answer
 from fmctl.tui.core import Core
 from fmctl.tui.keys import Keys
@@ -33,7 +32,8 @@ WIDE = 100
 _WIDTHS = ((0, "-narrow"), (WIDE, "-wide"), (150, "-broad"))
 _HEIGHTS = ((0, "-low"), (20, "-short"), (32, "-tall"))
 
-Entry = tuple[str, str, Callable[[], Any]]
+T = TypeVar("T")
+Entry = tuple[str, str, Callable[[], object]]
 
 
 class Answered(Message):
@@ -66,7 +66,7 @@ class View(Screen[None]):
     title_text: reactive[str] = reactive("")
     state: reactive[str] = reactive("")
 
-    def __init__(self, subject: str = "", given: Any = None) -> None:
+    def __init__(self, subject: str = "", given: object = None) -> None:
         """`subject` is what was named after the view; `given` what another screen hands over in place of it."""
         super().__init__()
         self._ready = self._troubled = False
@@ -106,11 +106,11 @@ class View(Screen[None]):
         """What the palette offers on this screen: (`area: verb`, what it does, callback)."""
         return ()
 
-    def remembered(self) -> Json:
+    def remembered(self) -> dict[str, object]:
         """What of this screen is kept for the next session."""
         return {}
 
-    def recall(self, kept: Json) -> None:
+    def recall(self, kept: dict[str, object]) -> None:
         """Take up what an earlier session kept; unusable parts are ignored."""
 
     # The parts around the body.
@@ -233,7 +233,7 @@ class View(Screen[None]):
         """The formats that this view can be written in."""
         return ("svg", "md", "html", "csv", "json") if self.answer is not None else ("svg",)
 
-    def attempt(self, action: Callable[[], Any]) -> Any:
+    def attempt(self, action: Callable[[], T]) -> T | None:
         """The result of something that may be refused; None and a sentence on the screen where it was."""
         try:
             found = action()

@@ -11,13 +11,14 @@ import threading
 from collections.abc import Callable
 from itertools import count
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.tui.core import Heard
 from fmctl.usecases.session.items import Cancelled, Found, Partly, Question, Reply, Trouble
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
     from fmctl.domain.planrow import PlanOrEstimate
 
@@ -146,7 +147,7 @@ class ProcessPlanning:
         theirs.close()
         threading.Thread(target=self._listen, args=(self._connection, self._process), daemon=True).start()
 
-    def _listen(self, connection: Connection, process: Any) -> None:
+    def _listen(self, connection: Connection, process: BaseProcess) -> None:
         while True:
             try:
                 reply = connection.recv()

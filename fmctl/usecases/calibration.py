@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import UsageError
-from fmctl.base.untyped import Data
 from fmctl.domain.result import PlanRequest
 from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
+    from fmctl.domain.rows.calibration import CalibrateResult
+    from fmctl.perf.ops.calibration import Calibration
     from fmctl.report.view import Answer
     from fmctl.validation.calibrated import Applied
 
@@ -38,12 +39,12 @@ def chosen(asked: str | None, settings: Settings) -> Applied | None:
     return applied(calibrations.load(name), f"calibration {name}")
 
 
-def basis(calibration: Any) -> dict[str, str]:
+def basis(calibration: Calibration) -> dict[str, str]:
     """What a calibration is, for provenance."""
     return {"name": calibration.name, "date": calibration.date, "source": calibration.source}
 
 
-def provenance(request: PlanRequest, services: Services) -> Data:
+def provenance(request: PlanRequest, services: Services) -> Mapping[str, object]:
     """What the model of performance rests on for this request."""
     found = services.planner.provenance(request.framework)
     return found if request.calibration is None else {**found, "calibration": basis(request.calibration)}
@@ -73,7 +74,7 @@ def calibrate(
         calibrations.check_name(name)
     with TemporaryDirectory() as folder:
         files = [*data, *_measured(runs, settings, services, folder)]
-        found = services.calibrator(files, progress)
+        found = cast("CalibrateResult", services.calibrator(files, progress))
     today = services.now().date().isoformat()
     source = calibrations.source_of(found["data"])
     path = None if name is None else calibrations.save(name, found["constants"], found["data"], today)

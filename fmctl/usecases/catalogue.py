@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 from fmctl.base.errors import UsageError, shorten
-from fmctl.base.untyped import Json
 from fmctl.report.catalogue import model_answer, models_answer, prices_answer
 from fmctl.report.hardware import instance_answer, instance_row, instances_answer, unplannable_row
 from fmctl.report.view import Answer
@@ -45,7 +44,7 @@ def instances(catalogue: Catalogue) -> Answer:
 def instance(name: str, catalogue: Catalogue) -> Answer:
     """One instance type with its prices. Raises UnknownName."""
     row = _described(catalogue, name, whole=True)
-    return instance_answer(row, catalogue.prices(row["name"]))
+    return instance_answer(row, catalogue.prices(str(row["name"])))
 
 
 def prices(instance: str | None, region: str | None, purchase: str | None, catalogue: Catalogue) -> Answer:
@@ -62,7 +61,7 @@ def prices_of(instance: str, region: str | None, purchase: str | None, catalogue
     return prices_answer(found)
 
 
-def _described(catalogue: Catalogue, name: str, *, whole: bool = False) -> Json:
+def _described(catalogue: Catalogue, name: str, *, whole: bool = False) -> dict[str, object]:
     """A type's row, or what little is known of one that no plan can be made for."""
     record = catalogue.instance_record(name)
     if record.get("plannable", True):

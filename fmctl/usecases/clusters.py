@@ -28,9 +28,9 @@ Confirm = Callable[[str, str], bool]
 
 def status(name: str | None, ports: Ports) -> Answer:
     """What AWS has of a cluster; of all that are not gone where no name is given."""
-    from fmctl.operate import controller
+    from fmctl.operate.status import status as status_of
 
-    found = [controller.status(one, ports) for one in ([name] if name is not None else living(ports.store))]
+    found = [status_of(one, ports) for one in ([name] if name is not None else living(ports.store))]
     from fmctl.report.clusters import status_answer
 
     return status_answer(found, ports.clock.now(), f"AWS and {ports.store.where}")
@@ -49,11 +49,11 @@ def _lives(record: Record | None) -> bool:
 
 def check_there(name: str, ports: Ports) -> bool:
     """Whether AWS has its stack. Raises UnknownName, and OperationFailed where it is gone and not on its way."""
-    from fmctl.operate import controller
     from fmctl.operate.records import read_record
+    from fmctl.operate.status import status as status_of
 
     record = read_record(ports.store, name)
-    there = controller.status(name, ports).state is not None  # an unknown name is said at once
+    there = status_of(name, ports).state is not None  # an unknown name is said at once
     if not there and (record is None or record.state != "launching"):
         raise OperationFailed(f"there is nothing to watch: {name} is gone", next="fmctl history")
     return there
@@ -83,10 +83,10 @@ def events(
 
 def log_lines(name: str, stream: str, ports: Ports, after: datetime | None = None) -> Iterator[tuple[datetime, str]]:
     """(when, line) of the streams whose name holds `stream`. Raises UnknownName."""
-    from fmctl.operate import controller
+    from fmctl.operate.status import status as status_of
 
     if after is None:
-        controller.status(name, ports)  # an unknown name is said at once
+        status_of(name, ports)  # an unknown name is said at once
     yield from ports.target.lines(name, stream, after)
 
 
@@ -105,14 +105,14 @@ def extend(
     Raises:
         UsageError, UnknownName, OperationFailed: nothing was moved.
     """
-    from fmctl.operate import controller
+    from fmctl.operate import extension
     from fmctl.report.clusters import extend_answer, would_extend_answer
 
     more = parse_number(hours.strip().removesuffix("h"), what="HOURS")
     if consent.dry_run:
-        return would_extend_answer(name, controller.plan_extend(name, more, ports)[0])
+        return would_extend_answer(name, extension.plan_extend(name, more, ports)[0])
     asked = lambda end, usd: confirm(end, usd, more)  # noqa: E731
-    return extend_answer(controller.extend(name, more, ports, confirm=asked, break_lock=consent.break_lock))
+    return extend_answer(extension.extend(name, more, ports, confirm=asked, break_lock=consent.break_lock))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from fmctl.base.files import read_text
 from fmctl.domain.planrow import row_named
 from fmctl.operate import store
 from fmctl.operate.runs import Run, read_run, run_names
-from fmctl.report.view import Answer, Document
+from fmctl.report.view import Answer
 from fmctl.usecases.calibration import provenance
 from fmctl.usecases.options import Asked
 from fmctl.usecases.planning import Outcome, no_layout
@@ -20,6 +20,7 @@ from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from fmctl.domain.planrow import PlanOrEstimate
+    from fmctl.report.diffs import Side
 
 
 def explain(subject: str, asked: Asked, row: str | None, settings: Settings, services: Services) -> Outcome:
@@ -101,7 +102,7 @@ def _marked(document: PlanOrEstimate, name: str) -> PlanOrEstimate:
     return document
 
 
-def _side(name: str, row: str | None) -> Document:
+def _side(name: str, row: str | None) -> Side:
     if name in store.plan_names():
         document = _marked(store.load(name), name)
     elif name.endswith(".json") or _is_file(name):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fmctl.adapters.lab import process
 from fmctl.base.errors import OperationFailed
-from fmctl.base.untyped import Data
 from fmctl.domain.purchase import BLOCK, ON_DEMAND
 
 if TYPE_CHECKING:
@@ -14,24 +13,29 @@ if TYPE_CHECKING:
     from fmctl.base.config import Settings
     from fmctl.domain.cluster import Site
     from fmctl.domain.hardware import Instance
+    from fmctl.domain.lab import LabState
     from fmctl.operate.steps import Ports
 
 
-def start(port: int, speed: float) -> Data:
+def start(port: int, speed: float) -> LabState:
     """See `LabControl`."""
-    return process.described(process.start(port, speed))
+    return _state(process.start(port, speed))
 
 
-def stop() -> Data | None:
+def stop() -> LabState | None:
     """See `LabControl`."""
     found = process.stop()
-    return None if found is None else process.described(found)
+    return None if found is None else _state(found)
 
 
-def status() -> Data | None:
+def status() -> LabState | None:
     """See `LabControl`."""
     found = process.running()
-    return None if found is None else process.described(found)
+    return None if found is None else _state(found)
+
+
+def _state(found: Running) -> LabState:
+    return cast("LabState", process.described(found))
 
 
 def site_for(instance: Instance) -> tuple[Site, tuple[str, str | None]]:

@@ -65,7 +65,7 @@ def launch(
         StalePlan: the plan was changed since it was saved.
         PermissionDenied, CapacityUnavailable, OperationFailed: a check fails, or the launch does.
     """
-    from fmctl.operate import controller
+    from fmctl.operate import launch as launches
     from fmctl.report.clusters import actions_answer, confirmation, launch_answer
 
     services, settings = asked
@@ -74,7 +74,7 @@ def launch(
     if caller.say is not None:
         ports = replace(ports, say=caller.say)
     refuse_stale(plan_name, stale)
-    steps, money = controller.plan_launch(spec, files, ports)
+    steps, money = launches.plan_launch(spec, files, ports)
     if consent.dry_run:
         return actions_answer("launch", spec.name, steps, money)
     # A launch that goes on has been looked at: its name is taken by itself now.
@@ -84,7 +84,7 @@ def launch(
     def confirm(steps: Sequence[Action], money: Money) -> bool:
         return caller.confirm(spec.name, confirmation(spec.name, money, steps))
 
-    found = controller.launch(
+    found = launches.launch(
         spec, files, ports, confirm=confirm, timeout_s=consent.timeout_s(), break_lock=consent.break_lock
     )
     return launch_answer(found)

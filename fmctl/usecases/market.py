@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import OperationFailed, PermissionDenied, UnknownName, UsageError, shorten
@@ -126,7 +126,7 @@ def _full_name(name: str, catalogue: Catalogue) -> str:
         raise
 
 
-def _needed(record: Any, count: str | None, days: str | None, start: datetime | None) -> Need:
+def _needed(record: Mapping[str, object], count: str | None, days: str | None, start: datetime | None) -> Need:
     from fmctl.buying.durations import DAYS
     from fmctl.operate.availability import Need
 
@@ -137,17 +137,21 @@ def _needed(record: Any, count: str | None, days: str | None, start: datetime | 
             f"no Capacity Block lasts {wanted} days", why=f"1 to 14 days, or whole weeks up to {DAYS[-1]} days",
             next=f"--days {longer}",
         )  # fmt: skip
-    name = record["name"]
+    name, sold = str(record["name"]), record["purchase"]
     return Need(
         instance=name,
         count=1 if count is None else parse_count(count, what="--count"),
         days=wanted,
-        member_type=record.get("member_type") or name,
-        members=record.get("member_count") or 1,
-        vcpu=record.get("vcpu"),
-        purchase=tuple(record["purchase"]) or _ANY,
+        member_type=str(record.get("member_type") or name),
+        members=_whole(record.get("member_count")) or 1,
+        vcpu=_whole(record.get("vcpu")),
+        purchase=(tuple(str(one) for one in sold) if isinstance(sold, list | tuple) else ()) or _ANY,
         start=start,
     )
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _start(text: str | None, now: datetime) -> datetime | None:

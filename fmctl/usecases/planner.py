@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fmctl.base.untyped import Data
+from collections.abc import Mapping
+
 from fmctl.domain.framework import Framework
 from fmctl.frameworks.registry import FRAMEWORKS
 from fmctl.perf.ops.calibration import PRIOR
@@ -13,7 +14,7 @@ def framework(name: str) -> Framework:
     return FRAMEWORKS[name]
 
 
-def provenance(framework: str) -> Data:
+def provenance(framework: str) -> Mapping[str, object]:
     """What the model of performance rests on, unless another calibration was asked for."""
     return {
         "calibration": {"name": PRIOR.name, "date": PRIOR.date, "source": PRIOR.source},

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import NoLayout, UsageError
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.report.answers import estimate_answer, plan_answer
-from fmctl.report.view import Answer, Document
+from fmctl.report.view import Answer
 from fmctl.usecases.calibration import provenance
 from fmctl.usecases.options import Asked, Search
 from fmctl.usecases.requests import estimate_request, plan_request
 from fmctl.usecases.services import Services
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import PlanDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def check_name(name: str, services: Services) -> None:
         raise UsageError(f"'{name}' cannot be the name of a plan", why="a model has it", next=f"--save {name}-plan")
 
 
-def keep(name: str, document: Document, settings: Settings, services: Services) -> str:
+def keep(name: str, document: PlanDocument, settings: Settings, services: Services) -> str:
     """Keep the plan, in the store that the setting names, else in the user's data folder; says what and where."""
     from fmctl.report.plans import saved_line
 

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import UsageError, shorten
 from fmctl.base.units import parse_list, parse_usd
-from fmctl.base.untyped import Json
 from fmctl.domain.hardware import Instance, Price
 from fmctl.domain.purchase import BLOCK, ON_DEMAND, purchase
 from fmctl.usecases.options import Asked
 from fmctl.usecases.services import Services
+
+if TYPE_CHECKING:
+    from fmctl.domain.offer import Offer
 
 _UNSTATED = (ON_DEMAND.name, BLOCK.name)  # a type that is not sold on demand is planned at its capacity block price
 
 
 def choose_prices(
     asked: Asked, settings: Settings, services: Services, instances: Sequence[Instance]
-) -> tuple[dict[str, Price], Json]:
+) -> tuple[dict[str, Price], dict[str, object]]:
     """The price per instance type, and what was asked for, as the inputs record it.
 
     All else is equal between the regions and options that were named, so the cheapest known price stands for them.
@@ -50,7 +52,7 @@ def choose_prices(
 
 def choose_offers(
     asked: Asked, settings: Settings, services: Services, instances: Sequence[Instance], on: date
-) -> tuple[dict[str, tuple[Any, ...]], dict[str, str]]:
+) -> tuple[dict[str, tuple[Offer, ...]], dict[str, str]]:
     """Every way in which each type may be bought that was asked for, and why types are left out that cannot be.
 
     Raises:
@@ -59,7 +61,9 @@ def choose_offers(
     regions = _regions(asked, settings)
     stated = _stated(asked, settings) or _UNSTATED
     spot = None if asked.spot_price is None else parse_usd(asked.spot_price, what="--spot-price")
-    found: dict[str, tuple[Any, ...]] = {}
+    from fmctl.domain import offer
+
+    found: dict[str, tuple[Offer, ...]] = {}
     left_out: dict[str, str] = {}
     for instance in instances:
         ways = [
@@ -68,7 +72,7 @@ def choose_offers(
             for w in services.catalogue.ways(instance.name, r, on, spot_usd_per_h=spot)
             if w.option in stated
         ]
-        sold = tuple(way for way in ways if hasattr(way, "usd_per_h"))
+        sold = tuple(way for way in ways if isinstance(way, offer.Offer))
         if sold:
             found[instance.name] = sold
         else:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError
@@ -20,6 +20,7 @@ from fmctl.usecases.services import Services
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from fmctl.domain.lab import LabState
     from fmctl.domain.planrow import PlanOrEstimate
     from fmctl.operate.steps import Ports
     from fmctl.report.view import Answer
@@ -35,7 +36,7 @@ CANNOT_PROVE = (
 def rehearse(services: Services, plan_name: str, wanted: Wanted, settings: Settings, say: Say) -> Answer:
     """Start a lab where none runs, launch PLAN in it with the real target, look, tear down, stop the lab."""
     from fmctl.frameworks.choice import teller
-    from fmctl.operate import controller
+    from fmctl.operate import launch as launches
     from fmctl.operate.actions import condition
     from fmctl.operate.teardown import teardown
     from fmctl.report.rehearsals import Rehearsal, rehearsal_answer
@@ -55,7 +56,7 @@ def rehearse(services: Services, plan_name: str, wanted: Wanted, settings: Setti
         say(f"rehearsing {made.name} in {lab['endpoint']}; nothing of it is a real account")
         resources = ports.target.resources(made.name, files.config, site.region)
         began = ports.clock.now()
-        launched = controller.launch(made, files, ports, confirm=lambda steps, money: True)
+        launched = launches.launch(made, files, ports, confirm=lambda steps, money: True)
         events = ports.target.parts(made.name)
         took = (ports.clock.now() - began).total_seconds()
         status = condition(ports.target.state(made.name))
@@ -91,7 +92,7 @@ def _instance(document: PlanOrEstimate, wanted: Wanted) -> str:
 
 
 @contextmanager
-def _lab(services: Services, say: Say) -> Iterator[Any]:
+def _lab(services: Services, say: Say) -> Iterator[LabState]:
     """A lab that runs: the user's own, left as it is, or one for this rehearsal, stopped after it."""
     found = services.lab.status()
     if found is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import PriceUnknown, UnknownName, UsageError, shorten
 from fmctl.base.units import parse_count, parse_deadline, parse_list, parse_nodes, parse_number, parse_usd
-from fmctl.base.untyped import Data, Json
 from fmctl.domain.hardware import Instance
 from fmctl.domain.layout import CODES
 from fmctl.domain.model import ModelArch
@@ -22,6 +22,7 @@ from fmctl.usecases.services import Services
 from fmctl.usecases.support import able, check_framework
 
 if TYPE_CHECKING:
+    from fmctl.domain.offer import Offer
     from fmctl.domain.run import RunRequest
 
 PLAN_INSTANCES = ("p5.48xlarge", "p5en.48xlarge", "p6-b200.48xlarge")
@@ -58,15 +59,15 @@ def plan_request(model: str, asked: Asked, aim: Search, settings: Settings, serv
     common, unsold = _common(arch, asked, settings, services, instances, sold=True)
     left_out |= unsold
     start = _start(asked, services)
-    check_framework(services.planner.framework(common["framework"]), fixed)
+    check_framework(services.planner.framework(common.framework), fixed)
     _needs_tokens(asked, aim)
     if aim.budget is not None:
-        common["instances"], unpriced = _priced(common)
-        left_out |= unpriced
-    common["options"] |= {"left_out": left_out} if left_out else {}
-    common["options"] |= {"exhaustive": True} if aim.exhaustive else {}
-    return PlanRequest(
-        **common,
+        kept, unpriced = _priced(common)
+        common, left_out = replace(common, instances=kept), left_out | unpriced
+    options = {"left_out": left_out} if left_out else {}
+    return replace(
+        common,
+        options={**common.options, **options, **({"exhaustive": True} if aim.exhaustive else {})},
         node_counts=tuple(counts),
         fixed=fixed,
         deadline_s=None if aim.deadline is None else _deadline_s(aim.deadline, start),
@@ -87,9 +88,9 @@ def estimate_request(model: str, asked: Asked, settings: Settings, services: Ser
     if asked.nodes is not None:
         _only_one("--nodes", [str(n) for n in counts])
     common, _ = _common(arch, asked, settings, services, able(instances, fixed)[0])
-    check_framework(services.planner.framework(common["framework"]), fixed)
-    return PlanRequest(
-        **common,
+    check_framework(services.planner.framework(common.framework), fixed)
+    return replace(
+        common,
         node_counts=counts,
         fixed=fixed,
         objective=_one_of("objective", _first(settings.text("objective"))),
@@ -122,7 +123,7 @@ def _common(
     services: Services,
     instances: Sequence[Instance],
     sold: bool = False,
-) -> tuple[Json, dict[str, str]]:
+) -> tuple[PlanRequest, dict[str, str]]:
     """What both requests share, and the types that are left out because they cannot be bought as was asked.
 
     sold: leave out what is not sold there, whether a whole run is asked for or not.
@@ -130,26 +131,27 @@ def _common(
     constants = chosen(asked.calibration, settings)
     tokens = float(_count(asked.tokens, "--tokens", _MOST_TOKENS) or 0)
     start = _start(asked, services)
-    offers: dict[str, tuple[Any, ...]] = {}
+    offers: dict[str, tuple[Offer, ...]] = {}
     unsold: dict[str, str] = {}
     if tokens or sold:
         offers, unsold = choose_offers(asked, settings, services, instances, start.date())
         instances = [instance for instance in instances if instance.name in offers]
     prices, options = choose_prices(asked, settings, services, instances)
-    common = {
-        "arch": arch,
-        "seq_len": _seq_len(arch, asked.seq_len),
-        "instances": tuple(instances),
-        "prices": prices,
-        "framework": _framework(asked, settings),
-        "global_batch": _count(asked.global_batch, "--global-batch", _MOST_BATCH),
-        "tokens": tokens,
-        "offers": offers,
-        "run": _run(asked, settings, start) if tokens else None,
-        "options": options | {"defaulted": _defaulted(asked)},
-        "calibration": None if constants is None else constants.calibration,
-        "frameworks": None if constants is None else constants.frameworks,
-    }
+    common = PlanRequest(
+        arch=arch,
+        seq_len=_seq_len(arch, asked.seq_len),
+        instances=tuple(instances),
+        prices=prices,
+        framework=_framework(asked, settings),
+        global_batch=_count(asked.global_batch, "--global-batch", _MOST_BATCH),
+        tokens=tokens,
+        offers=offers,
+        run=_run(asked, settings, start) if tokens else None,
+        options=options | {"defaulted": _defaulted(asked)},
+        calibration=None if constants is None else constants.calibration,
+        frameworks=None if constants is None else constants.frameworks,
+        node_counts=(),
+    )
     return common, unsold
 
 
@@ -209,15 +211,15 @@ def _needs_tokens(asked: Asked, aim: Search) -> None:
             )
 
 
-def _priced(common: Data) -> tuple[tuple[Instance, ...], dict[str, str]]:
+def _priced(common: PlanRequest) -> tuple[tuple[Instance, ...], dict[str, str]]:
     """Only the types whose price is known: nobody can say whether the others keep to a budget."""
-    known = {name for name, ways in common["offers"].items() if any(way.usd_per_h is not None for way in ways)}
-    kept = tuple(i for i in common["instances"] if i.name in known)
+    known = {name for name, ways in common.offers.items() if any(way.usd_per_h is not None for way in ways)}
+    kept = tuple(i for i in common.instances if i.name in known)
     if not kept:
         raise PriceUnknown(
             "--budget needs a price that is known", why="none is known for these types", next="fmctl prices list"
         )
-    return kept, {i.name: f"the price of {i.name} is not known" for i in common["instances"] if i not in kept}
+    return kept, {i.name: f"the price of {i.name} is not known" for i in common.instances if i not in kept}
 
 
 def _seq_len(arch: ModelArch, text: str | None) -> int:

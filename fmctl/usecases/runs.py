@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, UnknownName, UsageError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fmctl.domain.job import Job
     from fmctl.domain.logged import Item
     from fmctl.domain.ports import Head
+    from fmctl.domain.rows.progress import ProgressDocument
     from fmctl.domain.rows.run import RunJob
     from fmctl.operate.state import StateStore
     from fmctl.progress.formats import Parser
@@ -135,13 +136,14 @@ def _read(run: Run, store: StateStore, reach: Reach, log: str | None) -> tuple[R
     beside.limit_w = instance.accelerator.power_w
     metrics = beside.known(beside.measure(progress), progress.last_at)
     answer = progress_answer(run.plan, run.row, progress, instance, parser.source, metrics)
-    power = next(one for one in answer.document["result"]["figures"] if one["name"] == "power_w")
+    result = cast("ProgressDocument", answer.document)["result"]
+    power = next(one for one in result["figures"] if one["name"] == "power_w")
     now: datetime = reach.services.now()
     found = replace(
         with_cluster(run, record),
         job=_known_of(known, job_facts(job)),
         log=told,
-        measured=answer.document["result"],
+        measured=result,
         cost=cost_of(run.row, told["starts"], record),
         energy=energy_of(run.row, told["starts"], power["measured"]),
         seen_at=now.isoformat(timespec="seconds"),
@@ -151,9 +153,7 @@ def _read(run: Run, store: StateStore, reach: Reach, log: str | None) -> tuple[R
 
 def _known_of(before: RunJob, now: RunJob) -> RunJob:
     """What Slurm says now, and what it said before where it says nothing any more."""
-    found: Any = {**before, **{name: value for name, value in now.items() if value is not None}}
-    job: RunJob = found
-    return job
+    return cast("RunJob", {**before, **{name: value for name, value in now.items() if value is not None}})
 
 
 def _job_and_log(run: Run, head: Head | None, log: str | None, parser: Parser) -> tuple[Job | None, Iterator[Item]]:

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fmctl.base.lazy import lazily
-from fmctl.base.untyped import Data
 
 if TYPE_CHECKING:
     from fmctl.adapters.aws.capacity import Capacity
     from fmctl.adapters.aws.pricing import Snapshot
     from fmctl.base.config import Settings
+    from fmctl.buying.offers import NotSold
     from fmctl.domain.cluster import Site
     from fmctl.domain.framework import Framework
     from fmctl.domain.hardware import Instance, Price, StoragePrice
+    from fmctl.domain.lab import LabState
     from fmctl.domain.model import ModelArch
+    from fmctl.domain.offer import Offer
     from fmctl.domain.ports import Head, Survey
     from fmctl.domain.result import Plan, PlanRequest
+    from fmctl.domain.rows.lab import PclusterEnvironment
     from fmctl.observe.measured import Source
     from fmctl.operate.state import StateStore
     from fmctl.operate.steps import Ports
@@ -43,7 +46,7 @@ class Planner(Protocol):
     def framework(self, name: str) -> Framework:
         """The profile of that name."""
 
-    def provenance(self, framework: str) -> Data:
+    def provenance(self, framework: str) -> Mapping[str, object]:
         """What the model of performance rests on."""
 
 
@@ -65,7 +68,7 @@ class Catalogue(Protocol):
     def load_instance(self, name: str) -> Instance:
         """One instance type."""
 
-    def instance_record(self, name: str) -> Data:
+    def instance_record(self, name: str) -> Mapping[str, object]:
         """The catalogue's row of a type, also of one that no plan can be made for; null is unknown."""
 
     def find_price(self, instance: str, region: str, option: str, on: date) -> Price:
@@ -74,7 +77,7 @@ class Catalogue(Protocol):
     def prices(self, instance: str = "", region: str = "", option: str = "") -> Sequence[Price]:
         """Prices of instances; an empty argument matches all."""
 
-    def ways(self, instance: str, region: str, on: date, *, spot_usd_per_h: float | None) -> Sequence[Any]:
+    def ways(self, instance: str, region: str, on: date, *, spot_usd_per_h: float | None) -> Sequence[Offer | NotSold]:
         """Every way to buy a type in a region: buying.offers.Offer, or NotSold with why."""
 
     def storage_prices(self) -> Sequence[StoragePrice]:
@@ -84,13 +87,13 @@ class Catalogue(Protocol):
 class LabControl(Protocol):
     """The local AWS; each method gives what runs as plain data, None where nothing does."""
 
-    def start(self, port: int, speed: float) -> Data:
+    def start(self, port: int, speed: float) -> LabState:
         """Start it and wait until it answers."""
 
-    def stop(self) -> Data | None:
+    def stop(self) -> LabState | None:
         """End it."""
 
-    def status(self) -> Data | None:
+    def status(self) -> LabState | None:
         """The one that runs."""
 
     def site_for(self, instance: Instance) -> tuple[Site, tuple[str, str | None]]:
@@ -103,10 +106,10 @@ class LabControl(Protocol):
 class Pclusters(Protocol):
     """Environments that have ParallelCluster, as plain data."""
 
-    def install(self, version: str | None, say: Callable[[str], None]) -> Data:
+    def install(self, version: str | None, say: Callable[[str], None]) -> PclusterEnvironment:
         """Make one for a version; the usual one by default."""
 
-    def environments(self, named: str | None) -> Sequence[Data]:
+    def environments(self, named: str | None) -> Sequence[PclusterEnvironment]:
         """All that there are."""
 
 
@@ -146,7 +149,7 @@ class Market(Protocol):
         """What each of these regions has for sale."""
 
 
-def _fitted(files: Sequence[str], progress: Progress | None = None) -> Data:
+def _fitted(files: Sequence[str], progress: Progress | None = None) -> Mapping[str, object]:
     """The constants fitted to the shipped runs and `files`, with their errors: `validation.calibrate`."""
     from fmctl.validation.calibrate import calibrate, outcome
 
@@ -180,7 +183,7 @@ class Services:
     catalogue: Catalogue = _CATALOGUE
     planner: Planner = _PLANNER
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    calibrator: Callable[[Sequence[str], Progress | None], Data] = _fitted
+    calibrator: Callable[[Sequence[str], Progress | None], Mapping[str, object]] = _fitted
     lab: LabControl = _LAB
     pclusters: Pclusters = _PCLUSTERS
     operations: Operations = _OPERATIONS

@@ -57,7 +57,7 @@ AREAS: Mapping[str, Area] = {
     "whole runs": Area(("runs",), ("tests/unit/runs",)),
     "buying": Area(("buying",), ("tests/unit/buying",)),
     "controller": Area(
-        ("operate/controller.py", "operate/steps.py", "operate/actions.py"),
+        ("operate/launch.py", "operate/extension.py", "operate/status.py", "operate/steps.py", "operate/actions.py"),
         _operate("actions", "controller", "chaos"),
     ),
     "journal": Area(("operate/journal.py", "operate/state"), _operate("journal", "locks", "s3store")),

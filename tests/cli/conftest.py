@@ -29,7 +29,7 @@ from fmctl.domain.result import Estimate, NearMiss, Plan, PlanRequest, Reject
 from fmctl.domain.terms import TERMS
 from fmctl.domain.workload import TrainingWorkload
 from fmctl.frameworks.registry import FRAMEWORKS
-from fmctl.operate.controller import launch
+from fmctl.operate.launch import launch
 from fmctl.operate.steps import Ports
 from fmctl.plan.apart import told_apart
 from fmctl.plan.workloads import PLANNERS

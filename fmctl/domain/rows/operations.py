@@ -50,6 +50,14 @@ class ResourceCount(TypedDict):
     count: int
 
 
+class LaunchLine(TypedDict):
+    """What one line costs an hour."""
+
+    name: str
+    usd_per_h: float | None
+    why: str | None
+
+
 class Launch(TypedDict):
     """A launch, a dry run of one (`dry_run`, `actions`), or a rehearsal (`rehearsed`, `resources`)."""
 
@@ -66,6 +74,27 @@ class Launch(TypedDict):
     config_digest: NotRequired[str | None]
     actions: NotRequired[list[ActionRow]]
     resources: NotRequired[list[ResourceCount]]
+    max_hours: NotRequired[float | None]
+    stays: NotRequired[list[str]]
+    lines: NotRequired[list[LaunchLine]]
+    created: NotRequired[bool]
+    state: NotRequired[str | None]
+    plan: NotRequired[str | None]
+    plan_digest: NotRequired[str | None]
+    began: NotRequired[str | None]
+    created_by: NotRequired[str | None]
+    retained: NotRequired[list[str]]
+    purchase: NotRequired[str | None]
+    price_date: NotRequired[str | None]
+    spent_usd: NotRequired[float | None]
+    reused: NotRequired[list[str]]
+    running_nodes: NotRequired[int | None]
+    condition: NotRequired[str | None]
+    stack_events: NotRequired[int | None]
+    simulated_s: NotRequired[float | None]
+    torn_down: NotRequired[bool]
+    leftovers: NotRequired[list[str]]
+    cannot_prove: NotRequired[list[str]]
 
 
 class LaunchDocument(Envelope):

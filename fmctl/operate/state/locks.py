@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from fmctl.base.errors import OperationFailed
 from fmctl.domain.ports import Clock
@@ -130,7 +129,7 @@ def _held(name: str, holder: Holder | None, since: str, running: bool | None) ->
 
 def _holder(found: Stored) -> tuple[Holder | None, str]:
     try:
-        known: dict[str, Any] = json.loads(found.text)
+        known = json.loads(found.text)
         texts = {field: str(known[field]) for field in ("who", "host", "machine", "boot", "started")}
         return Holder(pid=int(known["pid"]), **texts), str(known.get("at", ""))
     except (ValueError, TypeError, KeyError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.errors import UnknownName
 from fmctl.domain.digest import plan_digest
@@ -23,7 +23,7 @@ def plan_names(store: StateStore) -> list[str]:
     return sorted(name for name in names if NAME.fullmatch(name))
 
 
-def save_plan(store: StateStore, name: str, document: Mapping[str, Any], saved_at: str) -> None:
+def save_plan(store: StateStore, name: str, document: Mapping[str, object], saved_at: str) -> None:
     """Keep a plan document (`fmctl.plan/1`) under a name, replacing what had it; `saved_at` is an ISO time."""
     sealed = {**document, "saved": {"name": name, "saved_at": saved_at, "digest": plan_digest(document)}}
     text = json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shlex
 from datetime import UTC, datetime
-from typing import Any
 
 from fmctl.adapters.aws.marks import Call
 
@@ -35,14 +34,14 @@ def warning_words(cluster: str, at: datetime) -> str:
     return f"wall {shlex.quote(said)}"
 
 
-def rights(cluster: str, partition: str, region: str, account: str) -> dict[str, Any]:
+def rights(cluster: str, partition: str, region: str, account: str) -> dict[str, object]:
     """What deleting the stack needs, and no more than names and tags can say."""
 
     def arn(service: str, rest: str, where: str = region) -> str:
         return f"arn:{partition}:{service}:{where}:{account}:{rest}"
 
-    def allow(actions: str, *resources: str, tagged: bool = False) -> dict[str, Any]:
-        found: dict[str, Any] = {"Effect": "Allow", "Action": actions.split(), "Resource": list(resources or ("*",))}
+    def allow(actions: str, *resources: str, tagged: bool = False) -> dict[str, object]:
+        found: dict[str, object] = {"Effect": "Allow", "Action": actions.split(), "Resource": list(resources or ("*",))}
         if tagged:
             found["Condition"] = {"StringEquals": {f"aws:ResourceTag/{CLUSTER_TAG}": cluster}}
         return found

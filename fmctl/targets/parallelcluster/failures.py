@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fmctl.base.errors import CapacityUnavailable, FmctlError, OperationFailed, PermissionDenied, StalePlan, shorten
 from fmctl.domain.ports import StackEvent
@@ -135,7 +134,7 @@ VAGUE = frozenset({"protected-mode", "wait-condition"})
 def explain(
     name: str,
     events: Iterable[StackEvent] = (),
-    described: Mapping[str, Any] | None = None,
+    described: Mapping[str, object] | None = None,
     reasons: Sequence[str] = (),
     logs: Callable[[], tuple[Cause, str] | None] = lambda: None,
 ) -> FmctlError:
@@ -152,8 +151,7 @@ def explain(
         An error of the kind that its cause has, to be raised. `why` quotes AWS: the first reason that is a cause.
     """
     texts = [f"{event.logical_id}: {event.reason}" for event in events if "FAILED" in event.status and event.reason]
-    listed = (described or {}).get("failures") or ()
-    texts = [*_from_describe(listed), *texts, *(reason for reason in reasons if reason)]
+    texts = [*_from_describe((described or {}).get("failures")), *texts, *(reason for reason in reasons if reason)]
     for cause in CAUSES:
         for text in texts:
             if re.search(cause.pattern, text, re.I):
@@ -191,10 +189,10 @@ def undeletable(name: str, resources: Mapping[str, str], *, retained: bool) -> O
     )
 
 
-def _from_describe(listed: Iterable[Any]) -> list[str]:
+def _from_describe(listed: object) -> list[str]:
     return [
         f"{found.get('failureCode', '')}: {found.get('failureReason', '')}"
-        for found in listed
+        for found in (listed if isinstance(listed, list) else ())
         if isinstance(found, Mapping)
     ]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +327,7 @@ class Cluster:
     dev_settings: DevSettings | None = None
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """Mappings, lists and scalars; what is None or an empty tuple is left out, names become PascalCase."""
     if is_dataclass(value):
         pairs = ((_pascal(f.name), getattr(value, f.name)) for f in fields(value))
@@ -343,7 +342,7 @@ def as_yaml(cluster: Cluster) -> str:
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        def ignore_aliases(self, data: Any) -> bool:
+        def ignore_aliases(self, data: object) -> bool:
             return True
 
     return str(yaml.dump(plain(cluster), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100_000))

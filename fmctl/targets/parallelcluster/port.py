@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from fmctl.domain.ports import Finding, Resource
 
@@ -40,7 +40,7 @@ class Pcluster(Protocol):
         """Start the deletion; a cluster that is gone is no error."""
         ...
 
-    def describe(self, name: str, region: str) -> Mapping[str, Any] | None:
+    def describe(self, name: str, region: str) -> Mapping[str, object] | None:
         """`describe-cluster` as JSON, with `failures`; None where there is none."""
         ...
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 from fmctl.base.errors import FmctlError, OperationFailed
 from fmctl.domain.cluster import ClusterSpec
@@ -19,6 +18,7 @@ from fmctl.domain.ports import (
     Node,
     Reservation,
     Resource,
+    StackEvent,
     Survey,
 )
 from fmctl.targets.parallelcluster import failures
@@ -93,9 +93,9 @@ class ParallelCluster:
             return None
         return Trouble(found.at, found.cause.name, failures.error_of(cluster, found.cause, found.line))
 
-    def failure(self, cluster: str, region: str, state: State | None, ask: Ask[Any]) -> FmctlError:
-        events: tuple[Any, ...] = ()
-        described: Mapping[str, Any] | None = None
+    def failure(self, cluster: str, region: str, state: State | None, ask: Ask) -> FmctlError:
+        events: Sequence[StackEvent] = ()
+        described: Mapping[str, object] | None = None
         with suppress(FmctlError):
             events = ask(lambda: self.cloud.stack_events(cluster))
         with suppress(FmctlError):

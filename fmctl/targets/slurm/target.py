@@ -68,7 +68,7 @@ class SlurmCluster:
     def trouble(self, cluster: str, after: datetime) -> Trouble | None:
         return None
 
-    def failure(self, cluster: str, region: str, state: State | None, ask: Ask[object]) -> FmctlError:
+    def failure(self, cluster: str, region: str, state: State | None, ask: Ask) -> FmctlError:
         why = state.reason if state is not None else "it is not there"
         return OperationFailed(f"no node of {cluster} answers", why=why, next="sinfo on its head node")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -18,7 +18,10 @@ from fmctl.tui.running import Clusters
 from fmctl.tui.tasks import TaskChanged
 from fmctl.tui.view import View
 from fmctl.tui.words import clean
-from fmctl.usecases.session.items import Trouble
+from fmctl.usecases.session.items import Confirm, Say, Trouble
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.operations import LaunchDocument, TeardownDocument
 
 
 class HoursDialog(Dialog[str]):
@@ -55,7 +58,7 @@ class Acting(View):
         Binding("S", "stop_fleet", "stop", id="clusters.stop"),
     ]
 
-    def __init__(self, subject: str = "", given: Any = None) -> None:
+    def __init__(self, subject: str = "", given: object = None) -> None:
         super().__init__(subject, given)
         self.calls = Calls(self)
         self.seen_at: float | None = None
@@ -98,9 +101,9 @@ class Acting(View):
             self.refuse_read_only(what)
             return self.chosen()
 
-        return self.attempt(checked)  # type: ignore[no-any-return]
+        return self.attempt(checked)
 
-    def _begin(self, kind: str, work: Callable[[str], Any]) -> None:
+    def _begin(self, kind: str, work: Callable[[str], Callable[[Say, Confirm], Answer]]) -> None:
         name = self._may({"teardown": "tearing down", "stop": "stopping a fleet", "extend": "extending"}[kind])
         if name is None:
             return
@@ -151,18 +154,19 @@ class Acting(View):
         if self.is_mounted:
             self.heard(message.what, message.value)
 
-    def found(self, what: str, value: Any, trouble: Trouble | None) -> None:
+    def found(self, what: str, value: object, trouble: Trouble | None) -> None:
         """A call has come to its end."""
 
-    def heard(self, what: str, value: Any) -> None:
+    def heard(self, what: str, value: object) -> None:
         """A call tells something."""
 
 
 def _done(answer: Answer) -> bool:
     """Whether an operation did what it was begun for, and was not stopped at its question."""
-    result = answer.document["result"]
-    rows = result.get("clusters", [result])
-    return all(row["done"] for row in rows)
+    torn = cast("TeardownDocument", answer.document)["result"].get("clusters")
+    if torn is not None:
+        return all(row["done"] for row in torn)
+    return cast("LaunchDocument", answer.document)["result"]["done"]
 
 
 OLD_S = 30.0

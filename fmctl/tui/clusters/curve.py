@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fmctl.base.untyped import Json, Library
 from fmctl.report.words import say
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.progress import Figure
+    from fmctl.tui.attributes import Attributes
 
 _LABELS = 10
 
@@ -20,14 +24,14 @@ class Curve(Widget):
 
     DEFAULT_CSS = "Curve { height: 1fr; min-height: 4; }"
 
-    def __init__(self, name: str, **attributes: Library) -> None:
+    def __init__(self, name: str, **attributes: Unpack[Attributes]) -> None:
         """`name` is that of the figure in the document of `progress`; it says the unit."""
         super().__init__(**attributes)
         self._figure = name
         self._values: Sequence[tuple[int, float]] = ()
         self._band: tuple[float | None, float | None, float | None] = (None, None, None)
 
-    def show(self, values: Sequence[tuple[int, float]], figure: Json | None) -> None:
+    def show(self, values: Sequence[tuple[int, float]], figure: Figure | None) -> None:
         """(step, value) in order, and the figure of the document that they are held against."""
         self._values = values
         if figure is not None:

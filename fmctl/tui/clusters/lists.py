@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -59,7 +59,7 @@ class ClustersView(Acting):
         if clusters is not None:
             self.calls.start("status", clusters.status)
 
-    def found(self, what: str, value: Any, trouble: Trouble | None) -> None:
+    def found(self, what: str, value: object, trouble: Trouble | None) -> None:
         """The list as it is, or why nobody knows."""
         self.looked(trouble)
         if isinstance(value, Answer):

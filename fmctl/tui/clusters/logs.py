@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -17,9 +17,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Input
 
-from fmctl.base.untyped import Library
 from fmctl.progress.text import plain
 from fmctl.tui.words import clean, wrapped
+
+if TYPE_CHECKING:
+    from fmctl.tui.attributes import Attributes
 
 MOST_LINES = 20_000
 LONGEST = 4_000
@@ -44,7 +46,7 @@ class LogBox(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("end,G", "scroll_end", "last line", show=False),
     ]
 
-    def __init__(self, **attributes: Library) -> None:
+    def __init__(self, **attributes: Unpack[Attributes]) -> None:
         super().__init__(**attributes)
         self.lines: list[str] = []
         self.shown: list[str] = []
@@ -162,7 +164,7 @@ class LogBox(ScrollView, can_focus=True, inherit_bindings=False):
 class LogPanel(Vertical):
     """The log, and below it the line in which one types."""
 
-    def __init__(self, **attributes: Library) -> None:
+    def __init__(self, **attributes: Unpack[Attributes]) -> None:
         super().__init__(**attributes)
         self.box = LogBox()
         self._what = "filter"

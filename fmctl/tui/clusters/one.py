@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import ContentSwitcher, Static, Tab, Tabs
 
+from fmctl.operate.watch import Event
 from fmctl.report.view import Answer, Section
 from fmctl.tui.clusters.acting import Acting
 from fmctl.tui.clusters.logs import LogPanel
@@ -20,7 +21,7 @@ from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows, TablePanel
 from fmctl.tui.tasks import TaskChanged
 from fmctl.tui.words import clean, command_line
-from fmctl.usecases.session.items import Part, Trouble
+from fmctl.usecases.session.items import Measured, Part, Told, Trouble
 
 PAGES = ("overview", "stack", "events", "jobs", "run", "logs")
 _HEAD_LOG = "cfn-init"
@@ -46,7 +47,7 @@ class ClusterView(Acting):
     ClusterView #stack-said { height: auto; max-height: 6; padding: 0 1; }
     """
 
-    def __init__(self, subject: str = "", given: Any = None) -> None:
+    def __init__(self, subject: str = "", given: object = None) -> None:
         super().__init__(subject, given)
         self.stop = threading.Event()
         self.answers: dict[str, Answer] = {}
@@ -119,7 +120,7 @@ class ClusterView(Acting):
         self.calls.start("status", lambda: clusters.status(name))
         if self.page in ("jobs", "run", "logs"):
             self.calls.start("jobs", lambda: clusters.jobs(name))
-        asked: dict[str, Callable[[], Any]] = {
+        asked: dict[str, Callable[[], object]] = {
             "stack": lambda: clusters.timeline(name),
             "overview": lambda: clusters.told(name),
         }
@@ -139,13 +140,14 @@ class ClusterView(Acting):
         for event in self.clusters.events(self.subject, self.stop):
             tell(event)
 
-    def heard(self, what: str, value: Any) -> None:
+    def heard(self, what: str, value: object) -> None:
         """Something happened."""
+        assert isinstance(value, Event)
         self.query_one(EventBox).add([event_line(value)])
         if value.kind in ("stack", "nodes", "end"):
             self.action_again()
 
-    def found(self, what: str, value: Any, trouble: Trouble | None) -> None:
+    def found(self, what: str, value: object, trouble: Trouble | None) -> None:
         """What a call came to."""
         if what == "events":
             if trouble is not None:
@@ -166,7 +168,7 @@ class ClusterView(Acting):
         self._show_overview()
         self._in_front()
 
-    def _got_overview(self, told: Any) -> None:
+    def _got_overview(self, told: Told) -> None:
         self._told = told_sections(told)
         self._show_overview()
 
@@ -193,13 +195,13 @@ class ClusterView(Acting):
         table, rest = report.sections[0].table, report.sections[1:] if answer.rows else report.sections
         self.query_one("#jobs", Rows).show(table, [str(row["job"]) for row in answer.rows], answer.rows)
         self.query_one("#jobs-said", Sections).show(rest)
-        numbers = [int(row["job"]) for row in answer.rows]
-        running = [int(row["job"]) for row in answer.rows if row["state"] == "RUNNING"]
+        numbers = [int(str(row["job"])) for row in answer.rows]
+        running = [int(str(row["job"])) for row in answer.rows if row["state"] == "RUNNING"]
         if self.job is None and numbers:
             self._take_job((running or numbers)[0])
         self._in_front()
 
-    def _got_run(self, measured: Any) -> None:
+    def _got_run(self, measured: Measured) -> None:
         self.answers["run"] = measured.answer
         self.commands["run"] = command_line(measured.command)
         self.query_one(RunBox).show(measured)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from fmctl.base.untyped import Json
 from fmctl.operate.watch import Event
 from fmctl.report.view import Column, Section, Table
 from fmctl.report.words import si
@@ -19,6 +18,9 @@ from fmctl.tui.clusters.logs import LogPanel
 from fmctl.tui.sections import Sections
 from fmctl.tui.table import Rows
 from fmctl.usecases.session.items import Measured, Told
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.progress import ProgressDocument
 
 
 def event_line(event: Event) -> str:
@@ -88,7 +90,7 @@ class RunBox(Vertical, can_focus=True):
 
     def show(self, measured: Measured) -> None:
         """The run so far."""
-        figures: Json = {row["name"]: row for row in measured.answer.rows}
+        figures = {one["name"]: one for one in cast("ProgressDocument", measured.answer.document)["result"]["figures"]}
         steps = [(point.step, point.step_s) for point in measured.points if point.step_s is not None]
         shares = [(point.step, point.mfu) for point in measured.points if point.mfu is not None]
         self.query_one("#curve-step", Curve).show(steps, figures.get("step_s"))

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from fmctl.domain.terms import TERM_BY_NAME, Kind
-from fmctl.report.view import Document
 from fmctl.report.words import compact_layout, label, money, say, short_layout
 from fmctl.tui.explain.pipeline import drawn
 from fmctl.tui.explain.terms import stacked
 from fmctl.tui.words import clean, wrapped
 
 if TYPE_CHECKING:
-    from fmctl.domain.rows.results import DiffField, EstimateRow, TermPart
+    from fmctl.domain.rows.results import DiffField, EstimateRow, ExplainDocument, TermPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ _HEADLINES: Mapping[str, str] = {
 _WITHOUT_RATIO = ("memory.margin_bytes", "layout.dp", "layout.vpp")
 
 
-def parts_of(document: Document, page: Page) -> list[TermPart]:
+def parts_of(document: ExplainDocument, page: Page) -> list[TermPart]:
     """The parts of a page, in the order of its sections. The total that parts add up to is in the line over them."""
     by_name = {section["name"]: section["parts"] for section in document["result"]["sections"]}
     found = [part for name in page.sections for part in by_name.get(name, ())]
@@ -81,7 +80,7 @@ def headline(row: EstimateRow) -> Content:
     return Content(clean(" · ".join(texts)))
 
 
-def picture(row: EstimateRow, page: Page, document: Document, width: int) -> Content | None:
+def picture(row: EstimateRow, page: Page, document: ExplainDocument, width: int) -> Content | None:
     """What stands above the parts of a page; None where nothing does."""
     if page.name == "memory":
         return _memory(row, document, width)
@@ -104,7 +103,7 @@ def picture(row: EstimateRow, page: Page, document: Document, width: int) -> Con
     return Content.assemble(whole, between, (known, "$foreground 60%"))
 
 
-def _memory(row: EstimateRow, document: Document, width: int) -> Content:
+def _memory(row: EstimateRow, document: ExplainDocument, width: int) -> Content:
     memory = row["memory"]
     capacity, margin = memory["device_bytes"], memory["margin_bytes"]
     if capacity is None or margin is None:

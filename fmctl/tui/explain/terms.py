@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from rich.cells import cell_len, set_cell_size
 from textual import events
@@ -13,12 +13,12 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from fmctl.base.untyped import Json, Library
 from fmctl.report.words import say
 from fmctl.tui.words import clean, cut
 
 if TYPE_CHECKING:
     from fmctl.domain.rows.results import TermPart
+    from fmctl.tui.attributes import Attributes
 
 _VALUE, _SHARE, _LEAST_BAR = 11, 7, 8
 _LONGEST_TITLE = 36
@@ -42,12 +42,12 @@ class Terms(OptionList):
             super().__init__()
             self.part = part
 
-    def __init__(self, **attributes: Library) -> None:
+    def __init__(self, **attributes: Unpack[Attributes]) -> None:
         super().__init__(markup=False, compact=True, **attributes)
         self._parts: list[TermPart] = []
-        self._before: Json = {}
+        self._before: dict[str, object] = {}
 
-    def show(self, parts: Sequence[TermPart], before: Json | None = None) -> None:
+    def show(self, parts: Sequence[TermPart], before: dict[str, object] | None = None) -> None:
         """Put parts on the screen; `before` holds the values that a change is shown against."""
         self._parts, self._before = ordered(parts), before or {}
         self._draw()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -14,10 +14,9 @@ from textual.content import Content
 from textual.widgets import Input, Static, Tab, Tabs
 
 from fmctl.base.errors import UsageError
-from fmctl.base.untyped import Json
-from fmctl.domain.planrow import rows_there
+from fmctl.domain.planrow import number_of, rows_there
 from fmctl.report.explains import explain_answer
-from fmctl.report.view import Answer, Section, by_name
+from fmctl.report.view import Answer, Section
 from fmctl.tui.explain.pages import PAGES, Page, changes, headline, parts_of, picture, term_text
 from fmctl.tui.explain.subject import Subject
 from fmctl.tui.explain.terms import Terms
@@ -27,6 +26,10 @@ from fmctl.tui.sections import Sections
 from fmctl.tui.view import Answered, Entry, View
 from fmctl.tui.words import command_line
 from fmctl.usecases.session.items import Question
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.results import DiffDocument, ExplainDocument
+
 
 _ROOMY = 36  # lines from which the first page has room for more than the step
 _LEVERS = ("What would help most", "Ways to buy it")
@@ -45,7 +48,7 @@ class ExplainView(View):
         Binding("d", "diff", "diff", id="explain.diff"),
     ]
 
-    def __init__(self, subject: str = "", given: Any = None) -> None:
+    def __init__(self, subject: str = "", given: object = None) -> None:
         super().__init__(subject, given)
         self.original: Subject | None = None
         self.shown: Subject | None = None
@@ -68,7 +71,7 @@ class ExplainView(View):
                 yield Static("", id="term-text", markup=False)
         yield Sections(id="none", classes="panel")
 
-    def core_choices(self, kind: str) -> Any:
+    def core_choices(self, kind: str) -> Sequence[str]:
         """The values of a field of the layout."""
         return self.core.catalogue.instance_names() if kind == "instances" else self.core.choices.get(kind, ())
 
@@ -133,7 +136,7 @@ class ExplainView(View):
             return
         page, terms = self.page, self.query_one(Terms)
         before = _values(self._before) if self._before is not None else {}
-        terms.show(parts_of(self.answer.document, page), before)
+        terms.show(parts_of(cast("ExplainDocument", self.answer.document), page), before)
         terms.display = page.name != "levers"
         levers = self.query_one("#levers", Sections)
         levers.display = page.name == "levers"
@@ -147,7 +150,7 @@ class ExplainView(View):
             return
         width = self.query_one("#parts-side").size.width - 3
         self._draw_more(width)
-        drawn = picture(self.shown.row, self.page, self.answer.document, width)
+        drawn = picture(self.shown.row, self.page, cast("ExplainDocument", self.answer.document), width)
         box = self.query_one("#picture-box")
         box.display = drawn is not None
         if drawn is not None:
@@ -158,7 +161,8 @@ class ExplainView(View):
         more = self.query_one("#more", Static)
         more.display = self.page is PAGES[0] and self.size.height >= _ROOMY
         if more.display and self.shown is not None and self.answer is not None:
-            drawn = [picture(self.shown.row, page, self.answer.document, width) for page in PAGES[1:3]]
+            document = cast("ExplainDocument", self.answer.document)
+            drawn = [picture(self.shown.row, page, document, width) for page in PAGES[1:3]]
             more.update(Content("\n\n").join([one for one in drawn if one is not None]))
 
     @property
@@ -175,11 +179,12 @@ class ExplainView(View):
         if not self.shown.row.get("whole_run"):
             line = "Levers are of whole runs: with tokens in the form of the plan screen they say what would help most."
             return [Section("What would help most", lines=(line,))]
-        result = by_name(self.shown.document["result"] or {})
-        if by_name(self.shown.row).get("rank", 1) != 1 or "levers" not in result:
+        document = self.shown.document
+        levers = document["result"].get("levers") if document["schema"] == "fmctl.plan/1" else None
+        if number_of(self.shown.row) != 1 or levers is None:
             line = "Levers are worked out for the first row of a plan alone. esc, then row 1."
             return [Section("What would help most", lines=(line,))]
-        sections = run_sections(self.shown.document["inputs"], self.shown.row, "The run", result["levers"])
+        sections = run_sections(self.shown.document["inputs"], self.shown.row, "The run", levers)
         return [section for section in sections if section.title in _LEVERS]
 
     def on_resize(self, event: events.Resize) -> None:
@@ -261,7 +266,7 @@ class ExplainView(View):
         self.command = command
         shown = self.query_one("#changes", Static)
         shown.display = True
-        shown.update(changes(self._diff().document["result"]["fields"]))
+        shown.update(changes(cast("DiffDocument", self._diff().document)["result"]["fields"]))
 
     def _say_before(self) -> None:
         """Mark what stands here as the answer before: the fields ask for something that has none."""
@@ -271,9 +276,9 @@ class ExplainView(View):
             self.query_one("#headline", Static).update(Content.assemble(before, headline(self.shown.row)))
 
     def _diff(self) -> Answer:
-        from fmctl.report.diffs import diff_answer
+        from fmctl.report.diffs import Side, diff_answer
 
-        sides = [
+        sides: list[Side] = [
             {"inputs": one.document["inputs"], "result": one.row, "warnings": one.document["warnings"]}
             for one in (self.original, self.shown) if one is not None
         ]  # fmt: skip
@@ -316,8 +321,7 @@ class ExplainView(View):
         self.query_one(Tabs).active = name
 
 
-def _values(answer: Answer) -> Json:
+def _values(answer: Answer) -> dict[str, object]:
     """Every term's value by name."""
-    return {
-        part["name"]: part["value"] for section in answer.document["result"]["sections"] for part in section["parts"]
-    }
+    sections = cast("ExplainDocument", answer.document)["result"]["sections"]
+    return {part["name"]: part["value"] for section in sections for part in section["parts"]}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from fmctl.report.view import by_name
 from fmctl.tui.plan.form import FieldSpec, Form
@@ -90,10 +90,10 @@ def asked_of(document: PlanOrEstimate) -> dict[str, str]:
     """What a saved plan was asked, by option, as far as it says; for `exact_options`."""
     given = document["inputs"]
     options = by_name(given.get("options", {}))
-    found = {name: ",".join(options[name]) for name in ("regions", "purchase") if _texts(options.get(name))}
+    found = {name: ",".join(texts) for name in ("regions", "purchase") if (texts := _texts(options.get(name)))}
     tokens = given.get("tokens")
     return found | ({"tokens": f"{tokens:.0f}"} if tokens else {})
 
 
-def _texts(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str) and bool(value)
+def _texts(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list | tuple) else []

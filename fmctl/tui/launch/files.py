@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,9 +14,11 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static, TextArea
 
-from fmctl.base.untyped import Library
 from fmctl.tui.dialog import Dialog
 from fmctl.tui.words import clean
+
+if TYPE_CHECKING:
+    from fmctl.tui.attributes import Attributes
 
 _SETTLES_S = 0.6  # after the last key an edit is looked at
 EDITED = (
@@ -52,7 +54,7 @@ class FileBox(Vertical):
             super().__init__()
             self.box = box
 
-    def __init__(self, file: str, **attributes: Library) -> None:
+    def __init__(self, file: str, **attributes: Unpack[Attributes]) -> None:
         super().__init__(**attributes)
         self.file, self.original = file, ""
         self._waiting: Timer | None = None

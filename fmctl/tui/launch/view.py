@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,7 +13,6 @@ from textual.containers import Vertical
 from textual.widgets import ContentSwitcher, DataTable, Tab, Tabs
 
 from fmctl.base.errors import UsageError
-from fmctl.base.untyped import Library
 from fmctl.report.view import Answer, Section
 from fmctl.tui.background import Calls, Found, Heard
 from fmctl.tui.clusters.logs import LogPanel
@@ -26,6 +26,11 @@ from fmctl.tui.tasks import Task, TaskChanged
 from fmctl.tui.view import View
 from fmctl.tui.words import command_line
 from fmctl.usecases.session.items import Trouble
+
+if TYPE_CHECKING:
+    from fmctl.domain.rows.operations import LaunchDocument
+    from fmctl.domain.rows.render import RenderDocument
+    from fmctl.tui.attributes import Attributes
 
 FILES = ("cluster.yaml", "job.sbatch", "job.env")
 PAGES = ("checks", *FILES, "rehearsal", "launch")
@@ -46,7 +51,7 @@ class TaskBox(Vertical):
     TaskBox Sections { display: none; height: 3fr; padding: 0 1; }
     """
 
-    def __init__(self, empty: str, **attributes: Library) -> None:
+    def __init__(self, empty: str, **attributes: Unpack[Attributes]) -> None:
         super().__init__(**attributes)
         self._empty = empty
         self._shown = 0
@@ -101,7 +106,7 @@ class LaunchView(View):
     LaunchView #checks-said { height: auto; max-height: 8; padding: 0 1; }
     """
 
-    def __init__(self, subject: str = "", given: Any = None) -> None:
+    def __init__(self, subject: str = "", given: object = None) -> None:
         super().__init__(subject, given)
         self.calls = Calls(self)
         self.answers: dict[str, Answer] = {}
@@ -203,6 +208,7 @@ class LaunchView(View):
     @on(Heard)
     def _call_heard(self, message: Heard) -> None:
         if self.is_mounted:
+            assert isinstance(message.value, Answer)
             self._show_checks(message.value)
 
     @on(Found)
@@ -213,18 +219,14 @@ class LaunchView(View):
             self.state = ""
         if message.trouble is not None or message.what == "checks":
             self.show_trouble(message.trouble)
-        if message.value is None:
-            return
-        if message.what == "rendered":
-            self._show_files(message.value)
-        elif message.what == "checks":
-            self._show_checks(message.value)
-        elif message.what == "config":
-            found = message.value or [("INFO", "ParallelCluster accepts it")]
+        if isinstance(message.value, Answer):
+            (self._show_files if message.what == "rendered" else self._show_checks)(message.value)
+        elif message.what == "config" and message.value is not None:
+            found = cast("Sequence[tuple[str, str]]", message.value) or [("INFO", "ParallelCluster accepts it")]
             self.query_one(f"#{page_id(FILES[0])}", FileBox).say(found)
 
     def _show_files(self, answer: Answer) -> None:
-        result = answer.document["result"]
+        result = cast("RenderDocument", answer.document)["result"]
         self.cluster = str(result["cluster"])
         for one in result["files"]:
             if one["name"] in FILES:
@@ -250,7 +252,7 @@ class LaunchView(View):
             return
         current = self.query_one("#checks", Rows).current
         row = answer.rows[int(current.split()[0])] if current else None
-        lines = (f"{row['check']}: {row['found']}",) if row and len(row["found"]) > _SHORT else ()
+        lines = (f"{row['check']}: {row['found']}",) if row and len(str(row["found"])) > _SHORT else ()
         said = [*answer.report().sections[:0:-1], *([Section(lines=lines)] if lines else [])]
         self.query_one("#checks-said", Sections).show(said)
 
@@ -298,7 +300,7 @@ class LaunchView(View):
         if task.over:
             self.show_trouble(task.trouble)
             if task.kind == "launch" and task.answer is not None:
-                done = task.answer.document["result"]["done"]
+                done = cast("LaunchDocument", task.answer.document)["result"]["done"]
                 self.session.say(f"{self.cluster} runs; o opens it" if done else "nothing was launched")
         self._commands()
 
@@ -310,7 +312,7 @@ class LaunchView(View):
             return
         files = {box.file: box.text for box in boxes}
         launching = self.launching
-        rendered = self.answers[FILES[0]].document["result"]["files"]
+        rendered = cast("RenderDocument", self.answers[FILES[0]].document)["result"]["files"]
         files |= {one["name"]: one["text"] for one in rendered if one["name"] not in files}
 
         def take(folder: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -15,9 +15,11 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Label
 
 from fmctl.base.settings import DEFAULT_FRAMEWORK
-from fmctl.base.untyped import Library
 from fmctl.domain.purchase import ON_DEMAND
 from fmctl.tui.words import clean
+
+if TYPE_CHECKING:
+    from fmctl.tui.attributes import Attributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ class Form(Container):
             self.form, self.options = form, options
 
     def __init__(
-        self, choices_of: Callable[[str], Sequence[str]], values: Mapping[str, str], **attributes: Library
+        self, choices_of: Callable[[str], Sequence[str]], values: Mapping[str, str], **attributes: Unpack[Attributes]
     ) -> None:
         super().__init__(**attributes)
         self._choices_of, self._values = choices_of, dict(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from rich.segment import Segment
 from rich.style import Style
@@ -15,11 +15,11 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fmctl.base.untyped import Library
 from fmctl.report.words import say
 
 if TYPE_CHECKING:
     from fmctl.domain.rows.results import PlanRow
+    from fmctl.tui.attributes import Attributes
 
 _LABELS = 9  # columns of the labels left of the plot
 _WIDE_RATIO = 4.0  # from this ratio of most to least the axis is logarithmic
@@ -64,7 +64,7 @@ class Scatter(Widget, can_focus=True):
             super().__init__()
             self.key, self.opened = key, opened
 
-    def __init__(self, **attributes: Library) -> None:
+    def __init__(self, **attributes: Unpack[Attributes]) -> None:
         super().__init__(**attributes)
         self.border_title = "cost x finish"
         self._points: tuple[Point, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -13,7 +13,6 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import DataTable, Input
 
-from fmctl.base.untyped import Json
 from fmctl.report.shown import shown_plan
 from fmctl.tui.diff import Sides, compared_rows
 from fmctl.tui.explain.subject import Subject
@@ -61,29 +60,30 @@ class PlanView(View):
         Binding("ctrl+t", "table", "ranking", id="plan.table", show=False),
     ]
 
-    def __init__(self, subject: str = "", given: Any = None) -> None:
+    def __init__(self, subject: str = "", given: object = None) -> None:
         super().__init__(subject, given)
-        self.kept: Json = {}
+        self.kept: dict[str, object] = {}
         self.document: PlanDocument | None = None
         self.way = 0
         self._detailed: PlanRow | None = None
         self._asking: Timer | None = None
 
-    def recall(self, kept: Json) -> None:
+    def recall(self, kept: dict[str, object]) -> None:
         """Form and sorting of the last session."""
         form = kept.get("form")
         if isinstance(form, dict):
             kept = kept | {"form": {k: v for k, v in form.items() if k in BY_NAME and isinstance(v, str)}}
             self.kept = kept
 
-    def remembered(self) -> Json:
+    def remembered(self) -> dict[str, object]:
         """Form and sorting."""
         rows = self.query_one(Rows)
         return {"form": self.query_one(Form).options, "sort": [rows.sorted_by, rows.reverse]}
 
     def body(self) -> ComposeResult:
         """Form, ranking, detail."""
-        values = self.kept.get("form") or {"model": DEFAULT_MODEL}
+        kept = self.kept.get("form")
+        values = kept if isinstance(kept, dict) and kept else {"model": DEFAULT_MODEL}
         yield Form(self._choices, values, id="form")
         with Horizontal(id="answer"):
             with Vertical(id="left"):

@@ -7,11 +7,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
-from typing import Any
 
+from fmctl.base.built import built
 from fmctl.base.config import resolve
 from fmctl.base.errors import FmctlError, UsageError
-from fmctl.base.untyped import Json
 from fmctl.domain.result import Plan, PlanRequest
 from fmctl.report.results import estimate_document, plan_document
 from fmctl.usecases.calibration import provenance
@@ -25,7 +24,7 @@ from fmctl.usecases.session.items import Cancelled, Found, Partly, Question, Tro
 _PARTIAL_EVERY_S = 0.2
 _KEPT_ANSWERS = 64
 
-_kept: OrderedDict[Any, Found] = OrderedDict()
+_kept: OrderedDict[object, Found] = OrderedDict()
 
 
 @cache
@@ -104,12 +103,12 @@ def options_of(given: Mapping[str, str]) -> tuple[Asked, Search]:
     for name in given:
         if name not in known:
             raise UsageError(f"--{name.replace('_', '-')} is no option of plan", next="fmctl plan --help")
-    texts: Json = dict(given)
+    texts: dict[str, object] = dict(given)
     for name in ("sequence_parallel", "exhaustive"):
         if name in texts:
             texts[name] = texts[name] == "true"
     asked, aim = ({f.name: texts[f.name] for f in fields(group) if f.name in texts} for group in (Asked, Search))
-    return Asked(**asked), Search(**aim)
+    return built(Asked, asked), built(Search, aim)
 
 
 _KINDS = {"plan": _planned, "estimate": _estimated, "warm": _warmed}

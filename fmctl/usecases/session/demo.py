@@ -7,11 +7,10 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import OperationFailed
-from fmctl.base.untyped import Data
 from fmctl.domain.planrow import row_named
 from fmctl.usecases.options import Asked, Search, Wanted
 from fmctl.usecases.plans import plan_document
@@ -20,11 +19,17 @@ from fmctl.usecases.session.items import Say
 from fmctl.usecases.session.launching import Launching
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from fmctl.adapters.lab.client import Lab
-    from fmctl.adapters.lab.head import SimulatedHead
+    from fmctl.adapters.lab.head import Simulated, SimulatedHead
     from fmctl.domain.cluster import Site
+    from fmctl.domain.lab import LabState
+    from fmctl.domain.ports import Head, Survey
     from fmctl.domain.rows.results import EstimateRow
+    from fmctl.operate.state import StateStore
     from fmctl.operate.steps import Ports
+    from fmctl.targets.target import Target
 
 PLAN = "demo"
 _MODEL = "llama-3.1-8b"
@@ -51,9 +56,9 @@ class Demo:
             found = services.lab.start(0, _SPEED)
         self._enter(found)
         lab = Lab(str(found["endpoint"]))
-        self.services = replace(services, operations=DemoOperations(services, lab, float(found["speed"])))
+        self.services = replace(services, operations=DemoOperations(services, lab, found["speed"]))
 
-    def _enter(self, found: Data) -> None:
+    def _enter(self, found: LabState) -> None:
         from fmctl.adapters.parallelcluster.environments import NAMED, python_of
         from fmctl.base.folders import state_folder
         from fmctl.domain.cluster import PCLUSTER_VERSION
@@ -138,16 +143,25 @@ class DemoOperations:
 
         self._services, self._real = services, services.operations
         self._clock = LabPace(lab, speed)
-        self._heads: dict[str, tuple[Any, SimulatedHead]] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
+        self._heads: dict[str, tuple[datetime, SimulatedHead]] = {}
 
     def ports(self, settings: Settings, options: Mapping[str, str | None], site: Site | None, read_only: bool) -> Ports:
         """See `Operations`."""
         return replace(self._real.ports(settings, options, site, read_only), clock=self._clock)
 
-    def head(self, settings: Settings, options: Mapping[str, str | None], how: str, cluster: str | None) -> Any:
+    def survey(self, settings: Settings, options: Mapping[str, str | None], site: Site) -> Survey:
+        """See `Operations`."""
+        return self._real.survey(settings, options, site)
+
+    def target(self, settings: Settings, options: Mapping[str, str | None], site: Site) -> Target:
+        """See `Operations`."""
+        return self._real.target(settings, options, site)
+
+    def store(self, settings: Settings, options: Mapping[str, str | None]) -> StateStore:
+        """See `Operations`."""
+        return self._real.store(settings, options)
+
+    def head(self, settings: Settings, options: Mapping[str, str | None], how: str, cluster: str | None) -> Head:
         """See `Operations`; the job of the cluster's plan runs on it. Raises OperationFailed before it is there."""
         from fmctl.adapters.lab.head import SimulatedHead
         from fmctl.operate.records import read_record
@@ -169,7 +183,7 @@ class DemoOperations:
         return kept[1]
 
 
-def _job(row: EstimateRow) -> Any:
+def _job(row: EstimateRow) -> Simulated:
     from fmctl.adapters.lab.head import Simulated
     from fmctl.progress.compare import job_of
 

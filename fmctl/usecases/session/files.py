@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from fmctl.base.config import Settings
 from fmctl.base.errors import UnknownName
 from fmctl.operate import store
-from fmctl.report.view import Document
 from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from fmctl.domain.planrow import PlanOrEstimate
+    from fmctl.domain.rows.results import PlanDocument
 
 
 class Files:
@@ -34,7 +34,7 @@ class Files:
             raise UnknownName("saved plan", name, store.plan_names(), next=":plans")
         return document
 
-    def save_plan(self, name: str, document: Document) -> str:
+    def save_plan(self, name: str, document: PlanDocument) -> str:
         """Keep a plan as `plan --save` does, and say where."""
         from fmctl.usecases.planning import check_name, keep
 

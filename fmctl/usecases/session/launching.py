@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from fmctl.base.built import built
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, UsageError, shorten
-from fmctl.base.untyped import Json
 from fmctl.report.view import Answer
 from fmctl.usecases import launching, rendering
 from fmctl.usecases.launching import Caller
@@ -18,7 +18,7 @@ from fmctl.usecases.services import Services
 from fmctl.usecases.session.items import Confirm, Say
 
 if TYPE_CHECKING:
-    pass
+    from fmctl.domain.rows.operations import LaunchDocument
 
 _SWITCHES = ("static", "no_efa")
 
@@ -34,8 +34,8 @@ class Launching:
 
     def given(self, plan: str, wanted: Mapping[str, str]) -> Wanted:
         """The options as the commands take them."""
-        texts: Json = {name: value for name, value in wanted.items() if value}
-        return Wanted(**texts | {name: texts[name] == "true" for name in _SWITCHES if name in texts})
+        texts: dict[str, object] = {name: value for name, value in wanted.items() if value}
+        return built(Wanted, texts | {name: texts[name] == "true" for name in _SWITCHES if name in texts})
 
     def rendered(self, plan: str, wanted: Mapping[str, str]) -> Answer:
         """See `tui.running.Launching`."""
@@ -75,7 +75,9 @@ class Launching:
         from fmctl.adapters.itself import answered
         from fmctl.report.rehearsals import rehearsal_read
 
-        return rehearsal_read(answered(["launch", plan, *option_words(wanted), "--rehearse"], say))
+        return rehearsal_read(
+            cast("LaunchDocument", answered(["launch", plan, *option_words(wanted), "--rehearse"], say))
+        )
 
     def launch(self, plan: str, wanted: Mapping[str, str], say: Say, confirm: Confirm) -> Answer:
         """See `tui.running.Launching`."""

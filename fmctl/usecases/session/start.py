@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fmctl.report.view import Document
+    from fmctl.domain.planrow import PlanOrEstimate
     from fmctl.usecases.session.items import Cancelled, Partly, Question, Trouble
 
 
-def answer(question: Question, say: Partly, cancelled: Cancelled) -> tuple[Document | None, Trouble | None]:
+def answer(question: Question, say: Partly, cancelled: Cancelled) -> tuple[PlanOrEstimate | None, Trouble | None]:
     """See `answers.answer`."""
     from fmctl.usecases.session.answers import answer
 

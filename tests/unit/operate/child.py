@@ -19,7 +19,7 @@ from cluster_fakes import NAME, FakeCloud, FakePcluster, Gate, World, ports, ren
 
 from fmctl.base.errors import FmctlError
 from fmctl.domain.state import Stored
-from fmctl.operate.controller import launch
+from fmctl.operate.launch import launch
 from fmctl.operate.state.files import FileStore
 from fmctl.operate.state.locks import alive, this_process
 from fmctl.operate.teardown import teardown

@@ -16,8 +16,9 @@ from typing import Any
 from cluster_fakes import NAME, FakeClock, Gate, Killed, World, ports, rendering, said, spec
 
 from fmctl.base.errors import FmctlError
-from fmctl.operate.controller import extend, launch
+from fmctl.operate.extension import extend
 from fmctl.operate.journal import progress, read_records
+from fmctl.operate.launch import launch
 from fmctl.operate.teardown import teardown
 
 DOCUMENT = Path(__file__).parent.parent.parent.parent / "docs" / "chaos.md"

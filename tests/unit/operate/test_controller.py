@@ -27,10 +27,12 @@ from fmctl.domain.end import end_name, warning_name
 from fmctl.domain.ports import Finding, Leftover, Reservation, Stack
 from fmctl.operate import actions
 from fmctl.operate.actions import Actual, launch_actions, spec_digest, teardown_actions, token
-from fmctl.operate.controller import extend, launch, plan_launch, status
-from fmctl.operate.records import changed, cluster_names, read_record, write_record
+from fmctl.operate.extension import extend
+from fmctl.operate.launch import launch, plan_launch
+from fmctl.operate.records import cluster_names, read_record, write_record
 from fmctl.operate.retry import LONGEST_S, TRIES, passing, patiently, pause
 from fmctl.operate.state.locks import Holder, alive, this_process
+from fmctl.operate.status import status
 from fmctl.operate.teardown import plan_teardown, teardown
 from fmctl.targets.parallelcluster.failures import CAUSES, explain
 from fmctl.targets.parallelcluster.stacks import state_of
@@ -330,7 +332,7 @@ def test_a_reservation_goes_on_being_billed_and_is_named_after_teardown() -> Non
     record = read_record(ports(case.world, Gate(), case.texts, 5).store, NAME)
     assert record is not None
     seen = ports(case.world, Gate(), case.texts, 5)
-    write_record(seen.store, changed(record, purchase="odcr", reused=(f"reservation {held}", "bucket b")))
+    write_record(seen.store, replace(record, purchase="odcr", reused=(f"reservation {held}", "bucket b")))
     case.world.reservations[held] = Reservation(held, "p5.48xlarge", "a", "active", 12, 2, "default", None, None)
     torn = teardown(NAME, seen, confirm=lambda *_: True)
     (left,) = [one for one in torn.leftovers if one.kind == "reservation"]
@@ -495,7 +497,7 @@ def test_a_launch_after_the_end_came_is_a_new_one() -> None:
 
 
 def test_the_controller_loads_no_heavy_library() -> None:
-    probe = "import sys, fmctl.operate.controller, fmctl.operate.teardown, "
+    probe = "import sys, fmctl.operate.launch, fmctl.operate.extension, fmctl.operate.status, fmctl.operate.teardown, "
     probe += "fmctl.adapters.aws.cloud, fmctl.adapters.aws.s3store; "
     probe += "print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)

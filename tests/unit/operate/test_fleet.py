@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, UnknownName
-from fmctl.operate.controller import launch
 from fmctl.operate.fleet import stop_fleet
+from fmctl.operate.launch import launch
 from tests.unit.operate.cluster_fakes import NAME, Gate, World, ports, rendering, spec
 
 

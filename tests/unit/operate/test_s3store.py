@@ -10,11 +10,12 @@ from cluster_fakes import NAME, Gate, World, holder, ports, rendering, spec
 from fmctl.adapters.aws.s3store import S3Store
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import FmctlError, OperationFailed, UsageError
-from fmctl.operate.controller import launch, status
 from fmctl.operate.journal import read_records
+from fmctl.operate.launch import launch
 from fmctl.operate.state import StateStore, save
 from fmctl.operate.state.files import FileStore
 from fmctl.operate.state.locks import release, take
+from fmctl.operate.status import status
 from fmctl.operate.teardown import teardown
 
 

@@ -1,4 +1,4 @@
-"""Launch, extend, look at and tear down a cluster, through ports, with every step on record.
+"""Launch a cluster, through ports, with every step on record.
 
 Whatever kills the process, the same command again goes on: it asks AWS what there is, and the journal what was meant.
 The end is arranged in AWS before the first GPU is.
@@ -8,27 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, StalePlan, UnknownName, UsageError
+from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, StalePlan
 from fmctl.domain.cluster import ClusterSpec
-from fmctl.domain.end import end_name
 from fmctl.domain.ports import Identity, Node
 from fmctl.operate import actions
-from fmctl.operate.actions import Action, Actual, Money, end_step, spec_digest, token
+from fmctl.operate.actions import Action, Actual, Money, spec_digest
 from fmctl.operate.costs import cost_lines
-from fmctl.operate.journal import BEGIN, masked
-from fmctl.operate.launchable import MOST_HOURS, check_launchable
-from fmctl.operate.records import Record, changed, cluster_names, read_record, record_of, write_record
-from fmctl.operate.state import locks
+from fmctl.operate.extension import arrange_end
+from fmctl.operate.journal import BEGIN
+from fmctl.operate.launchable import check_launchable
+from fmctl.operate.records import Record, read_record, record_of, write_record
 from fmctl.operate.steps import Ports, Run, at, identity_in, locked, not_ours, remember, said
 from fmctl.targets.target import Condition, Rendering, State
 
 # A launch that goes on keeps its end while nearly all of its hours are left; else it gets a new one.
 _STILL_WHOLE = 0.9
 _SLACK = timedelta(minutes=10)
-_RECENT = timedelta(minutes=30)  # of scaling logs that explain nodes missing now
 
 ConfirmLaunch = Callable[[tuple[Action, ...], Money], bool]
 
@@ -42,47 +40,6 @@ class Launched:
     created: bool
     nodes: tuple[Node, ...] = ()
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Extended:
-    """What an extension came to: the record, with its end; done: False where it was not confirmed."""
-
-    record: Record
-    done: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A cluster as AWS has it and as the store remembers it.
-
-    up_h: hours since its stack began; what it cost since is at most that times the record's lines.
-    unsettled: actions that were begun and whose outcome nobody recorded. next: what to do. trouble: why nodes are
-    missing, as the scaling logs of the last half hour tell; "" where they tell nothing.
-    """
-
-    name: str
-    condition: Condition
-    record: Record | None
-    state: State | None
-    end: datetime | None
-    nodes: tuple[Node, ...]
-    up_h: float
-    locked_by: str
-    unsettled: tuple[str, ...]
-    next: str
-    trouble: str = ""
-
-    @property
-    def spent_usd(self) -> float | None:
-        """USD so far, at most: all lines whose price is known, all nodes, since the stack began."""
-        hourly = self.record.hourly_usd if self.record is not None else None
-        return None if hourly is None else hourly * self.up_h
-
-    @property
-    def cap_usd(self) -> float | None:
-        """USD at the end."""
-        return self.record.cap_usd if self.record is not None else None
 
 
 def plan_launch(
@@ -139,7 +96,7 @@ def launch(
         goes_on = _goes_on(run, spec, known, create="create" in steps)
         record = record_of(spec, rendering, who, ports.clock.now(), end, ports.target.beside(spec))
         if goes_on and known is not None:  # its extensions count
-            record = changed(known, end=end, state="launching")
+            record = replace(known, end=end, state="launching")
         if any(step.creates for step in steps.values()):
             if "create" in steps:
                 _validate(run, rendering)
@@ -150,142 +107,20 @@ def launch(
                 run.journal.note(BEGIN, {"spec": record.spec_digest, "config": rendering.digest, "end": end})
         with _reminding(run, end, f"fmctl launch {spec.plan} again goes on where it stopped"):
             if "end-schedule" in steps:
-                _arrange_end(run, end, spec_digest(spec), spec.site.permissions_boundary)
+                arrange_end(run, end, spec_digest(spec), spec.site.permissions_boundary)
             if "create" in steps:
                 _create(run, rendering, steps["create"].token)
             try:
                 state = run.wait_created(rendering.tags)
             except (OperationFailed, StalePlan, PermissionDenied):
-                remember(run, changed(record, state="failed"))
+                remember(run, replace(record, state="failed"))
                 raise
             record = _verify(run, spec, record, state)
             nodes = run.ask(lambda: ports.target.nodes(name))
         _count_nodes(run, spec, nodes)
-        record = changed(record, state="running")
+        record = replace(record, state="running")
         remember(run, record)
         return Launched(record, done=True, created="create" in steps, nodes=nodes, warnings=said(run))
-
-
-def plan_extend(name: str, hours: float, ports: Ports) -> tuple[datetime, float | None]:
-    """(the end that `extend` would arrange, what the hours cost at most), without lock. Raises as `extend` does."""
-    record = _extendable(name, hours, ports)
-    identity_in(ports, record.region, record.account, name)
-    return _later(_running(Run(ports, name, record.region), record), record, hours, ports)
-
-
-def extend(
-    name: str,
-    hours: float,
-    ports: Ports,
-    *,
-    confirm: Callable[[datetime, float | None], bool],
-    break_lock: bool = False,
-) -> Extended:
-    """Move a cluster's end by so many hours, from its end as it is.
-
-    Args:
-        name: the cluster.
-        hours: more than 0.
-        ports: the world.
-        confirm: sees the new end and what the hours cost at most in USD (None: no price known); False stops.
-        break_lock: take the lock from another host.
-
-    Raises:
-        UnknownName: this store knows no such cluster.
-        OperationFailed: it does not run, or is being deleted.
-    """
-    record = _extendable(name, hours, ports)
-    who = identity_in(ports, record.region, record.account, name)
-    boundary = record.boundary and record.boundary.replace(masked(who.account), who.account)
-    with locked(ports, name, break_lock):
-        run = Run(ports, name, record.region)
-        actual = _running(run, record)
-        end, cost = _later(actual, record, hours, ports)
-        if not confirm(end, cost):
-            return Extended(record, done=False)
-        assert actual.state is not None
-        whole = (end - actual.state.created).total_seconds() / 3600
-        moved = changed(record, end=end, max_hours=max(record.max_hours, whole))
-        write_record(ports.store, moved)  # first: a launch that goes on must not take a later end for a wrong clock
-        _arrange_end(run, end, record.spec_digest, boundary)
-        return Extended(moved, done=True)
-
-
-def _extendable(name: str, hours: float, ports: Ports) -> Record:
-    if not 0 < hours <= MOST_HOURS:
-        raise UsageError(
-            f"cannot extend by {hours} hours", why="wanted a number above 0", next=f"fmctl extend {name} 12h"
-        )
-    return _known(ports, name)
-
-
-def _running(run: Run, record: Record) -> Actual:
-    """What there is of a cluster that runs and is the record's. Raises OperationFailed."""
-    actual = run.actual()
-    if actual.state is None or actions.condition(actual.state) not in (Condition.READY, Condition.GROWING):
-        raise OperationFailed(f"{run.name} does not run", why=_said(actual.state), next=f"fmctl status {run.name}")
-    if not actions.ours(actual.state, record.tags):
-        raise not_ours(actual.state)
-    return actual
-
-
-def _later(actual: Actual, record: Record, hours: float, ports: Ports) -> tuple[datetime, float | None]:
-    base = max(actual.end or record.end, ports.clock.now())
-    cost = None if record.hourly_usd is None else record.hourly_usd * hours
-    return (base + timedelta(hours=hours)).replace(microsecond=0), cost
-
-
-def status(name: str, ports: Ports) -> Status:
-    """A cluster as it is now. Raises UnknownName where neither the store nor AWS knows it."""
-    record = read_record(ports.store, name)
-    identity_in(ports, record.region if record else None, record.account if record else None, name)
-    run = Run(ports, name, record.region if record else "")
-    actual = run.actual()
-    unsettled = tuple(sorted(run.progress.open))
-    if record is None and actual == Actual() and not unsettled:
-        raise UnknownName("cluster", name, cluster_names(ports.store), next="fmctl status")
-    now = actions.condition(actual.state)
-    up_s = (ports.clock.now() - actual.state.created).total_seconds() if actual.state else 0.0
-    trouble, do_next = _trouble(name, record, actual, ports)
-    return Status(
-        name=name,
-        condition=now,
-        record=record,
-        state=actual.state,
-        end=actual.end,
-        nodes=actual.nodes,
-        up_h=max(up_s, 0.0) / 3600,
-        locked_by=locks.holder_of(ports.store, name),
-        unsettled=unsettled,
-        next=do_next or _next(name, now, actual, unsettled),
-        trouble=trouble,
-    )
-
-
-def _trouble(name: str, record: Record | None, actual: Actual, ports: Ports) -> tuple[str, str]:
-    """(why nodes are missing, what to do), out of the scaling logs, which are read only where any are."""
-    running = sum(node.role == "compute" and node.state in ("pending", "running") for node in actual.nodes)
-    growing = actions.condition(actual.state) in (Condition.READY, Condition.GROWING)
-    if record is None or not growing or running >= record.nodes:
-        return "", ""
-    found = ports.target.trouble(name, ports.clock.now() - _RECENT)
-    if found is None:
-        return "", ""
-    error = found.error
-    return f"{error.what} ({at(found.at)}: {error.why})", error.next or ""
-
-
-def _next(name: str, now: Condition, actual: Actual, unsettled: tuple[str, ...]) -> str:
-    if now in (Condition.BROKEN, Condition.STUCK) or (
-        now == Condition.MISSING and (actual.end or actual.nodes or unsettled)
-    ):
-        return f"fmctl teardown {name}"
-    if now == Condition.READY and actual.end is None:
-        return f"it has no end: fmctl teardown {name}, or fmctl extend {name} HOURS"
-    if now == Condition.GROWING:
-        return "the same fmctl launch goes on waiting"
-    known = {Condition.READY: f"fmctl watch {name}", Condition.GOING: f"fmctl teardown {name}"}
-    return known.get(now, "nothing to do")
 
 
 def _start(run: Run, spec: ClusterSpec, rendering: Rendering, known: Record | None) -> tuple[Actual, datetime]:
@@ -367,43 +202,17 @@ def _create(run: Run, rendering: Rendering, client_token: str) -> None:
         raise
 
 
-def _arrange_end(run: Run, end: datetime, digest: str, boundary: str | None) -> None:
-    target, name = run.ports.target, run.name
-    role = run.do(
-        "end-role",
-        token(name, digest, "end-role"),
-        {"role": end_name(name)},
-        lambda: target.end_role(name, boundary),
-    )
-    assert role is not None
-    step = end_step(end)
-    data = {"schedule": end_name(name), "at": end}
-    run.do(
-        "end-schedule",
-        token(name, digest, step),
-        data,
-        lambda: target.put_end(name, end, role, token(name, digest, step)),
-    )
-    found = run.ask(lambda: target.end(name))
-    if found is None or abs(found - end) > timedelta(minutes=1):
-        raise OperationFailed(
-            f"the end of {name} is not scheduled",
-            why=f"wanted {at(end)}, AWS says {at(found) if found else 'nothing'}",
-            next="nothing was created after it; the same command again",
-        )
-
-
 def _verify(run: Run, spec: ClusterSpec, record: Record, state: State) -> Record:
     """The end once more: it must stand, and not be later than the hours allow by the clock of AWS."""
     end = run.ask(lambda: run.ports.target.end(run.name))
     latest = (state.created + timedelta(hours=record.max_hours)).replace(microsecond=0)
     if end is not None and end <= latest + _SLACK:
-        return changed(record, end=end)
+        return replace(record, end=end)
     if end is not None:
         run.warnings.append(f"this machine's clock is wrong: the end was {at(end)} and is now {at(latest)}")
     end = latest if end is not None else min(record.end, latest)
-    _arrange_end(run, end, spec_digest(spec), spec.site.permissions_boundary)
-    return changed(record, end=end)
+    arrange_end(run, end, spec_digest(spec), spec.site.permissions_boundary)
+    return replace(record, end=end)
 
 
 def _count_nodes(run: Run, spec: ClusterSpec, nodes: tuple[Node, ...]) -> None:
@@ -436,17 +245,6 @@ def _money(spec: ClusterSpec, who: Identity, end: datetime, ports: Ports) -> Mon
         stays=actions.stays(spec, ports.target.words),
         lines=cost_lines(spec, ports.clock.now().date(), ports.target.beside(spec)),
     )
-
-
-def _known(ports: Ports, name: str) -> Record:
-    record = read_record(ports.store, name)
-    if record is None:
-        raise UnknownName("cluster", name, cluster_names(ports.store), next="fmctl status")
-    return record
-
-
-def _said(state: State | None) -> str:
-    return f"its stack is {state.status}" if state else "it has no stack"
 
 
 @contextmanager
