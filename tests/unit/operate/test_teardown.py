@@ -12,7 +12,7 @@ from cluster_fakes import NAME, FakeCloud, Gate, World, ports, rendering, spec
 from fmctl.base.errors import OperationFailed, PermissionDenied
 from fmctl.domain.cluster import Capacity
 from fmctl.domain.ports import Reservation
-from fmctl.operate.controller import launch
+from fmctl.operate.launch import launch
 from fmctl.operate.records import read_record
 from fmctl.operate.steps import Ports
 from fmctl.operate.teardown import plan_teardown, teardown
