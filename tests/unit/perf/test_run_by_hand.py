@@ -258,3 +258,26 @@ def test_money_by_hand() -> None:
     assert cost.run_usd(None, 7200.0) is None
     assert cost.run_usd(36.0, None) is None
     assert cost.run_usd(None, None) is None
+
+
+def test_one_run_without_a_row_is_the_row() -> None:
+    """Columns [n] or single numbers, and tables of rows of rows: the axis of spares and percentiles is the last."""
+    single = Process(*(np.asarray(x) for x in (TAU, STALL, DRAIN, M, R)))
+    many = Process(*(np.full((2, 3), x) for x in (TAU, STALL, DRAIN, M, R)))
+    ends = (10.0, 50.0, 95.0)
+    row = finish_s(P, np.array([WORK]), np.array([3.0]), np.array([0.05]), ends)
+    alone = finish_s(single, np.asarray(WORK), np.asarray(3.0), np.asarray(0.05), ends)
+    table = finish_s(many, np.full((2, 3), WORK), np.full((2, 3), 3.0), np.full((2, 3), 0.05), ends)
+    assert (alone.shape, table.shape) == ((3,), (2, 3, 3))
+    assert np.array_equal(alone, row[0])
+    assert np.array_equal(table[1, 2], row[0])
+    wait, nodes, usd = (np.asarray(x) for x in (1050.0, 40.0, 2.5))
+    value = spares.value(P, np.array([1050.0]), np.array([40.0]), np.array([2.5]))
+    one = spares.value(single, wait, nodes, usd)
+    grid = spares.value(many, np.full((2, 3), 1050.0), np.full((2, 3), 40.0), np.full((2, 3), 2.5))
+    for name in ("goodput", "node_h", "usd_per_h", "best"):
+        assert np.array_equal(getattr(one, name), getattr(value, name)[0])
+        assert np.array_equal(getattr(grid, name)[1, 2], getattr(value, name)[0])
+    left = spares.none_left(np.array([0.5]))[0]
+    assert np.array_equal(spares.none_left(np.asarray(0.5)), left)
+    assert np.array_equal(spares.none_left(np.full((2, 3), 0.5))[1, 2], left)

@@ -153,6 +153,8 @@ CASES = {
     "more ranks of experts than a domain": Case(
         QWEN, P5, "megatron", 4096, 128, Layout(tp=8, ep=16, etp=8, dp=16, sharding=Z3, dp_replicate=2), 6
     ),
+    "a root group at its peak": Case(L8, P5, "torchtitan", 64, 16, Layout(dp=8, sharding=Z3), 2),
+    "a root group at its peak, once": Case(L8, P5, "torchtitan", 64, 8, Layout(dp=8, sharding=Z3), 2),
     "two of everything": Case(
         QWEN, P5, "torchtitan", 4096, 64,
         Layout(tp=2, pp=2, cp=2, ep=2, etp=2, dp=2, sharding=Z2, sequence_parallel=1, dispatcher=FUSED), 4, {}, LATE,
