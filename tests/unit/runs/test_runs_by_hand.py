@@ -415,3 +415,36 @@ def test_levers_without_a_price(row: Estimate) -> None:
     found = levers.levers(unknown, request())
     assert all(one.usd is None for one in found)
     assert [one.days for one in found] == sorted(one.days for one in found)
+
+
+def test_the_blocks_of_a_described_run_by_hand() -> None:
+    blocks = tuple(o for o in offers("p5en.48xlarge", "us-east-1", ON) if o.option == "capacity-block")
+    p5en = load_instance("p5en.48xlarge")
+    asked = request(
+        instances=(p5en,), tokens=2e11, offers={p5en.name: blocks},
+        prices={p5en.name: find_price(p5en.name, "us-east-1", "capacity-block", ON)},
+    )  # fmt: skip
+    found = search(asked).rows[0].whole
+    assert found is not None
+    saved = found.checkpoints
+    parts = dict(found.parts_s)
+    for block in found.blocks:
+        # Half an hour goes at the end, and before it the copy to host memory and the drain of the last save.
+        assert block.usable_until == block.end - timedelta(minutes=30)
+        save = (block.usable_until - block.save_by).total_seconds()
+        assert save == pytest.approx(saved.stall_s + saved.drain_s, abs=1e-3)
+        hours = block.days * 24.0 - 0.5 - (parts["start"] + saved.stall_s + saved.drain_s) / 3600.0
+        assert block.usable_h == pytest.approx(hours)
+    # What is paid for and not trained: whole blocks less the work.
+    nodes = next(line for line in found.lines if line.name == "compute nodes")
+    rate, paid = nodes.rate_usd or 0.0, nodes.quantity or 0.0
+    assert nodes.idle_usd == pytest.approx((paid - 2 * found.work_s / 3600.0) * rate)
+
+
+@pytest.mark.parametrize("option", ["on-demand", "capacity-block"])
+def test_what_no_file_system_saves_in_time_cannot_be_had(option: str) -> None:
+    found = compose(train(setting(stall_share=1e-9), rows([16.0], [2.0])), offer(option), find_grid("us-east-1"))
+    assert found.possible.tolist() == [False]
+    assert found.sold.tolist() == [option == "on-demand"]
+    assert np.isnan(found.wall_s).all()
+    assert found.chains is None or found.chains.days.tolist() == [0]
