@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from cluster_fakes import spec
+from cluster_fakes import Gate, World, ports, rendering, spec
+from fmctl.operate.launch import launch
 
 from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable, UnwritableFile, UsageError
 from fmctl.domain.job import Job
+from fmctl.operate.records import read_record
 from fmctl.operate.runs import read_run, run_names
 from fmctl.operate.state.files import FileStore
 from fmctl.operate.submission import Submission, submit_once, token, with_variables
@@ -145,3 +147,15 @@ def test_a_token_tells_clusters_and_files_apart() -> None:
     assert len(one) == len("fmctl:a:") + 16
     shifted = {"job.sbatchx": "", "job.env": "A=1\n"}
     assert len({one, token("b", FILES), token("a", {**FILES, "job.env": "A=2\n"}), token("a", shifted)}) == 4
+
+
+def test_the_run_knows_the_cluster_that_it_is_submitted_to() -> None:
+    world = World()
+    made = ports(world, Gate(), {})
+    launch(spec(), rendering(), made, confirm=lambda steps, money: True)
+    slurm = FakeSlurm(made.store)  # type: ignore[arg-type]
+    run, _, _ = submit_once(asked(), slurm, made.store)
+    record = read_record(made.store, spec().name)
+    assert record is not None
+    assert (run.region, run.account) == (record.region, record.account) != (None, None)
+    assert run.cluster_config_digest == record.config_digest

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cluster_fakes import NAME, FakeCloud, Gate, World, ports, rendering, spec
 
-from fmctl.base.errors import OperationFailed, PermissionDenied
+from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied
 from fmctl.domain.cluster import Capacity
 from fmctl.domain.ports import Reservation
 from fmctl.operate.launch import launch
@@ -162,3 +162,15 @@ def test_a_reservation_that_goes_on_is_named_with_its_price_a_day(state: str) ->
     assert left.usd_per_day == pytest.approx(12 * 98.32 * 24)
     assert left.command == "aws ec2 cancel-capacity-reservation --capacity-reservation-id cr-1 --region us-east-1"
     assert left.why.startswith("12 x p5.48xlarge, billed until it is cancelled, used or not")
+
+
+def test_a_full_disk_stops_it_and_says_how_to_delete_without_fmctl() -> None:
+    world = World()
+    made = launched(world)
+    made.store.read_only = True  # type: ignore[attr-defined]
+    with pytest.raises(FmctlError) as refused:
+        teardown(NAME, made, confirm=lambda steps, actual: True)
+    assert world.stacks[NAME]["status"] == "CREATE_COMPLETE"
+    by_hand = made.target.by_hand(NAME, "us-east-1", ours=True)
+    assert refused.value.next == f"free some space; without fmctl: {by_hand}"
+    assert NAME in by_hand
