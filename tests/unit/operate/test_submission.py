@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from cluster_fakes import Gate, World, ports, rendering, spec
-from fmctl.operate.launch import launch
 
 from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable, UnwritableFile, UsageError
 from fmctl.domain.job import Job
+from fmctl.operate.launch import launch
 from fmctl.operate.records import read_record
 from fmctl.operate.runs import read_run, run_names
 from fmctl.operate.state.files import FileStore
