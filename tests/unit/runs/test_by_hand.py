@@ -221,6 +221,9 @@ def test_the_finish(row: Estimate, by_hand: dict[str, Any]) -> None:
     assert parts["saves"] == pytest.approx(by_hand["work"] / s.interval * s.stall, rel=1e-9)
     assert parts["start"] == pytest.approx(by_hand["start"], rel=1e-12)
     assert sum(parts.values()) == pytest.approx(run.wall_s[1], rel=1e-9)
+    beside = by_hand["work"] + parts["saves"] + parts["start"]
+    assert parts["failures"] == pytest.approx(run.wall_s[1] - beside, rel=1e-6)
+    assert "between and in blocks" not in parts
 
 
 def test_the_bill(row: Estimate, by_hand: dict[str, Any]) -> None:
