@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from fmctl.base.read import part
 from fmctl.domain.hardware import Instance, Price
 from fmctl.report.catalogue import PRICES, Columns, listed, table
 from fmctl.report.envelope import envelope
@@ -78,7 +79,7 @@ def unplannable_row(record: Mapping[str, object], *, whole: bool = False) -> dic
     if not whole:
         return row
     lists = {"notes": _listed(record.get("notes"))}
-    maps = {name: {k: _listed(v) for k, v in _mapped(record.get(name)).items()} for name in ("regions", "zones")}
+    maps = {name: {k: _listed(v) for k, v in part(record.get(name)).items()} for name in ("regions", "zones")}
     about = {"cpu_arch": record.get("arch"), "source": record.get("source", ""), "launched": known["launched"] or ""}
     return row | dict.fromkeys(_WHOLE) | known | lists | maps | about
 
@@ -133,10 +134,6 @@ def _instance_report(row: InstanceResult, prices: Sequence[Row]) -> Report:
 
 def _listed(value: object) -> list[object]:
     return list(value) if isinstance(value, list | tuple) else []
-
-
-def _mapped(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _there(value: object) -> bool:
