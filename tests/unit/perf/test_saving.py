@@ -214,3 +214,15 @@ def test_the_limit_of_reading() -> None:
     assert [found.name(row) for row in (0, 1)] == ["client network", "S3 requests"]
     assert found.share.tolist() == [1e9 / 12.5e9, 2e9 / 88e9]
     assert token_id_bytes(np.array([65_535.0, 65_536.0, 65_537.0])).tolist() == [2.0, 2.0, 4.0]
+
+
+def test_a_member_has_its_share_of_an_ultraserver() -> None:
+    rack = load_instance("p6e-gb200")
+    assert rack.member_count == 18
+    disks, limits = storage.nvme_disks(rack), storage.client_limits(rack)
+    assert (disks.disks * 18, disks.total_bytes * 18) == (rack.nvme_disks, pytest.approx(rack.nvme_bytes))
+    assert (limits.gpus, limits.ram_bytes * 18) == (4.0, pytest.approx(rack.ram_bytes))
+    assert (limits.nvme_read_bytes_per_s, limits.nvme_write_bytes_per_s) == (disks.disks * 2e9, disks.disks * 1e9)
+    assert limits.efa_bytes_per_s * 8.0 * 18 == pytest.approx(rack.efa_bits_per_s)
+    own = load_instance("p5.48xlarge")
+    assert (storage.nvme_disks(own).disks, storage.nvme_disks(own).total_bytes) == (own.nvme_disks, own.nvme_bytes)
