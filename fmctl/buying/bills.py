@@ -16,20 +16,16 @@ from fmctl.domain.result import FloatArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One line for all rows. quantity, idle_quantity (paid for while nothing is trained): shape [n], in `unit`.
-
-    rates: one, or one per `choice`, which says for every row which of them counts; `item` likewise. compute: without
-    its rate no total is known.
-    """
+    """One line for all rows. quantity, idle_quantity (paid for while nothing is trained): shape [n], in `unit`."""
 
     name: str
     item: str | tuple[str, ...]
     unit: str
     quantity: FloatArray
     idle_quantity: FloatArray
-    rates: tuple[Rate, ...]
+    rates: tuple[Rate, ...]  # one, or one per `choice`, which says for every row which of them counts; `item` likewise
     choice: ArrayLike = 0
-    compute: bool = False
+    compute: bool = False  # without its rate no total is known
 
     def column(self, field: str) -> FloatArray:
         """A field of the rate of every row, NaN where it is None."""

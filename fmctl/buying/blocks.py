@@ -28,22 +28,16 @@ PAYMENT_CLEARS = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a run wants of Capacity Blocks.
+    """What a run wants of Capacity Blocks."""
 
-    instances: instances, or UltraServers of `members` instances each. work_h: useful hours, training alone. save_h: the
-    last checkpoint of a block must be begun so long before its instances go. restart_h: from a block's start to the
-    first step. gap_days: days between two blocks. most_blocks: blocks one after the other. buy_later: blocks that start
-    beyond the eight weeks may be bought when their time comes.
-    """
-
-    instances: int
-    work_h: float
+    instances: int  # instances, or UltraServers of `members` instances each
+    work_h: float  # useful hours, training alone
     members: int = 1
-    save_h: float = 0.0
-    restart_h: float = 0.0
-    gap_days: int = 0
-    most_blocks: int = 8
-    buy_later: bool = False
+    save_h: float = 0.0  # the last checkpoint of a block must be begun so long before its instances go
+    restart_h: float = 0.0  # from a block's start to the first step
+    gap_days: int = 0  # days between two blocks
+    most_blocks: int = 8  # blocks one after the other
+    buy_later: bool = False  # blocks that start beyond the eight weeks may be bought when their time comes
 
     @property
     def lost_h(self) -> float:

@@ -25,19 +25,15 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chains:
-    """Chains of many rows, arrays [n]; where none can be had `days` and `blocks` are 0 and the hours NaN.
-
-    last_start_h: from the first block's start to the last one's. between_h: no block runs. elapsed_h: from the first
-    start to the end of the last save.
-    """
+    """Chains of many rows, arrays [n]; where none can be had `days` and `blocks` are 0 and the hours NaN."""
 
     days: Ints
     blocks: Ints
-    last_start_h: FloatArray
+    last_start_h: FloatArray  # from the first block's start to the last one's
     paid_h: FloatArray
     idle_h: FloatArray
-    between_h: FloatArray
-    elapsed_h: FloatArray
+    between_h: FloatArray  # no block runs
+    elapsed_h: FloatArray  # from the first start to the end of the last save
 
 
 def usable_h(days: ArrayLike, lost_h: ArrayLike) -> FloatArray:

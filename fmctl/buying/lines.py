@@ -27,38 +27,29 @@ S3_TIERS_GB = {"s3/standard-first-50tb": (0.0, 51_200.0), "s3/standard-next-450t
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hours:
-    """Hours of one run, scalars or [n].
+    """Hours of one run, scalars or [n]."""
 
-    run_h: nodes train. paid_h: a node is paid for (whole blocks; a reservation from its creation to its end).
-    before_h, between_h, after_h: the cluster stands and no node is paid for. kept_h: its file system stays after it is
-    gone. s3_h: objects lie in the bucket.
-    """
-
-    run_h: Column
-    paid_h: Column
-    before_h: Column = 0.0
+    run_h: Column  # nodes train
+    paid_h: Column  # a node is paid for (whole blocks; a reservation from its creation to its end)
+    before_h: Column = 0.0  # with between_h and after_h: the cluster stands and no node is paid for
     between_h: Column = 0.0
     after_h: Column = 0.0
-    kept_h: Column = 0.0
-    s3_h: Column = 0.0
+    kept_h: Column = 0.0  # its file system stays after it is gone
+    s3_h: Column = 0.0  # objects lie in the bucket
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """What a run uses, scalars or [n]; words are the same for all rows.
+    """What a run uses, scalars or [n]; words are the same for all rows."""
 
-    nodes, spare_nodes: units of the offer (an UltraServer is one, of `members` instances). head: its type, None for the
-    one that the node count gives. file_systems: GiB of each item of pricing/storage.csv.
-    s3_gb at rest; s3_puts, s3_gets requests. nat_gateways that are paid for this run; nat_gb through them;
-    cross_zone_gb between zones; logs_gb to CloudWatch.
-    """
-
-    nodes: Column
+    nodes: Column  # with spare_nodes: units of the offer (an UltraServer is one, of `members` instances)
     spare_nodes: Column = 0.0
     members: int = 1
     arch: str = "x86_64"
-    head: str | None = None
+    head: str | None = None  # its type, None for the one that the node count gives
     login_nodes: Column = 0.0
+    # GiB of each item of pricing/storage.csv. s3_gb at rest; s3_puts, s3_gets requests. nat_gateways that are paid for
+    # this run; nat_gb through them; cross_zone_gb between zones; logs_gb to CloudWatch.
     file_systems: Mapping[str, Column] = field(default_factory=dict)
     s3_gb: Column = 0.0
     s3_puts: Column = 0.0

@@ -17,13 +17,13 @@ ON_FILE = "us-east-1"
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """USD per unit; None, with `why`, where unknown. indicative_usd: what is known of ON_FILE, where it is not here."""
+    """USD per unit; None, with `why`, where unknown."""
 
     usd: float | None
     date: str = ""
     source: str = ""
     why: str = ""
-    indicative_usd: float | None = None
+    indicative_usd: float | None = None  # what is known of ON_FILE, where it is not here
 
 
 def compute_rate(offer: Offer) -> Rate:

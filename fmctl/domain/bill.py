@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of one run. usd None: unknown, `why` says why. idle_usd: the part that buys no training.
-
-    indicative_usd: at the rate of the region whose prices are on file, where that of the run's region is unknown.
-    """
+    """One line of one run. usd None: unknown, `why` says why."""
 
     name: str
     item: str
@@ -18,8 +15,9 @@ class Line:
     unit: str
     rate_usd: float | None
     usd: float | None
-    idle_usd: float | None
+    idle_usd: float | None  # the part that buys no training
     why: str
     date: str
     source: str
+    # at the rate of the region whose prices are on file, where that of the run's region is unknown
     indicative_usd: float | None

@@ -18,19 +18,15 @@ PCLUSTER_VERSION = "3.16.1"
 
 @dataclass(frozen=True, slots=True)
 class FileSystem:
-    """FSx for Lustre, mounted by `id` or made with the cluster (PERSISTENT_2).
-
-    capacity_gib: 1,200 or a multiple of 2,400. mb_per_s_per_tib: 125, 250, 500 or 1000. efa: needs a file system made
-    outside, mounted by id. data_repository: s3:// prefix linked at /data.
-    """
+    """FSx for Lustre, mounted by `id` or made with the cluster (PERSISTENT_2)."""
 
     mount_dir: str = "/fsx"
     id: str | None = None
-    capacity_gib: int = 4800
-    mb_per_s_per_tib: int = 250
-    efa: bool = False
+    capacity_gib: int = 4800  # 1,200 or a multiple of 2,400
+    mb_per_s_per_tib: int = 250  # 125, 250, 500 or 1000
+    efa: bool = False  # needs a file system made outside, mounted by id
     retain: bool = True
-    data_repository: str | None = None
+    data_repository: str | None = None  # s3:// prefix linked at /data
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +84,12 @@ def site_with(site: Site, **changes: object) -> Site:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How the GPUs are bought: one of `domain.purchase.launched`, with the reservation it names.
-
-    reservation_id: of one reservation; one Capacity Block per UltraServer, with commas between them. static: nodes run
-    from the start; otherwise they come with a job and go when idle (a Capacity Block is always static).
-    """
+    """How the GPUs are bought: one of `domain.purchase.launched`, with the reservation it names."""
 
     purchase: str = ON_DEMAND.name
+    # of one reservation; one Capacity Block per UltraServer, with commas between them
     reservation_id: str | None = None
+    # nodes run from the start; otherwise they come with a job and go when idle (a Capacity Block is always static)
     static: bool = False
 
     @property
@@ -106,27 +100,23 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSpec:
-    """Everything that a rendering depends on.
-
-    row: the plan's candidate as the document has it (`result.rows[]` of fmctl.plan/1: instance, nodes, layout,
-    workload, framework, model). plan, plan_digest: where it came from. max_hours: the end that AWS itself enforces.
-    idle_minutes: idle nodes go after so long. usd_per_h: of all nodes, None where no price is known. efa: interfaces
-    where the type has them. recipe: the program that trains, where the framework has several (empty: its first).
-    """
+    """Everything that a rendering depends on."""
 
     name: str
-    plan: str
+    plan: str  # with plan_digest: where it came from
     plan_digest: str
+    # the plan's candidate as the document has it (`result.rows[]` of fmctl.plan/1: instance, nodes, layout, workload,
+    # framework, model)
     row: EstimateRow
     site: Site
     capacity: Capacity
-    max_hours: float
-    idle_minutes: int = 30
-    usd_per_h: float | None = None
+    max_hours: float  # the end that AWS itself enforces
+    idle_minutes: int = 30  # idle nodes go after so long
+    usd_per_h: float | None = None  # of all nodes, None where no price is known
     price_date: str = ""
     created_by: str = ""
-    efa: bool = True
-    recipe: str = ""
+    efa: bool = True  # interfaces where the type has them
+    recipe: str = ""  # the program that trains, where the framework has several (empty: its first)
 
     @property
     def instance(self) -> str:

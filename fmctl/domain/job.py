@@ -13,28 +13,24 @@ OVER = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job. state: RUNNING, PENDING, ...; flags: what else its state says (REQUEUED, COMPLETING, ...).
-
-    reason: Slurm's own word for why it waits, "" where it does not. nodes: a host list. limit_min: None where there is
-    none. exit_code: None before the end. output: with %j where the version leaves it in. comment: fmctl's token.
-    """
+    """One job, as Slurm of any version knows it."""
 
     id: int
     name: str
-    state: str
-    flags: tuple[str, ...] = ()
-    reason: str = ""
-    nodes: str = ""
+    state: str  # RUNNING, PENDING,
+    flags: tuple[str, ...] = ()  # what else its state says (REQUEUED, COMPLETING, ...)
+    reason: str = ""  # Slurm's own word for why it waits, "" where it does not
+    nodes: str = ""  # a host list. limit_min: None where there is none.
     node_count: int = 0
     user: str = ""
     submitted: datetime | None = None
     started: datetime | None = None
     ended: datetime | None = None
     restarts: int = 0
-    exit_code: int | None = None
-    output: str = ""
+    exit_code: int | None = None  # None before the end
+    output: str = ""  # with %j where the version leaves it in
     folder: str = ""
-    comment: str = ""
+    comment: str = ""  # fmctl's token
 
     @property
     def over(self) -> bool:
@@ -44,13 +40,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class SlurmNode:
-    """One node. state: IDLE, ALLOCATED, MIXED, DOWN, ...; flags: DRAIN, CLOUD, NOT_RESPONDING, POWERING_UP, ...
-
-    reason: what is written beside a node that is down or drained; reason_at: since when.
-    """
+    """One node, as Slurm of any version knows it."""
 
     name: str
-    state: str
-    flags: tuple[str, ...] = ()
-    reason: str = ""
-    reason_at: datetime | None = None
+    state: str  # IDLE, ALLOCATED, MIXED, DOWN,
+    flags: tuple[str, ...] = ()  # DRAIN, CLOUD, NOT_RESPONDING, POWERING_UP,
+    reason: str = ""  # what is written beside a node that is down or drained
+    reason_at: datetime | None = None  # since when

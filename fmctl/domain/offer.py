@@ -7,22 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One way to buy. usd_per_h is of one instance (UltraServer); None, with `why`, where no rate is known.
-
-    zones: ids where the type is offered; empty where the table names none. rate: listed, typical (a stated figure of
-    one day), given (by the user), stale (a newer one exists and is unknown) or unknown. billed: used, held, up front or
-    term; term_h: hours that are paid for in any case. note: what whoever buys should know.
-    """
+    """One way to buy. usd_per_h is of one instance (UltraServer); None, with `why`, where no rate is known."""
 
     instance: str
     region: str
-    zones: tuple[str, ...]
+    zones: tuple[str, ...]  # ids where the type is offered; empty where the table names none
     option: str
     usd_per_h: float | None
+    # listed, typical (a stated figure of one day), given (by the user), stale (a newer one exists and is unknown) or
+    # unknown
     rate: str
     why: str
     date: str
     source: str
-    billed: str
-    term_h: float
-    note: str
+    billed: str  # used, held, up front or term
+    term_h: float  # hours that are paid for in any case
+    note: str  # what whoever buys should know

@@ -14,18 +14,18 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One message of a target's validators. level: INFO, WARNING or ERROR; kind: the validator's class."""
+    """One message of a target's validators."""
 
-    level: str
-    kind: str
+    level: str  # INFO, WARNING or ERROR
+    kind: str  # the validator's class
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource that a stack would make. stack: "" for the root, else the nested stack's logical id."""
+    """One resource that a stack would make."""
 
-    stack: str
+    stack: str  # "" for the root, else the nested stack's logical id
     logical_id: str
     type: str
     properties: Mapping[str, object]
@@ -68,12 +68,12 @@ class StackEvent:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One EC2 instance of a cluster. role: head, login or compute. state: pending, running, ..."""
+    """One EC2 instance of a cluster."""
 
     id: str
     type: str
-    role: str
-    state: str
+    role: str  # head, login or compute
+    state: str  # pending, running,
     zone: str
     private_ip: str
     launched: datetime
@@ -92,15 +92,15 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """An EC2 capacity reservation. kind: default (ODCR) or capacity-block. zone: its name. end None: till cancelled."""
+    """An EC2 capacity reservation."""
 
     id: str
     instance: str
-    zone: str
+    zone: str  # its name. end None: till cancelled.
     state: str
     total: int
     available: int
-    kind: str
+    kind: str  # default (ODCR) or capacity-block
     start: datetime | None
     end: datetime | None
 
@@ -202,7 +202,7 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True)
 class Lustre:
-    """An FSx for Lustre file system. open_to: security groups and CIDRs that may reach its port 988."""
+    """An FSx for Lustre file system."""
 
     id: str
     vpc: str
@@ -210,7 +210,7 @@ class Lustre:
     state: str
     capacity_gib: int
     mb_per_s: float | None
-    open_to: tuple[str, ...]
+    open_to: tuple[str, ...]  # security groups and CIDRs that may reach its port 988
 
 
 class Survey(Protocol):

@@ -28,24 +28,21 @@ _MAY_BE_ZERO = ("recompute_layers", "sequence_parallel")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is trained, how it is spread, how long. steps: of the whole run, UNSTATED_STEPS where tokens are unknown.
-
-    save_every: steps between checkpoints. step_s, save_s (stall and drain of one save), load_s: None where unknown.
-    usable_until: when the plan's Capacity Block goes, ISO; None without one, or with several.
-    """
+    """What is trained, how it is spread, how long."""
 
     model: str
     framework: str
     layout: Layout
     seq_len: int
     global_batch: int
-    steps: int
+    steps: int  # of the whole run, UNSTATED_STEPS where tokens are unknown
+    # steps between checkpoints. step_s, save_s (stall and drain of one save), load_s: None where unknown.
     save_every: int
     tokens: float | None
     step_s: float | None = None
     save_s: float | None = None
     load_s: float | None = None
-    usable_until: str | None = None
+    usable_until: str | None = None  # when the plan's Capacity Block goes, ISO; None without one, or with several
 
     @property
     def micro_batches(self) -> int:

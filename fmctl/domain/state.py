@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One text as it was read or written. version: opaque; it changes with every write (file digest, S3 ETag)."""
+    """One text as it was read or written."""
 
     text: str
-    version: str
+    version: str  # opaque; it changes with every write (file digest, S3 ETag)

@@ -11,21 +11,17 @@ Deployment = Literal["scratch-2", "persistent-1", "persistent-2", "intelligent-t
 
 @dataclass(frozen=True, slots=True)
 class LustreConfig:
-    """FSx for Lustre.
-
-    capacity_tib: as AWS counts it, 1.2 TiB for 1,200 GiB. mb_per_s_per_tib: the throughput tier (50, 100, 200 of
-    persistent-1; 125, 250, 500, 1000 of persistent-2; 200 of scratch-2; 0 for intelligent-tiering).
-    throughput_mb_per_s: of intelligent-tiering, whose throughput is bought apart from its capacity. efa, gds: chosen at
-    creation, persistent-2 and intelligent-tiering only. metadata_iops: user-provisioned; 0 leaves it to AWS.
-    """
+    """FSx for Lustre."""
 
     deployment: Deployment
-    capacity_tib: float
+    capacity_tib: float  # as AWS counts it, 1.2 TiB for 1,200 GiB
+    # the throughput tier (50, 100, 200 of persistent-1; 125, 250, 500, 1000 of persistent-2; 200 of scratch-2; 0 for
+    # intelligent-tiering)
     mb_per_s_per_tib: int = 0
-    throughput_mb_per_s: float = 0.0
-    efa: bool = False
+    throughput_mb_per_s: float = 0.0  # of intelligent-tiering, whose throughput is bought apart from its capacity
+    efa: bool = False  # with gds: chosen at creation, persistent-2 and intelligent-tiering only
     gds: bool = False
-    metadata_iops: int = 0
+    metadata_iops: int = 0  # user-provisioned; 0 leaves it to AWS
 
 
 @dataclass(frozen=True, slots=True)

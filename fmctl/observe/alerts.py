@@ -26,15 +26,15 @@ _BUSY = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert rule. wait_s: how long it has to hold; next: what to do."""
+    """One alert rule, before it is written for Prometheus."""
 
     name: str
     severity: Severity
     component: str
     expression: str
-    wait_s: float
+    wait_s: float  # how long it has to hold
     summary: str
-    next: str
+    next: str  # what to do
 
 
 def hardware_alerts(seen: Watched) -> tuple[Alert, ...]:

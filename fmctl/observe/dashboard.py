@@ -19,13 +19,13 @@ _WIDTH, _HEIGHT, _COLUMNS = 8, 8, 24
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One graph. series: legend and query; expected: legend and value, drawn as constants; limit: a red line."""
+    """One graph of the dashboard, with what is drawn in it."""
 
     title: str
     unit: str
-    series: tuple[tuple[str, str], ...]
-    expected: tuple[tuple[str, float], ...] = ()
-    limit: float | None = None
+    series: tuple[tuple[str, str], ...]  # legend and query
+    expected: tuple[tuple[str, float], ...] = ()  # legend and value, drawn as constants
+    limit: float | None = None  # a red line
 
 
 def dashboard(seen: Watched) -> dict[str, object]:

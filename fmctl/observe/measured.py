@@ -83,19 +83,15 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What metrics told.
-
-    values: by field of Evidence. where: the node, or GPU of a node, that a value is of. gpu_power_w: GPUs alone, all
-    of the run's together; gpus: of how many it was read. warnings: what was not asked or answered, and why.
-    """
+    """What the metrics of a run's nodes told of it."""
 
     cluster: str
     window: Window
-    values: Mapping[str, float]
-    where: Mapping[str, str]
-    gpu_power_w: float | None
-    gpus: int
-    warnings: tuple[str, ...] = ()
+    values: Mapping[str, float]  # by field of Evidence
+    where: Mapping[str, str]  # the node, or GPU of a node, that a value is of
+    gpu_power_w: float | None  # GPUs alone, all of the run's together
+    gpus: int  # of how many it was read
+    warnings: tuple[str, ...] = ()  # what was not asked or answered, and why
 
     def as_dict(self) -> dict[str, object]:
         """For documents."""

@@ -20,23 +20,23 @@ DEVICE = "cluster, node, device"
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A metric of one exporter. scale: to the signal's unit; counter: its increase per second is meant."""
+    """A metric of one exporter."""
 
     metric: str
-    scale: float = 1.0
-    counter: bool = False
+    scale: float = 1.0  # to the signal's unit
+    counter: bool = False  # its increase per second is meant
     only: tuple[str, str] | None = None
     """A label and the one value that counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What is watched. record: its name in rules; how: the aggregation over what exporters tell apart beyond `by`."""
+    """One quantity that is watched, by whatever exporter says it."""
 
-    record: str
+    record: str  # its name in rules
     unit: str
     by: str
-    how: str
+    how: str  # the aggregation over what exporters tell apart beyond `by`
     variants: tuple[Variant, ...]
 
     def expression(self, sel: str, window_s: float) -> str:

@@ -16,12 +16,12 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """Who exports what. name: label `exporter`; on_head: on the head node, else on every compute node."""
+    """Which hosts a Prometheus scrapes, and for what."""
 
-    name: str
+    name: str  # label `exporter`
     port: int
     path: str = "/metrics"
-    on_head: bool = False
+    on_head: bool = False  # on the head node, else on every compute node
     job: str = ""
 
 
@@ -41,12 +41,12 @@ EXPORTERS = (NODE, DCGM, EFA, SLURM, SLURM_JOBS, JOB, JOB_HEAD)
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Where the exporters are. nodes and head: names without port, none: both are read from files.
+    """Where the exporters are.
 
     Alerts name a node as it is named here: give them Slurm's names, or what they say to do has to be translated.
     """
 
-    nodes: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()  # with head: names without port, none: both are read from files
     head: str | None = None
     exporters: tuple[Exporter, ...] = EXPORTERS
 

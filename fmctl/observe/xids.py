@@ -15,12 +15,12 @@ FATAL, NVLINK, MEMORY, APPLICATION, FOLLOWS = "fatal", "nvlink", "memory", "appl
 
 @dataclass(frozen=True, slots=True)
 class Xid:
-    """One XID. action: the catalog's bucket, "" where it gives none; kind: what fmctl makes of it."""
+    """One XID."""
 
     code: int
     words: str
-    action: str
-    kind: str
+    action: str  # the catalog's bucket, "" where it gives none
+    kind: str  # what fmctl makes of it
 
 
 XIDS: tuple[Xid, ...] = (

@@ -18,43 +18,41 @@ from fmctl.targets.target import Beside, Condition, State, Words
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """What there is of a cluster. end: when it will be deleted, None where nothing is scheduled."""
+    """What there is of a cluster."""
 
     state: State | None = None
-    end: datetime | None = None
+    end: datetime | None = None  # when it will be deleted, None where nothing is scheduled
     nodes: tuple[Node, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One step. usd_per_h: what runs from then on, None where no price is known; 0 where the step costs nothing."""
+    """One step of what has to be done, in order."""
 
     name: str
     what: str
     creates: tuple[str, ...] = ()
     destroys: tuple[str, ...] = ()
     keeps: tuple[str, ...] = ()
+    # what runs from then on, None where no price is known; 0 where the step costs nothing
     usd_per_h: float | None = 0.0
     token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What a launch may cost, for whoever confirms it. usd_per_h: of all nodes, None where it is unknown.
-
-    lines: all that costs, by the hour.
-    """
+    """What a launch may cost, for whoever confirms it."""
 
     account: str
     region: str
     nodes: int
     instance: str
-    usd_per_h: float | None
+    usd_per_h: float | None  # of all nodes, None where it is unknown
     max_hours: float
     end: datetime
     stays: tuple[str, ...] = field(default=())
-    lines: tuple[CostLine, ...] = field(default=())
+    lines: tuple[CostLine, ...] = field(default=())  # all that costs, by the hour
 
     @property
     def cap_usd(self) -> float | None:

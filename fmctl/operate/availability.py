@@ -22,20 +22,16 @@ RESERVATION = "reservation"
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """So many instances (UltraServers) for so many days.
-
-    member_type, members: what one UltraServer is made of; of any other type it is its own only member. vcpu: of one
-    instance, None where not known. purchase: ways in which the catalogue says that it is sold. start: the earliest.
-    """
+    """So many instances (UltraServers) for so many days."""
 
     instance: str
     count: int
     days: int
-    member_type: str
+    member_type: str  # with members: what one UltraServer is made of; of any other type it is its own only member
     members: int = 1
-    vcpu: int | None = None
-    purchase: tuple[str, ...] = ()
-    start: datetime | None = None
+    vcpu: int | None = None  # of one instance, None where not known
+    purchase: tuple[str, ...] = ()  # ways in which the catalogue says that it is sold
+    start: datetime | None = None  # the earliest
 
     @property
     def in_a_block(self) -> int:
@@ -65,14 +61,14 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Everything that one region answered. quotas: on demand and Spot, none of a type that is only sold in blocks."""
+    """Everything that one region answered."""
 
     name: str
     zones: Answer[str]
     blocks: Answer[BlockOffering]
     spot: Answer[SpotScore]
     reservations: Answer[Reservation]
-    quotas: tuple[Answer[Quota], ...]
+    quotas: tuple[Answer[Quota], ...]  # on demand and Spot, none of a type that is only sold in blocks
 
     def sections(self) -> tuple[tuple[str, Answer[object]], ...]:
         """Every answer by the name of its section."""

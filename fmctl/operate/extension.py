@@ -19,10 +19,10 @@ from fmctl.targets.target import Condition, State
 
 @dataclass(frozen=True, slots=True)
 class Extended:
-    """What an extension came to: the record, with its end; done: False where it was not confirmed."""
+    """What an extension came to: the record, with its end."""
 
     record: Record
-    done: bool
+    done: bool  # False where it was not confirmed
 
 
 def plan_extend(name: str, hours: float, ports: Ports) -> tuple[datetime, float | None]:

@@ -31,13 +31,13 @@ _SECRET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line. kind: intent, outcome or note; token: joins an outcome to its intent."""
+    """One line of a cluster's journal."""
 
     seq: int
     at: datetime
-    kind: str
+    kind: str  # intent, outcome or note
     action: str
-    token: str = ""
+    token: str = ""  # joins an outcome to its intent
     data: Mapping[str, object] = field(default_factory=dict)
     who: str = ""
     host: str = ""
@@ -157,15 +157,11 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the journal says since the last `ended`.
+    """What the journal says since the last `ended`."""
 
-    begin: data of the newest `begin`, None where there is none. open: actions whose last intent has no outcome, or one
-    that says "unknown". last: newest data of each action that was meant.
-    """
-
-    begin: Mapping[str, object] | None
-    open: frozenset[str]
-    last: Mapping[str, Mapping[str, object]]
+    begin: Mapping[str, object] | None  # data of the newest `begin`, None where there is none
+    open: frozenset[str]  # actions whose last intent has no outcome, or one that says "unknown"
+    last: Mapping[str, Mapping[str, object]]  # newest data of each action that was meant
 
     def meant(self, action: str) -> bool:
         """Whether the action was ever about to happen in this launch."""

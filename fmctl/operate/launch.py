@@ -33,11 +33,11 @@ ConfirmLaunch = Callable[[tuple[Action, ...], Money], bool]
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """What a launch came to. done: False where it was not confirmed; created: whether this call made the cluster."""
+    """What a launch came to."""
 
     record: Record
-    done: bool
-    created: bool
+    done: bool  # False where it was not confirmed
+    created: bool  # whether this call made the cluster
     nodes: tuple[Node, ...] = ()
     warnings: tuple[str, ...] = ()
 

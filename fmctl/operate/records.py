@@ -25,17 +25,11 @@ _TIMES = ("began", "end")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A cluster that fmctl launched. account: masked; end: when AWS deletes it; max_hours: with all extensions.
-
-    state: launching, running, failed, deleting or gone, as last known here. retained: resources left by a deletion.
-    reused: kind and id of what the cluster uses and did not make. purchase: how its nodes are bought. price_date: of
-    usd_per_h. lines: all that costs, by the hour. spent_usd: what they cost at most from creation to teardown; None
-    before, or without a price.
-    """
+    """A cluster that fmctl launched."""
 
     name: str
     region: str
-    account: str
+    account: str  # masked
     plan: str
     plan_digest: str
     spec_digest: str
@@ -44,18 +38,18 @@ class Record:
     instance: str
     nodes: int
     usd_per_h: float | None
-    max_hours: float
+    max_hours: float  # with all extensions
     created_by: str
     began: datetime
-    end: datetime
-    state: str = "launching"
+    end: datetime  # when AWS deletes it
+    state: str = "launching"  # launching, running, failed, deleting or gone, as last known here
     boundary: str | None = None
-    retained: tuple[str, ...] = field(default=())
-    purchase: str = ""
-    price_date: str = ""
-    spent_usd: float | None = None
-    lines: tuple[CostLine, ...] = field(default=())
-    reused: tuple[str, ...] = field(default=())
+    retained: tuple[str, ...] = field(default=())  # resources left by a deletion
+    purchase: str = ""  # how its nodes are bought
+    price_date: str = ""  # of usd_per_h
+    spent_usd: float | None = None  # what they cost at most from creation to teardown; None before, or without a price
+    lines: tuple[CostLine, ...] = field(default=())  # all that costs, by the hour
+    reused: tuple[str, ...] = field(default=())  # kind and id of what the cluster uses and did not make
 
     @property
     def hourly_usd(self) -> float | None:

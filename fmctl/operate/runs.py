@@ -35,43 +35,35 @@ _FIGURE = re.compile(r"[^\s=]{1,80}")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """One run: a job and all its starts.
-
-    plan, plan_digest, rank, row, inputs: the plan's row that runs, whole. config_digest: of all rendered files; files:
-    SHA-256 by name, as submitted. variables: names given with --set; their values may be secret and are not kept.
-    cluster_config_digest, reused: of the cluster, where its record is known. job: as Slurm last said; None before it
-    answered. log: what `progress.chronicle` kept. measured: the result of `progress`. cost, energy: so far.
-    quality, notes: what a person added. parent: the run whose checkpoint the first start took. seen_at: when all that
-    was last brought up to date.
-    """
+    """One run: a job and all its starts."""
 
     name: str
     cluster: str
-    plan: str
+    plan: str  # with plan_digest and rank and row and inputs: the plan's row that runs, whole
     plan_digest: str
     rank: int
     row: EstimateRow
     inputs: PlanInputs
-    config_digest: str
-    files: Mapping[str, str]
+    config_digest: str  # of all rendered files
+    files: Mapping[str, str]  # SHA-256 by name, as submitted
     folder: str
     token: str
     submitted_at: str
     submitted_by: str
     region: str = ""
     account: str = ""
-    variables: tuple[str, ...] = ()
-    cluster_config_digest: str = ""
+    variables: tuple[str, ...] = ()  # names given with --set; their values may be secret and are not kept
+    cluster_config_digest: str = ""  # with reused: of the cluster, where its record is known
     reused: tuple[str, ...] = ()
-    job: RunJob | None = None
-    log: RunLog | None = None
-    measured: ProgressResult | None = None
-    cost: RunCost | None = None
+    job: RunJob | None = None  # as Slurm last said; None before it answered
+    log: RunLog | None = None  # what `progress.chronicle` kept
+    measured: ProgressResult | None = None  # the result of `progress`
+    cost: RunCost | None = None  # with energy: so far
     energy: RunEnergy | None = None
-    quality: Mapping[str, Quality] = field(default_factory=dict)
+    quality: Mapping[str, Quality] = field(default_factory=dict)  # with notes: what a person added
     notes: tuple[Note, ...] = ()
-    parent: str | None = None
-    seen_at: str | None = None
+    parent: str | None = None  # the run whose checkpoint the first start took
+    seen_at: str | None = None  # when all that was last brought up to date
 
     @property
     def over(self) -> bool:

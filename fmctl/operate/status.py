@@ -19,12 +19,7 @@ _RECENT = timedelta(minutes=30)  # of scaling logs that explain nodes missing no
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A cluster as AWS has it and as the store remembers it.
-
-    up_h: hours since its stack began; what it cost since is at most that times the record's lines.
-    unsettled: actions that were begun and whose outcome nobody recorded. next: what to do. trouble: why nodes are
-    missing, as the scaling logs of the last half hour tell; "" where they tell nothing.
-    """
+    """A cluster as AWS has it and as the store remembers it."""
 
     name: str
     condition: Condition
@@ -32,10 +27,11 @@ class Status:
     state: State | None
     end: datetime | None
     nodes: tuple[Node, ...]
-    up_h: float
+    up_h: float  # hours since its stack began; what it cost since is at most that times the record's lines
     locked_by: str
-    unsettled: tuple[str, ...]
-    next: str
+    unsettled: tuple[str, ...]  # actions that were begun and whose outcome nobody recorded
+    next: str  # what to do
+    # why nodes are missing, as the scaling logs of the last half hour tell; "" where they tell nothing
     trouble: str = ""
 
     @property

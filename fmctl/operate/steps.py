@@ -28,10 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything the controller reaches the world through. read_only: nothing is spent or destroyed.
-
-    say: hears of every step and of every change of the cluster's status, one line each.
-    """
+    """Everything the controller reaches the world through."""
 
     target: Target
     clock: Clock
@@ -39,8 +36,9 @@ class Ports:
     me: Holder = field(default_factory=this_process)
     alive: Alive = alive
     jitter: Callable[[], float] = random.random
+    # hears of every step and of every change of the cluster's status, one line each
     say: Callable[[str], None] = lambda _: None
-    read_only: bool = False
+    read_only: bool = False  # nothing is spent or destroyed
 
 
 class Run:

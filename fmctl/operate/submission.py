@@ -53,19 +53,15 @@ class Submits(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Submission:
-    """What is submitted: the cluster with its plan's inputs, the job's files and where they go.
-
-    variables: names of those set by hand. digest: of all rendered files, the cluster's too. by, at: who asks, and when
-    (ISO).
-    """
+    """What is submitted: the cluster with its plan's inputs, the job's files and where they go."""
 
     spec: ClusterSpec
     inputs: PlanInputs
     files: Mapping[str, str]
     folder: str
-    variables: tuple[str, ...]
-    digest: str
-    by: str
+    variables: tuple[str, ...]  # names of those set by hand
+    digest: str  # of all rendered files, the cluster's too
+    by: str  # with at: who asks, and when (ISO)
     at: str
     script: str  # of the files: what Slurm is handed
 

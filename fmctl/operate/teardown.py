@@ -28,17 +28,13 @@ ConfirmTeardown = Callable[[tuple[Action, ...], Actual], bool]
 
 @dataclass(frozen=True, slots=True)
 class Torn:
-    """What a teardown came to.
-
-    done: False where it was not confirmed. was: whether there was anything to tear down. retained: resources that the
-    stack's deletion left out. leftovers: what still is there, with its cost and the command that removes it.
-    """
+    """What a teardown came to."""
 
     name: str
-    done: bool
-    was: bool
-    retained: tuple[str, ...] = ()
-    leftovers: tuple[Leftover, ...] = ()
+    done: bool  # False where it was not confirmed
+    was: bool  # whether there was anything to tear down
+    retained: tuple[str, ...] = ()  # resources that the stack's deletion left out
+    leftovers: tuple[Leftover, ...] = ()  # what still is there, with its cost and the command that removes it
     warnings: tuple[str, ...] = ()
 
 

@@ -12,21 +12,17 @@ from fmctl.targets.target import Part
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One resource of one phase of its stack (CREATE, UPDATE, DELETE).
-
-    began_s: seconds after the first event of all. took_s: so far, where it is not `over`. slow: in progress for much
-    longer than `usual_s` (assumed). reason: what the target said last.
-    """
+    """One resource of one phase of its stack (CREATE, UPDATE, DELETE)."""
 
     resource: str
     type: str
     status: str
-    began_s: float
-    took_s: float
+    began_s: float  # seconds after the first event of all
+    took_s: float  # so far, where it is not `over`
     usual_s: float
     over: bool
-    slow: bool
-    reason: str
+    slow: bool  # in progress for much longer than `usual_s` (assumed)
+    reason: str  # what the target said last
 
 
 def spans(events: Iterable[Part], now: datetime) -> tuple[Span, ...]:

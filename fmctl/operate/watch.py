@@ -28,14 +28,11 @@ AGAIN = timedelta(minutes=10)  # between two tellings of one cause
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One row of the stream: when it happened, who says so, what about what.
-
-    source: the target's own, ec2, scheduler, logs or fmctl. kind: stack, resource, slow, nodes, end, cost, trouble.
-    """
+    """One row of the stream: when it happened, who says so, what about what."""
 
     at: datetime
-    source: str
-    kind: str
+    source: str  # the target's own, ec2, scheduler, logs or fmctl
+    kind: str  # stack, resource, slow, nodes, end, cost, trouble
     name: str
     status: str
     text: str
@@ -67,16 +64,13 @@ class _Timer:
 
 @dataclass(slots=True, eq=False)
 class Watch:
-    """State of one watch: the last event seen, what is in progress, the last counts.
-
-    usd_per_h: of all nodes, None where unknown. cap_usd: what the run may cost, None where unknown.
-    """
+    """State of one watch: the last event seen, what is in progress, the last counts."""
 
     cluster: str
     target: Target
     clock: Clock
-    usd_per_h: float | None = None
-    cap_usd: float | None = None
+    usd_per_h: float | None = None  # of all nodes, None where unknown
+    cap_usd: float | None = None  # what the run may cost, None where unknown
     node_count: int = 0
     spread: Callable[[], float] = random.random
     last_event: str | None = None

@@ -26,18 +26,15 @@ _MOST_STARTS, _MOST_FACTS, _MOST_FIGURES = 1000, 40, 100
 
 @dataclass(slots=True)
 class Start:
-    """One start of the job. facts: what its script recorded. loaded_step: of the checkpoint that training said it took.
+    """One start of the job."""
 
-    began_at, last_at: s since 1970. first_step, last_step: as logged. end: exit status, where it was recorded.
-    """
-
-    began_at: float | None = None
+    began_at: float | None = None  # with last_at: s since 1970
     last_at: float | None = None
-    first_step: int | None = None
+    first_step: int | None = None  # with last_step: as logged
     last_step: int | None = None
-    loaded_step: int | None = None
-    end: str | None = None
-    facts: dict[str, str] = field(default_factory=dict)
+    loaded_step: int | None = None  # of the checkpoint that training said it took
+    end: str | None = None  # exit status, where it was recorded
+    facts: dict[str, str] = field(default_factory=dict)  # what its script recorded
 
     def as_dict(self) -> StartRow:
         """For documents."""

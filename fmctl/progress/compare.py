@@ -36,7 +36,7 @@ NOTHING: Span = (None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One figure. verdict: inside, below or above the interval, or unknown, and then `why`."""
+    """One figure of a plan beside what was measured of it."""
 
     name: str
     unit: str
@@ -44,6 +44,7 @@ class Compared:
     low: float | None
     high: float | None
     measured: float | None
+    # inside, below or above the interval, or unknown, and then `why`
     verdict: Literal["inside", "below", "above", "unknown"]
     why: str = ""
 

@@ -19,15 +19,12 @@ _CURVES = ("step_s", "tokens_per_s", "loss", "grad_norm", "memory_bytes")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """So many records up to `step`, written at `at`: the mean of each curve, None where nothing was logged.
-
-    mfu: of the mean step; None where the job says no FLOP.
-    """
+    """So many records up to `step`, written at `at`: the mean of each curve, None where nothing was logged."""
 
     step: int
     at: float | None
     step_s: float | None
-    mfu: float | None
+    mfu: float | None  # of the mean step; None where the job says no FLOP
     tokens_per_s: float | None
     loss: float | None
     grad_norm: float | None

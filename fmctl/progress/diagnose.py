@@ -61,10 +61,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One likely reason. score: share of time that is lost by it, in [0, 1]."""
+    """One likely reason why a run differs from its plan."""
 
     name: str
-    score: float
+    score: float  # share of time that is lost by it, in [0, 1]
     values: tuple[Value, ...]
     advice: str
 

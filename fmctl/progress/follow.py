@@ -27,12 +27,12 @@ _COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst"})
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a log was read. proof: the last bytes before the offset. partial: a line that was begun."""
+    """How far a log was read."""
 
     inode: int = 0
     offset: int = 0
-    partial: bytes = b""
-    proof: bytes = b""
+    partial: bytes = b""  # a line that was begun
+    proof: bytes = b""  # the last bytes before the offset
 
     def as_dict(self) -> dict[str, object]:
         """For a JSON file."""

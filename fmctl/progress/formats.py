@@ -37,7 +37,7 @@ def _searches(markers: list[tuple[bytes, int]]) -> list[tuple[bytes, list[tuple[
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the fields of a JSON line are called. at: s since 1970, or a date and time."""
+    """What the fields of a JSON line are called."""
 
     step: str = "step"
     step_time_s: str = "step_time_s"
@@ -45,7 +45,7 @@ class Names:
     loss: str = "loss"
     grad_norm: str = "grad_norm"
     memory_bytes: str = "memory_bytes"
-    at: str = "at"
+    at: str = "at"  # s since 1970, or a date and time
     rank: str = "rank"
 
 

@@ -10,15 +10,7 @@ from fmctl.base.built import built
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Progress:
-    """A run so far; None where the log does not tell. Shares are of wall time, counts of what the log holds.
-
-    step_s: median; step_p10_s, step_p90_s: its spread. slow_share: of step time, what steps above 1.5 medians took
-    beyond it. stall_s: median of a save's stall. goodput, finish: `fmctl.progress.summary`; finish_early_s: where
-    nothing more goes wrong. tokens: trained on so far. last_step_s: time of the last step that was logged. interval:
-    steps from one record to the next. saved_at: when the last save was seen whole, by the log's clock. late_s: by rank,
-    mean time behind the first to write the same step. rank_excess: slowest rank's step over the median rank's, minus
-    1. wall_s: of the whole run, what came before this log at the same pace.
-    """
+    """A run so far; None where the log does not tell. Shares are of wall time, counts of what the log holds."""
 
     records: int
     first_step: int | None
@@ -26,13 +18,13 @@ class Progress:
     total_steps: int | None
     began_at: float | None
     last_at: float | None
-    step_s: float | None
-    step_p10_s: float | None
+    step_s: float | None  # median
+    step_p10_s: float | None  # with step_p90_s: its spread
     step_p90_s: float | None
-    last_step_s: float | None
-    interval: int | None
-    slow_share: float | None
-    tokens: float | None
+    last_step_s: float | None  # time of the last step that was logged
+    interval: int | None  # steps from one record to the next
+    slow_share: float | None  # of step time, what steps above 1.5 medians took beyond it
+    tokens: float | None  # trained on so far
     tokens_per_s: float | None
     mfu: float | None
     loss: float | None
@@ -42,19 +34,19 @@ class Progress:
     loss_spikes: int
     memory_bytes: float | None
     saves: int
-    saved_at: float | None
-    stall_s: float | None
+    saved_at: float | None  # when the last save was seen whole, by the log's clock
+    stall_s: float | None  # median of a save's stall. goodput, finish: `fmctl.progress.summary`
     stall_share: float | None
     restarts: int
     alloc_retries: int
     errors: Mapping[str, int]
     goodput: float | None
     finish_s: float | None
-    finish_early_s: float | None
-    wall_s: float | None
-    late_s: Mapping[int, float]
+    finish_early_s: float | None  # where nothing more goes wrong
+    wall_s: float | None  # of the whole run, what came before this log at the same pace
+    late_s: Mapping[int, float]  # by rank, mean time behind the first to write the same step
     slowest_rank: int | None
-    rank_excess: float | None
+    rank_excess: float | None  # slowest rank's step over the median rank's, minus 1
 
     @classmethod
     def from_dict(cls, held: Mapping[str, object]) -> Progress:

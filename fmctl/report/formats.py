@@ -19,14 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Format:
-    """One format: how it writes an answer, and how any plain value, such as some fields of the rows.
-
-    whole: it prints the document as it is, warnings and all; other formats leave warnings to stderr.
-    """
+    """One format: how it writes an answer, and how any plain value, such as some fields of the rows."""
 
     answer: Callable[[Answer], str]
     value: Callable[[object], str]
-    whole: bool = False
+    whole: bool = False  # it prints the document as it is, warnings and all; other formats leave warnings to stderr
 
 
 def found(name: str) -> Format:

@@ -22,16 +22,13 @@ BY_GPUS = "GPUs metered; hosts, fans and supplies by the model of energy"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """None: not asked, or not known. spent_usd: on the whole cluster until the log's end; usd_per_h: what it costs on.
-
-    ends_at: when the capacity is taken away, s since 1970. warnings: what could not be had, and why.
-    """
+    """None: not asked, or not known."""
 
     measured: Measured | None = None
-    spent_usd: float | None = None
-    usd_per_h: float | None = None
-    ends_at: float | None = None
-    warnings: tuple[str, ...] = ()
+    spent_usd: float | None = None  # on the whole cluster until the log's end
+    usd_per_h: float | None = None  # what it costs on
+    ends_at: float | None = None  # when the capacity is taken away, s since 1970
+    warnings: tuple[str, ...] = ()  # what could not be had, and why
 
     def all_warnings(self) -> tuple[str, ...]:
         """Of metrics too."""

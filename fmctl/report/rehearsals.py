@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Rehearsal:
-    """What a rehearsal saw. kinds: resources by type. status: of the stack. took_s: simulated seconds."""
+    """What a rehearsal saw."""
 
     spec: ClusterSpec
     digest: str
-    kinds: Mapping[str, int]
+    kinds: Mapping[str, int]  # resources by type
     launched: Launched
-    status: str
+    status: str  # of the stack
     events: int
-    took_s: float
+    took_s: float  # simulated seconds
     torn: Torn
 
 

@@ -33,18 +33,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Plot:
-    """A curve over steps or hours. Without a y there is a gap.
-
-    say: a value in words, with its unit. expected: (low, middle, high) that a plan predicts for y; an end that is not
-    known is None. marks: moments on the x axis that have a name.
-    """
+    """A curve over steps or hours. Without a y there is a gap."""
 
     title: str
     x_title: str
     points: tuple[tuple[float, float | None], ...]
-    say: Callable[[float], str]
+    say: Callable[[float], str]  # a value in words, with its unit
+    # (low, middle, high) that a plan predicts for y; an end that is not known is None
     expected: tuple[float | None, float, float | None] | None = None
-    marks: tuple[tuple[float, str], ...] = ()
+    marks: tuple[tuple[float, str], ...] = ()  # moments on the x axis that have a name
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -27,10 +27,7 @@ from fmctl.runs.trained import HOUR_S, PERCENTILES, Trained, stored_bytes
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Runs:
-    """Whole runs, [n] each; wall_s is [n, 3] for P10, P50 and P90, from the start of the run on.
-
-    sold: whether the count can be bought so at all. ready_s: until the first node is there.
-    """
+    """Whole runs, [n] each; wall_s is [n, 3] for P10, P50 and P90, from the start of the run on."""
 
     trained: Trained
     offer: Offer
@@ -39,8 +36,8 @@ class Runs:
     high_usd: FloatArray
     footprint: carbon.Footprint
     chains: Chains | None
-    sold: np.ndarray
-    ready_s: float
+    sold: np.ndarray  # whether the count can be bought so at all
+    ready_s: float  # until the first node is there
 
     @property
     def possible(self) -> np.ndarray:

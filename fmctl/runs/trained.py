@@ -32,17 +32,14 @@ _DAY_S = 24.0 * HOUR_S
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Rows:
-    """Clusters of one instance type, [n]: nodes, step time with its 80 % interval, steps, power of one node in a step.
-
-    copies: data-parallel copies of the weights that are read back (1 under ZeRO-3).
-    """
+    """Clusters of one instance type, [n]: nodes, step time with its 80 % interval, steps, power of a node in a step."""
 
     nodes: FloatArray
     step_s: FloatArray
     step_low_s: FloatArray
     step_high_s: FloatArray
     steps: FloatArray
-    copies: FloatArray
+    copies: FloatArray  # data-parallel copies of the weights that are read back (1 under ZeRO-3)
     node_w: FloatArray
 
     @property
@@ -53,37 +50,31 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Setting:
-    """What all rows share.
-
-    node_usd_per_h: of one node, the least that is known, None where no price is: file systems are sized by it, once for
-    all ways to buy. storage_prices: USD per GB-month.
-    """
+    """What all rows share."""
 
     arch: ModelArch
     instance: Instance
     framework: Framework
     tokens: float
     request: RunRequest
+    # of one node, the least that is known, None where no price is: file systems are sized by it, once for all ways to
+    # buy
     node_usd_per_h: float | None
-    storage_prices: Prices
+    storage_prices: Prices  # USD per GB-month
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Trained:
-    """Runs before they are bought, [n].
-
-    start_s: from the first node to the first step. train_s: from the first node to the last save, P10, P50 and P90,
-    [n, 3]. power: of all nodes over the run, W.
-    """
+    """Runs before they are bought, [n]."""
 
     setting: Setting
     rows: Rows
     rate: Rate
     job: SavingJob
     saving: Saving
-    start_s: FloatArray
-    train_s: FloatArray
-    power: carbon.Range
+    start_s: FloatArray  # from the first node to the first step
+    train_s: FloatArray  # from the first node to the last save, P10, P50 and P90, [n, 3]
+    power: carbon.Range  # of all nodes over the run, W
     reading: reading.ReadingBound
 
 

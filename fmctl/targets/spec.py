@@ -27,22 +27,18 @@ _UNSAVED = "unsaved"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What render and launch take beside plan and site; None is chosen from the plan.
-
-    created_by: who asks. recipe: the program that trains, where a framework has several (empty: its first).
-    max_hours: None is the plan's slowest run and a fifth, with an hour to start.
-    """
+    """What render and launch take beside plan and site; None is chosen from the plan."""
 
     row: int = 1
     cluster: str | None = None
     purchase: str | None = None
     reservation: str | None = None
-    max_hours: float | None = None
+    max_hours: float | None = None  # None is the plan's slowest run and a fifth, with an hour to start
     idle_minutes: int = IDLE_MINUTES
     static: bool = False
     efa: bool = True
-    created_by: str = ""
-    recipe: str = ""
+    created_by: str = ""  # who asks
+    recipe: str = ""  # the program that trains, where a framework has several (empty: its first)
 
 
 def spec(document: PlanOrEstimate, site: Site, asked: Asked, plan: str = "") -> ClusterSpec:

@@ -29,11 +29,11 @@ class TaskChanged(Message):
 
 @dataclass(eq=False)
 class Task:
-    """One operation. kind: launch, rehearse, teardown, ...; about: the plan or cluster; lines: what it said."""
+    """One operation that goes on behind whatever screen is in front."""
 
-    kind: str
-    about: str
-    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_LINES))
+    kind: str  # launch, rehearse, teardown,
+    about: str  # the plan or cluster
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_LINES))  # what it said
     over: bool = False
     answer: Answer | None = None
     trouble: Trouble | None = None

@@ -52,10 +52,10 @@ def provenance(request: PlanRequest, services: Services) -> Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The answer; path: where the constants are kept, None where no name was given."""
+    """A calibration as an answer, and where it is kept."""
 
     answer: Answer
-    path: Path | None
+    path: Path | None  # where the constants are kept, None where no name was given
 
 
 def calibrate(

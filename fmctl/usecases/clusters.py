@@ -117,11 +117,11 @@ def extend(
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Which clusters go: one by name, or all of the store; expect: how many that has to be. region: as --region."""
+    """Which clusters go: one by name, or all of the store."""
 
     name: str | None = None
-    expect: str | None = None
-    region: str | None = None
+    expect: str | None = None  # how many that has to be
+    region: str | None = None  # as --region
 
     def names(self, store: StateStore) -> list[str]:
         """The clusters that are meant. Raises UsageError where there are not as many as expected."""

@@ -27,12 +27,12 @@ _FOLLOW_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a job lies, variables of job.env it is told, how its head node is reached; dry_run: nothing is handed."""
+    """Where a job lies, variables of job.env it is told, how its head node is reached."""
 
     folder: str | None = None
     given: Sequence[str] = ()
     head: str | None = None
-    dry_run: bool = False
+    dry_run: bool = False  # nothing is handed
 
 
 def submit(plan_name: str, wanted: Wanted, aws: Aws, placed: Placed, asked: tuple[Services, Settings]) -> Answer:

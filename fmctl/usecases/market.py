@@ -62,11 +62,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """The answer; state: yes, maybe, no or unknown; denied: whether rights are why something is unknown."""
+    """What capacity there is, as an answer and as one word."""
 
     answer: Answer
-    state: str
-    denied: bool
+    state: str  # yes, maybe, no or unknown
+    denied: bool  # whether rights are why something is unknown
 
 
 def capacity(wish: Wish, place: Place, settings: Settings, services: Services, progress: Progress) -> Availability:

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Reach:
-    """How runs, their clusters and metrics are reached. how: to a head node."""
+    """How runs, their clusters and metrics are reached."""
 
     services: Services
     settings: Settings
     aws: Aws
-    how: str
+    how: str  # to a head node
     nodes: Nodes = field(default_factory=Nodes)
 
     def store(self) -> StateStore:

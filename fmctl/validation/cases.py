@@ -21,16 +21,13 @@ GIB = 2**30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """What a row states: tokens/s per GPU, peak memory in bytes and how it was read, whether it ran out of memory.
-
-    memory_kind: allocated or reserved. first_stage: read on rank 0 and thus on the first pipeline stage.
-    """
+    """What a row states: tokens/s per GPU, peak memory in bytes and how it was read, whether it ran out of memory."""
 
     tokens_per_s_per_gpu: float | None
     memory_bytes: float | None
-    memory_kind: MemoryKind
+    memory_kind: MemoryKind  # allocated or reserved
     oom: bool | None
-    first_stage: bool
+    first_stage: bool  # read on rank 0 and thus on the first pipeline stage
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,28 +35,22 @@ MemoryKind = Literal["allocated", "reserved"]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One way a framework is run: `profile` of perf.frameworks, and its defaults for what a row leaves unstated.
-
-    sharding, recompute: as rows spell them. vpp: "recipe" (see `rules.interleaving`) or "1". seq_len: tokens.
-    compiled: whether PyTorch's compiler is on. memory: what its logger calls peak memory, allocated or reserved.
-    micro_batch: sequences, as far as the global batch holds them. dispatcher: of experts. fields: of the profile.
-    whole_logits: every tensor-parallel rank gathers all logits. first_stage: its logger is on the first stage.
-    """
+    """One way a framework is run: `profile` of perf.frameworks, and its defaults for what a row leaves unstated."""
 
     name: str
     profile: str
-    sharding: str
+    sharding: str  # with recompute: as rows spell them
     sequence_parallel: bool
     recompute: str
-    vpp: str
-    seq_len: int
-    memory: MemoryKind
-    compiled: bool = True
-    micro_batch: int = 1
-    dispatcher: Dispatcher = Dispatcher.ALL_TO_ALL
-    fields: Changes = ()
-    whole_logits: bool = False
-    first_stage: bool = False
+    vpp: str  # "recipe" (see `rules.interleaving`) or "1"
+    seq_len: int  # tokens
+    memory: MemoryKind  # what its logger calls peak memory, allocated or reserved
+    compiled: bool = True  # whether PyTorch's compiler is on
+    micro_batch: int = 1  # sequences, as far as the global batch holds them
+    dispatcher: Dispatcher = Dispatcher.ALL_TO_ALL  # of experts
+    fields: Changes = ()  # of the profile
+    whole_logits: bool = False  # every tensor-parallel rank gathers all logits
+    first_stage: bool = False  # its logger is on the first stage
     why: str = ""
 
 

@@ -29,15 +29,12 @@ _LIVING = ("active", "pending", "scheduled", "assessing")
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[_T]):
-    """What was found; or, with `why`, that it could not be asked, and what to do about it.
-
-    denied: it was a matter of rights or credentials.
-    """
+    """What was found; or, with `why`, that it could not be asked, and what to do about it."""
 
     found: tuple[_T, ...]
     why: str = ""
     next: str = ""
-    denied: bool = False
+    denied: bool = False  # it was a matter of rights or credentials
 
     @property
     def asked(self) -> bool:
@@ -47,21 +44,17 @@ class Answer(Generic[_T]):
 
 @dataclass(frozen=True, slots=True)
 class BlockOffering:
-    """A Capacity Block on sale.
-
-    fee_usd: UpfrontFee, for all of it; None in another currency. count: instances, or UltraServers. usable_until: then
-    EC2 takes its instances down. duration_h: a block that starts at another time than 11:30 UTC is no whole days.
-    """
+    """A Capacity Block on sale."""
 
     id: str
     instance: str
     zone: str
-    count: int
+    count: int  # instances, or UltraServers
     start: datetime
     end: datetime
-    usable_until: datetime
-    duration_h: float
-    fee_usd: float | None
+    usable_until: datetime  # then EC2 takes its instances down
+    duration_h: float  # a block that starts at another time than 11:30 UTC is no whole days
+    fee_usd: float | None  # UpfrontFee, for all of it; None in another currency
     currency: str
 
     @property

@@ -36,12 +36,12 @@ _LUSTRE = {"fileSystemType": "Lustre", "productFamily": "Storage"}
 
 @dataclass(frozen=True, slots=True)
 class NotAsked:
-    """Something that AWS did not answer, and why; denied: a matter of rights or credentials."""
+    """Something that AWS did not answer, and why."""
 
     what: str
     why: str
     next: str = ""
-    denied: bool = False
+    denied: bool = False  # a matter of rights or credentials
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,13 @@ _MOST_STEPS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """The job: of a plan's row. step_s: its step; batch: sequences a step; total_steps: of the whole run."""
+    """The job: of a plan's row."""
 
     name: str
     nodes: int
-    step_s: float
-    total_steps: int
-    batch: int
+    step_s: float  # its step
+    total_steps: int  # of the whole run
+    batch: int  # sequences a step
     tflops: float
 
 

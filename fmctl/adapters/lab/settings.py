@@ -40,11 +40,11 @@ class Seed(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A lab that was started. token: its own, so that another process with its pid is not taken for it."""
+    """A lab that was started."""
 
     pid: int
     port: int
-    token: str
+    token: str  # its own, so that another process with its pid is not taken for it
     site: str
     speed: float
     seed: Seed

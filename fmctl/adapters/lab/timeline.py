@@ -62,11 +62,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stack, or one nested in it. resources: of the template, those that its conditions ask for."""
+    """A stack, or one nested in it."""
 
     name: str
     id: str
-    resources: Mapping[str, Declared]
+    resources: Mapping[str, Declared]  # of the template, those that its conditions ask for
     physical: Mapping[str, str] = field(default_factory=dict)
     children: Mapping[str, Part] = field(default_factory=dict)
 

@@ -22,11 +22,7 @@ REGION = "us-east-1"
 
 @dataclass(slots=True)
 class World:
-    """One lab.
-
-    token: its own, so that nobody else is taken for it. steps: done again and again. dues: when something next happens
-    by itself. notes: what did.
-    """
+    """All that one lab holds, shared by the services that are patched."""
 
     clock: Clock = field(default_factory=Clock)
     faults: Faults = field(default_factory=Faults)
@@ -34,10 +30,10 @@ class World:
     offers: dict[str, CapacityBlockOfferingTypeDef] = field(default_factory=dict)
     placement_groups: dict[str, dict[str, str]] = field(default_factory=dict)
     seed: Seed | None = None
-    token: str = ""
-    steps: list[Callable[[], None]] = field(default_factory=list)
-    dues: list[Callable[[], datetime | None]] = field(default_factory=list)
-    notes: list[dict[str, object]] = field(default_factory=list)
+    token: str = ""  # its own, so that nobody else is taken for it
+    steps: list[Callable[[], None]] = field(default_factory=list)  # done again and again
+    dues: list[Callable[[], datetime | None]] = field(default_factory=list)  # when something next happens by itself
+    notes: list[dict[str, object]] = field(default_factory=list)  # what did
     lock: RLock = field(default_factory=RLock)
 
     def tick(self, *, wait: bool = True) -> None:

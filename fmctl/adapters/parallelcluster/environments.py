@@ -30,12 +30,12 @@ _PROBE = "from importlib.metadata import version; print(version('aws-parallelclu
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One place where ParallelCluster is. origin: installed, named or path; python: None for the bare command."""
+    """One place where ParallelCluster is."""
 
     version: str
-    origin: str
+    origin: str  # installed, named or path
     path: str
-    python: str | None
+    python: str | None  # None for the bare command
     node: str | None
     node_version: str | None
 

@@ -52,19 +52,19 @@ class AlertRow(TypedDict, total=False):
 
 
 class Payload(TypedDict, total=False):
-    """The data of an answer: of a query, or the alerts. result: of a scalar or a string it is one pair."""
+    """The data of an answer: of a query, or the alerts."""
 
     resultType: str
-    result: list[Row]
+    result: list[Row]  # of a scalar or a string it is one pair
     alerts: list[AlertRow]
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One time series. labels with `__name__` where it has one; times: seconds since 1970 [n]; values [n], NaN kept."""
+    """One time series. labels with `__name__` where it has one."""
 
     labels: Mapping[str, str]
-    times: tuple[float, ...]
+    times: tuple[float, ...]  # seconds since 1970 [n]; values [n], NaN kept
     values: tuple[float, ...]
 
 
@@ -78,10 +78,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert of the server. state: pending or firing."""
+    """One alert of the server."""
 
     name: str
-    state: str
+    state: str  # pending or firing
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     active_at: datetime | None

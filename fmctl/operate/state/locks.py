@@ -20,14 +20,14 @@ from fmctl.operate.state import StateStore
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """One process. machine: tells hosts of one name apart; boot: changes with every start; started: clock ticks."""
+    """One process that holds, or would hold, a lock."""
 
     who: str
     host: str
-    machine: str
-    boot: str
+    machine: str  # tells hosts of one name apart
+    boot: str  # changes with every start
     pid: int
-    started: str
+    started: str  # clock ticks
 
 
 Alive = Callable[[Holder], bool | None]

@@ -31,17 +31,14 @@ class Range:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Footprint:
-    """What a run takes: it_kwh at the nodes, kwh at the meter, average_t and marginal_t of CO2e, water_l litres.
-
-    pue_assumed: the region publishes no PUE and the fleet's was taken.
-    """
+    """What a run takes: it_kwh at the nodes, kwh at the meter, average_t and marginal_t of CO2e, water_l litres."""
 
     it_kwh: Range
     kwh: Range
     average_t: Range
     marginal_t: FloatArray
     water_l: FloatArray
-    pue_assumed: bool
+    pue_assumed: bool  # the region publishes no PUE and the fleet's was taken
 
 
 def known(value: float | None) -> float:

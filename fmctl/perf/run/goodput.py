@@ -28,18 +28,13 @@ _NEWTON_STEPS = 8
 
 @dataclass(slots=True, eq=False, repr=False)
 class Process:
-    """Checkpoints and failures of a job, all s, shape [n] or [].
+    """Checkpoints and failures of a job, all s, shape [n] or []."""
 
-    interval_s: training between two saves (tau). stall_s: training stands still for a save (s). drain_s: from the end
-    of the stall until the save is durable (d), at most interval_s. mtbf_s: mean time between failures of the job (M).
-    recovery_s: from a failure until training goes on (R).
-    """
-
-    interval_s: FloatArray
-    stall_s: FloatArray
-    drain_s: FloatArray
-    mtbf_s: FloatArray
-    recovery_s: FloatArray
+    interval_s: FloatArray  # training between two saves (tau)
+    stall_s: FloatArray  # training stands still for a save (s)
+    drain_s: FloatArray  # from the end of the stall until the save is durable (d), at most interval_s
+    mtbf_s: FloatArray  # mean time between failures of the job (M)
+    recovery_s: FloatArray  # from a failure until training goes on (R)
 
 
 def mtbf_s(per_h: FloatArray) -> FloatArray:

@@ -46,14 +46,12 @@ Z80 = 1.2815515655446004
 
 @dataclass(slots=True, eq=False, repr=False)
 class Rate:
-    """Interruptions per hour of a job: `per_h` the mean, `low_per_h` and `high_per_h` the 80 % interval, shape [n].
-
-    shape: of the gamma distribution that the interval comes from; infinite where the rate is taken as exact.
-    """
+    """Interruptions per hour of a job: `per_h` the mean, `low_per_h` and `high_per_h` the 80 % interval, shape [n]."""
 
     per_h: FloatArray
     low_per_h: FloatArray
     high_per_h: FloatArray
+    # of the gamma distribution that the interval comes from; infinite where the rate is taken as exact
     shape: FloatArray
 
 

@@ -22,17 +22,12 @@ from fmctl.perf.run.reliability import REPLACED_SHARE
 
 @dataclass(slots=True, eq=False, repr=False)
 class Spares:
-    """Value of 0 to `MOST_SPARES` spares, shape [n, k] but `best`, shape [n].
+    """Value of 0 to `MOST_SPARES` spares, shape [n, k] but `best`, shape [n]."""
 
-    goodput: share of wall time that is progress. node_h: hours of nodes, spares included, per useful hour of the job.
-    usd_per_h: the same in money; NaN where the price is unknown. best: spares of the fewest node-hours per useful hour,
-    whatever the price.
-    """
-
-    goodput: FloatArray
-    node_h: FloatArray
-    usd_per_h: FloatArray
-    best: npt.NDArray[np.int64]
+    goodput: FloatArray  # share of wall time that is progress
+    node_h: FloatArray  # hours of nodes, spares included, per useful hour of the job
+    usd_per_h: FloatArray  # the same in money; NaN where the price is unknown
+    best: npt.NDArray[np.int64]  # spares of the fewest node-hours per useful hour, whatever the price
 
 
 def none_left(load: FloatArray) -> FloatArray:

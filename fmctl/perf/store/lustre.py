@@ -61,20 +61,17 @@ TIERS: Mapping[tuple[Deployment, int], TierSpec] = {
 
 @dataclass(slots=True, eq=False, repr=False)
 class LustreRates:
-    """Limits of file systems, arrays of shape [n] or scalars: bytes/s, bytes of cache, servers.
-
-    burst_bytes_per_s, network_burst_bytes_per_s: upper bounds while credits last, NaN where there are none.
-    efa, gds: 0 or 1.
-    """
+    """Limits of file systems, arrays of shape [n] or scalars: bytes/s, bytes of cache, servers."""
 
     read_bytes_per_s: FloatArray
     write_bytes_per_s: FloatArray
+    # with network_burst_bytes_per_s: upper bounds while credits last, NaN where there are none
     burst_bytes_per_s: FloatArray
     network_bytes_per_s: FloatArray
     network_burst_bytes_per_s: FloatArray
     cache_bytes: FloatArray
     servers: FloatArray
-    efa: float
+    efa: float  # with gds: 0 or 1
     gds: float
 
 

@@ -17,11 +17,11 @@ SHORT_IDS = 65536.0  # vocabularies up to this are stored as 2-byte ids, others 
 
 @dataclass(slots=True, eq=False, repr=False)
 class ReadingBound:
-    """What is asked and what can be had, bytes/s [n]; binding: index into `names` of the smallest limit [n]."""
+    """What is asked and what can be had, bytes/s [n]."""
 
     demand_bytes_per_s: FloatArray
     limit_bytes_per_s: FloatArray
-    binding: npt.NDArray[np.intp]
+    binding: npt.NDArray[np.intp]  # index into `names` of the smallest limit [n]
     names: tuple[str, ...]
 
     @property

@@ -27,21 +27,17 @@ DRAINS_S = (300.0, 600.0, 1200.0, 2400.0, 4800.0, 14400.0)
 
 @dataclass(slots=True, eq=False, repr=False)
 class SavingJob:
-    """A job that saves, [n]: what a checkpoint holds, copies of weights that are read, instances, GPUs, spare nodes.
-
-    rate: interruptions of the job. nodes: units that are replaced. kept: checkpoints that stay. share: most of the wall
-    time that saves may take.
-    """
+    """A job that saves, [n]: what a checkpoint holds, copies of weights that are read, instances, GPUs, spare nodes."""
 
     contents: Contents
     weight_copies: FloatArray
     clients: FloatArray
     gpus: FloatArray
-    nodes: FloatArray
-    rate: Rate
+    nodes: FloatArray  # units that are replaced
+    rate: Rate  # interruptions of the job
     spares: int
-    kept: float
-    share: float
+    kept: float  # checkpoints that stay
+    share: float  # most of the wall time that saves may take
 
     @property
     def total_bytes(self) -> FloatArray:
@@ -56,19 +52,15 @@ class SavingJob:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Saving:
-    """How the job saves, [n]. process: at the interval of the largest goodput that the drain allows.
+    """How the job saves, [n]."""
 
-    short_s: recovery on nodes that stand ready. disks: local NVMe drained to S3. disks_win: whether it stalls no longer
-    and costs less.
-    """
-
-    process: Process
+    process: Process  # at the interval of the largest goodput that the drain allows
     goodput: FloatArray
     load_s: FloatArray
-    short_s: FloatArray
+    short_s: FloatArray  # recovery on nodes that stand ready
     choice: LustreChoice
-    disks: sizing.LocalSaves
-    disks_win: sizing.BoolArray
+    disks: sizing.LocalSaves  # local NVMe drained to S3
+    disks_win: sizing.BoolArray  # whether it stalls no longer and costs less
 
 
 def saving(job: SavingJob, limits: ClientLimits, prices: Prices, drain_s: float) -> Saving:

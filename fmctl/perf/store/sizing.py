@@ -60,18 +60,13 @@ OPTIONS: tuple[Store, ...] = tuple(persistent(tier, efa) for efa in (False, True
 
 @dataclass(slots=True, eq=False, repr=False)
 class Need:
-    """What is asked of a file system: arrays of shape [n].
+    """What is asked of a file system: arrays of shape [n]."""
 
-    total_bytes: one checkpoint. kept_bytes: everything that lies there. clients: EC2 instances that write.
-    processes: that serialise, one per GPU for sharded checkpoints, 1 for a consolidated file.
-    allowed_s: the longest write, `sync_allowed_s` or `async_allowed_s`; NaN where no file system will do.
-    """
-
-    total_bytes: FloatArray
-    kept_bytes: FloatArray
-    clients: FloatArray
-    processes: FloatArray
-    allowed_s: FloatArray
+    total_bytes: FloatArray  # one checkpoint
+    kept_bytes: FloatArray  # everything that lies there
+    clients: FloatArray  # EC2 instances that write
+    processes: FloatArray  # that serialise, one per GPU for sharded checkpoints, 1 for a consolidated file
+    allowed_s: FloatArray  # the longest write, `sync_allowed_s` or `async_allowed_s`; NaN where no file system will do
 
 
 def async_allowed_s(share: FloatArray, interval_s: FloatArray, staging_s: FloatArray) -> FloatArray:
@@ -83,16 +78,13 @@ def async_allowed_s(share: FloatArray, interval_s: FloatArray, staging_s: FloatA
 
 @dataclass(slots=True, eq=False, repr=False)
 class LustreChoice:
-    """The cheapest option per row: index into OPTIONS (-1: none), TiB, USD per month and write time, NaN where none.
-
-    unpriced: items that could not be compared, because no price is on file.
-    """
+    """The cheapest option per row: index into OPTIONS (-1: none), TiB, USD per month and write time, NaN where none."""
 
     option: IntArray
     capacity_tib: FloatArray
     usd_per_month: FloatArray
     write_s: FloatArray
-    unpriced: tuple[str, ...]
+    unpriced: tuple[str, ...]  # items that could not be compared, because no price is on file
 
     def config(self, row: int) -> LustreConfig | None:
         """What to create for one row; None where nothing priced is fast enough."""

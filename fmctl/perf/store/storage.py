@@ -40,10 +40,7 @@ OLD_EFA = "1"
 
 @dataclass(slots=True, eq=False, repr=False)
 class ClientLimits:
-    """What one EC2 instance (a member of an UltraServer) can move, bytes/s in one direction, and what it holds.
-
-    lustre_efa, gds: 1.0 where FSx for Lustre may be mounted over EFA, and with GPUDirect Storage.
-    """
+    """What one EC2 instance (a member of an UltraServer) can move, bytes/s in one direction, and what it holds."""
 
     gpus: float
     ram_bytes: float
@@ -52,7 +49,7 @@ class ClientLimits:
     nvme_read_bytes_per_s: float
     nvme_write_bytes_per_s: float
     nvme_bytes: float
-    lustre_efa: float
+    lustre_efa: float  # with gds: 1.0 where FSx for Lustre may be mounted over EFA, and with GPUDirect Storage
     gds: float
 
 

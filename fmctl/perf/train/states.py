@@ -36,34 +36,31 @@ COMPUTE_BYTES = 2.0  # bf16 weights on the wire and in the GEMMs
 class StateTable:
     """Per combination of (tp, pp, vpp, cp, ep, etp, dp, dp_replicate, sharding): arrays of shape [U].
 
-    weights/gradients/optimizer_bytes[slot]: bytes per device of each stage slot. reduce_s, gather_s: one full pass of
-    gradient reduction and weight gathering on the fullest stage, s. bucket_share: share of them that cannot hide (the
-    last bucket). gpu_doublings: log2 of the GPUs. optimizer_s: the optimizer step, s.
-    broadcast_s: weights sent rank by rank after the optimizer step (Framework.broadcast_s), s.
-    gathered_bytes: FSDP's layers in work, and its root group (embedding, final norm, output matrix), which stays
-    gathered. reduced_bytes: that group's gradients, or those of a layer, as they are reduced. root_bytes: the group's
-    gradients in bf16 and as they are reduced. late_bytes[slot]: gradients allocated in the backward pass.
-    whole_bytes[slot]: what stays gathered between accumulated micro batches.
-    step_bytes[slot]: temporaries of the optimizer step. wgrad_bytes: of one layer, beside the accumulated ones.
+    weights/gradients/optimizer_bytes[slot]: bytes per device of each stage slot.
     """
 
     stages: StageTable
     weights_bytes: list[FloatArray]
     gradients_bytes: list[FloatArray]
     optimizer_bytes: list[FloatArray]
+    # with gather_s: one full pass of gradient reduction and weight gathering on the fullest stage, s
     reduce_s: FloatArray
     gather_s: FloatArray
-    bucket_share: FloatArray
-    optimizer_s: FloatArray
-    broadcast_s: FloatArray
-    gpu_doublings: FloatArray
+    bucket_share: FloatArray  # share of them that cannot hide (the last bucket)
+    optimizer_s: FloatArray  # the optimizer step, s
+    broadcast_s: FloatArray  # weights sent rank by rank after the optimizer step (Framework.broadcast_s), s
+    gpu_doublings: FloatArray  # log2 of the GPUs
+    # FSDP's layers in work, and its root group (embedding, final norm, output matrix), which stays gathered
     gathered_bytes: FloatArray
-    reduced_bytes: FloatArray
+    reduced_bytes: FloatArray  # that group's gradients, or those of a layer, as they are reduced
+    # the group's gradients in bf16 and as they are reduced. late_bytes[slot]: gradients allocated in the backward pass.
+    # whole_bytes[slot]: what stays gathered between accumulated micro batches. step_bytes[slot]: temporaries of the
+    # optimizer step.
     root_bytes: FloatArray
     whole_bytes: list[FloatArray]
     late_bytes: list[FloatArray]
     step_bytes: list[FloatArray]
-    wgrad_bytes: FloatArray
+    wgrad_bytes: FloatArray  # of one layer, beside the accumulated ones
 
 
 @dataclass(slots=True, eq=False, repr=False)

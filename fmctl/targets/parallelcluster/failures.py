@@ -18,12 +18,12 @@ _ECHO = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One known cause. pattern: searched in the reasons; what, next: with {name} for the cluster."""
+    """One known cause of a failed stack, with what to do."""
 
     name: str
-    pattern: str
+    pattern: str  # searched in the reasons
     kind: type[FmctlError]
-    what: str
+    what: str  # with next: with {name} for the cluster
     next: str
 
 

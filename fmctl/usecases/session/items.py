@@ -25,28 +25,28 @@ Wanted = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a log has gained, whole lines; `mark` is where to go on. at: of the newest line, where the log says it."""
+    """What a log has gained, whole lines; `mark` is where to go on."""
 
     lines: tuple[str, ...]
     mark: int = 0
-    at: datetime | None = None
+    at: datetime | None = None  # of the newest line, where the log says it
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A run so far: the answer of `progress`, and its steps as a curve. command: that prints the same."""
+    """A run so far: the answer of `progress`, and its steps as a curve."""
 
     answer: Answer
     points: tuple[Point, ...]
-    command: Sequence[str] = ()
+    command: Sequence[str] = ()  # that prints the same
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a Prometheus says of a cluster. power_w: of all GPUs; alerts: (state, name, words)."""
+    """What a Prometheus says of a cluster."""
 
-    power_w: float | None = None
-    alerts: tuple[tuple[str, str, str], ...] = field(default=())
+    power_w: float | None = None  # of all GPUs
+    alerts: tuple[tuple[str, str, str], ...] = field(default=())  # (state, name, words)
 
 
 @dataclass(frozen=True, slots=True)
