@@ -16,7 +16,7 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """Which hosts a Prometheus scrapes, and for what."""
+    """Who exports a kind of metric, and on which port of which hosts."""
 
     name: str  # label `exporter`
     port: int
