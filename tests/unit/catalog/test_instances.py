@@ -9,7 +9,7 @@ import pytest
 from fmctl.base.errors import UnknownName, UsageError
 from fmctl.catalog import find_instance, instance_names, instance_record, load_instance, regions_of, zones_of
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PLANNABLE = [
     "p4d.24xlarge",
     "p4de.24xlarge",
