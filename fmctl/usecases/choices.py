@@ -1,6 +1,7 @@
 """The values that options accept, by the option's name.
 
-Spelled out here because completion may not wait for numpy; a test holds the values against the domain's.
+Frameworks, purchases and formats come from their tables. The others are spelled out, since help may not wait for numpy;
+a test holds them against the domain's.
 """
 
 from __future__ import annotations
