@@ -13,8 +13,8 @@ from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, did_you_m
 from fmctl.base.files import read_text
 from fmctl.base.read import Fields
 from fmctl.documents.base import Open
-from fmctl.domain.checked import FILE_SYSTEM, KINDS, SITE, check_site, checked
-from fmctl.domain.cluster import PCLUSTER_VERSION, SECTION, FileSystem, Site, SlurmSite, site_with
+from fmctl.domain.checked import KINDS, Kind, checked
+from fmctl.domain.cluster import PCLUSTER_VERSION, SECTION, SECTION_KINDS, FileSystem, Site, SlurmSite, site_with
 from fmctl.domain.software import COMPONENTS
 
 _LARGEST = 20_000
@@ -22,11 +22,12 @@ _SECTION = "parallelcluster"
 _MOST_BRACKETS = 200  # PyYAML takes quadratic time over what is nested
 
 
-def _kind(kind: str, about: str) -> object:
+def _kind(kind: str | Kind, about: str) -> object:
+    of = KINDS[kind] if isinstance(kind, str) else kind
     return Field(
-        description=f"{about}: {KINDS[kind].words}",
-        examples=[KINDS[kind].example.strip('"')],
-        json_schema_extra={"pattern": f"^(?:{KINDS[kind].pattern})$"},
+        description=f"{about}: {of.words}",
+        examples=[of.example.strip('"')],
+        json_schema_extra={"pattern": f"^(?:{of.pattern})$"},
     )
 
 
@@ -42,7 +43,7 @@ class _Closed(Open):
 class FileSystemFile(_Closed):
     """FSx for Lustre: mounted by id, or made with the cluster."""
 
-    mount_dir: Annotated[str, _kind(FILE_SYSTEM["mount_dir"], "where nodes mount it")] = "/fsx"
+    mount_dir: Annotated[str, _kind("folder", "where nodes mount it")] = "/fsx"
     id: Annotated[str | None, Field(description="of one that is there; without it one is made")] = None
     capacity_gib: Annotated[int, Field(description="1200 or a multiple of 2400")] = 4800
     mb_per_s_per_tib: Annotated[int, Field(description="125, 250, 500 or 1000")] = 250
@@ -55,16 +56,16 @@ class SiteDocument(_Closed):
     """Where in an AWS account clusters go: a file for --site."""
 
     schema_: Annotated[Literal["fmctl.site/1"], Field(alias="schema")] = "fmctl.site/1"
-    region: Annotated[str, _kind(SITE["region"], "where")]
-    compute_subnet: Annotated[str, _kind(SITE["compute_subnet"], "private, in the zone of the capacity")]
-    head_subnet: Annotated[str, _kind(SITE["head_subnet"], "private too, unless public_head")]
+    region: Annotated[str, _kind("region", "where")]
+    compute_subnet: Annotated[str, _kind("subnet", "private, in the zone of the capacity")]
+    head_subnet: Annotated[str, _kind("subnet", "private too, unless public_head")]
     account: Annotated[
         str | None, BeforeValidator(_digits), Field(description="12 digits; launches into another are refused")
     ] = None
     key_name: Annotated[str | None, Field(description="ed25519 key pair; without one Session Manager alone")] = None
     allowed_ips: Annotated[str | None, Field(description="CIDR or prefix list that may reach port 22")] = None
     public_head: Annotated[bool, Field(description="give the head node a public address")] = False
-    os: Annotated[str, _kind(SITE["os"], "operating system")] = "ubuntu2204"
+    os: Annotated[str, _kind(SECTION_KINDS["os"], "operating system")] = "ubuntu2204"
     ami: Annotated[str | None, Field(description="image instead of the official one")] = None
     security_groups: Annotated[list[str], Field(description="beside ParallelCluster's own")] = Field(
         default_factory=list
@@ -76,7 +77,7 @@ class SiteDocument(_Closed):
     file_system: Annotated[FileSystemFile | None, Field(description="null for none")] = Field(
         default_factory=FileSystemFile
     )
-    pcluster_version: Annotated[str, _kind(SITE["pcluster_version"], "of ParallelCluster")] = PCLUSTER_VERSION
+    pcluster_version: Annotated[str, _kind(SECTION_KINDS["pcluster_version"], "of ParallelCluster")] = PCLUSTER_VERSION
     tags: Annotated[dict[str, str], Field(description="beside fmctl's own")] = Field(default_factory=dict)
     software: Annotated[
         dict[str, str],
@@ -134,23 +135,23 @@ def _flat(found: Fields) -> Fields:
 
 
 def read_site(path: str | Path) -> Site:
-    """The site that a file describes.
+    """The site that a file describes; what its values may be is checked by `targets.sites`.
 
     Raises:
         UnreadableFile: missing, or neither YAML nor JSON.
-        UsageError: a field is missing, unknown, of another type, or cannot be used; it is named.
+        UsageError: a field is missing, unknown or of another type; it is named.
     """
     text = read_text(Path(path).expanduser(), what="site")
     return site_of(_parsed(text, str(path)), str(path))
 
 
 def site_of(found: object, where: str) -> Site:
-    """A parsed site file, checked; `where` names it in errors. Raises as `read_site` does."""
+    """A parsed site file; `where` names it in errors. Raises as `read_site` does."""
     if not isinstance(found, Mapping):
         raise UnreadableFile(f"{where} is not a site", why="it holds no fields", next="fmctl schema site")
     try:
         if found.get("target") == "slurm":
-            return check_site(_slurm_site(found))
+            return _slurm_site(found)
         read = SiteDocument.model_validate(_flat(found))
     except ValidationError as error:
         raise _wrong(error, where) from None
@@ -163,10 +164,7 @@ def site_of(found: object, where: str) -> Site:
     )
     fields |= {"security_groups": tuple(read.security_groups), "tags": MappingProxyType(dict(read.tags))}
     fields |= {"software": MappingProxyType(dict(read.software))}
-    try:
-        return check_site(site_with(Site(read.region), **fields))
-    except UsageError as error:
-        raise UsageError(f"{shorten(where)}: {error.what}", why=error.why, next=error.next) from None
+    return site_with(Site(read.region), **fields)
 
 
 def _parsed(text: str, where: str) -> object:

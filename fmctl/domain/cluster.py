@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fmctl.base.copies import changed
+from fmctl.domain.checked import Kind
 from fmctl.domain.purchase import ON_DEMAND, Purchase, purchase
 
 if TYPE_CHECKING:
@@ -71,6 +72,12 @@ class Site:
     slurm: SlurmSite | None = None
 
 
+_SYSTEMS = ("alinux2023", "ubuntu2204", "ubuntu2404", "rhel8", "rhel9", "rocky8", "rocky9")
+# Fields of the section that no other thing has; `domain.checked` has the kinds of the rest.
+SECTION_KINDS: Mapping[str, Kind] = {
+    "os": Kind("|".join(_SYSTEMS), f"one of {', '.join(_SYSTEMS)}", "ubuntu2204"),
+    "pcluster_version": Kind(r"3\.[0-9]{1,3}\.[0-9]{1,3}", "a version of ParallelCluster 3", PCLUSTER_VERSION),
+}
 SECTION = frozenset(one.name for one in fields(ParallelClusterSite))
 """Fields that old site files have beside the common ones."""
 

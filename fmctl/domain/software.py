@@ -1,16 +1,14 @@
 """Versions that are known not to work together: one table, used when a cluster is rendered and when its job starts.
 
-A row is bad where all of its conditions hold; what nobody named is not judged. Names of the site and of the plan
-(instance, os, purchase, pcluster) and versions that the site or the job's environment names (`software`).
+A row is bad where all of its conditions hold; what nobody named is not judged. Names of the plan (instance, dispatch)
+and versions that the site or the job's environment names (`software`). A target may have rows of its own beside.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-from fmctl.domain.purchase import BLOCK
 
 # What `software` may name. efa: the EFA installer. ofi: aws-ofi-nccl, the plugin.
 COMPONENTS = ("efa", "nccl", "ofi", "driver", "cuda", "megatron-bridge", "deepep")
@@ -52,7 +50,6 @@ _EFA_TYPES = (
     "p4d.24xlarge", "p4de.24xlarge", "p5.48xlarge", "p5e.48xlarge", "p5en.48xlarge", "p6-b200.48xlarge",
     "p6-b300.48xlarge", "u-p6e-gb200x36", "u-p6e-gb200x72",
 )  # fmt: skip
-_B300 = Condition("instance", ("p6-b300.48xlarge",))
 _CHEATSHEET = "awslabs/awsome-distributed-ai: 1.architectures/efa-cheatsheet.md"
 KNOWN_BAD: tuple[Bad, ...] = (
     Bad(
@@ -74,48 +71,17 @@ KNOWN_BAD: tuple[Bad, ...] = (
         "NVIDIA-NeMo/Megatron-Bridge issue 3343",
     ),
     Bad(
-        (Condition("megatron-bridge", before="0.4.0"), _B300),
+        (Condition("megatron-bridge", before="0.4.0"), Condition("instance", ("p6-b300.48xlarge",))),
         "it refuses this GPU",
         "Megatron-Bridge 0.4.0 or later, built for sm_103",
         "awslabs/awsome-distributed-ai: megatron-bridge test case",
     ),
-    Bad(
-        (Condition("pcluster", before="3.15.0"), _B300),
-        "it puts EFA on network card 0, which has none, and nodes do not launch",
-        "pcluster_version 3.15.0 or later",
-        "aws/aws-parallelcluster issue 7143; release notes of 3.15.0",
-    ),
-    Bad(
-        (
-            Condition("pcluster", before="3.14.0"),
-            Condition("instance", ("p6-b200.48xlarge", "u-p6e-gb200x36", "u-p6e-gb200x72")),
-        ),
-        "it does not know the type",
-        "pcluster_version 3.14.0 or later",
-        "release notes of ParallelCluster 3.14.0",
-    ),
-    Bad(
-        (Condition("pcluster", before="3.8.0"), Condition("purchase", (BLOCK.name,))),
-        "it knows no Capacity Blocks",
-        "pcluster_version 3.8.0 or later",
-        "release notes of ParallelCluster 3.8.0",
-    ),
-    Bad(
-        (
-            Condition("pcluster", first="3.11.0", before="3.12.0"),
-            Condition("instance", ("p4d.24xlarge", "p4de.24xlarge")),
-            Condition("os", ("alinux2023",)),
-        ),
-        "jobs hang and the fleet ends in protected mode",
-        "pcluster_version 3.12.0 or later, or os: ubuntu2204",
-        "aws/aws-parallelcluster issues 6571 and 6549",
-    ),
 )
 
 
-def found(facts: Mapping[str, str]) -> Iterator[Bad]:
-    """The rows that hold for what is known."""
-    for row in KNOWN_BAD:
+def found(facts: Mapping[str, str], own: Sequence[Bad] = ()) -> Iterator[Bad]:
+    """The rows that hold for what is known, a target's own ones after those of this table."""
+    for row in (*KNOWN_BAD, *own):
         if all(one.fact in facts and one.holds(facts[one.fact]) for one in row.conditions):
             yield row
 

@@ -11,6 +11,7 @@ from fmctl.operate.launch import Launched
 from fmctl.operate.teardown import Torn
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Section, Table, facts
+from fmctl.targets.registry import kind
 
 if TYPE_CHECKING:
     from fmctl.domain.rows.operations import Launch, LaunchDocument
@@ -75,7 +76,7 @@ def _report(document: LaunchDocument) -> Report:
         ("left", "; ".join(found["leftovers"]) or "nothing"),
     )
     return Report(
-        f"{found['cluster']}: rehearsed with the real ParallelCluster in a local AWS",
+        f"{found['cluster']}: rehearsed with the real {kind().title} in a local AWS",
         (
             Section(table=head),
             Section("Resources", Table((Column("type"), Column("count", "right")), counts)),

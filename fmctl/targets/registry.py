@@ -33,8 +33,11 @@ class Kind:
     `connect(session, settings, site, sleep)`: the target in the session's account and region.
     """
 
+    title: str  # its own name, for sentences
     render: Callable[[ClusterSpec, Instance, Tell], Rendering]
     connect: Callable[[Session, Settings, Site | None, Callable[[float], None]], Target]
+    check: Callable[[Site], None]  # raises UsageError for what its part of a site cannot be
+    command: str = ""  # the program that takes a rendered file by hand
     on_aws: bool = True  # whether the session is asked anything
     # Why a job waits, by Slurm's word, where the target knows better: (in plain words, what to do).
     reasons: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))

@@ -40,8 +40,8 @@ def _state(found: Running) -> LabState:
 
 def site_for(instance: Instance) -> tuple[Site, tuple[str, str | None]]:
     """See `LabControl`."""
-    from fmctl.documents.site import read_site
     from fmctl.domain.cluster import site_with
+    from fmctl.targets.sites import read_site
 
     found = _running()
     kind, site = instance.member_type or instance.name, read_site(found.site)

@@ -82,7 +82,7 @@ def site_for(wanted: Wanted, settings: Settings) -> Site:
             why="no site was named; its file holds region, subnets and file system",
             next="--site site.yaml (its fields: fmctl schema site)",
         )
-    from fmctl.documents.site import read_site
+    from fmctl.targets.sites import read_site
 
     return read_site(path)
 

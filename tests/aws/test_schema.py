@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from fmctl.domain.checked import CLOSED
 from fmctl.domain.cluster import PCLUSTER_VERSION
 from fmctl.targets.parallelcluster.rendering import CLUSTER
+from fmctl.targets.parallelcluster.site import CLOSED
 from tests.real import PCLUSTER_PYTHON
 from tests.unit.targets.helpers import matrix, rendered
 

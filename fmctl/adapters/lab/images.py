@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fmctl.domain.checked import OPERATING_SYSTEMS
+from fmctl.adapters.parallelcluster.images import OPERATING_SYSTEMS
 
 _OWNER = "247102896272"
 _MADE = "2026-07-01"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fmctl.base.errors import UsageError
-from fmctl.domain.checked import check_site, checked, whole
+from fmctl.domain.checked import checked, whole
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
+from fmctl.targets import sites
 from fmctl.targets.parallelcluster import capacity, head, storage
 from fmctl.targets.parallelcluster.parts import (
     Cluster,
@@ -41,7 +42,7 @@ def check(spec: ClusterSpec, instance: Instance) -> None:
     checked("cluster", spec.name, "cluster name")
     checked("plan", spec.plan, "plan name")
     checked("digest", spec.plan_digest, "plan digest")
-    check_site(spec.site)
+    sites.check(spec.site)
     checked("tag-value", creator(spec), "created by")
     if not 1 <= spec.max_hours <= _MOST_HOURS:
         raise UsageError(

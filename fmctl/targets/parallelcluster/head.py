@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from fmctl.base.errors import UsageError
-from fmctl.domain.checked import CLOSED
 from fmctl.domain.cluster import Site
 from fmctl.domain.sizes import HEAD_FAMILIES, head_type, login_type
 from fmctl.targets.parallelcluster.parts import (
@@ -19,6 +18,7 @@ from fmctl.targets.parallelcluster.parts import (
     Ssh,
     SubnetNetworking,
 )
+from fmctl.targets.parallelcluster.site import CLOSED
 from fmctl.targets.parallelcluster.storage import head_disks
 
 _GRAVITON = re.compile(r"(?:[a-z]+[0-9]+g[a-z0-9-]*|a1)\..*")

@@ -40,4 +40,10 @@ def _connect(session: Session, settings: Settings, site: Site | None, sleep: Cal
     return ParallelCluster(find, AwsCloud(session, MARKS, sleep))
 
 
-KIND = Kind(_render, _connect, reasons=REASONS)
+def _check(site: Site) -> None:
+    from fmctl.targets.parallelcluster.site import check
+
+    check(site)
+
+
+KIND = Kind("ParallelCluster", _render, _connect, _check, "pcluster", reasons=REASONS)

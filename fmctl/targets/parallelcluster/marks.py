@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fmctl.adapters.aws.marks import Marks
+from fmctl.adapters.parallelcluster.images import OPERATING_SYSTEMS
 from fmctl.adapters.parallelcluster.leftovers import buckets, roles
-from fmctl.domain.checked import OPERATING_SYSTEMS
 from fmctl.domain.cluster import Site
 from fmctl.targets.parallelcluster import end
 

@@ -10,6 +10,7 @@ from fmctl.domain.hardware import Instance
 from fmctl.domain.program import Run, Tell, run_of
 from fmctl.targets.parallelcluster import capacity, config
 from fmctl.targets.parallelcluster.parts import as_yaml
+from fmctl.targets.parallelcluster.versions import KNOWN_BAD
 from fmctl.targets.rendering import Rendering
 from fmctl.targets.slurm import environment, job, versions
 
@@ -35,7 +36,7 @@ def render(spec: ClusterSpec, instance: Instance, tell: Tell) -> Rendering:
     run = run_of(spec.row)
     own = spec.site.parallelcluster
     facts = {**job.facts(spec, run, instance), "pcluster": own.pcluster_version, "os": own.os}
-    versions.check(facts)
+    versions.check(facts, KNOWN_BAD)
     _check_dispatch(run, instance)
     fleet = capacity.fleet(instance, spec.nodes)
     program = tell(run)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import UsageError
+from fmctl.domain.checked import checked
 from fmctl.domain.cluster import ClusterSpec, Site, SlurmSite
 from fmctl.domain.hardware import Instance
 from fmctl.domain.program import Tell
@@ -47,4 +48,10 @@ def _section(site: Site | None) -> SlurmSite:
     return site.slurm
 
 
-KIND = Kind(_render, _connect, on_aws=False)
+def _check(site: Site) -> None:
+    own = _section(site)
+    checked("queue", own.queue, "slurm.queue")
+    checked("head", own.head, "slurm.head")
+
+
+KIND = Kind("Slurm", _render, _connect, _check, "sbatch", on_aws=False)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from shlex import quote
 
 from fmctl.base.errors import UsageError
-from fmctl.domain.software import Condition, found, open_rows, parsed
+from fmctl.domain.software import Bad, Condition, found, open_rows, parsed
 
 _FUNCTIONS = """\
 # Versions in JOB_SOFTWARE ("efa=1.47.0 nccl=2.28.3") that are known not to work here.
@@ -16,9 +16,9 @@ from_to() { [ -n "$1" ] && { [ -z "$2" ] || at_least "$1" "$2"; } && { [ -z "$3"
 """
 
 
-def check(facts: Mapping[str, str]) -> None:
-    """Raises UsageError for the first known-bad combination."""
-    for row in found(facts):
+def check(facts: Mapping[str, str], own: Sequence[Bad] = ()) -> None:
+    """Raises UsageError for the first known-bad combination, a target's own ones among them."""
+    for row in found(facts, own):
         named = " with ".join(one.words(facts[one.fact]) for one in row.conditions)
         raise UsageError(f"{named} does not work", why=f"{row.why} ({row.source})", next=row.take)
 

@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static, TextArea
 
+from fmctl.targets.registry import kind
 from fmctl.tui.dialog import Dialog
 from fmctl.tui.words import clean
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 _SETTLES_S = 0.6  # after the last key an edit is looked at
 EDITED = (
-    "edited: w writes it for `pcluster` and sbatch by hand; L launches the plan's own rendering, whose price is known"
+    f"edited: w writes it for `{kind().command}` and sbatch by hand; "
+    "L launches the plan's own rendering, whose price is known"
 )
 
 

@@ -14,6 +14,7 @@ from textual.widgets import ContentSwitcher, DataTable, Tab, Tabs
 
 from fmctl.base.errors import UsageError
 from fmctl.report.view import Answer, Section
+from fmctl.targets.registry import kind
 from fmctl.tui.background import Calls, Found, Heard
 from fmctl.tui.clusters.logs import LogPanel
 from fmctl.tui.clusters.parts import PageRows
@@ -124,7 +125,7 @@ class LaunchView(View):
             for file in FILES:
                 yield FileBox(file, id=page_id(file))
             yield TaskBox(
-                "R launches this plan into a local AWS with the real ParallelCluster, looks, and tears it down again.\n"
+                f"R launches this plan into a local AWS with the real {kind().title}, looks, and tears it down again.\n"
                 "Nothing of it is a real account, and nothing is spent.", id=page_id("rehearsal"),
             )  # fmt: skip
             yield TaskBox(
@@ -147,7 +148,7 @@ class LaunchView(View):
             return
         self.query_one("#pages").focus()
         self._commands()
-        for task in (self.session.tasks.find(kind, self.subject) for kind in ("rehearse", "launch")):
+        for task in (self.session.tasks.find(what, self.subject) for what in ("rehearse", "launch")):
             if task is not None:
                 self._show_task(task)
         if "site" in self.wanted() or self.core.settings.text("site"):
@@ -222,7 +223,7 @@ class LaunchView(View):
         if isinstance(message.value, Answer):
             (self._show_files if message.what == "rendered" else self._show_checks)(message.value)
         elif message.what == "config" and message.value is not None:
-            found = cast("Sequence[tuple[str, str]]", message.value) or [("INFO", "ParallelCluster accepts it")]
+            found = cast("Sequence[tuple[str, str]]", message.value) or [("INFO", f"{kind().title} accepts it")]
             self.query_one(f"#{page_id(FILES[0])}", FileBox).say(found)
 
     def _show_files(self, answer: Answer) -> None:

@@ -59,13 +59,11 @@ class Demo:
         self.services = replace(services, operations=DemoOperations(services, lab, found["speed"]))
 
     def _enter(self, found: LabState) -> None:
-        from fmctl.adapters.parallelcluster.environments import NAMED, python_of
+        from fmctl.adapters.lab.installed import installed
         from fmctl.base.folders import state_folder
-        from fmctl.domain.cluster import PCLUSTER_VERSION
 
-        python = python_of(PCLUSTER_VERSION)
-        if NAMED not in os.environ and python is not None:
-            os.environ[NAMED] = str(python)  # what the user installed serves the demo too
+        for name, value in installed().items():  # what the user installed serves the demo too
+            os.environ.setdefault(name, value)
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]
         self.folder = state_folder("demo")

@@ -13,10 +13,8 @@ ALLOWED = {
     "targets/registry.py": "the registry",
     "base/settings.py": "the setting `pcluster_python`",
     "domain/cluster.py": "the site's section, with the release that it has unless said",
-    "domain/checked.py": "what the fields of a site may be, each refused in the words of who refuses it",
-    "domain/software.py": "versions that are known not to work, the target's own among them",
     "documents/site.py": "the site's section",
-    "usecases/session/demo.py": "the demo fills in the setting `pcluster_python`, and subnets of the site's section",
+    "usecases/session/demo.py": "subnets of the site's section",
     "documents/lab.py": "the document of the command `pcluster`",
     "domain/rows/lab.py": "the document of the command `pcluster`",
     "documents/__init__.py": "the document of the command `pcluster`",
@@ -26,17 +24,11 @@ ALLOWED = {
     "cli/app.py": "the command `pcluster`",
     "cli/pclusters.py": "the command `pcluster`",
 }
-# Words for people, which snapshots and tests of the commands hold.
-WORDS = {
-    "report/rehearsals.py": "what a rehearsal launches with",
-    "tui/launch/view.py": "what a rehearsal launches with, and who looked at an edited file",
-    "tui/launch/files.py": "the program that an edited file is for",
-}
 
 
 def test_no_target_is_named_outside_its_homes() -> None:
     seen = {place for place, path in files() if any(NAME.search(text) for text in code_of(path))}
-    assert {place for place in seen if not place.startswith(HOMES)} == {*ALLOWED, *WORDS}
+    assert {place for place in seen if not place.startswith(HOMES)} == set(ALLOWED)
 
 
 def test_operating_a_cluster_names_no_service_that_makes_one() -> None:

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from fmctl.base.errors import UsageError
-from fmctl.domain.checked import CLOSED
 from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem, site_with
 from fmctl.targets.parallelcluster.rendering import CLUSTER
+from fmctl.targets.parallelcluster.site import CLOSED
 from tests.unit.targets.helpers import FS, SITE, capacity, full_site, instance, launchable, rendered, spec
 
 RESERVATION = "cr-0123456789abcdef0"

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from fmctl.base.errors import FmctlError, UsageError
-from fmctl.documents.site import read_site, site_of
 from fmctl.domain.cluster import Capacity, ClusterSpec
 from fmctl.targets.parallelcluster.rendering import CLUSTER
+from fmctl.targets.sites import read_site, site_of
 from fmctl.targets.spec import Asked
 from fmctl.targets.spec import spec as make_spec
 from tests.unit.targets.helpers import SITE, SUBNETS, full_site, rendered, row, spec

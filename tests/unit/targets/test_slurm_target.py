@@ -11,8 +11,8 @@ import pytest
 
 from fmctl.__main__ import main
 from fmctl.base.errors import CannotRun, UsageError
-from fmctl.documents.site import read_site, site_of
 from fmctl.domain.cluster import SlurmSite
+from fmctl.targets.sites import read_site, site_of
 from fmctl.targets.slurm.target import SlurmCluster
 from fmctl.targets.target import Condition
 

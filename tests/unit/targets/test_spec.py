@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from fmctl.adapters.parallelcluster.images import OPERATING_SYSTEMS
 from fmctl.base.errors import FmctlError, UnreadableFile, UsageError
 from fmctl.documents import json_schema
-from fmctl.documents.site import read_site
 from fmctl.domain.checked import KINDS, checked
-from fmctl.domain.cluster import FileSystem, Site
+from fmctl.domain.cluster import SECTION_KINDS, FileSystem, Site
+from fmctl.targets.sites import read_site
 from fmctl.targets.spec import Asked, cluster_name, spec
 from tests.unit.targets.helpers import SITE, SUBNETS, rendered, row
 
@@ -73,8 +74,14 @@ def test_every_plan_has_a_name_for_its_cluster(plan: str) -> None:
 
 
 def test_every_kind_accepts_its_own_example() -> None:
-    for name, kind in KINDS.items():
-        assert checked(name, kind.example.strip('"'), name)
+    for name, kind in {**KINDS, **SECTION_KINDS}.items():
+        assert checked(kind, kind.example.strip('"'), name)
+
+
+def test_every_operating_system_of_a_site_has_an_image() -> None:
+    for name in OPERATING_SYSTEMS:
+        assert checked(SECTION_KINDS["os"], name, "os")
+    assert SECTION_KINDS["os"].pattern.count("|") == len(OPERATING_SYSTEMS) - 1
 
 
 def test_a_site_file_is_read_in_both_spellings(tmp_path: Path) -> None:

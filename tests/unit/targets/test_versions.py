@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from fmctl.base.errors import UsageError
-from fmctl.documents.site import site_of
 from fmctl.domain.cluster import Capacity, ClusterSpec, site_with
 from fmctl.domain.layout import Dispatcher
 from fmctl.domain.software import COMPONENTS, KNOWN_BAD, is_version, parsed
+from fmctl.targets.parallelcluster import versions
+from fmctl.targets.sites import site_of
 from fmctl.targets.slurm.versions import check, pair_lines
 from tests.unit.targets.helpers import SITE, SUBNETS, capacity, model, rendered, row, spec
 from tests.unit.targets.test_guards import bash
@@ -85,7 +86,7 @@ def test_fused_dispatch_ends_at_160_ranks() -> None:
 
 def test_every_row_has_a_reason_a_way_out_and_a_source() -> None:
     facts = {"instance", "purchase", "os", "pcluster", "dispatch", *COMPONENTS}
-    for one in KNOWN_BAD:
+    for one in (*KNOWN_BAD, *versions.KNOWN_BAD):
         assert one.why and one.take and one.source
         assert {condition.fact for condition in one.conditions} <= facts
         assert all(not bound or is_version(bound) for c in one.conditions for bound in (c.first, c.before))
