@@ -265,6 +265,15 @@ def test_an_unknown_end_is_not_overwritten() -> None:
     assert case.run("teardown") == "gone"
 
 
+@pytest.mark.parametrize("lost", ["journals/", "clusters/"])
+def test_an_end_is_our_own_only_where_record_and_journal_both_say_so(lost: str) -> None:
+    case = prepared("teardown")
+    del case.world.stacks[NAME]
+    for key in [key for key in case.texts if key.startswith(lost)]:
+        del case.texts[key]
+    assert "somebody is launching" in case.run("launch")
+
+
 def test_a_wrong_place_is_refused_for_every_command() -> None:
     from cluster_fakes import FakeCloud
 
@@ -356,9 +365,14 @@ def test_status_counts_the_money_and_says_what_is_next() -> None:
     assert cluster_names(seen.store) == [NAME]
     del case.world.ends[NAME]
     assert "no end" in status(NAME, seen).next
+    case.world.stacks[NAME]["status"] = "ROLLBACK_COMPLETE"
+    assert status(NAME, seen).next == f"fmctl teardown {NAME}"
     case.world.stacks.clear()
     case.world.roles.clear()
     assert status(NAME, seen).condition == "missing"
+    assert status(NAME, seen).next == "nothing to do"
+    case.world.ends[NAME] = END
+    assert status(NAME, seen).next == f"fmctl teardown {NAME}"
     with pytest.raises(UnknownName) as caught:
         status("run2", seen)
     assert caught.value.suggestions == [NAME]

@@ -233,3 +233,9 @@ def test_notes_are_signed_and_dated_and_a_figure_is_replaced() -> None:
     assert second.quality["mmlu"] == {"value": 0.6, "at": at.isoformat(), "source": "a person"}
     assert second.quality["arc"] == {"value": 0.3, "at": at.isoformat(), "source": "ada"}
     assert second.notes == ({"at": at.isoformat(), "by": "ada", "text": "begun"},)
+
+
+def test_what_people_wrote_stands_in_the_file_as_they_wrote_it(tmp_path: Any) -> None:
+    write_run(FileStore(tmp_path), replace(run(), notes=({"at": "", "by": "Zoë", "text": "→ 八"},)))
+    (found,) = tmp_path.rglob("*.json")
+    assert "Zoë" in found.read_text(encoding="utf-8") and "→ 八" in found.read_text(encoding="utf-8")
