@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typer._click import Context
 
 _QUOTED = re.compile(r"'([^']*)'")
+_NOW = {"--rank": "--row"}  # options that had another name
 
 
 def as_usage_error(error: typer.TyperException) -> UsageError:
@@ -23,7 +24,10 @@ def as_usage_error(error: typer.TyperException) -> UsageError:
     help_command = f"{path} --help"
     option = getattr(error, "option_name", None)
     if option is not None and hasattr(error, "possibilities"):
-        return _unknown("option", option, _flags(context), help_command)
+        flags, now = _flags(context), _NOW.get(option, "")
+        if now in flags:
+            return UsageError(f"'{option}' is now '{now}'", next=help_command)
+        return _unknown("option", option, flags, help_command)
     text = error.format_message()
     if text.startswith("No such command"):
         wanted = _QUOTED.search(text)

@@ -148,6 +148,14 @@ def test_unknown_options_and_surplus_arguments(world: Any, name: str) -> None:
         assert_one_error(ran)
 
 
+def test_an_option_that_had_another_name_says_which_it_has_now(world: Any) -> None:
+    for command in COMMANDS:
+        ran = world(*call(command["name"]), "--rank", "1")
+        takes_it = any("--row" in parameter["flags"] for parameter in command["parameters"])
+        assert ran.code == 2
+        assert ("'--rank' is now '--row'" in ran.err) is takes_it, command["name"]
+
+
 @pytest.mark.parametrize("name", [command["name"] for command in COMMANDS if command["name"] != "completion"])
 def test_wrong_names_are_one_json_object_where_json_was_asked_for(world: Any, name: str) -> None:
     ran = world(*call(name), "--no-such-option", "--json")
