@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import overload
 
@@ -37,11 +37,11 @@ class Record:
     at: datetime
     kind: str  # intent, outcome or note
     action: str
-    token: str = ""  # joins an outcome to its intent
-    data: Mapping[str, object] = field(default_factory=dict)
-    who: str = ""
-    host: str = ""
-    pid: int = 0
+    token: str  # joins an outcome to its intent
+    data: Mapping[str, object]
+    who: str
+    host: str
+    pid: int  # 0 where a line does not say
 
 
 class Journal:

@@ -4,12 +4,12 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from cluster_chaos import Case, prepared
-from cluster_fakes import NAME, START, FakeClock, FakeRendering, Gate, World, holder, ports, rendering, spec
+from cluster_chaos import Case, points, prepared
+from cluster_fakes import NAME, START, FakeClock, FakeCloud, FakeRendering, Gate, World, holder, ports, rendering, spec
 
 from fmctl.base.errors import (
     BUSY,
@@ -28,11 +28,13 @@ from fmctl.domain.ports import Finding, Leftover, Reservation, Stack
 from fmctl.operate import actions
 from fmctl.operate.actions import Actual, launch_actions, spec_digest, teardown_actions, token
 from fmctl.operate.extension import extend
+from fmctl.operate.journal import progress, read_records
 from fmctl.operate.launch import launch, plan_launch
 from fmctl.operate.records import cluster_names, read_record, write_record
 from fmctl.operate.retry import LONGEST_S, TRIES, passing, patiently, pause
 from fmctl.operate.state.locks import Holder, alive, this_process
 from fmctl.operate.status import status
+from fmctl.operate.steps import Run
 from fmctl.operate.teardown import plan_teardown, teardown
 from fmctl.targets.parallelcluster.failures import CAUSES, explain
 from fmctl.targets.parallelcluster.stacks import state_of
@@ -275,8 +277,6 @@ def test_an_end_is_our_own_only_where_record_and_journal_both_say_so(lost: str) 
 
 
 def test_a_wrong_place_is_refused_for_every_command() -> None:
-    from cluster_fakes import FakeCloud
-
     case = prepared("teardown")
     elsewhere = FakeCloud(case.world, Gate(), account="210987654321")
     seen = ports(case.world, Gate(), case.texts, 5, cloud=elsewhere)
@@ -310,9 +310,78 @@ def test_extending_moves_the_end_and_the_cap() -> None:
         extend(NAME, -1, seen, confirm=lambda *_: True)
     with pytest.raises(UnknownName):
         extend("other", 1, seen, confirm=lambda *_: True)
+    case.world.stacks[NAME]["status"] = "ROLLBACK_COMPLETE"
+    with pytest.raises(OperationFailed, match="does not run"):
+        extend(NAME, 1, seen, confirm=lambda *_: True)
     case.run("teardown")
     with pytest.raises(OperationFailed, match="does not run"):
         extend(NAME, 1, seen, confirm=lambda *_: True)
+
+
+def test_an_extension_counts_from_the_end_that_aws_has_else_from_the_record_s() -> None:
+    case = prepared("teardown")
+    seen = ports(case.world, Gate(), case.texts, 5)
+    case.world.ends[NAME] += timedelta(hours=5)
+    known = case.world.ends[NAME]
+    assert extend(NAME, 12, seen, confirm=lambda *_: True).record.end == known + timedelta(hours=12)
+    del case.world.ends[NAME]
+    assert extend(NAME, 12, seen, confirm=lambda *_: True).record.end == known + timedelta(hours=24)
+    assert case.world.ends[NAME] == known + timedelta(hours=24)
+
+
+@pytest.mark.parametrize(("seconds", "stands"), [(-60, True), (60, True), (-61, False), (61, False)])
+def test_an_end_stands_where_it_is_at_most_a_minute_from_what_was_wanted(seconds: int, stands: bool) -> None:
+    class Rounding(FakeCloud):
+        def put_end(self, cluster: str, at: datetime, role_arn: str, token: str) -> None:
+            super().put_end(cluster, at + timedelta(seconds=seconds), role_arn, token)
+
+    case = Case()
+    case.changes["cloud"] = Rounding(case.world, Gate())
+    said = case.run("launch")
+    assert (said == "running") is stands
+    assert ("is not scheduled" in said) is not stands
+    assert bool(case.world.stacks) is stands
+
+
+def test_waits_share_one_patience_of_two_hours() -> None:
+    case = prepared("teardown")
+    seen = ports(case.world, Gate(), case.texts, 5)
+    run, began = Run(seen, NAME, "us-east-1"), case.world.now
+    later = began + timedelta(hours=1.5)
+    assert run.wait(lambda: case.world.now >= later or None, "the first")
+    with pytest.raises(OperationTimeout):
+        run.wait(lambda: None, "a moment", most_s=600.0)
+    assert case.world.now == later + timedelta(minutes=10)
+    with pytest.raises(OperationTimeout):
+        run.wait(lambda: None, "the rest")
+    assert case.world.now == began + timedelta(hours=2, minutes=10), "a wait of its own takes nothing from it"
+
+
+def test_the_journal_says_why_a_step_failed() -> None:
+    case = Case()
+    asked = points("launch").index("Pcluster.create")
+    case.run("launch", Gate("expired", asked))
+    (failed,) = [
+        one for one in read_records(ports(case.world, Gate(), case.texts).store, NAME) if one.data.get("error")
+    ]
+    assert (failed.action, failed.kind) == ("create", "outcome")
+    assert failed.data == {
+        "result": "failed", "error": "permission", "what": "the credentials have expired", "why": "ExpiredToken",
+    }  # fmt: skip
+
+
+def test_a_teardown_that_broke_off_after_the_cluster_was_gone_is_brought_to_its_end() -> None:
+    case = prepared("teardown")
+    assert case.run("teardown") == "gone"
+    case.world.roles.add(NAME)
+    again = Gate("after", None)
+    case.run("teardown", again)
+    case.world.roles.add(NAME)
+    case.run("teardown", Gate("after", again.points.index("Cloud.remove_end")))
+    store = ports(case.world, Gate(), case.texts).store
+    assert progress(read_records(store, NAME)).open == {"remove-end"}
+    assert case.run("teardown") == "gone"
+    assert not progress(read_records(store, NAME)).open
 
 
 def test_status_says_out_of_the_logs_why_nodes_are_missing() -> None:
