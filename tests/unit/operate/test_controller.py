@@ -343,6 +343,28 @@ def test_an_end_stands_where_it_is_at_most_a_minute_from_what_was_wanted(seconds
     assert bool(case.world.stacks) is stands
 
 
+@pytest.mark.parametrize(("hours", "kept"), [(2.3, True), (2.5, False)])
+def test_a_launch_that_goes_on_keeps_its_end_while_nine_tenths_of_the_time_are_left(hours: float, kept: bool) -> None:
+    case = Case()
+    case.run("launch", Gate("before", points("launch").index("Pcluster.create")))
+    end = case.world.ends[NAME]
+    case.world.advance(hours * 3600)
+    again = case.world.now
+    assert case.run("launch") == "running"
+    grace = timedelta(minutes=2)  # whether the creation went through after all
+    assert case.world.ends[NAME] == (end if kept else again + grace + timedelta(hours=24))
+
+
+def test_an_end_that_nobody_knows_is_counted_from_the_creation_in_whole_seconds() -> None:
+    case = Case(World(now=START + timedelta(microseconds=7)))
+    case.run("launch")
+    case.world.ends.clear()
+    case.texts.clear()
+    assert case.run("launch") == "running"
+    created = case.world.stacks[NAME]["created"]
+    assert case.world.ends[NAME] == created.replace(microsecond=0) + timedelta(hours=24)
+
+
 def test_waits_share_one_patience_of_two_hours() -> None:
     case = prepared("teardown")
     seen = ports(case.world, Gate(), case.texts, 5)

@@ -143,6 +143,7 @@ def test_a_full_disk_stops_before_and_leaves_the_journal_whole(tmp_path: Path, m
             journal.intent("b", "t2", {})
         assert caught.value.exit_code == ExitCode.FAILED
         assert caught.value.next == "free some space"
+        assert [record.action for record in journal.records] == ["a"], "what was never written is not known either"
         journal.outcome("a", "t1", {"result": "done"})  # after the call: never stops
         assert journal.waiting == 1
     assert path(tmp_path).read_bytes() == before
@@ -189,6 +190,7 @@ def test_saved_plans_are_the_same_files_through_the_store(tmp_path: Path, monkey
     saved = plans.save("llama", document, "2026-11-22T09:00:00+00:00")
     assert load_plan(FileStore(), "llama") == plans.load("llama")
     before = saved.read_text()
+    saved.unlink()
     save_plan(FileStore(), "llama", document, "2026-11-22T09:00:00+00:00")
     assert saved.read_text() == before
     assert plan_names(FileStore()) == plans.plan_names() == ["llama"]
@@ -196,4 +198,7 @@ def test_saved_plans_are_the_same_files_through_the_store(tmp_path: Path, monkey
 
 def test_names_of_files_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
     opened(tmp_path).intent("a", "t", {})
-    assert path(tmp_path).stat().st_mode & 0o077 == 0
+    assert path(tmp_path).stat().st_mode & 0o777 == 0o600
+    assert path(tmp_path).parent.stat().st_mode & 0o777 == 0o700
+    FileStore(tmp_path).replace(f"journals/{NAME}.jsonl", "", "of no version")
+    assert (tmp_path / ".guard").stat().st_mode & 0o777 == 0o600

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cluster_fakes import NAME, FakeCloud, Gate, World, ports, rendering, spec
+from cluster_fakes import NAME, FakeClock, FakeCloud, Gate, World, ports, rendering, spec
 
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied
 from fmctl.domain.cluster import Capacity
-from fmctl.domain.ports import Reservation
+from fmctl.domain.ports import Leftover, Reservation, StackEvent
 from fmctl.operate.launch import launch
 from fmctl.operate.records import read_record
 from fmctl.operate.steps import Ports
@@ -113,6 +113,43 @@ def test_a_deletion_that_fails_even_so_is_an_error_that_names_it() -> None:
         teardown(NAME, made, confirm=lambda steps, actual: True)
     assert "ComputeSG" in f"{failed.value.what} {failed.value.why} {failed.value.next}"
     assert world.stacks[NAME]["status"] == "DELETE_FAILED"
+
+
+def test_a_deletion_that_gives_up_and_names_nothing_is_an_error() -> None:
+    class Silent(FakeCloud):
+        def stack_events(self, name: str, after: str | None = None) -> tuple[StackEvent, ...]:
+            return ()
+
+    world = World(stuck=1)
+    made = there(world, texts=launched(world).store.texts, cloud=Silent(world, Gate()))  # type: ignore[attr-defined]
+    with pytest.raises(OperationFailed) as failed:
+        teardown(NAME, made, confirm=lambda steps, actual: True)
+    assert failed.value.what.endswith("cannot be deleted, because AWS named no resource to leave out")
+    assert world.stacks[NAME]["status"] == "DELETE_FAILED"
+    assert world.retained == []
+
+
+def test_what_cannot_be_listed_afterwards_is_said_and_stops_nothing() -> None:
+    class Blind(FakeCloud):
+        def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
+            if self.world.stacks:
+                return super().leftovers(cluster)
+            raise PermissionDenied("no right to list log groups", why="AccessDenied", next="another profile")
+
+    world = World()
+    made = there(world, texts=launched(world).store.texts, cloud=Blind(world, Gate()))  # type: ignore[attr-defined]
+    torn = teardown(NAME, made, confirm=lambda steps, actual: True)
+    assert torn.done and world.nothing()
+    assert "what is left could not be listed: no right to list log groups: AccessDenied" in torn.warnings
+
+
+def test_a_clock_before_the_creation_spends_nothing() -> None:
+    world = World()
+    made = launched(world)
+    early = replace(made, clock=FakeClock(world, skew=-timedelta(days=1)))
+    teardown(NAME, early, confirm=lambda steps, actual: True)
+    record = read_record(made.store, NAME)
+    assert record is not None and record.spent_usd == 0.0
 
 
 class Slow(FakeCloud):
