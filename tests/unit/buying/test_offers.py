@@ -134,6 +134,15 @@ def test_a_rate_is_of_the_day() -> None:
     after = next(one for one in offers("p5en", "us-east-1", date(2027, 1, 2)) if one.option == "capacity-block")
     assert "revised from 2027-01-01" in after.note
     assert not any("revised" in one.note for one in offers("p5en", "us-east-1", TODAY))
+    for day, revised in ((date(2026, 12, 31), False), (date(2027, 1, 1), True)):
+        block = next(one for one in offers("p5en", "us-east-1", day) if one.option == "capacity-block")
+        assert ("revised" in block.note) is revised
+
+
+def test_a_rate_that_is_evidence_holds_from_its_own_day() -> None:
+    for day, rate in ((date(2026, 6, 30), 45.768), (date(2026, 7, 1), 54.92)):
+        block = next(one for one in offers("p5en", "us-east-1", day) if one.option == "capacity-block")
+        assert block.usd_per_h == rate, day
 
 
 def test_the_users_spot_rate_and_a_stale_one_are_marked() -> None:

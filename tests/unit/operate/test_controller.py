@@ -9,7 +9,20 @@ from typing import Any
 
 import pytest
 from cluster_chaos import Case, points, prepared
-from cluster_fakes import NAME, START, FakeClock, FakeCloud, FakeRendering, Gate, World, holder, ports, rendering, spec
+from cluster_fakes import (
+    NAME,
+    START,
+    FakeClock,
+    FakeCloud,
+    FakePcluster,
+    FakeRendering,
+    Gate,
+    World,
+    holder,
+    ports,
+    rendering,
+    spec,
+)
 
 from fmctl.base.errors import (
     BUSY,
@@ -363,6 +376,39 @@ def test_an_end_that_nobody_knows_is_counted_from_the_creation_in_whole_seconds(
     assert case.run("launch") == "running"
     created = case.world.stacks[NAME]["created"]
     assert case.world.ends[NAME] == created.replace(microsecond=0) + timedelta(hours=24)
+
+
+def test_an_end_that_goes_missing_while_the_cluster_is_made_comes_back_where_it_was() -> None:
+    class Forgets(FakePcluster):
+        def create(self, name: str, config: str, region: str) -> None:
+            self.world.advance(300)
+            super().create(name, config, region)
+            self.world.ends.clear()
+
+    case = Case()
+    case.changes["pcluster"] = Forgets(case.world, Gate())
+    assert case.run("launch") == "running"
+    assert case.world.ends[NAME] == START + timedelta(hours=24), "not five minutes later"
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ("aws sso login", "aws sso login; fmctl launch llama again goes on where it stopped"),
+        ("fmctl teardown run1", "fmctl teardown run1"),
+    ],
+)
+def test_whoever_has_no_right_any_more_hears_how_the_launch_goes_on(known: str, said: str) -> None:
+    class Expired(FakePcluster):
+        def create(self, name: str, config: str, region: str) -> None:
+            raise PermissionDenied("no right", why="it expired", next=known)
+
+    case = Case()
+    seen = ports(case.world, Gate(), case.texts, pcluster=Expired(case.world, Gate()))
+    with pytest.raises(PermissionDenied) as refused:
+        launch(spec(), rendering(), seen, confirm=lambda *_: True)
+    assert refused.value.next == said
+    assert refused.value.why == "it expired; if anything was made, AWS deletes it at 2026-11-23 09:00 UTC"
 
 
 def test_waits_share_one_patience_of_two_hours() -> None:

@@ -74,6 +74,8 @@ def test_every_axis_of_megatron() -> None:
         # Neither 31 nor 33 are multiples of 4: up to four chunks are tried.
         (31, 4, [1, 2, 3, 4]),
         (31, 16, [1]),
+        # 3 x 5 divides 15: one chunk and three are two choices, so two chunks are not tried.
+        (15, 5, [1, 3]),
         (4, 8, []),
     ],
 )

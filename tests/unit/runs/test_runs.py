@@ -125,6 +125,19 @@ def test_blocks_are_paid_whole_and_not_for_more_than_an_organisation_has() -> No
     assert found.wall_s[0, 1] > run(rows([64.0], [1.0])).wall_s[0, 1]
 
 
+def test_blocks_are_sold_where_eight_of_them_hold_the_slow_case_too() -> None:
+    """Eight blocks of 182 days: around 1,456 days the median fits and the slow case does not."""
+    steps = np.linspace(1.0e8, 1.3e8, 61)
+    found = run(rows(np.full(61, 64.0), np.ones(61), steps), offer("capacity-block"))  # type: ignore[arg-type]
+    fits = np.isfinite(run(rows(np.full(61, 64.0), np.ones(61), steps)).wall_s).all(axis=1)  # type: ignore[arg-type]
+    whole_case = np.isfinite(found.wall_s).all(axis=1)
+    assert fits.all() and whole_case.any() and not whole_case.all()
+    assert found.possible.tolist() == whole_case.tolist()
+    assert found.sold.tolist() == whole_case.tolist()
+    days = run(rows(np.full(61, 64.0), np.ones(61), steps)).wall_s / (24 * HOUR_S)  # type: ignore[arg-type]
+    assert ((days[:, 1] < 1456) & ~found.sold).any(), "the slow case decides"
+
+
 def test_a_price_that_nobody_knows_stays_unknown() -> None:
     found = run(rows([8.0], [1.0]), offer(usd=None))
     assert np.isnan(found.bill.total_usd[0])
