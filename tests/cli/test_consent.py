@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from fmctl.base.config import resolve
 from fmctl.base.errors import CapacityUnavailable, FmctlError, OperationFailed, PermissionDenied, StalePlan, UsageError
 from fmctl.cli.prompts import ask_for_name, needs_yes
 from fmctl.targets.target import Check
-from fmctl.usecases.launching import exit_code, refuse_stale, stop_on_fail
+from fmctl.usecases.launching import Caller, exit_code, launch, preflight, refuse_stale, stop_on_fail
+from fmctl.usecases.options import Aws, Consent, Wanted
 from tests.cli.test_operations import ops as ops  # noqa: PLC0414 - a fixture, which pytest finds by its name
 
 
@@ -125,3 +127,19 @@ def test_preflight_prints_every_check_and_today_s_price(ops: Any) -> None:
     text = ops("preflight", "a1").out
     assert "account" in text
     assert "price" in text
+
+
+def test_whoever_launches_hears_every_check_and_then_every_step(ops: Any) -> None:
+    heard: list[str] = []
+    caller = Caller(
+        lambda name, text: not heard.append("asked"), heard.append,
+        lambda: heard.append("checks"), lambda check: heard.append(f"check {check.name}"),
+    )  # fmt: skip
+    asked = (ops.services, resolve({}))
+    launch("a1", Wanted(max_hours="2"), Aws(), Consent(), asked, caller)
+    _, checks = preflight("a1", Wanted(max_hours="2"), Aws(), asked[1], ops.services)
+    before, after = heard.index("checks"), heard.index("asked")
+    assert [line for line in heard[before + 1 : after] if line.startswith("check ")] == [
+        f"check {check.name}" for check in checks
+    ]
+    assert "a1: create" in heard[after:]

@@ -196,6 +196,24 @@ def test_saved_plans_are_the_same_files_through_the_store(tmp_path: Path, monkey
     assert plan_names(FileStore()) == plans.plan_names() == ["llama"]
 
 
+def test_a_file_that_cannot_be_replaced_stays_and_nothing_lies_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(tmp_path)
+    first = store.create("plans/a.json", "old")
+    assert first is not None
+
+    def full(beside: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(UnwritableFile, match="cannot write"):
+            store.replace("plans/a.json", "new", first.version)
+    assert [path.name for path in (tmp_path / "plans").iterdir()] == ["a.json"]
+    assert (tmp_path / "plans" / "a.json").read_text() == "old"
+
+
 def test_names_of_files_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
     opened(tmp_path).intent("a", "t", {})
     assert path(tmp_path).stat().st_mode & 0o777 == 0o600

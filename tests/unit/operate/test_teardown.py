@@ -7,13 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cluster_fakes import NAME, FakeClock, FakeCloud, Gate, World, ports, rendering, spec
+from cluster_fakes import NAME, FakeClock, FakeCloud, Gate, World, holder, ports, rendering, spec
 
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied
 from fmctl.domain.cluster import Capacity
 from fmctl.domain.ports import Leftover, Reservation, StackEvent
+from fmctl.operate.extension import extend
 from fmctl.operate.launch import launch
 from fmctl.operate.records import read_record
+from fmctl.operate.state.locks import take
 from fmctl.operate.steps import Ports
 from fmctl.operate.teardown import plan_teardown, teardown
 from fmctl.targets.parallelcluster.target import ParallelCluster
@@ -57,6 +59,26 @@ def test_without_a_price_nothing_is_said_to_be_spent() -> None:
     assert record is not None and record.spent_usd is None
 
 
+def test_a_lock_that_somebody_elsewhere_holds_is_taken_where_it_is_asked_for_alone() -> None:
+    world = World()
+    made = launched(world)
+    take(made.store, NAME, holder(9, "desk"), made.clock, is_alive=lambda _: None)
+    with pytest.raises(OperationFailed, match="locked"):
+        teardown(NAME, made, confirm=lambda steps, actual: True)
+    assert world.stacks[NAME]["status"] == "CREATE_COMPLETE"
+    assert teardown(NAME, made, confirm=lambda steps, actual: True, break_lock=True).done
+
+
+@pytest.mark.parametrize("command", [launch, extend])
+def test_no_command_takes_such_a_lock_by_itself(command: Any) -> None:
+    made = launched(World())
+    take(made.store, NAME, holder(9, "desk"), made.clock, is_alive=lambda _: None)
+    what = (spec(), rendering(), made) if command is launch else (NAME, 1, made)
+    with pytest.raises(OperationFailed, match="locked"):
+        command(*what, confirm=lambda *_: True)
+    assert command(*what, confirm=lambda *_: True, break_lock=True).done
+
+
 def test_a_no_changes_nothing() -> None:
     world = World()
     made = launched(world)
@@ -85,7 +107,7 @@ def test_a_cluster_with_other_tags_is_somebody_else_s(known: bool, tags: dict[st
     if not known:
         assert refused.value.what == f"{NAME} was not made by fmctl"
         assert refused.value.why == "its stack has none of fmctl's tags"
-        assert NAME in str(refused.value.next)
+        assert refused.value.next == f"pcluster delete-cluster -n {NAME} -r us-east-1"
 
 
 def test_another_region_than_the_record_s_is_refused_before_anything() -> None:
