@@ -79,11 +79,11 @@ def _edited(text: str, name: str, value: object | None) -> str:
     import tomlkit  # a twentieth of a second that only a change pays
 
     document = tomlkit.parse(text)
-    spelled = next((key for key in document if key.replace("-", "_") == name), name)
-    if value is None:
-        document.remove(spelled)
-    else:
-        document[spelled] = list(value) if isinstance(value, tuple) else value
+    first, *others = [key for key in document if key.replace("-", "_") == name] or [name]
+    for again in others if value is not None else (first, *others):  # spelled twice, the last one would count
+        document.remove(again)
+    if value is not None:
+        document[first] = list(value) if isinstance(value, tuple) else value
     return tomlkit.dumps(document)
 
 

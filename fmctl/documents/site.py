@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
@@ -110,6 +110,10 @@ class SlurmSiteDocument(_Closed):
     software: Annotated[dict[str, str], Field(description="versions on its nodes")] = Field(default_factory=dict)
 
 
+_FIELDS = (*SiteDocument.model_fields, *(f"file_system.{name}" for name in FileSystemFile.model_fields))
+_SLURM_FIELDS = (*SlurmSiteDocument.model_fields, *(f"slurm.{name}" for name in SlurmFile.model_fields))
+
+
 def _slurm_site(found: Fields) -> Site:
     read = SlurmSiteDocument.model_validate(found)
     section = SlurmSite(read.slurm.queue, read.slurm.head, read.slurm.gpus)
@@ -123,7 +127,7 @@ def _flat(found: Fields) -> Fields:
     section = found.get(_SECTION)
     if not isinstance(section, Mapping):
         return found
-    common = {name: value for name, value in found.items() if name not in (_SECTION, "target")}
+    common = {name: value for name, value in found.items() if name != _SECTION}
     twice = next((name for name in section if name in common or name not in SECTION), None)
     if twice is not None:
         raise UsageError(
@@ -149,12 +153,15 @@ def site_of(found: object, where: str) -> Site:
     """A parsed site file; `where` names it in errors. Raises as `read_site` does."""
     if not isinstance(found, Mapping):
         raise UnreadableFile(f"{where} is not a site", why="it holds no fields", next="fmctl schema site")
+    slurm = found.get("target") == "slurm"
     try:
-        if found.get("target") == "slurm":
+        if slurm:
             return _slurm_site(found)
         read = SiteDocument.model_validate(_flat(found))
     except ValidationError as error:
-        raise _wrong(error, where) from None
+        raise _wrong(error, where, _SLURM_FIELDS if slurm else _FIELDS) from None
+    except UsageError as error:
+        raise UsageError(f"{shorten(where)}: {error.what}", why=error.why, next=error.next) from None
     except RecursionError:
         raise UnreadableFile(f"{where} is not a site", why="it is nested too deep", next="fmctl schema site") from None
     fields = {name: getattr(read, name) for name in SiteDocument.model_fields if name not in _SECTIONS}
@@ -185,11 +192,10 @@ def _parsed(text: str, where: str) -> object:
         ) from None
 
 
-def _wrong(error: ValidationError, where: str) -> UsageError:
+def _wrong(error: ValidationError, where: str, known: Sequence[str]) -> UsageError:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = shorten(".".join(str(part) for part in first["loc"])) or "it"
     if first["type"] == "extra_forbidden":
-        known = [*SiteDocument.model_fields, *(f"file_system.{name}" for name in FileSystemFile.model_fields)]
         unknown = UnknownName("site field", field, known, next="fmctl schema site")
         near = did_you_mean(field, known)
         why = f"did you mean {near[0]}?" if near else None

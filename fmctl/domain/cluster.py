@@ -82,6 +82,17 @@ SECTION = frozenset(one.name for one in fields(ParallelClusterSite))
 """Fields that old site files have beside the common ones."""
 
 
+def fields_of(site: Site) -> Mapping[str, object]:
+    """Every field beside the others, as before there were sections: what a digest of a site is taken over.
+
+    Fields that came later are left out where they say nothing: clusters of older versions keep their digest.
+    """
+    later = {"target": "", "slurm": None}
+    common = {one.name: getattr(site, one.name) for one in fields(site) if one.name != "parallelcluster"}
+    own = {name: getattr(site.parallelcluster, name) for name in SECTION}
+    return {name: value for name, value in common.items() if name not in later or value != later[name]} | own
+
+
 def site_with(site: Site, **changes: object) -> Site:
     """The site with fields changed, each in the part that it belongs to."""
     own = {name: value for name, value in changes.items() if name in SECTION}

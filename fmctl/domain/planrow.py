@@ -34,16 +34,16 @@ def rows_of(document: PlanOrEstimate) -> list[EstimateRow]:
     return list(rows)
 
 
-def row_of(rows: Sequence[EstimateRow], number: int) -> EstimateRow:
-    """Row N. Raises UsageError where there are not so many."""
+def row_of(rows: Sequence[EstimateRow], number: int, plan: str = "the plan") -> EstimateRow:
+    """Row N of a plan, which errors call `plan`. Raises UsageError where there are not so many."""
     if not 1 <= number <= len(rows):
-        raise UsageError(f"there is no row {number}", why=f"the plan has {len(rows)}", next=f"--row {len(rows)}")
+        raise UsageError(f"there is no row {number}", why=f"{plan} has {len(rows)}", next=f"--row {len(rows)}")
     return rows[number - 1]
 
 
-def row_named(document: PlanOrEstimate, text: str | None) -> EstimateRow:
+def row_named(document: PlanOrEstimate, text: str | None, plan: str = "the plan") -> EstimateRow:
     """The row of a document that an option names. Raises UnreadableFile, UsageError."""
-    return row_of(rows_of(document), row_number(text))
+    return row_of(rows_of(document), row_number(text), plan)
 
 
 def number_of(row: EstimateRow) -> int:

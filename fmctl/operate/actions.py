@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.cluster import ClusterSpec, fields_of
 from fmctl.domain.end import end_name, warning_name
 from fmctl.domain.ports import Leftover, Node
 from fmctl.operate.costs import CostLine, total_usd_per_h
@@ -68,7 +68,8 @@ def condition(state: State | None) -> Condition:
 
 def spec_digest(spec: ClusterSpec) -> str:
     """SHA-256 of everything that was wanted, in one spelling."""
-    canonical = json.dumps(_plain(spec), sort_keys=True, separators=(",", ":"), default=str)
+    wanted = {one.name: getattr(spec, one.name) for one in dataclasses.fields(spec)} | {"site": fields_of(spec.site)}
+    canonical = json.dumps(_plain(wanted), sort_keys=True, separators=(",", ":"), default=str)
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
 

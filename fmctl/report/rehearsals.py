@@ -38,7 +38,7 @@ def rehearsal_answer(seen: Rehearsal, cannot: Sequence[str], notes: Sequence[str
     result: Launch = {
         "cluster": spec.name,
         "rehearsed": True,
-        "condition": seen.status,
+        "condition": str(seen.status),
         "instance": spec.instance,
         "nodes": spec.nodes,
         "usd_per_h": spec.usd_per_h,

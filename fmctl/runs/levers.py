@@ -50,7 +50,7 @@ def _composed(row: Estimate, request: PlanRequest) -> Runs:
     assert row.whole is not None
     assert request.run is not None
     offer = row.whole.offer
-    trained = train(setting_of(request, row.instance, [offer]), columns_of([row]))
+    trained = train(setting_of(request, row.instance, [offer]), columns_of([row], request))
     return compose(trained, offer, grid_of(offer.region, request.run))
 
 

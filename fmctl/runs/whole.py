@@ -101,12 +101,12 @@ def bought(row: Estimate, run: WholeRun) -> Estimate:
 
 
 def _every_way(rows: Sequence[Estimate], request: PlanRequest, offers: Sequence[Offer]) -> list[Runs]:
-    trained = train(setting_of(request, rows[0].instance, offers), columns_of(rows))
+    trained = train(setting_of(request, rows[0].instance, offers), columns_of(rows, request))
     return [compose(trained, offer, grid_of(offer.region, request.run)) for offer in offers]
 
 
-def columns_of(rows: Sequence[Estimate]) -> Rows:
-    """Rows of one instance type as columns."""
+def columns_of(rows: Sequence[Estimate], request: PlanRequest) -> Rows:
+    """Rows of one instance type as columns; `request` has the frameworks that they are of."""
     terms = [row.terms for row in rows]
     return Rows(
         nodes=_array(row.nodes for row in rows),
@@ -114,14 +114,14 @@ def columns_of(rows: Sequence[Estimate]) -> Rows:
         step_low_s=_array(t["step_low_s"] for t in terms),
         step_high_s=_array(t["step_high_s"] for t in terms),
         steps=_array(row.workload.tokens / row.workload.tokens_per_step for row in rows),
-        copies=_array(_copies(row) for row in rows),
+        copies=_array(_copies(row, request) for row in rows),
         node_w=_array(row.terms["power_w"] / row.nodes for row in rows),
     )
 
 
-def _copies(row: Estimate) -> float:
+def _copies(row: Estimate, request: PlanRequest) -> float:
     """How often the weights are read when a job starts, by the framework's loader."""
-    read = FRAMEWORKS[row.framework].weights_read
+    read = (request.frameworks or FRAMEWORKS)[row.framework].weights_read
     if read == "once":
         return 1.0
     if read == "copies":

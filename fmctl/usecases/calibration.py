@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from fmctl.base.config import Settings
@@ -72,6 +71,8 @@ def calibrate(
 
     if name is not None:
         calibrations.check_name(name)
+    from tempfile import TemporaryDirectory
+
     with TemporaryDirectory() as folder:
         files = [*data, *_measured(runs, settings, services, folder)]
         found = cast("CalibrateResult", services.calibrator(files, progress))

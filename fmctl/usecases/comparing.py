@@ -109,7 +109,7 @@ def _side(name: str, row: str | None) -> Side:
         document = _marked(store.read_document(Path(name).expanduser()), name)
     else:
         raise UnknownName("saved plan or file", name, store.plan_names(), next="fmctl plan MODEL --save NAME")
-    return {"inputs": document["inputs"], "result": row_named(document, row), "warnings": document["warnings"]}
+    return {"inputs": document["inputs"], "result": row_named(document, row, name), "warnings": document["warnings"]}
 
 
 def _is_file(name: str) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from fmctl.base.errors import (
+    BUSY,
     CapacityUnavailable,
     FmctlError,
     OperationFailed,
@@ -76,6 +78,8 @@ _QUOTA = {
 }
 
 
+# Services that say it in words, under a code of something else.
+_BUSY_WORDS = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|Rate exceeded|timed out", re.IGNORECASE)
 NOT_ASSUMABLE = "role-not-assumable"  # the cause where a new role is not known everywhere as yet
 
 
@@ -135,6 +139,7 @@ def of_code(response: _ClientErrorResponseTypeDef, what: str) -> FmctlError:
     if code in _BUSY or status >= 500 or status == 429:
         return ServiceUnavailable(f"AWS has no time for {what}", why=why, next="the same command again, a little later")
     cause = NOT_ASSUMABLE if code == "ValidationException" and "assume the role" in message else code
+    cause = BUSY if _BUSY_WORDS.search(why) else cause
     return OperationFailed(f"AWS would not give {what}", why=why, next=None, cause=cause)
 
 
@@ -160,4 +165,5 @@ def _of_library(error: Exception, what: str) -> FmctlError:
             why=said,
             next="check the network, proxy and AWS_ENDPOINT_URL; then the same command again",
         )
-    return OperationFailed(f"asking AWS for {what} failed", why=said, next=None)
+    cause = BUSY if _BUSY_WORDS.search(said) else ""
+    return OperationFailed(f"asking AWS for {what} failed", why=said, next=None, cause=cause)

@@ -23,7 +23,8 @@ _DAYS_A_MONTH = 365.0 / 12.0
 def leftovers(session: Session, cluster: str, marks: Marks) -> tuple[Leftover, ...]:
     """Everything found; a service that would not list is named as such, so that no answer looks complete and is not."""
     found: list[Leftover] = []
-    for what in sorted({*_LOOKS, *marks.leftovers}, key=_ORDER.index):
+    looks = {*_LOOKS, *marks.leftovers}
+    for what in (*(one for one in _ORDER if one in looks), *sorted(looks - {*_ORDER})):
         try:
             own = marks.leftovers.get(what)
             found += own(session, cluster) if own is not None else _LOOKS[what](session, cluster, marks)

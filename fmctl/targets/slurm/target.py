@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 
 from fmctl.adapters.slurm.commands import Slurm
 from fmctl.adapters.slurm.heads import LocalHead, SshHead
-from fmctl.base.errors import CannotRun, FmctlError, OperationFailed
+from fmctl.base.errors import CannotRun, FmctlError, OperationFailed, PermissionDenied
 from fmctl.domain.cluster import ClusterSpec, SlurmSite
 from fmctl.domain.hardware import Instance
 from fmctl.domain.ports import Finding, Head, Identity, Leftover, Node, Reservation, Resource, Survey
@@ -87,9 +86,14 @@ class SlurmCluster:
     def checks(
         self, spec: ClusterSpec, instance: Instance, survey: Survey, today: Today, config: str
     ) -> Iterator[Check]:
-        state: State | None = None
-        with suppress(FmctlError):
+        try:
             state = self.state(spec.name)
+        except FmctlError as error:
+            why = f"{error.what}: {error.why}" if error.why else error.what
+            yield Check(
+                "account" if isinstance(error, PermissionDenied) else "slurm", "fail", why, error.next or "sinfo"
+            )
+            return
         up = state is not None and state.condition == Condition.READY
         yield Check("slurm", "ok" if up else "fail", "nodes answer" if up else "no node answers", "" if up else "sinfo")
 

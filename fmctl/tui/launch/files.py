@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from fmctl.tui.attributes import Attributes
 
 _SETTLES_S = 0.6  # after the last key an edit is looked at
-EDITED = (
-    f"edited: w writes it for `{kind().command}` and sbatch by hand; "
-    "L launches the plan's own rendering, whose price is known"
-)
 
 
 class FileText(TextArea):
@@ -87,7 +83,9 @@ class FileBox(Vertical):
 
     def say(self, findings: Sequence[tuple[str, str]]) -> None:
         """What was found; that it was edited stands above."""
-        parts = [Content.styled(EDITED, "$text-warning")] if self.edited else []
+        by_hand = f"edited: w writes it for `{kind().command}` and sbatch by hand; "
+        edited = f"{by_hand}L launches the plan's own rendering, whose price is known"
+        parts = [Content.styled(edited, "$text-warning")] if self.edited else []
         colours = {"ERROR": "bold $text-error", "WARNING": "$text-warning"}
         parts += [Content.assemble((f"{level.lower()}: ", colours.get(level, "$text-muted")), clean(text))
                   for level, text in findings]  # fmt: skip

@@ -238,3 +238,13 @@ def test_a_file_that_cannot_be_written(user: Path) -> None:
 def test_any_text_written_reads_back(text: str, user: Path, project: Path) -> None:
     config.set_value("profile", text)
     assert resolve(env={}, cwd=project).text("profile") == text.strip()
+
+
+@pytest.mark.parametrize(("value", "left"), [(True, "read-only = true\n"), (None, "")])
+def test_a_setting_that_is_spelled_twice_is_changed_once_and_for_all(
+    tmp_path: Path, value: bool | None, left: str
+) -> None:
+    path = write(tmp_path / "fmctl.toml", "read-only = false\nread_only = false\n")
+    assert settings_files.change(path, "read_only", value)
+    assert path.read_text() == left
+    assert settings_files.load(path).get("read_only") is value

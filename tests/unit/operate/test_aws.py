@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from cluster_fakes import NAME
 
 from fmctl.adapters.aws.cloud import AwsCloud
 from fmctl.adapters.aws.errors import asked, of_code
+from fmctl.adapters.aws.leftovers import leftovers
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import (
     CapacityUnavailable,
@@ -27,6 +29,8 @@ from fmctl.base.errors import (
 )
 from fmctl.catalog.pricing import find_price
 from fmctl.domain.end import end_name, warning_name
+from fmctl.domain.ports import Leftover
+from fmctl.operate.retry import passing
 from fmctl.targets.parallelcluster.end import rights
 from fmctl.targets.parallelcluster.marks import MARKS
 
@@ -259,6 +263,34 @@ def test_every_answer_of_aws_is_one_of_our_errors(code: str, status: int, kind: 
     found = of_code(answer, "its stacks")
     assert type(found) is kind
     assert found.why == f"{code}: m"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "again"),
+    [
+        ("ValidationError", "Rate exceeded", True),
+        ("OperationNotPermittedException", "Rate exceeded", True),
+        ("InvalidRequest", "Throttling by the service", True),
+        ("ConflictException", "the request timed out", True),
+        ("InvalidParameter", "500 is too many", False),
+        ("ValidationError", "No updates are to be performed.", False),
+    ],
+)
+def test_what_says_in_words_alone_that_aws_is_busy_is_tried_again(code: str, message: str, again: bool) -> None:
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    assert passing(of_code(answer, "its stacks")) is again  # type: ignore[arg-type]
+
+
+def test_a_look_that_only_a_target_has_comes_last(cloud: AwsCloud) -> None:
+    looked: list[str] = []
+
+    def look(session: object, cluster: str) -> tuple[Leftover, ...]:
+        looked.append(cluster)
+        return (Leftover("node group", "x", None, "by hand", ""),)
+
+    found = leftovers(cloud.session, NAME, replace(MARKS, leftovers={"node groups": look}))
+    assert looked == [NAME]
+    assert found[-1].kind == "node group"
 
 
 def test_what_the_library_raises_is_one_of_our_errors() -> None:

@@ -269,3 +269,13 @@ def test_levers_help_in_the_direction_they_say() -> None:
     assert row.whole is not None
     nodes = next(line.usd for line in row.whole.lines if line.name == "compute nodes")
     assert cheaper == pytest.approx(-0.1 * (nodes or 0.0))
+
+
+def test_a_framework_of_the_request_alone_is_read_as_it_says() -> None:
+    mine = replace(FRAMEWORKS["megatron"], name="mine", weights_read="once")
+    asked = request(frameworks={"mine": mine}, framework="mine")
+    instance = asked.instances[0]
+    layout = _layouts(request(fixed=FEW), instance, asked.node_counts[0])[0]
+    (made,) = estimates(_cluster(asked, instance, asked.node_counts[0]), [layout], {}, True)
+    row = replace(made, framework="mine")
+    assert whole.columns_of([row], asked).copies.tolist() == [1.0]

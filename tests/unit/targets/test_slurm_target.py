@@ -60,6 +60,12 @@ def test_a_job_is_submitted_and_seen(there: Any, tmp_path: Path) -> None:
     assert (tmp_path / "shared" / "fmctl" / "r1" / "job.sbatch").is_file()
     assert json.loads(there("jobs", "r1", "--head", "local", "--json"))["result"]["jobs"]
     assert "nodes answer" in there("preflight", "r1", "--site", "site.yaml")
+    away = (tmp_path / "site.yaml").read_text().replace("head: local", "head: ssh://nowhere.invalid")
+    (tmp_path / "away.yaml").write_text(away)
+    (tmp_path / "bin" / "ssh").write_text("#!/bin/sh\necho 'ssh: Could not resolve hostname' >&2\nexit 255\n")
+    (tmp_path / "bin" / "ssh").chmod(0o755)
+    said = there("preflight", "r1", "--site", "away.yaml", code=4)
+    assert "ssh could not reach the head node" in " ".join(said.split())
 
 
 def test_what_is_there_already_is_neither_launched_nor_taken_down(there: Any) -> None:
@@ -83,3 +89,9 @@ def test_its_site_says_what_it_needs_and_nothing_of_a_cloud(tmp_path: Path) -> N
             site_of({"target": "slurm", "slurm": wrong}, "site")
     with pytest.raises(UsageError):
         site_of({"target": "slurm", "slurm": {"queue": "a"}, "compute_subnet": "subnet-0123456789abcdef0"}, "site")
+    for near, meant in (({"foldr": "/x"}, "did you mean folder?"), ({"region": "us-east-1"}, None)):
+        with pytest.raises(UsageError, match="no site field called") as caught:
+            site_of({"target": "slurm", "slurm": {"queue": "a"}, **near}, "site")
+        assert caught.value.why == meant
+    with pytest.raises(UsageError, match="site: folder 'x;y' cannot be used"):
+        site_of({"target": "slurm", "slurm": {"queue": "a"}, "folder": "x;y"}, "site")

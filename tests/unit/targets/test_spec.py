@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from fmctl.adapters.parallelcluster.images import OPERATING_SYSTEMS
 from fmctl.base.errors import FmctlError, UnreadableFile, UsageError
 from fmctl.documents import json_schema
 from fmctl.domain.checked import KINDS, checked
-from fmctl.domain.cluster import SECTION_KINDS, FileSystem, Site
+from fmctl.domain.cluster import SECTION_KINDS, Capacity, ClusterSpec, FileSystem, Site, site_with
+from fmctl.operate.actions import spec_digest
 from fmctl.targets.sites import read_site
 from fmctl.targets.spec import Asked, cluster_name, spec
 from tests.unit.targets.helpers import SITE, SUBNETS, rendered, row
@@ -135,6 +137,25 @@ def test_a_site_may_keep_the_fields_of_its_target_in_a_section(tmp_path: Path) -
     assert read_site(flat) == read_site(cut)
     for wrong in ("region: eu-west-1", "oss: x", f"{section}, bucket: b"):
         cut.write_text(f"region: us-east-1\nparallelcluster: {{{wrong}}}\n")
-        with pytest.raises(FmctlError) as caught:
+        with pytest.raises(FmctlError, match=r"cut\.yaml: parallelcluster\.") as caught:
             read_site(cut)
         assert caught.value.why and caught.value.next
+    for other in ("slrum", "kubernetes", "null"):
+        cut.write_text(f"region: us-east-1\ntarget: {other}\nparallelcluster: {{{section}}}\n")
+        with pytest.raises(FmctlError, match=r"cut\.yaml: target cannot be used"):
+            read_site(cut)
+
+
+def test_a_site_keeps_the_digest_that_it_had_before_there_were_sections() -> None:
+    """Of the version before, by its own code: another one would take a running cluster for one that was never made."""
+    plain = {"region": "us-east-1", "account": "123456789012"}
+    made = ClusterSpec(
+        name="run1", plan="llama", plan_digest="sha256:plan",
+        row={"instance": "p5.48xlarge", "nodes": 10},  # type: ignore[typeddict-item]
+        site=site_with(Site(**plain), compute_subnet="subnet-1", head_subnet="subnet-2"),
+        capacity=Capacity(), max_hours=24.0, usd_per_h=983.2, created_by="ada",
+    )  # fmt: skip
+    assert spec_digest(made) == "sha256:1b8145a09dce603824ee0b4d9d5f0e769804b72dbc1cd5b18cde2b16fb3fa8e7"
+    other = replace(made, site=site_with(made.site, key_name="k", bucket="b", os="rhel9", tags={"a": "b"}))
+    assert spec_digest(other) == "sha256:46b62c00d66526aac6816f11e9dd31ec920f64f0230825e25ba6936fcd37d9aa"
+    assert spec_digest(replace(made, site=replace(made.site, target="slurm"))) != spec_digest(made)
