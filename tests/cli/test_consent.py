@@ -143,3 +143,18 @@ def test_whoever_launches_hears_every_check_and_then_every_step(ops: Any) -> Non
         f"check {check.name}" for check in checks
     ]
     assert "a1: create" in heard[after:]
+
+
+def test_a_rehearsal_asks_nobody_and_prints_its_answer(ops: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fmctl.report.view import Answer, Report
+    from fmctl.usecases import rehearsal
+
+    asked: list[str] = []
+
+    def rehearse(services: object, plan: str, wanted: object, settings: object, say: object) -> Answer:
+        asked.append(plan)
+        return Answer({"schema": "x"}, [], lambda: Report("rehearsed"))
+
+    monkeypatch.setattr(rehearsal, "rehearse", rehearse)
+    assert ops.ok("launch", "a1", "--rehearse", "--json").json() == {"schema": "x"}
+    assert asked == ["a1"]

@@ -411,6 +411,51 @@ def test_whoever_has_no_right_any_more_hears_how_the_launch_goes_on(known: str, 
     assert refused.value.why == "it expired; if anything was made, AWS deletes it at 2026-11-23 09:00 UTC"
 
 
+def test_a_name_that_somebody_took_in_the_meantime_is_not_ours() -> None:
+    class Raced(FakePcluster):
+        def create(self, name: str, config: str, region: str) -> None:
+            self.world.create(name, {"fmctl:cluster": NAME, "fmctl:digest": "another"})
+            super().create(name, config, region)
+
+    case = Case()
+    case.changes["pcluster"] = Raced(case.world, Gate())
+    assert "is not this one" in case.run("launch")
+
+
+@pytest.mark.parametrize(("error", "result"), [(ServiceUnavailable, "unknown"), (OperationFailed, "failed")])
+def test_what_may_have_been_done_is_on_record_as_unknown(error: type[FmctlError], result: str) -> None:
+    class Failing(FakePcluster):
+        def create(self, name: str, config: str, region: str) -> None:
+            raise error("no answer", why="x", next="y")
+
+    case = Case()
+    case.changes["pcluster"] = Failing(case.world, Gate())
+    case.run("launch")
+    last = read_records(ports(case.world, Gate(), case.texts).store, NAME)[-1]
+    assert (last.action, last.kind, last.data["result"]) == ("create", "outcome", result)
+
+
+def test_a_creation_that_nobody_saw_is_looked_for_every_ten_seconds_for_two_minutes() -> None:
+    case = Case()
+    gate = Gate()
+    seen = ports(case.world, gate, case.texts)
+    assert Run(seen, NAME, "us-east-1").late_state() is None
+    assert gate.points.count("Cloud.stack") == 13
+    assert case.world.now == START + timedelta(minutes=2)
+
+
+def test_a_teardown_of_what_only_has_an_end_left_does_not_wait() -> None:
+    case = prepared("teardown")
+    case.world.stacks.clear()
+    began = case.world.now
+    assert case.run("teardown") == "gone"
+    assert case.world.nothing()
+    assert case.world.now == began
+    before = dict(case.texts)
+    assert case.run("teardown") == "gone"
+    assert case.texts == before, "what is gone and closed is not written again"
+
+
 def test_waits_share_one_patience_of_two_hours() -> None:
     case = prepared("teardown")
     seen = ports(case.world, Gate(), case.texts, 5)

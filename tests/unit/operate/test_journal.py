@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,23 @@ def test_a_torn_last_line_is_put_aside_and_said(tmp_path: Path, cut: int) -> Non
     assert len(read_records(FileStore(tmp_path), NAME)) == 2
     (aside,) = (tmp_path / "journals").glob("*.torn-*")
     assert aside.read_text().rstrip("\n") == torn[len(whole) :]
+
+
+def test_a_journal_is_plain_ascii_whoever_writes(tmp_path: Path) -> None:
+    journal = Journal(FileStore(tmp_path), NAME, FakeClock(World()), replace(holder(1), who="Zoë"))
+    journal.intent("create", "t", {})
+    assert b"Zo\\u00eb" in path(tmp_path).read_bytes()
+    assert opened(tmp_path).records[0].who == "Zoë"
+
+
+def test_a_removal_is_synced_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FileStore(tmp_path)
+    kept = store.create("plans/a.json", "x")
+    assert kept is not None
+    synced: list[bool] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode)))
+    assert store.remove("plans/a.json", kept.version)
+    assert synced == [True]
 
 
 def test_a_tail_of_zeros_after_a_power_cut_is_torn_too(tmp_path: Path) -> None:

@@ -279,3 +279,13 @@ def test_a_framework_of_the_request_alone_is_read_as_it_says() -> None:
     (made,) = estimates(_cluster(asked, instance, asked.node_counts[0]), [layout], {}, True)
     row = replace(made, framework="mine")
     assert whole.columns_of([row], asked).copies.tolist() == [1.0]
+
+
+def test_a_budget_alone_bounds_the_step_and_no_limit_bounds_nothing() -> None:
+    asked = request(deadline_s=None, budget_usd=1e6)
+    instance = asked.instances[0]
+    deadline, budget = whole.limits(asked, instance, 8, 1e5)
+    assert deadline == float("inf") and 0.0 < budget < float("inf")
+    deadline, budget = whole.limits(replace(asked, deadline_s=30 * 86_400.0, budget_usd=None), instance, 8, 1e5)
+    assert budget == float("inf") and 0.0 < deadline < float("inf")
+    assert whole.limits(replace(asked, budget_usd=None), instance, 8, 1e5) == (float("inf"), float("inf"))
