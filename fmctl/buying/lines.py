@@ -48,16 +48,14 @@ class Parts:
     arch: str = "x86_64"
     head: str | None = None  # its type, None for the one that the node count gives
     login_nodes: Column = 0.0
-    # GiB of each item of pricing/storage.csv. s3_gb at rest; s3_puts, s3_gets requests. nat_gateways that are paid for
-    # this run; nat_gb through them; cross_zone_gb between zones; logs_gb to CloudWatch.
-    file_systems: Mapping[str, Column] = field(default_factory=dict)
-    s3_gb: Column = 0.0
-    s3_puts: Column = 0.0
-    s3_gets: Column = 0.0
-    nat_gateways: Column = 0.0
-    nat_gb: Column = 0.0
-    cross_zone_gb: Column = 0.0
-    logs_gb: Column = 0.0
+    file_systems: Mapping[str, Column] = field(default_factory=dict)  # GiB of each item of pricing/storage.csv
+    s3_gb: Column = 0.0  # at rest
+    s3_puts: Column = 0.0  # requests
+    s3_gets: Column = 0.0  # requests
+    nat_gateways: Column = 0.0  # that are paid for this run
+    nat_gb: Column = 0.0  # through them
+    cross_zone_gb: Column = 0.0  # between zones
+    logs_gb: Column = 0.0  # to CloudWatch
 
 
 def bill(offer: Offer, parts: Parts, hours: Hours, on: date) -> Bill:

@@ -1,6 +1,7 @@
 """Every option, declared once: its spelling, what it means, and the group it stands under in `--help`.
 
-Values arrive as text and are read by `asked` and `units`, so that all complaints about them read alike.
+Values arrive as text and are read by `usecases.requests` and `base.units`, so that all complaints about them read
+alike.
 """
 
 # No `from __future__ import annotations` here: typer would compile each of these options from its text, 5 ms in all.

@@ -25,7 +25,8 @@ class Limits:
     # alone; experts lie inside one copy, which is sharded), none.
     replicas: str
     whole_alone: bool  # weights that are not sharded stand beside data parallelism alone
-    alike_chunks: bool  # chunks of an interleaved stage are of one length, but for the first and the last (perf.stages)
+    # chunks of an interleaved stage are of one length, but for the first and the last (perf.train.stages)
+    alike_chunks: bool
     # Context and expert parallelism are groups of data ranks: neither beside pipeline stages, experts not beside
     # ZeRO-3, context not beside sequence parallelism.
     data_groups: bool
@@ -41,7 +42,7 @@ class Framework:
     name: str
     memory_traffic: float  # bytes moved by memory-bound work over the textbook minimum (1 = every operand once)
     permute_traffic: float  # bytes moved to sort token-expert pairs over reading and writing each twice per pass
-    attention_kernel: str  # kernel family of perf.kernels (fa2, fa3, cudnn, sdpa: PyTorch picks; best)
+    attention_kernel: str  # kernel family of perf.ops.kernels (fa2, fa3, cudnn, sdpa: PyTorch picks; best)
     # achieved rate of its attention calls over the kernel tables (masks, biases, layout changes)
     attention_share: float
     interference: float  # time that communication takes from the compute it hides under, per second hidden (SMs, HBM)
@@ -73,7 +74,7 @@ class Framework:
     # per parameter, gradients in the compute precision beside accumulated ones, never sharded
     gradient_copy_bytes: float
     optimizer_bytes: float  # master weight and Adam moments per parameter
-    # activations kept over the fused minimum of perf.activations (eager kernels keep more tensors)
+    # activations kept over the fused minimum of perf.layer.activations (eager kernels keep more tensors)
     activation_factor: float
     unfused_gate: bool  # the output of a gated activation is kept beside its product with the other half (eager)
     norm_copy_bytes: float  # kept per element of a norm beside its input and output (4: eager code's fp32 copy)

@@ -14,7 +14,7 @@ class Accelerator:
     """One GPU. `memory_bytes` is what the EC2 API reports (MiB x 2^20), not the marketing figure.
 
     `peak_flop_per_s` maps bf16 / fp8 / fp4 to dense peaks; a missing key means that the GPU has no such units.
-    `kernel_table` names the measured kernel rates (perf.kernels) that stand for it.
+    `kernel_table` names the measured kernel rates (perf.ops.kernels) that stand for it.
     """
 
     name: str

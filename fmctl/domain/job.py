@@ -17,10 +17,10 @@ class Job:
 
     id: int
     name: str
-    state: str  # RUNNING, PENDING,
+    state: str  # RUNNING, PENDING, ...
     flags: tuple[str, ...] = ()  # what else its state says (REQUEUED, COMPLETING, ...)
     reason: str = ""  # Slurm's own word for why it waits, "" where it does not
-    nodes: str = ""  # a host list. limit_min: None where there is none.
+    nodes: str = ""  # a host list
     node_count: int = 0
     user: str = ""
     submitted: datetime | None = None
@@ -43,7 +43,7 @@ class SlurmNode:
     """One node, as Slurm of any version knows it."""
 
     name: str
-    state: str  # IDLE, ALLOCATED, MIXED, DOWN,
-    flags: tuple[str, ...] = ()  # DRAIN, CLOUD, NOT_RESPONDING, POWERING_UP,
+    state: str  # IDLE, ALLOCATED, MIXED, DOWN, ...
+    flags: tuple[str, ...] = ()  # DRAIN, CLOUD, NOT_RESPONDING, POWERING_UP, ...
     reason: str = ""  # what is written beside a node that is down or drained
     reason_at: datetime | None = None  # since when

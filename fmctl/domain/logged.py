@@ -32,11 +32,9 @@ class Event(NamedTuple):
     kind: str
     at: float | None = None
     step: int | None = None
-    # s for what takes time, the number of an Xid, how many retries, a validation's loss. text of a record: a time, a
-    # name, a value; of quality: NAME=VALUE words.
-    value: float | None = None
+    value: float | None = None  # s for what takes time, the number of an Xid, how many retries, a validation's loss
     rank: int | None = None
-    text: str = ""
+    text: str = ""  # of a record: a time, a name, a value; of quality: NAME=VALUE words
     source: str = ""
 
 

@@ -73,7 +73,7 @@ class Node:
     id: str
     type: str
     role: str  # head, login or compute
-    state: str  # pending, running,
+    state: str  # pending, running, ...
     zone: str
     private_ip: str
     launched: datetime
@@ -96,13 +96,13 @@ class Reservation:
 
     id: str
     instance: str
-    zone: str  # its name. end None: till cancelled.
+    zone: str  # its name
     state: str
     total: int
     available: int
     kind: str  # default (ODCR) or capacity-block
     start: datetime | None
-    end: datetime | None
+    end: datetime | None  # None: till cancelled
 
 
 class Cloud(Protocol):

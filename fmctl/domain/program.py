@@ -36,12 +36,11 @@ class Run:
     seq_len: int
     global_batch: int
     steps: int  # of the whole run, UNSTATED_STEPS where tokens are unknown
-    # steps between checkpoints. step_s, save_s (stall and drain of one save), load_s: None where unknown.
-    save_every: int
+    save_every: int  # steps between checkpoints
     tokens: float | None
-    step_s: float | None = None
-    save_s: float | None = None
-    load_s: float | None = None
+    step_s: float | None = None  # of one step; None where unknown, as below
+    save_s: float | None = None  # stall and drain of one save
+    load_s: float | None = None  # of the newest checkpoint
     usable_until: str | None = None  # when the plan's Capacity Block goes, ISO; None without one, or with several
 
     @property

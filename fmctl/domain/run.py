@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # what a run is asked needs none of them
     from fmctl.domain.offer import Offer
     from fmctl.domain.storage import LustreConfig
 
-# More than stand by for any job; the waiting time of `perf.spares` is tabled up to here.
+# More than stand by for any job; the waiting time of `perf.run.spares` is tabled up to here.
 MOST_SPARES = 12
 
 

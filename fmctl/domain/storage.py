@@ -1,4 +1,4 @@
-"""Where checkpoints and data lie: file systems, disks, buckets, the memory of a peer. Nothing computed."""
+"""Where checkpoints and data lie: file systems, disks, buckets. Nothing computed."""
 
 from __future__ import annotations
 

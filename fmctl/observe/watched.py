@@ -18,18 +18,13 @@ LONGEST_RUN_NAME = 256
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the plan does not say.
+    """What the plan does not say."""
 
-    Attributes: run: value of the label `run` of the job's metrics; None for whatever runs on the cluster.
-    """
-
-    run: str | None = None
+    run: str | None = None  # value of the label `run` of the job's metrics; None for whatever runs on the cluster
     cap_usd: float | None = None  # what may be spent; None for no cap
     efa_devices: int | None = None  # EFA interfaces of a node; None where not known: then the most seen in a day
-    # with save_by: when the capacity is taken away and when the last save has to begin; None for the plan's last
-    # Capacity Block
-    capacity_end: datetime | None = None
-    save_by: datetime | None = None
+    capacity_end: datetime | None = None  # when the capacity is taken away; None for the plan's last Capacity Block
+    save_by: datetime | None = None  # when the last save has to begin; None as before
     scrape_s: float = 15.0  # how often metrics are scraped and rules evaluated
     pace: float = 1.0  # factor on every duration of a rule; 1 but for tests and rehearsals
 

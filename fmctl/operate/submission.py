@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class Submits(Protocol):
-    """The part of `adapters.slurm.Slurm` that is needed here."""
+    """The part of `adapters.slurm.commands.Slurm` that is needed here."""
 
     def with_token(self, token: str) -> Job | None:
         """The job with that comment that is not over."""

@@ -1,4 +1,5 @@
 """The performance model: arrays in, arrays out; one module per phenomenon; `evaluate` is the only composition.
 
-Its dataclasses are not frozen: what freezing costs, a millisecond of start-up each, an estimate would pay forty times.
+Dataclasses that every estimate loads are not frozen: what freezing costs, a millisecond of start-up each, an estimate
+would pay forty times.
 """

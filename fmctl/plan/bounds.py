@@ -1,8 +1,8 @@
 """Candidates that cannot win: whose step, with nothing but its layers, is slower than rows already found.
 
-A row is left out when its lower bound (perf.floor) exceeds the step of the last mesh that can matter: the `kept`-th
-best mesh so far. Every mesh that the search returns has a row at least as fast as that, and rows only ever get
-better, so none of the left-out ones could have been returned, refined, or been the fastest that fits. Until `kept`
+A row is left out when its lower bound (perf.train.floor) exceeds the step of the last mesh that can matter: the
+`kept`-th best mesh so far. Every mesh that the search returns has a row at least as fast as that, and rows only ever
+get better, so none of the left-out ones could have been returned, refined, or been the fastest that fits. Until `kept`
 meshes fit and meet the targets nothing is left out: where there is no answer, every reason is counted.
 """
 

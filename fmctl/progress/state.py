@@ -35,12 +35,12 @@ class Progress:
     memory_bytes: float | None
     saves: int
     saved_at: float | None  # when the last save was seen whole, by the log's clock
-    stall_s: float | None  # median of a save's stall. goodput, finish: `fmctl.progress.summary`
+    stall_s: float | None  # median of a save's stall
     stall_share: float | None
     restarts: int
     alloc_retries: int
     errors: Mapping[str, int]
-    goodput: float | None
+    goodput: float | None  # as finish_s: `fmctl.progress.summary`
     finish_s: float | None
     finish_early_s: float | None  # where nothing more goes wrong
     wall_s: float | None  # of the whole run, what came before this log at the same pace

@@ -31,7 +31,7 @@ class TaskChanged(Message):
 class Task:
     """One operation that goes on behind whatever screen is in front."""
 
-    kind: str  # launch, rehearse, teardown,
+    kind: str  # launch, rehearse, teardown, ...
     about: str  # the plan or cluster
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_LINES))  # what it said
     over: bool = False

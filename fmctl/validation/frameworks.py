@@ -1,4 +1,4 @@
-"""Which profile of `perf.frameworks` stands for a row's software, and what the row says that changes it.
+"""Which profile of `frameworks` stands for a row's software, and what the row says that changes it.
 
 A *dialect* is one way a framework is run: recipes of one publisher share their defaults. `rules` has what each dialect
 does where a row says nothing.
@@ -35,7 +35,7 @@ MemoryKind = Literal["allocated", "reserved"]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One way a framework is run: `profile` of perf.frameworks, and its defaults for what a row leaves unstated."""
+    """One way a framework is run: `profile` of frameworks, and its defaults for what a row leaves unstated."""
 
     name: str
     profile: str
@@ -197,7 +197,7 @@ FLASH_SINCE = 23
 
 
 def profile(row: Row, spoken: Dialect) -> tuple[str, tuple[str, ...]]:
-    """The profile of perf.frameworks, and what was assumed: PyTorch stacks run compiled only where that is said."""
+    """The profile of frameworks, and what was assumed: PyTorch stacks run compiled only where that is said."""
     flags = row.lower("overlap_flags")
     if spoken.profile == "megatron" and (released := re.match(r"20(\d\d)\b", row.text("release_or_date"))):
         old = int(released.group(1)) < FLASH_SINCE

@@ -1,9 +1,9 @@
 """GEMM and attention sweeps as `Table`s: which rows are used, by written rules, and what is predicted of them.
 
 Rules. A row is used where fmctl has its accelerator, and
-- GEMM: it states m, n, k within the range that `perf.kernels.gemm_measured` calls measured (64 rows and more: fewer are
-  decoding, not training). fp16 runs at the bf16 rate. fp8 and nvfp4 rows of TensorRT-LLM quantise a bf16 input in the
-  timed region; its bytes are added to the model.
+- GEMM: it states m, n, k within the range that `perf.ops.kernels.gemm_measured` calls measured (64 rows and more: fewer
+  are decoding, not training). fp16 runs at the bf16 rate. fp8 and nvfp4 rows of TensorRT-LLM quantise a bf16 input in
+  the timed region; its bytes are added to the model.
 - attention: it is causal (backward passes alone are published without a mask only, and used so), in 16 bit, and states
   direction, sequence and head dimension; fp8 keys and values are those of serving. The paper's figures have 16,384
   tokens and 2,048 of width where a row does not say. Modules of TensorRT-LLM hold rotary embedding and the write of
@@ -76,7 +76,7 @@ ATTENTION_BOUNDS = Bounds.of(
     (0.1, 1.0, 0.55, False), (0.1, 1.0, 0.5, False), (50.0, 4000.0, 500.0, True), (50.0, 4000.0, 700.0, True),
     (0.5, 1.2, 0.85, False), (0.5, 1.2, 0.85, False), (0.5, 1.2, 1.0, False),
 )  # fmt: skip
-# The kernel family of a library by architecture, as perf.kernels names it; None: serving kernels that stand behind no
+# The kernel family of a library by architecture, as perf.ops.kernels has it; None: serving kernels that stand behind no
 # family. On Hopper those of TensorRT-LLM are of the class of cuDNN, which training uses.
 FAMILIES: Mapping[tuple[str, str], str | None] = {
     ("FlashAttention-2", "ampere"): "fa2",
@@ -158,7 +158,7 @@ def _gemm_table(gpu: str, dtype: str, library: str, source: str, rows: Sequence[
 def gemm_rates(
     rates: KernelRates, accelerator: Accelerator, precision: Precision, constants: Sequence[float] | Vector
 ) -> KernelRates:
-    """`rates` with the constants of one precision (a perf.kernels.GemmFit) replaced."""
+    """`rates` with the constants of one precision (a perf.ops.kernels.GemmFit) replaced."""
     share, fixed, k0, mn0, hbm = constants
     peak = accelerator.peak_flop_per_s.get(PEAK_KEY[precision], accelerator.peak_flop_per_s["bf16"])
     every = np.ones(len(Precision))

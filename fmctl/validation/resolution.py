@@ -3,7 +3,7 @@
 Two layouts of one model on the same GPUs share most of their error, so that the interval of one prediction says little
 about their difference. The resolution is the 80 % quantile of |log(predicted a / predicted b) - log(measured a /
 measured b)| over pairs of layouts that were measured with equal model, GPUs, batch and precision; families weigh alike.
-`perf.calibration` holds what this gives on the shipped runs. Pairs that differ in their GPU count as well err alike
+`perf.ops.calibration` holds what this gives on the shipped runs. Pairs that differ in their GPU count as well err alike
 (dense: 0.21 on the shipped runs, 0.14 on all those they were drawn from; no MoE pairs), so that node counts of one
 instance type are held to it too.
 """

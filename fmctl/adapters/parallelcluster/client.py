@@ -1,7 +1,7 @@
 """The real ParallelCluster behind the `Pcluster` protocol: one long-lived worker process, or its command.
 
 Importing pcluster takes seconds and 160 packages, its event loop tolerates no other, and each version makes its own
-clusters: so it lives in an environment and a process of its own (`pcluster_worker`), asked by JSON lines.
+clusters: so it lives in an environment and a process of its own (`worker`), asked by JSON lines.
 """
 
 from __future__ import annotations

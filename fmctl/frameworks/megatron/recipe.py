@@ -131,7 +131,7 @@ def warnings(run: Run, arch: ModelArch | None, files: JobFiles) -> Iterator[str]
 def pipeline_layout(layout: Layout, arch: ModelArch | None) -> str:
     """Layers chunk by chunk in Megatron's words (E embedding, t layer, m MTP, L loss); empty where they divide evenly.
 
-    The chunks are those that the plan's step time was computed with (`perf.stages.chunk_sizes`).
+    The chunks are those that the plan's step time was computed with (`perf.train.stages.chunk_sizes`).
     """
     if arch is None or layout.pp == 1 or (arch.n_layers % (layout.pp * layout.vpp) == 0 and not arch.mtp_layers):
         return ""

@@ -1,8 +1,8 @@
 """The constants that stand for achieved against nominal, as one dataclass with what they came from.
 
-Kernel and collective constants were fitted to the measured tables named in perf.kernels and perf.collectives. What is
-listed here and in perf.frameworks was fitted to published training runs by `fmctl calibrate` (validation.fit: bounded,
-shrunk towards physical priors, families weighed alike) and rounded to three digits.
+Kernel and collective constants were fitted to the measured tables named in perf.ops.kernels and perf.ops.collectives.
+What is listed here and in the profiles of frameworks was fitted to published training runs by `fmctl calibrate`
+(validation.fit: bounded, shrunk towards physical priors, families weighed alike) and rounded to three digits.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 Each (accelerator, precision) has five constants fitted to a measured GEMM sweep (tokens 64 to 32,768; 12 weight shapes
 from 2048 x 2048 to 16384 x 16384): the share of peak in short bursts, the fixed time of a call, two shape constants,
 and the share of HBM bandwidth when the call is bandwidth-bound. The sweeps of fp8 and nvfp4 quantise a bf16 input in
-the timed region; its bytes were taken out in the fit (which halves the residual) because perf.layers counts casts by
-itself. The median error on the sweep is 3-7 %. Where an accelerator has no sweep for a precision a roofline stands in
-and the result says so (`measured` false).
+the timed region; its bytes were taken out in the fit (which halves the residual) because perf.train.passes counts casts
+by itself. The median error on the sweep is 3-7 %. Where an accelerator has no sweep for a precision a roofline stands
+in and the result says so (`measured` false).
 
 Source: GEMM sweeps of ai-dynamo/aiconfigurator (TensorRT-LLM 1.3.0rc20; A100: 1.0.0), attention sweeps of the same and
 of Dao-AILab/flash-attention (FlashAttention-2 and -3, cuDNN on H100 and A100); stream rates of

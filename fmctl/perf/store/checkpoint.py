@@ -1,12 +1,12 @@
 """What a checkpoint holds and how many bytes of it are written and read.
 
 Weights in their training format, fp32 master weights, optimizer moments, and a little per rank (random generators, the
-data loader's position). Written once (deduplicated over data-parallel copies), by every copy, or as weights alone.
+data loader's position). Written once (deduplicated over data-parallel copies), or by every copy.
 
 Source: DLIO checkpoint configurations of MLPerf Storage v2 (fp16 weights, three fp32 states: 14 bytes per parameter).
 Its table prints GB and TB for 2^30 and 1000 x 2^30 bytes: only so do 8B (105), 70B (912) and 405B (5,290) agree with
 14 bytes per parameter, each within 1 %. Its 1T (18 TB, two digits) agrees within 4 %.
-Valid: any model whose parameters `perf.counts` counts; optimizers with an fp32 master copy and given moments.
+Valid: any model whose parameters `perf.layer.counts` counts; optimizers with an fp32 master copy and given moments.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ is on sale, for every tier at once; the cheapest tier with a known price wins. O
 no GPUDirect Storage: saves pass through host memory.
 
 Scratch file systems are not chosen: a failed server loses their data, checkpoints among them.
-Source: `perf.lustre`; prices by `pricing/storage.csv`, USD per GB-month (FSx: of provisioned capacity, 2^30 bytes).
+Source: `perf.store.lustre`; prices by `pricing/storage.csv`, USD per GB-month (FSx: of provisioned capacity, 2^30 B).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Need:
     kept_bytes: FloatArray  # everything that lies there
     clients: FloatArray  # EC2 instances that write
     processes: FloatArray  # that serialise, one per GPU for sharded checkpoints, 1 for a consolidated file
-    allowed_s: FloatArray  # the longest write, `sync_allowed_s` or `async_allowed_s`; NaN where no file system will do
+    allowed_s: FloatArray  # the longest write; NaN where no file system will do
 
 
 def async_allowed_s(share: FloatArray, interval_s: FloatArray, staging_s: FloatArray) -> FloatArray:
@@ -127,7 +127,7 @@ def option_tib(option: Store, need: Need, c: ClientLimits) -> FloatArray:
 
 
 def option_write_s(option: Store, capacity_tib: FloatArray, need: Need, c: ClientLimits) -> FloatArray:
-    """Time to write one checkpoint to a capacity of one option, s [n]: bytes / rate of `perf.lustre`."""
+    """Time to write one checkpoint to a capacity of one option, s [n]: bytes / rate of `perf.store.lustre`."""
     write = lustre.lustre_write_bytes_per_s(option.rates(capacity_tib), c, need.clients)
     return storage.drain_s(need.total_bytes, write, storage.processes_bytes_per_s(need.processes))
 

@@ -1,10 +1,10 @@
-"""What clients write and read per second on disks, S3 and peers, and the stall, drain and load times that follow.
+"""What clients write and read per second on disks and S3, and the stall, drain and load times that follow.
 
 A save has three legs: GPU memory to host memory (staging), host memory to the target (drain), and, where the target is
 local, target to durable storage. A synchronous save stalls training for the slowest of its legs, an asynchronous one
 for the staging and for whatever of the save before is not yet drained.
 
-Valid: shards of equal size on all clients; large sequential files. FSx for Lustre is in `perf.lustre`.
+Valid: shards of equal size on all clients; large sequential files. FSx for Lustre is in `perf.store.lustre`.
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ def step_floor_s(
     S (g - 1 / v) + T / v, which grows with S since g >= 1 >= 1 / v; at S = T / p it is the bound with b = (p - 1) / v.
     Zero-bubble schedules take at least g S: b = 0. All other terms of a step are not negative.
 
-    whole_s: T with what is recomputed; micro_batches: g; pp: p; bubble_share: b. Source: perf.schedule. Valid: all.
+    whole_s: T with what is recomputed; micro_batches: g; pp: p; bubble_share: b.
+    Source: perf.train.schedule. Valid: all.
     """
     floor: FloatArray = whole_s / pp * (micro_batches + bubble_share)
     return floor

@@ -53,13 +53,10 @@ class StateTable:
     # FSDP's layers in work, and its root group (embedding, final norm, output matrix), which stays gathered
     gathered_bytes: FloatArray
     reduced_bytes: FloatArray  # that group's gradients, or those of a layer, as they are reduced
-    # the group's gradients in bf16 and as they are reduced. late_bytes[slot]: gradients allocated in the backward pass.
-    # whole_bytes[slot]: what stays gathered between accumulated micro batches. step_bytes[slot]: temporaries of the
-    # optimizer step.
-    root_bytes: FloatArray
-    whole_bytes: list[FloatArray]
-    late_bytes: list[FloatArray]
-    step_bytes: list[FloatArray]
+    root_bytes: FloatArray  # the group's gradients in bf16 and as they are reduced
+    whole_bytes: list[FloatArray]  # by slot: what stays gathered between accumulated micro batches
+    late_bytes: list[FloatArray]  # by slot: gradients allocated in the backward pass
+    step_bytes: list[FloatArray]  # by slot: temporaries of the optimizer step
     wgrad_bytes: FloatArray  # of one layer, beside the accumulated ones
 
 

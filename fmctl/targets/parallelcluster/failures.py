@@ -23,7 +23,7 @@ class Cause:
     name: str
     pattern: str  # searched in the reasons
     kind: type[FmctlError]
-    what: str  # with next: with {name} for the cluster
+    what: str  # as `next`, with {name} for the cluster
     next: str
 
 

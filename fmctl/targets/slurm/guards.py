@@ -1,7 +1,7 @@
 """Shell functions that keep a job honest: nodes are checked before the first step, hangs and ends are seen in time.
 
-Variables are those of the job's environment (`render.job`). Only the job's own nodes are touched; a node that fails is
-drained with a reason, and the job goes back to the queue at most JOB_MOST_RESTARTS times.
+Variables are those of the job's environment (`targets.slurm.environment`). Only the job's own nodes are touched; a node
+that fails is drained with a reason, and the job goes back to the queue at most JOB_MOST_RESTARTS times.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ TESTED_BYTES = 2.0**30
 def bus_bytes_per_s(instance: Instance, nodes: int) -> float:
     """Bus bandwidth of an all-reduce of 1 GiB over `nodes` EC2 instances, bytes/s; 0 for one GPU.
 
-    S / t x 2 (n - 1) / n over n GPUs, as nccl-tests count it. Source: perf.collectives.
+    S / t x 2 (n - 1) / n over n GPUs, as nccl-tests count it. Source: perf.ops.collectives.
     """
     gpus = nodes * (instance.gpus // instance.member_count)
     if gpus < 2:

@@ -1,9 +1,10 @@
 """Checkpoints on each kind of storage: what holds the constants of storage to measured stalls, drains and loads.
 
-Puts together `perf.storage` and `perf.lustre`. Writers are processes, one per GPU for sharded checkpoints and one for a
-consolidated file. On local targets a save is safe from a lost process at once and durable after its drain.
-Valid: as in `perf.storage`; on local targets each client reloads what it wrote, and data-parallel replicas that share a
-deduplicated shard get it over EFA, which is fast beside the disks and is not counted.
+Puts together `perf.store.storage` and `perf.store.lustre`. Writers are processes, one per GPU for sharded checkpoints
+and one for a consolidated file. On local targets a save is safe from a lost process at once and durable after its
+drain.
+Valid: as in `perf.store.storage`; on local targets each client reloads what it wrote, and data-parallel replicas that
+share a deduplicated shard get it over EFA, which is fast beside the disks and is not counted.
 """
 
 from __future__ import annotations

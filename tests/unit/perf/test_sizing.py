@@ -94,7 +94,7 @@ def test_a_target_share_becomes_a_time_to_write_in() -> None:
 
 
 def brute_usd(size: float, kept: float, clients: float, allowed_s: float, c: storage.ClientLimits) -> float:
-    """The cheapest of every size on sale up to 4,000 servers, by the rates of `perf.lustre` alone."""
+    """The cheapest of every size on sale up to 4,000 servers, by the rates of `perf.store.lustre` alone."""
     best = np.inf
     for option in OPTIONS:
         step = lustre.server_tib("persistent-2", option.mb_per_s_per_tib, option.efa)

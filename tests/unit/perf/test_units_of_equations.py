@@ -148,7 +148,7 @@ SECONDS = (
     "host_layer_s", "host_moe_layer_s", "host_expert_s", "host_collective_s", "host_send_s", "host_rank_s",
     "broadcast_s", "update_layer_s", "step_overhead_s", "token_s",
 )  # fmt: skip
-# The one bare number of seconds left: perf.states adds it to the optimizer's time.
+# The one bare number of seconds left: perf.train.states adds it to the optimizer's time.
 OPTIMIZER_FIXED_S = 2e-3
 LAYOUTS = [
     Layout(tp=8, pp=2, vpp=2, dp=4, sequence_parallel=1, schedule=Schedule.INTERLEAVED, sharding=1),
