@@ -230,7 +230,8 @@ def test_the_longest_step_that_meets_a_target() -> None:
 
 def test_how_often_weights_are_read() -> None:
     def copies(framework: str, layout: Layout) -> float:
-        return whole._copies(SimpleNamespace(framework=framework, layout=layout))  # type: ignore[arg-type]
+        row = SimpleNamespace(framework=framework, layout=layout)
+        return whole._copies(row, SimpleNamespace(frameworks={}))  # type: ignore[arg-type]
 
     shards = Layout(dp=8, sharding=Sharding.ZERO3, dp_replicate=2)
     assert (copies("megatron", Layout(dp=8)), copies("megatron", shards)) == (1.0, 1.0)
