@@ -143,6 +143,9 @@ def test_a_rate_that_is_evidence_holds_from_its_own_day() -> None:
     for day, rate in ((date(2026, 6, 30), 45.768), (date(2026, 7, 1), 54.92)):
         block = next(one for one in offers("p5en", "us-east-1", day) if one.option == "capacity-block")
         assert block.usd_per_h == rate, day
+    for day, kind in ((date(2026, 9, 18), NotSold), (date(2026, 9, 19), Offer)):
+        plan = next(one for one in ways("p5", "us-east-1", day) if one.option == "savings-plan-1y")
+        assert isinstance(plan, kind), day
 
 
 def test_the_users_spot_rate_and_a_stale_one_are_marked() -> None:

@@ -96,6 +96,24 @@ def test_a_journal_is_plain_ascii_whoever_writes(tmp_path: Path) -> None:
     assert opened(tmp_path).records[0].who == "Zoë"
 
 
+def test_a_new_file_and_a_replaced_one_are_synced_with_their_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, synced = FileStore(tmp_path), []
+    sync = os.fsync
+
+    def seen(descriptor: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    first = store.create("plans/a.json", "x")
+    assert first is not None and synced == [False, True]
+    synced.clear()
+    assert store.replace("plans/a.json", "y", first.version) is not None
+    assert synced == [False, True]
+
+
 def test_a_removal_is_synced_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FileStore(tmp_path)
     kept = store.create("plans/a.json", "x")

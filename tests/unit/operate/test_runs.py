@@ -235,6 +235,12 @@ def test_notes_are_signed_and_dated_and_a_figure_is_replaced() -> None:
     assert second.notes == ({"at": at.isoformat(), "by": "ada", "text": "begun"},)
 
 
+def test_a_figure_that_is_no_number_reaches_no_file(tmp_path: Any) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_run(FileStore(tmp_path), replace(run(), quality={"mmlu": {"value": float("nan")}}))
+    assert not [path for path in tmp_path.rglob("*.json") if path.is_file()]
+
+
 def test_what_people_wrote_stands_in_the_file_as_they_wrote_it(tmp_path: Any) -> None:
     write_run(FileStore(tmp_path), replace(run(), notes=({"at": "", "by": "Zoë", "text": "→ 八"},)))
     (found,) = tmp_path.rglob("*.json")

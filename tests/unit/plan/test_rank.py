@@ -438,6 +438,18 @@ def test_notes_of_a_row() -> None:
     assert notes("p6e-gb200", Layout(ep=64)) == (rack,)
 
 
+def test_a_row_that_came_close_carries_its_whole_run_where_one_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fmctl.runs import whole
+
+    monkeypatch.setattr(whole, "bought", lambda row, run: (row, run))
+    asked: Any = SimpleNamespace(run=object())
+    for runs, expected in (([None], "row"), (["run"], ("row", "run"))):
+        monkeypatch.setattr(whole, "whole_runs", lambda rows, request, runs=runs: runs)
+        found: Any = training._run_of("row", asked)  # type: ignore[arg-type]
+        assert found == expected
+    assert training._run_of("row", SimpleNamespace(run=None)) == "row"  # type: ignore[arg-type, comparison-overlap]
+
+
 def test_a_near_miss_names_what_is_largest() -> None:
     def missed(margin: float, **bytes_: float) -> Any:
         terms = dict.fromkeys(
