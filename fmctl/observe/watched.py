@@ -24,7 +24,7 @@ class Settings:
     cap_usd: float | None = None  # what may be spent; None for no cap
     efa_devices: int | None = None  # EFA interfaces of a node; None where not known: then the most seen in a day
     capacity_end: datetime | None = None  # when the capacity is taken away; None for the plan's last Capacity Block
-    save_by: datetime | None = None  # when the last save has to begin; None as before
+    save_by: datetime | None = None  # when the last save has to begin; None for that of the same block
     scrape_s: float = 15.0  # how often metrics are scraped and rules evaluated
     pace: float = 1.0  # factor on every duration of a rule; 1 but for tests and rehearsals
 

@@ -40,7 +40,7 @@ class Progress:
     restarts: int
     alloc_retries: int
     errors: Mapping[str, int]
-    goodput: float | None  # as finish_s: `fmctl.progress.summary`
+    goodput: float | None  # with finish_s: by `progress.summary`
     finish_s: float | None
     finish_early_s: float | None  # where nothing more goes wrong
     wall_s: float | None  # of the whole run, what came before this log at the same pace

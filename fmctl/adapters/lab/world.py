@@ -33,7 +33,7 @@ class World:
     token: str = ""  # its own, so that nobody else is taken for it
     steps: list[Callable[[], None]] = field(default_factory=list)  # done again and again
     dues: list[Callable[[], datetime | None]] = field(default_factory=list)  # when something next happens by itself
-    notes: list[dict[str, object]] = field(default_factory=list)  # what did
+    notes: list[dict[str, object]] = field(default_factory=list)  # what happened, the newest last
     lock: RLock = field(default_factory=RLock)
 
     def tick(self, *, wait: bool = True) -> None:

@@ -1,11 +1,11 @@
-"""FSx for Lustre: rates of a configuration, and what n clients get of them.
+"""FSx for Lustre: rates by tier and capacity, and what n clients get of them.
 
 A file system has three limits of its own (disks, network of its servers, their memory as a cache) and two per client:
 its network, and over TCP one 5 Gbit/s flow to each server. Burst rates run on credits whose size AWS does not
 publish: they are given as upper bounds, and nothing here counts on them.
 
-Source: FSx for Lustre user guide ("ssd-storage", "intelligent-tiering", "performance", "using-fsx-lustre",
-"managing-metadata-performance"). These are specifications, not measurements.
+Source: FSx for Lustre user guide ("ssd-storage", "performance", "using-fsx-lustre"). These are specifications, not
+measurements.
 Valid: large files striped over all servers. 1.2 TiB is 1,200 GiB, as AWS counts it.
 """
 
@@ -94,7 +94,7 @@ def server_tib(deployment: Deployment, mb_per_s_per_tib: int, efa: bool) -> floa
 
 
 def tier_rates(spec: TierSpec, units: FloatArray, per_server: float, efa: float, gds: float) -> LustreRates:
-    """Rates: what one TiB (or one throughput step) has x how many there are. units, per_server: TiB or steps [n]."""
+    """Rates: what one TiB has x how many there are. units: TiB [n]; per_server: TiB of one server."""
     return LustreRates(
         read_bytes_per_s=units * (spec.read * MB),
         write_bytes_per_s=units * (spec.write * MB),

@@ -30,7 +30,7 @@ class Moments:
     busy: FloatArray  # the layer in work or the loss, whichever is more
     loss: FloatArray
     passing: FloatArray  # buffers of tensor and expert parallelism
-    buffers: FloatArray  # and gathered weights and workspaces
+    buffers: FloatArray  # those, gathered weights and workspaces
 
 
 @dataclass(slots=True, eq=False, repr=False)
