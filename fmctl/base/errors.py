@@ -25,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
+from fmctl.base.printing import printable
+
 _LONGEST_NAME = 80
 
 
@@ -195,8 +197,8 @@ def did_you_mean(word: str, choices: Iterable[str], n: int = 3) -> list[str]:
 
 
 def shorten(text: str, longest: int = _LONGEST_NAME) -> str:
-    """What a user typed, safe to repeat in one line: control characters escaped, the middle of a long one dropped."""
-    clean = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    """What a user typed, safe to repeat in one line: printable, and the middle of a long one dropped."""
+    clean = printable(text)
     return clean if len(clean) <= longest else f"{clean[: longest // 2]}...{clean[-longest // 4 :]}"
 
 

@@ -9,6 +9,7 @@ import typer
 from typer import Argument, Option
 
 from fmctl.base.errors import UsageError
+from fmctl.base.printing import json_text, printable
 from fmctl.cli.cluster_options import AwsOptions, ConsentOptions, Name, Where
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
@@ -33,18 +34,16 @@ def watch(ctx: typer.Context, name: Name, aws: AwsOptions, out: Output) -> None:
     With -o jsonl one object per line; every row says when and from where.
     """
     settings = settings_for(out)
-    import json
-
     ports = ctx.obj.operations.ports(settings, aws.options(), None, True)
     there = clusters.check_there(name, ports)
     lines = settings.text("output") in ("json", "jsonl")
     for event in clusters.events(name, ports, there):
         if lines:
-            write_stdout(json.dumps(event.as_dict(), ensure_ascii=False) + "\n")
+            write_stdout(json_text(event.as_dict()) + "\n")
         else:
             found = event.as_dict()
             text = f"{event.at:%H:%M:%S} {event.source:14} {found['name']:28} {event.status:20} {event.text}"
-            write_stdout(text.rstrip() + "\n")
+            write_stdout(printable(text).rstrip() + "\n")
 
 
 def logs(
@@ -67,7 +66,7 @@ def logs(
         return
     ports = ctx.obj.operations.ports(settings, aws.options(), None, True)
     for at, line in clusters.log_lines(name, stream, ports):
-        write_stdout(f"{at:%Y-%m-%dT%H:%M:%SZ} {line}\n")
+        write_stdout(f"{at:%Y-%m-%dT%H:%M:%SZ} {printable(line)}\n")
 
 
 def extend(

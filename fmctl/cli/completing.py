@@ -19,7 +19,7 @@ def complete(args: Sequence[str]) -> int:
     try:
         values = _KINDS[kind]() if kind in _KINDS else []
         found = [head + comma + value for value in values if value.startswith(last)]
-        sys.stdout.write("".join(f"{value}\n" for value in found))
+        sys.stdout.write("".join(f"{value}\n" for value in found if value.isprintable()))
         sys.stdout.flush()
     except BrokenPipeError:
         from fmctl.cli.streams import discard_stdout

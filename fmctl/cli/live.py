@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
 
 from fmctl.base.config import Settings
+from fmctl.base.printing import json_text, printable
 from fmctl.cli.options import Output
 from fmctl.cli.output import colour
-from fmctl.cli.streams import stdout_is_terminal, write_stdout
+from fmctl.cli.streams import draw_stdout, stdout_is_terminal, write_stdout
 from fmctl.report.view import Answer
 from fmctl.usecases.following import Followed, Sleep, watch
 
@@ -32,7 +32,7 @@ def live(found: Followed, out: Output, settings: Settings, sleep: Sleep = time.s
 
 def _line(answer: Answer) -> None:
     """One document a line; what its reader should know is in it."""
-    write_stdout(json.dumps(answer.document, ensure_ascii=False, allow_nan=False) + "\n")
+    write_stdout(json_text(answer.document) + "\n")
 
 
 class _Screen:
@@ -45,23 +45,23 @@ class _Screen:
     def begin(self) -> None:
         """The cursor would jump about."""
         if not self._still:
-            write_stdout(_HIDE)
+            draw_stdout(_HIDE)
 
     def end(self) -> None:
         """The cursor back, below what was drawn."""
         if not self._still:
-            write_stdout(_SHOW)
+            draw_stdout(_SHOW)
 
     def show(self, answer: Answer) -> None:
         from fmctl.report.text import terminal_text
 
         size = shutil.get_terminal_size((80, 24))
         text = terminal_text(answer.report(), max(size.columns, 20), colour=self._colour)
-        lines = text.splitlines() + [f"warning: {note}"[: size.columns] for note in answer.warnings]
+        lines = text.splitlines() + [printable(f"warning: {note}")[: size.columns] for note in answer.warnings]
         if self._still:
-            write_stdout("\n".join(lines) + "\n\n")
+            draw_stdout("\n".join(lines) + "\n\n")
             return
         lines = lines[: max(size.lines - 1, 1)]  # more would scroll, and could not be drawn over
         up = f"\033[{self._lines}F" if self._lines else "\r"
-        write_stdout(up + "\033[J" + "\n".join(lines) + "\n")
+        draw_stdout(up + "\033[J" + "\n".join(lines) + "\n")
         self._lines = len(lines)

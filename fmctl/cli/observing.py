@@ -13,7 +13,7 @@ from fmctl.base.files import write_atomic
 from fmctl.cli.options import Output, row_option
 from fmctl.cli.output import emit_files, settings_for
 from fmctl.cli.panels import under
-from fmctl.cli.streams import write_stderr
+from fmctl.cli.streams import tell
 from fmctl.usecases import observing
 from fmctl.usecases.options import Watched
 
@@ -67,4 +67,4 @@ def _write(files: dict[str, str], out: Output) -> None:
     for name, text in files.items():
         write_atomic(Path(folder) / name, text, parents=True)
     if not out.quiet:
-        write_stderr(f"fmctl: wrote {', '.join(files)} to {shorten(folder)}\n")
+        tell(f"wrote {', '.join(files)} to {shorten(folder)}")

@@ -12,7 +12,7 @@ from fmctl.base.errors import UnknownName, UsageError
 from fmctl.base.outputs import OUTPUTS
 from fmctl.base.units import parse_list
 from fmctl.cli.options import Output
-from fmctl.cli.streams import stdout_is_terminal, write_stderr, write_stdout
+from fmctl.cli.streams import draw_stderr, draw_stdout, stdout_is_terminal, tell, write_stdout
 
 if TYPE_CHECKING:
     from fmctl.report.view import Answer
@@ -47,7 +47,7 @@ def emit(answer: Answer, out: Output, settings: Settings) -> None:
     form = settings.text("output") or "table"
     text = _text(answer, out, settings, form)
     if out.out is None:
-        write_stdout(text)
+        (draw_stdout if _drawn(out, settings, form) else write_stdout)(text)
     else:
         from fmctl.base.files import write_atomic
 
@@ -78,7 +78,7 @@ def emit_files(files: Mapping[str, str], answer: Answer, out: Output, settings: 
 def warn(warnings: tuple[str, ...], out: Output) -> None:
     """Say what an answer's reader should know, on stderr."""
     if not out.quiet:
-        write_stderr("".join(f"fmctl: warning: {warning}\n" for warning in warnings))
+        tell(*(f"warning: {warning}" for warning in warnings))
 
 
 def _text(answer: Answer, out: Output, settings: Settings, form: str) -> str:
@@ -88,7 +88,7 @@ def _text(answer: Answer, out: Output, settings: Settings, form: str) -> str:
         return formats.queried(answer.document, out.query, form)
     if out.fields is not None:
         return formats.picked(answer, parse_list(out.fields, what="--fields"), form)
-    if form == "table" and _on_terminal(out, settings):
+    if _drawn(out, settings, form):
         import shutil
 
         from fmctl.report.text import terminal_text
@@ -98,7 +98,10 @@ def _text(answer: Answer, out: Output, settings: Settings, form: str) -> str:
     return formats.found(form).answer(answer)
 
 
-def _on_terminal(out: Output, settings: Settings) -> bool:
+def _drawn(out: Output, settings: Settings, form: str) -> bool:
+    """Whether the answer is fitted to a terminal, and coloured; then its texts are made printable one by one."""
+    if form != "table" or (out.query, out.fields) != (None, None):
+        return False
     return out.out is None and (stdout_is_terminal() or settings.text("color") == "always")
 
 
@@ -117,6 +120,6 @@ def progress_line(out: Output, doing: str = "searching") -> Callable[[int, int],
         return None
 
     def show(done: int, total: int) -> None:
-        write_stderr(f"\r{doing} {done / max(total, 1):4.0%}" if done < total else "\r\033[K")
+        draw_stderr(f"\r{doing} {done / max(total, 1):4.0%}" if done < total else "\r\033[K")
 
     return show

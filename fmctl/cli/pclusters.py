@@ -9,7 +9,7 @@ from typer import Option
 
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
-from fmctl.cli.streams import stderr_is_terminal, write_stderr
+from fmctl.cli.streams import stderr_is_terminal, tell
 from fmctl.domain.cluster import PCLUSTER_VERSION
 from fmctl.report.lab import pcluster_answer
 from fmctl.usecases.options import Text
@@ -28,7 +28,7 @@ def pcluster_install(ctx: typer.Context, out: Output, version: _Version = None) 
 
     def say(text: str) -> None:
         if not out.quiet and stderr_is_terminal():
-            write_stderr(f"fmctl: {text}\n")
+            tell(text)
 
     emit(pcluster_answer([ctx.obj.pclusters.install(version, say)], PCLUSTER_VERSION), out, settings)
 

@@ -8,7 +8,7 @@ import typer
 
 from fmctl.cli.options import AskedOptions, ModelName, Output, SearchOptions
 from fmctl.cli.output import emit, prints_documents, progress_line, settings_for
-from fmctl.cli.streams import write_stderr
+from fmctl.cli.streams import tell
 from fmctl.usecases import planning
 from fmctl.usecases.planning import keep
 
@@ -39,7 +39,7 @@ def plan(ctx: typer.Context, model: ModelName, asked: AskedOptions, aim: SearchO
     if found.answer is not None and found.trouble is None and aim.save is not None:
         said = keep(aim.save, cast("PlanDocument", found.answer.document), settings, ctx.obj)
         if not out.quiet:
-            write_stderr(f"fmctl: {said}\n")
+            tell(said)
     if found.answer is not None and (found.trouble is None or prints_documents(settings)):
         emit(found.answer, out, settings)
     if found.trouble is not None:

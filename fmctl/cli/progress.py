@@ -15,7 +15,7 @@ from fmctl.cli.cluster_options import AwsOptions, Where
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
 from fmctl.cli.run_options import NodesOptions, RunOptions
-from fmctl.cli.streams import write_stderr
+from fmctl.cli.streams import tell
 from fmctl.usecases import following
 from fmctl.usecases.following import measured_csv
 from fmctl.usecases.options import Text
@@ -65,4 +65,4 @@ def progress(
         emit(found.answer(), out, settings)
     if told.measured is not None:
         write_atomic(Path(told.measured).expanduser(), measured_csv(found, plan_name, ctx.obj))
-        write_stderr(f"fmctl: wrote the run to {told.measured}: fmctl calibrate --data {told.measured}\n")
+        tell(f"wrote the run to {told.measured}: fmctl calibrate --data {told.measured}")

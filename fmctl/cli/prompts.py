@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from fmctl.base.errors import UsageError
-from fmctl.cli.streams import write_stderr
+from fmctl.base.printing import message
+from fmctl.cli.streams import tell, write_stderr
 
 
 def needs_yes(yes: bool, capped: bool) -> None:
@@ -20,14 +21,14 @@ def needs_yes(yes: bool, capped: bool) -> None:
 
 def ask_for_name(name: str, action: str) -> bool:
     """Whether the person typed the cluster's name. An empty line or anything else is No."""
-    write_stderr(f"type the name to {action} ({name}): ")
+    write_stderr(message(f"type the name to {action} ({name}): "))
     try:
         typed = sys.stdin.readline()
     except (OSError, ValueError, UnicodeDecodeError):
         return False
     if typed.strip() == name:
         return True
-    write_stderr("fmctl: nothing was done\n")
+    tell("nothing was done")
     return False
 
 

@@ -13,7 +13,7 @@ from fmctl.base.files import write_atomic
 from fmctl.cli.cluster_options import WantedOptions
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit_files, settings_for
-from fmctl.cli.streams import write_stderr
+from fmctl.cli.streams import tell
 from fmctl.usecases import rendering
 
 if TYPE_CHECKING:
@@ -47,4 +47,4 @@ def _write(rendering: "Rendering", spec: "ClusterSpec", out: Output) -> None:
     for name, text in rendering.files.items():
         write_atomic(Path(folder) / name, text, parents=True)
     if not out.quiet:
-        write_stderr(f"fmctl: {written_line(rendering, spec, shorten(folder))}\n")
+        tell(written_line(rendering, spec, shorten(folder)))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fmctl.base.errors import ExitCode, FmctlError, UsageError
-from fmctl.cli.streams import discard_stdout, printable, write_stderr
+from fmctl.base.printing import block
+from fmctl.cli.streams import discard_stdout, write_stderr
 
 if TYPE_CHECKING:
     from fmctl.usecases.services import Services
@@ -91,7 +92,7 @@ def _report(error: FmctlError, args: Sequence[str]) -> int:
 
         write_stderr(as_json(error_document(error.code, int(error.exit_code), error.what, error.why, error.next)))
     else:
-        write_stderr("".join(f"{printable(line)}\n" for line in error.lines()))
+        write_stderr(block(error.lines()))
     return int(error.exit_code)
 
 

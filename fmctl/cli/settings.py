@@ -11,7 +11,7 @@ from fmctl.base import config
 from fmctl.base.errors import FmctlError, UsageError, shorten
 from fmctl.cli.options import Output
 from fmctl.cli.output import emit, settings_for
-from fmctl.cli.streams import write_stderr
+from fmctl.cli.streams import tell
 from fmctl.report.settings import config_answer, files_answer
 from fmctl.usecases.prices import check_region
 
@@ -66,7 +66,7 @@ def _scope(project: bool) -> config.Scope:
 
 def _say(text: str, out: Output) -> None:
     if not out.quiet:
-        write_stderr(f"fmctl: {text}\n")
+        tell(text)
 
 
 def _row(found: config.Settings, name: str) -> SettingRow:

@@ -1,4 +1,7 @@
-"""stdout and stderr as they really are: perhaps closed, full, or read by nobody."""
+"""stdout and stderr as they really are: perhaps closed, full, or read by nobody.
+
+All that fmctl prints and asks goes through here, and through `fmctl.base.printing`: others wrote part of it.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,23 @@ import sys
 from contextlib import suppress
 
 from fmctl.base.errors import UnwritableFile
+from fmctl.base.printing import block, printable_lines
 
 
 def write_stdout(text: str) -> None:
-    """Write data.
+    """Write data; nothing in it steers a terminal, whoever wrote it.
 
     Raises:
         BrokenPipeError: the reader went away, which is its right.
         UnwritableFile: stdout is closed, or the disk behind it is full.
+    """
+    draw_stdout(printable_lines(text))
+
+
+def draw_stdout(text: str) -> None:
+    """Write what fmctl itself drew, colours and all; whatever others wrote in it has been made printable before.
+
+    Raises as `write_stdout` does.
     """
     if sys.stdout is None:
         raise UnwritableFile("cannot write to stdout", why="it is closed", next="-O FILE")
@@ -32,7 +44,12 @@ def write_stdout(text: str) -> None:
 
 
 def write_stderr(text: str) -> None:
-    """Write words for a person; where nobody can read them they are lost."""
+    """Write words for a person; nothing in them steers a terminal. Where nobody can read them they are lost."""
+    draw_stderr(printable_lines(text))
+
+
+def draw_stderr(text: str) -> None:
+    """Write what fmctl itself drew, such as a line that is overwritten."""
     with suppress(OSError, ValueError, AttributeError):
         try:
             sys.stderr.write(text)
@@ -41,14 +58,9 @@ def write_stderr(text: str) -> None:
         sys.stderr.flush()
 
 
-def tell(line: str) -> None:
-    """A line of what goes on, signed."""
-    write_stderr(f"fmctl: {line}\n")
-
-
-def printable(line: str) -> str:
-    """The line without anything that would steer a terminal."""
-    return line if line.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+def tell(*lines: str) -> None:
+    """Lines of what goes on, each signed, and each one line whatever stands in it."""
+    write_stderr(block(f"fmctl: {line}" for line in lines))
 
 
 def discard_stdout() -> None:

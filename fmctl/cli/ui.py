@@ -15,7 +15,7 @@ from fmctl.base.config import Settings, resolve
 from fmctl.base.errors import UsageError
 from fmctl.base.lazy import later
 from fmctl.base.units import parse_count
-from fmctl.cli.streams import stdin_is_terminal, stdout_is_terminal, tell, write_stderr, write_stdout
+from fmctl.cli.streams import stdin_is_terminal, stdout_is_terminal, tell, write_stdout
 from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _serve(serve: bool, port: str | None, named: Mapping[str, str | None], switc
 
     def say(address: str) -> None:
         write_stdout(address + "\n")
-        write_stderr("fmctl: open this address in a browser on this machine; Ctrl-C ends it\n")
+        tell("open this address in a browser on this machine; Ctrl-C ends it")
 
     serve_sessions(words, at, say, install=f"{sys.executable} -m pip install 'fmctl[serve]'")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from fmctl.base.printing import printable
 from fmctl.domain.logged import Event
 from fmctl.frameworks.log import Log
 from fmctl.frameworks.registry import logs
@@ -55,7 +56,7 @@ def event(line: str, patterns: Patterns) -> Event | None:
     for kind, head in _OURS:
         _, there, rest = line.partition(head)
         if there:
-            return Event(kind, text="".join(c if c.isprintable() else " " for c in rest[:_LONGEST_OURS]).strip())
+            return Event(kind, text=printable(rest[:_LONGEST_OURS]).strip())
     for kind, pattern in patterns:
         found = pattern.search(line)
         if found is not None:
@@ -77,5 +78,5 @@ def _value(held: dict[str, str | None]) -> float | None:
 
 
 def _short(line: str) -> str:
-    clean = "".join(c if c.isprintable() else " " for c in line[-4 * _LONGEST :].strip())
+    clean = printable(line[-4 * _LONGEST :].strip())
     return clean[:_LONGEST]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
+from fmctl.base.printing import block
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.ports import Leftover
 from fmctl.operate.actions import Action, Actual, Money
@@ -214,7 +215,7 @@ def confirmation(name: str, money: Money, steps: Sequence[Action]) -> str:
     made = [thing for step in steps for thing in step.creates]
     lines = [f"account {money.account}"]
     lines += [f"{title}: {text}" for title, text in _money_facts(_money(money))]
-    return "\n".join([*lines, f"creates: {'; '.join(made)}", ""])
+    return block([*lines, f"creates: {'; '.join(made)}"])
 
 
 def launch_answer(found: Launched) -> Answer:
@@ -366,7 +367,7 @@ def teardown_text(name: str, steps: Sequence[Action], actual: Actual) -> str:
     lines.append(f"stays: {'; '.join(dict.fromkeys(stays)) or 'nothing'}")
     if any(node.role == "compute" for node in actual.nodes):
         lines.append("jobs that run are ended; what was not checkpointed is lost")
-    return "\n".join([*lines, ""])
+    return block(lines)
 
 
 def teardown_answer(found: Sequence[Torn]) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING
 
 from fmctl.base.errors import UnknownName, UsageError, shorten
 from fmctl.base.outputs import OUTPUTS
+from fmctl.base.printing import csv_cell, json_text, printable, printable_lines
 from fmctl.report.envelope import plain
 from fmctl.report.view import Answer, Report, Row, Section, Table
 
 if TYPE_CHECKING:
     from jmespath.parser import ParsedResult
+
+# What Markdown would take for its own.
+_MARKS = re.compile(r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
+_LINK = re.compile(r"(?<=[a-zA-Z])(?=://)|(?<=\b[wW]{3})(?=\.)|(?<=\w)(?=@)")  # GitHub makes links of these by itself
+_BLOCK = re.compile(r"^(?:[-+=>#]|\d+(?=[.)]))")  # lists, headings, quotations
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -34,24 +41,27 @@ def found(name: str) -> Format:
 
 
 def as_json(value: object) -> str:
-    """Two spaces deep, keys in the order they were made, characters as they are."""
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Two spaces deep, keys in the order they were made, characters as they are where they can be seen."""
+    return json_text(value, indent=2) + "\n"
 
 
 def as_yaml(value: object) -> str:
-    """The same document as YAML."""
+    """The same document as YAML; where a text holds what cannot be seen, all that is not ASCII is escaped."""
     import yaml
 
-    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120))
+    text = str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120))
+    if text == printable_lines(text):
+        return text
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=120))
 
 
 def as_jsonl(rows: Iterable[Row]) -> str:
     """One compact object per row."""
-    return "".join(json.dumps(plain(row), ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    return "".join(json_text(plain(row)) + "\n" for row in rows)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """Rows under the names of their fields, numbers bare, unknown empty."""
+    """Rows under the names of their fields, numbers bare, unknown empty; no text is a formula."""
     import csv
     from io import StringIO
 
@@ -59,18 +69,19 @@ def as_csv(rows: Sequence[Row]) -> str:
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     if names:
-        writer.writerow(names)
+        writer.writerow(map(csv_cell, names))
     for row in rows:
-        writer.writerow(["" if row.get(name) is None else _cell(row[name]) for name in names])
+        writer.writerow(["" if row.get(name) is None else csv_cell(_cell(row[name])) for name in names])
     return stream.getvalue()
 
 
 def as_markdown(report: Report) -> str:
-    """Headings and pipe tables."""
-    parts = [f"# {report.title}"] if report.title else []
+    """Headings and pipe tables; no text of others is a link, an image, HTML or more than one line."""
+    parts = [f"# {_words(report.title)}"] if report.title else []
     for section in report.sections:
-        parts += [f"## {section.title}"] if section.title else []
-        parts += ["\n\n".join(section.lines)] if section.lines else []
+        parts += [f"## {_words(section.title)}"] if section.title else []
+        parts += ["\n\n".join(map(_line, section.lines))] if section.lines else []
+        parts += [_fenced(section.code)] if section.code else []
         parts += [_pipes(section.table)] if section.table is not None and section.table.rows else []
         parts += _sketched(section)
     return "\n\n".join(parts) + "\n"
@@ -82,7 +93,25 @@ def _sketched(section: Section) -> list[str]:
         return []
     from fmctl.report.text import sparkline
 
-    return ["```text\n" + "\n".join(lines) + "\n```" for plot in section.plots if (lines := sparkline(plot))]
+    return [_fenced("\n".join(lines), "text") for plot in section.plots if (lines := sparkline(plot))]
+
+
+def _fenced(text: str, kind: str = "") -> str:
+    """Lines as they are, within a fence longer than any in them."""
+    shown = printable_lines(text).rstrip("\n")
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", shown))])
+    return f"{fence}{kind}\n{shown}\n{fence}"
+
+
+def _words(text: str) -> str:
+    """A text within a line that Markdown shows as it is written."""
+    shown = _MARKS.sub(r"\\\g<0>", printable(text).strip())
+    return _LINK.sub(r"\\", _ENTITY.sub("&amp;", shown).replace("<", "&lt;"))
+
+
+def _line(text: str) -> str:
+    """The same for a line of its own, which begins no list, heading or quotation."""
+    return _BLOCK.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", _words(text))
 
 
 def as_table(report: Report) -> str:
@@ -136,7 +165,7 @@ def _tabled(write: Callable[[Report], str]) -> Callable[[object], str]:
 
     def value(found: object) -> str:
         if not isinstance(found, list | dict):
-            return ("" if found is None else str(found)) + "\n"
+            return ("" if found is None else printable_lines(str(found))) + "\n"
         rows = _rows(found)
         if not _tabular(rows):
             return as_json(found)
@@ -166,13 +195,13 @@ def _known(name: str, known: Sequence[str]) -> str:
 def _cell(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json.dumps(plain(value), ensure_ascii=False) if isinstance(value, dict | list | tuple) else value
+    return json_text(plain(value)) if isinstance(value, dict | list | tuple) else value
 
 
 def _pipes(table: Table) -> str:
-    titles = [column.title for column in table.columns] if table.header else ["" for _ in table.columns]
+    titles = [_words(column.title) for column in table.columns] if table.header else ["" for _ in table.columns]
     rules = ["---:" if column.align == "right" else "---" for column in table.columns]
-    lines = [titles, rules, *([cell.replace("|", "\\|") for cell in row] for row in table.rows)]
+    lines = [titles, rules, *(map(_words, row) for row in table.rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

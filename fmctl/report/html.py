@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from fmctl import __version__
+from fmctl.base.printing import printable
 from fmctl.report.svg import as_svg
-from fmctl.report.text import printable
+from fmctl.report.text import clean_report
 from fmctl.report.view import Report, Section, Table
 
 _STYLE = """
@@ -20,7 +21,7 @@ body { margin: 0 auto; max-width: 62rem; padding: 2.5rem 1.5rem; color: var(--in
   font: 15px/1.5 system-ui, sans-serif }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 1.2rem; overflow-wrap: anywhere }
 h2 { font-size: 1.05rem; margin: 2.2rem 0 .6rem; padding-bottom: .3rem; border-bottom: 1px solid var(--rule) }
-.scroll { overflow-x: auto }
+.scroll, pre { overflow-x: auto }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th { text-align: left; font-weight: 600; color: var(--dim) }
 th, td { padding: .25rem 1.4rem .25rem 0; vertical-align: top; overflow-wrap: anywhere }
@@ -53,14 +54,13 @@ def as_html(report: Report, warnings: Sequence[str] = ()) -> str:
 
 
 def _page(report: Report, warnings: Sequence[str]) -> Iterator[str]:
-    report = printable(report)
+    report = clean_report(report)
     title = escape(report.title or "fmctl")
     yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-    said = printable(Report("", (Section(lines=tuple(warnings)),))).sections[0].lines
-    yield from (f'<p class="warning">{escape(warning)}</p>\n' for warning in said)
+    yield from (f'<p class="warning">{escape(printable(warning))}</p>\n' for warning in warnings)
     for section in report.sections:
         yield from _section(section)
     yield f"<footer>Made by fmctl {escape(__version__)}. Times are UTC.</footer>\n</body>\n</html>\n"
@@ -71,6 +71,8 @@ def _section(section: Section) -> Iterator[str]:
     if section.title:
         yield f"<h2>{escape(section.title)}</h2>\n"
     yield from (f"<p>{escape(line)}</p>\n" for line in section.lines)
+    if section.code:
+        yield f"<pre>{escape(section.code)}</pre>\n"
     if section.table is not None and section.table.rows:
         yield from _table(section.table)
     for plot in section.plots:

@@ -43,6 +43,6 @@ def _report(document: ObserveDocument) -> Report:
     result = document["result"]
     columns = (Column("alert"), Column("severity"), Column("about"), Column("what to do next", keep=1))
     rows = tuple((one["name"], one["severity"], one["component"], one["next"]) for one in result["alerts"])
-    sections = (Section(one["name"], lines=(f"```\n{one['text']}```",)) for one in result["files"])
+    sections = (Section(one["name"], code=one["text"]) for one in result["files"])
     title = f"{result['cluster']}: {len(rows)} alerts for {result['model']} on {result['gpus']} GPUs"
     return Report(title, (Section("alerts", Table(columns, rows)), *sections))

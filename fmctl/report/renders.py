@@ -68,5 +68,5 @@ def _result(rendering: Rendering, spec: ClusterSpec) -> dict[str, object]:
 def _report(document: RenderDocument) -> Report:
     result = document["result"]
     title = f"{result['cluster']}: {plural(result['nodes'], 'node')} of {result['instance']} in {result['region']}"
-    sections = (Section(one["name"], lines=(f"```\n{one['text']}```",)) for one in result["files"])
+    sections = (Section(one["name"], code=one["text"]) for one in result["files"])
     return Report(title, tuple(sections))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from textwrap import wrap
 
+from fmctl.base.printing import printable, printable_lines
 from fmctl.report.view import Column, Plot, Report, Row, Section, Table
 
 LUXURY = 5
@@ -19,19 +20,20 @@ _EIGHTHS = "▁▂▃▄▅▆▇█"
 
 def plain_text(report: Report) -> str:
     """The report for a pipe: aligned columns, nothing dropped, nothing wrapped."""
-    report = printable(report)
+    report = clean_report(report)
     blocks = ["\n".join(_section(section)) for section in report.sections]
     return "\n\n".join(filter(None, [report.title, *blocks])) + "\n"
 
 
 def terminal_text(report: Report, width: int, *, colour: bool) -> str:
     """The report for a terminal of so many columns; the least dear columns go first where it is narrow."""
-    report = printable(report)
+    report = clean_report(report)
     lines = [_styled(line, _BOLD, colour) for line in wrap(report.title, width)]
     for section in report.sections:
         lines += [""]
         lines += [_styled(section.title, _HEADING, colour)] if section.title else []
         lines += [part for line in section.lines for part in wrap(line, width)]
+        lines += section.code.splitlines()
         lines += _screen(section.table, width, colour=colour) if section.table is not None else []
         lines += [line for plot in section.plots for line in sparkline(plot, width)]
     return "\n".join(lines) + "\n"
@@ -73,37 +75,35 @@ def table_of(rows: list[Row], names: list[str], *, text: dict[str, str] | None =
     return Table(columns, tuple(tuple(say(name, row.get(name)) for name in names) for row in rows))
 
 
-def printable(report: Report) -> Report:
+def clean_report(report: Report) -> Report:
     """The report without anything that would steer a terminal: names may come from anybody's files."""
     sections = tuple(
         Section(
-            _clean(s.title),
+            printable(s.title),
             s.table and _clean_table(s.table),
-            tuple(map(_clean, s.lines)),
-            tuple(replace(plot, title=_clean(plot.title), marks=_clean_marks(plot)) for plot in s.plots),
+            tuple(map(printable, s.lines)),
+            tuple(replace(plot, title=printable(plot.title), marks=_clean_marks(plot)) for plot in s.plots),
+            printable_lines(s.code),
         )
         for s in report.sections
     )
-    return Report(_clean(report.title), sections)
+    return Report(printable(report.title), sections)
 
 
 def _clean_table(table: Table) -> Table:
-    columns = tuple(replace(column, title=_clean(column.title)) for column in table.columns)
-    return replace(table, columns=columns, rows=tuple(tuple(_clean(cell) for cell in row) for row in table.rows))
+    columns = tuple(replace(column, title=printable(column.title)) for column in table.columns)
+    return replace(table, columns=columns, rows=tuple(tuple(printable(cell) for cell in row) for row in table.rows))
 
 
 def _clean_marks(plot: Plot) -> tuple[tuple[float, str], ...]:
-    return tuple((at, _clean(name)) for at, name in plot.marks)
-
-
-def _clean(text: str) -> str:
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    return tuple((at, printable(name)) for at, name in plot.marks)
 
 
 def _section(section: Section) -> Iterator[str]:
     if section.title:
         yield section.title
     yield from section.lines
+    yield from section.code.splitlines()
     if section.table is not None:
         yield from _lines(section.table)
     for plot in section.plots:

@@ -46,12 +46,13 @@ class Plot:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Section:
-    """A titled part of a report: lines of text, then a table, then plots."""
+    """A titled part of a report: lines of text, then a file as it is, a table, and plots."""
 
     title: str = ""
     table: Table | None = None
     lines: tuple[str, ...] = ()
     plots: tuple[Plot, ...] = ()
+    code: str = ""  # lines that keep their spaces: a file
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

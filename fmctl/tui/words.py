@@ -8,6 +8,8 @@ from textwrap import wrap
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
+from fmctl.base.printing import printable
+
 # The words that say a state, and how they are coloured besides.
 STATE_STYLES: Mapping[str, str] = {
     "ok": "$text-success",
@@ -26,8 +28,8 @@ FLAGS = ("exhaustive",)
 
 
 def clean(text: str) -> str:
-    """The text with a space for every character that is not printed: names and logs come from anybody."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    """The text as one printable line: names and logs come from anybody."""
+    return printable(text)
 
 
 def cut(text: str, room: int) -> str:

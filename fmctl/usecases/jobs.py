@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
-from fmctl.base.errors import FmctlError
+from fmctl.base.errors import FmctlError, shorten
+from fmctl.base.printing import block
 from fmctl.base.units import parse_count
 from fmctl.usecases.operator import operator
 from fmctl.usecases.options import Aws, Wanted, head_named
@@ -109,7 +110,8 @@ def cancel(name: str, number: int, slurm: Slurm, dry_run: bool, confirm: Callabl
 
 
 def _asked_about(job: Job) -> str:
-    return f"job {job.id} ({job.name}) is {job.state.lower()} on {job.nodes or 'no nodes yet'}\n"
+    name, nodes = shorten(job.name), shorten(job.nodes) or "no nodes yet"
+    return block([f"job {job.id} is {shorten(job.state.lower())} on {nodes}; its name is '{name}'"])
 
 
 def output(slurm: Slurm, job: str, follow: bool) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied
+from fmctl.base.printing import block
 from fmctl.report.view import Answer
 from fmctl.usecases import clusters
 from fmctl.usecases.options import Consent, head_named
@@ -135,7 +136,9 @@ class Clusters:
 
         def asked(steps: Sequence[Action]) -> bool:
             goes, stays = "; ".join(steps[0].destroys), "; ".join(steps[0].keeps)
-            return confirm(name, f"stop the fleet of {name}\ngoes: {goes}\nstays: {stays}\n{steps[0].what}")
+            return confirm(
+                name, block([f"stop the fleet of {name}", f"goes: {goes}", f"stays: {stays}", steps[0].what])
+            )
 
         done, steps = stop_fleet(name, replace(self._changing(), say=say), confirm=asked)
         return change_answer("teardown", name, steps, done=done, said="was asked to stop its compute nodes")

@@ -93,4 +93,4 @@ def test_a_short_run_and_one_without_times_are_refused() -> None:
 def test_no_cell_breaks_the_file() -> None:
     made = measured_row(plan_row(), progress(), load_instance("p5.48xlarge"), 'a, "b"\nc')
     (found,) = csv.DictReader(StringIO(as_csv([made])))
-    assert found == made
+    assert found == {name: value.replace("\n", " ") for name, value in made.items()}  # a run is a line
