@@ -25,7 +25,7 @@ def answered(words: Sequence[str], say: Callable[[str], None]) -> dict[str, obje
         OperationFailed: the command failed; its own words.
     """
     with subprocess.Popen(
-        [sys.executable, "-m", "fmctl", *words, "-o", "json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        [sys.executable, "-P", "-m", "fmctl", *words, "-o", "json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
     ) as child:  # fmt: skip
         _children.add(child)

@@ -1,6 +1,7 @@
 """Settings, each with where its value came from: flag, environment, project file, user file, default.
 
-The settings themselves are declared in `settings`, their files are read and changed by `settings_files`.
+The settings themselves are declared in `settings`, their files are read and changed by `settings_files`. What the file
+of a folder may not decide (`Setting.own`), and files that somebody else may have written, are passed over and named.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Literal
 
 from fmctl.base import settings_files
-from fmctl.base.errors import UnknownName, UsageError
+from fmctl.base.errors import FmctlError, UnknownName, UsageError
 from fmctl.base.read import number, texts
 from fmctl.base.settings import SETTINGS, Setting, check, find
+from fmctl.base.settings_files import Passed
 
-__all__ = ["SETTINGS", "Scope", "Setting", "Settings", "Value", "find", "resolve", "set_value", "unset"]
+__all__ = ["SETTINGS", "Scope", "Setting", "Settings", "Value", "find", "not_taken", "resolve", "set_value", "unset"]
 
 Scope = Literal["user", "project"]
 
@@ -33,8 +35,9 @@ class Value:
 class Settings(Mapping[str, Value]):
     """Every setting with its value and origin; the typed readers return the bare value."""
 
-    def __init__(self, values: Mapping[str, Value]) -> None:
+    def __init__(self, values: Mapping[str, Value], passed: tuple[Passed, ...] = ()) -> None:
         self._values = dict(values)
+        self.passed = passed
 
     def __getitem__(self, name: str) -> Value:
         return self._values[name]
@@ -64,31 +67,53 @@ class Settings(Mapping[str, Value]):
 
 
 def resolve(
-    flags: Mapping[str, object] | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
-) -> Settings:
+    flags: Mapping[str, object] | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None,
+    *, whatever_stands_here: bool = False,
+) -> Settings:  # fmt: skip
     """Every setting, from the first source that has it.
 
     Args:
         flags: what the command line gave; None and names that are no settings are skipped.
         env: the environment; that of the process by default.
         cwd: where to look for the project file from; the working folder by default.
+        whatever_stands_here: a folder's file that cannot be read is passed over too: nothing that lies in a folder may
+            stand between a person and a teardown.
 
     Raises:
         UsageError: an unknown name or a value that does not fit, naming the source.
         UnreadableFile: a settings file that is forbidden or not TOML.
     """
     values = {name: Value(setting.default, "default") for name, setting in SETTINGS.items()}
-    for label, path in (("user", _user_file()), ("project", _project(cwd))):
-        if path is not None:
-            values |= _from_file(f"{label} {path}", settings_files.load(path))
+    passed = list[Passed]()
+    user = _user_file()
+    if user is not None:
+        why = settings_files.distrust(user) if user.is_file() else ""
+        passed += [Passed(user, why)] if why else []
+        values |= {} if why else _from_file(f"user {user}", settings_files.load(user))
+    found, more = _of_folder(cwd, whatever_stands_here)
+    values |= found
+    passed += more
     values |= _from_environment(os.environ if env is None else env)
     given = {name: value for name, value in (flags or {}).items() if name in SETTINGS and value is not None}
-    return Settings(values | {name: Value(check(name, value, "flag"), "flag") for name, value in given.items()})
+    values |= {name: Value(check(name, value, "flag"), "flag") for name, value in given.items()}
+    return Settings(values, tuple(passed))
+
+
+def not_taken(settings: Settings) -> tuple[str, ...]:
+    """What was passed over, a sentence per file."""
+    return tuple(_sentence(one) for one in settings.passed)
 
 
 def set_value(name: str, value: object, scope: Scope = "user", cwd: Path | None = None) -> Path:
     """Write one setting into the user's or the project's file and return that file. Raises as `resolve` does."""
-    known = find(name).name
+    setting = find(name)
+    known = setting.name
+    if scope == "project" and not _may_stand_in_folder(setting, check(known, value, "the command line")):
+        raise UsageError(
+            f"{known} is not taken from a folder",
+            why=f"it decides {setting.own}",
+            next=f"fmctl config set {known} VALUE",
+        )
     path = _file_of(scope, cwd)
     settings_files.change(path, known, check(known, value, str(path)))
     return path
@@ -97,6 +122,39 @@ def set_value(name: str, value: object, scope: Scope = "user", cwd: Path | None 
 def unset(name: str, scope: Scope = "user", cwd: Path | None = None) -> bool:
     """Remove one setting from the user's or the project's file; returns whether it stood there."""
     return settings_files.change(_file_of(scope, cwd), find(name).name, None)
+
+
+def _of_folder(cwd: Path | None, whatever: bool) -> tuple[dict[str, Value], tuple[Passed, ...]]:
+    """(what the nearest project file may set, what of it and which files are passed over)."""
+    path, passed = None, tuple[Passed, ...]()
+    try:
+        path, passed = _project(cwd)
+        if path is None:
+            return {}, passed
+        held = settings_files.load(path)
+        own = tuple(
+            name for name, value in held.items() if name in SETTINGS and not _may_stand_in_folder(find(name), value)
+        )
+        values = _from_file(f"project {path}", {name: value for name, value in held.items() if name not in own})
+    except FmctlError as error:
+        if not whatever:
+            raise
+        return {}, (*passed, Passed(path or Path(settings_files.PROJECT_FILE), error.why or error.what))
+    return values, (*passed, Passed(path, "", own)) if own else passed
+
+
+def _may_stand_in_folder(setting: Setting, value: object) -> bool:
+    return not setting.own or (setting.harmless is not None and value == setting.harmless)
+
+
+def _sentence(one: Passed) -> str:
+    if not one.names:
+        return f"{one.file} is not read: {one.why}"
+    own = settings_files.user_file()
+    what = ", ".join(f"{name} ({SETTINGS[name].own})" for name in one.names)
+    here = f"put them into {own}, or " if own is not None else ""
+    instead = ", ".join(SETTINGS[name].env[0] for name in one.names)
+    return f"not taken from {one.file}: {what}; {here}give the options or {instead}: a folder is not trusted with these"
 
 
 def _from_file(origin: str, found: Mapping[str, object]) -> dict[str, Value]:
@@ -131,16 +189,16 @@ def _user_file() -> Path | None:
     return settings_files.user_file()
 
 
-def _project(cwd: Path | None) -> Path | None:
+def _project(cwd: Path | None) -> tuple[Path | None, tuple[Passed, ...]]:
     try:
         return settings_files.project_file(Path.cwd() if cwd is None else cwd)
     except FileNotFoundError:  # the working folder was removed under us
-        return None
+        return None, ()
 
 
 def _file_of(scope: Scope, cwd: Path | None) -> Path:
     if scope == "project":
-        return _project(cwd) or (Path.cwd() if cwd is None else cwd) / settings_files.PROJECT_FILE
+        return _project(cwd)[0] or (Path.cwd() if cwd is None else cwd) / settings_files.PROJECT_FILE
     path = settings_files.user_file()
     if path is None:
         raise UsageError("there is no user settings file", why="no home folder is known", next="set XDG_CONFIG_HOME")

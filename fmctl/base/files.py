@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -9,16 +10,20 @@ from pathlib import Path
 
 from fmctl.base.errors import UnreadableFile, UnwritableFile
 
+PRIVATE_FOLDER = 0o700
 
-def write_atomic(path: Path | str, text: str, *, parents: bool = False) -> None:
+
+def write_atomic(path: Path | str, text: str, *, parents: bool = False, shared: bool = False) -> None:
     """Replace what `path` holds by `text` (UTF-8): readers see the old or the new, never a part, power cuts included.
 
-    A link is followed, an existing file keeps its permissions, and a pipe or device is simply written to.
+    A link is followed, an existing file keeps its permissions, and a pipe or device is simply written to. A new file is
+    the user's alone, whatever the umask: plans, settings, renderings and reports say where somebody's clusters are.
 
     Args:
         path: the file.
         text: its new content.
         parents: whether missing folders above it are made.
+        shared: others may read it, as far as the umask lets them: it is for another program or for everybody.
 
     Raises:
         UnwritableFile: the folder is missing or forbidden, or the disk is full; the old file is untouched.
@@ -27,11 +32,11 @@ def write_atomic(path: Path | str, text: str, *, parents: bool = False) -> None:
     target = Path(path)
     try:
         if parents:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(target.parent, 0o755 if shared else PRIVATE_FOLDER)
         target = Path(os.path.realpath(target))
         mode = _mode(target)
         if mode is None or stat.S_ISREG(mode):
-            _replace(target, text, mode)
+            _replace(target, text, mode, 0o644 if shared else 0o600)
         else:
             target.write_text(text, encoding="utf-8")  # renaming over /dev/null would destroy it
     except BrokenPipeError:
@@ -67,10 +72,19 @@ def _mode(target: Path) -> int | None:
         return None
 
 
-def _replace(target: Path, text: str, mode: int | None) -> None:
+def make_folders(folder: Path, mode: int = PRIVATE_FOLDER) -> None:
+    """Make a folder and those above it that are missing, all of that mode. Raises OSError."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=mode, exist_ok=True)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+
+
+def _replace(target: Path, text: str, mode: int | None, new: int) -> None:
     beside = target.with_name(f".{target.name[:100]}.{os.getpid()}.tmp")
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, new)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
             if mode is not None:
                 os.fchmod(descriptor, stat.S_IMODE(mode))

@@ -1,4 +1,9 @@
-"""Every setting, declared once: name, type, default, what it is for. `fmctl config` and the documentation read this."""
+"""Every setting, declared once: name, type, default, what it is for. `fmctl config` and the documentation read this.
+
+A folder is not trusted: whoever fills it (a clone, an archive, /tmp) may not choose programs, accounts, addresses that
+secrets go to, or what stands for consent. Such a setting says in `own` what it decides, and counts in the user's own
+file, the environment and flags alone; all others a folder's file may set too.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +23,10 @@ _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Setting:
-    """One setting: its name in files and flags, its type, what holds when nobody sets it, and what it is for."""
+    """One setting: its name in files and flags, its type, what holds when nobody sets it, and what it is for.
+
+    `own` is what it decides that no folder may; "" where a folder may set it. `harmless` is a value that it may still.
+    """
 
     name: str
     type: Kind
@@ -26,48 +34,77 @@ class Setting:
     doc: str
     env: tuple[str, ...] = ()
     choices: Collection[str] = ()
+    own: str = ""
+    harmless: object = None
 
 
-def _setting(name: str, kind: Kind, default: object, doc: str, *choices: str, also: tuple[str, ...] = ()) -> Setting:
-    return Setting(name, kind, default, doc, (f"FMCTL_{name.upper()}", *also), choices)
+def _setting(
+    name: str, kind: Kind, default: object, doc: str, *choices: str, also: tuple[str, ...] = (), own: str = "",
+    harmless: object = None,
+) -> Setting:  # fmt: skip
+    return Setting(name, kind, default, doc, (f"FMCTL_{name.upper()}", *also), choices, own, harmless)
 
 
+# fmt: off
 SETTINGS: Mapping[str, Setting] = {
     setting.name: setting
     for setting in (
         _setting(
-            "region",
-            "text",
-            "us-east-1",
-            "AWS region that prices and capacity are looked up in",
-            also=("AWS_REGION", "AWS_DEFAULT_REGION"),
+            "region", "text", "us-east-1", "AWS region that prices and capacity are looked up in",
+            also=("AWS_REGION", "AWS_DEFAULT_REGION"), own="where clusters are looked for",
         ),
-        _setting("profile", "text", None, "AWS profile, as the AWS CLI means it", also=("AWS_PROFILE",)),
+        _setting(
+            "profile", "text", None, "AWS profile, as the AWS CLI means it", also=("AWS_PROFILE",),
+            own="whose account pays",
+        ),
         _setting("instances", "texts", (), "instance types that plan looks at when none are named"),
         _setting("framework", "text", DEFAULT_FRAMEWORK, "training framework: fusions, overlaps, buffers and defaults"),
         _setting("precision", "text", "bf16", "arithmetic of the matrix products", "bf16", "fp8", "mxfp8", "nvfp4"),
         Setting("output", "text", "table", "output format", ("FMCTL_OUTPUT",), OUTPUTS),
         _setting("color", "text", "auto", "colour on a terminal", "auto", "always", "never"),
-        _setting("read_only", "switch", False, "refuse everything that spends money or destroys"),
-        _setting("calibration", "text", None, "name of the fitted constants to predict with (fmctl calibrate --name)"),
-        _setting("max_hours", "number", None, "hours after which a launched cluster ends, whatever happens"),
         _setting(
-            "pcluster_python", "text", None, "Python interpreter that has aws-parallelcluster (fmctl pcluster status)"
+            "read_only", "switch", False, "refuse everything that spends money or destroys",
+            own="whether money may be spent", harmless=True,
         ),
-        _setting("site", "text", None, "file that says where in AWS clusters go (fmctl schema site)"),
-        _setting("store", "text", None, "where clusters and journals are kept: a folder or s3://bucket/prefix"),
-        _setting("head", "text", None, "how head nodes are reached: ssm, ssh://HOST or local"),
-        _setting("prometheus_url", "text", None, "Prometheus that has the metrics of the nodes, for progress"),
+        _setting("calibration", "text", None, "name of the fitted constants to predict with (fmctl calibrate --name)"),
+        _setting(
+            "max_hours", "number", None, "hours after which a launched cluster ends, whatever happens",
+            own="what a launch may cost at most",
+        ),
+        _setting(
+            "pcluster_python", "text", None, "Python interpreter that has aws-parallelcluster (fmctl pcluster status)",
+            own="a program that runs with your credentials",
+        ),
+        _setting(
+            "site", "text", None, "file that says where in AWS clusters go (fmctl schema site)",
+            own="account, network, image and head node of a launch",
+        ),
+        _setting(
+            "store", "text", None, "where clusters and journals are kept: a folder or s3://bucket/prefix",
+            own="which clusters are known",
+        ),
+        _setting(
+            "head", "text", None, "how head nodes are reached: ssm, ssh://HOST or local",
+            own="the machine that jobs and their secrets go to",
+        ),
+        _setting(
+            "prometheus_url", "text", None, "Prometheus that has the metrics of the nodes, for progress",
+            own="the address that a token goes to",
+        ),
         _setting("objective", "text", "cost", "what plan ranks by", "cost", "time", "energy", "goodput", "throughput"),
         _setting("purchase", "texts", (), "ways of paying that plan looks at when none are named"),
         _setting("power_usage_effectiveness", "number", None, "facility over server power, in place of the region's"),
         _setting("ui_theme", "text", None, "colours of the full-screen session (ctrl+p in it lists them)"),
         _setting("ui_ascii", "switch", False, "nothing but ASCII on the full screen"),
         _setting("ui_animation", "switch", True, "movement on the full screen"),
-        _setting("ui_keys", "texts", (), "keys of the full screen, as action=key: view.copy=ctrl+y,table.mark=m"),
+        _setting(
+            "ui_keys", "texts", (), "keys of the full screen, as action=key: view.copy=ctrl+y,table.mark=m",
+            own="what a key does that you know",
+        ),
         _setting("carbon_g_per_kwh", "number", None, "grams of CO2 equivalent per kWh, in place of the region's"),
     )
 }
+# fmt: on
 
 
 def find(name: str) -> Setting:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+from dataclasses import dataclass
 from pathlib import Path
 
-from fmctl.base.errors import FmctlError, UnreadableFile, UsageError
+from fmctl.base.errors import FmctlError, UnreadableFile, UsageError, shorten
 from fmctl.base.files import read_text, write_atomic
 from fmctl.base.read import part
 
 PROJECT_FILE = "fmctl.toml"
 _PYPROJECT = "pyproject.toml"
+_LARGEST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A settings file, or the settings in it that are named, which do not count, and why."""
+
+    file: Path
+    why: str
+    names: tuple[str, ...] = ()
 
 
 def user_file() -> Path | None:
@@ -25,14 +37,45 @@ def user_file() -> Path | None:
     return folder / "config.toml" if folder.is_absolute() else None  # "~" stays as it is when nobody knows the home
 
 
-def project_file(cwd: Path) -> Path | None:
-    """The nearest `fmctl.toml`, or `pyproject.toml` with a `[tool.fmctl]` table, from `cwd` upwards."""
+def project_file(cwd: Path) -> tuple[Path | None, tuple[Passed, ...]]:
+    """The nearest `fmctl.toml`, or `pyproject.toml` with a `[tool.fmctl]` table, from `cwd` upwards.
+
+    Files that others may have put there are passed over, and named.
+    """
+    passed = list[Passed]()
     for folder in (cwd, *cwd.parents):
-        if _is_there(folder / PROJECT_FILE):
-            return folder / PROJECT_FILE
-        if _has_table(folder / _PYPROJECT):
-            return folder / _PYPROJECT
-    return None
+        for path in (folder / PROJECT_FILE, folder / _PYPROJECT):
+            if not _is_there(path) or (path.name == _PYPROJECT and not _names_us(path)):
+                continue
+            why = distrust(path)
+            if why:
+                passed.append(Passed(path, why))
+            elif path.name == PROJECT_FILE or _has_table(path):
+                return path, tuple(passed)
+    return None, tuple(passed)
+
+
+def distrust(path: Path) -> str:
+    """Why a settings file that is there is not read: somebody else may have written it, or it is no file; else ""."""
+    try:
+        link, file = path.lstat(), path.stat()
+    except OSError as error:
+        return error.strerror or str(error)
+    if not stat.S_ISREG(file.st_mode):
+        return "it is no file"
+    if not {link.st_uid, file.st_uid} <= _trusted():
+        return "it belongs to somebody else"
+    if file.st_mode & stat.S_IWOTH:
+        return "everybody may write to it"
+    if file.st_size > _LARGEST:
+        return "it is too large"
+    return ""
+
+
+def _trusted() -> set[int]:
+    """Whose files count: our own, root's, and under sudo those of whoever called it."""
+    caller = os.environ.get("SUDO_UID", "")
+    return {0, os.geteuid()} | ({int(caller)} if os.geteuid() == 0 and caller.isdecimal() else set())
 
 
 def load(path: Path) -> dict[str, object]:
@@ -92,21 +135,24 @@ def _parsed(text: str, path: Path) -> dict[str, object]:
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UnreadableFile(
-            f"cannot read settings {path}", why=f"it is not TOML: {error}", next=f"edit {path}"
+            f"cannot read settings {path}", why=f"it is not TOML: {shorten(str(error), 200)}", next=f"edit {path}"
         ) from error
 
 
-def _has_table(path: Path) -> bool:
+def _names_us(path: Path) -> bool:
     """Whether this pyproject.toml speaks to us; a broken or forbidden one that never names us is not our business."""
     try:
-        text = read_text(path)
-    except FmctlError:
+        if not path.is_file() or path.stat().st_size > _LARGEST:
+            return False
+        return re.search(r"^\s*\[\s*tool\s*\.\s*fmctl\s*\]", read_text(path), flags=re.MULTILINE) is not None
+    except (FmctlError, OSError):
         return False
-    if not re.search(r"^\s*\[\s*tool\s*\.\s*fmctl\s*\]", text, flags=re.MULTILINE):
-        return False
-    return isinstance(part(_parsed(text, path).get("tool")).get("fmctl"), dict)
+
+
+def _has_table(path: Path) -> bool:
+    return isinstance(part(_parsed(read_text(path), path).get("tool")).get("fmctl"), dict)
 
 
 def _is_there(path: Path) -> bool:

@@ -43,7 +43,7 @@ def models_import(config_file: _ConfigFile, name: _NewName = None, out: _File = 
     if out is None:
         write_stdout(text)
     else:
-        write_atomic(out, text)
+        write_atomic(out, text, shared=True)
 
 
 def instances_list(ctx: typer.Context, out: Output) -> None:

@@ -23,7 +23,7 @@ _Names = Annotated[Text, Argument(metavar="[NAME]", help="The cluster; all that 
 
 def status(ctx: typer.Context, aws: AwsOptions, out: Output, name: _Names = None) -> None:
     """What AWS has of a cluster: state, nodes, cost so far against the cap, when it ends, and the next step."""
-    settings = settings_for(out)
+    settings = settings_for(out, whatever_stands_here=True)
     ports = ctx.obj.operations.ports(settings, aws.options(), None, True)  # first: AWS is asked while we import
     emit(clusters.status(name, ports), out, settings)
 
@@ -104,7 +104,7 @@ def teardown(
 
     Lists what goes and what stays, then asks for the name. A cluster that is gone already is no error.
     """
-    settings = settings_for(out)
+    settings = settings_for(out, whatever_stands_here=True)
     consent.refuse(settings)
     needs_yes(consent.yes or consent.dry_run, True)
     if everything == (name is not None):

@@ -71,7 +71,7 @@ def cancel(
     ctx: typer.Context, name: Name, job: _Job, aws: AwsOptions, consent: ConsentOptions, out: Output, head: Where = None
 ) -> None:
     """End a job: what it did since its last checkpoint is lost. One that is over is no error."""
-    settings = settings_for(out)
+    settings = settings_for(out, whatever_stands_here=True)
     consent.refuse(settings)
     number = parse_count(job, what="JOB")
     needs_yes(consent.yes or consent.dry_run, True)

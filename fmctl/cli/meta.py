@@ -71,4 +71,4 @@ def _write_text(text: str, path: str | None) -> None:
         return
     from fmctl.base.files import write_atomic
 
-    write_atomic(path, text)
+    write_atomic(path, text, shared=True)

@@ -65,6 +65,6 @@ def observe_render(ctx: typer.Context, plan_name: _PlanName, wanted: WatchedOpti
 def _write(files: dict[str, str], out: Output) -> None:
     folder = str(out.out)
     for name, text in files.items():
-        write_atomic(Path(folder) / name, text, parents=True)
+        write_atomic(Path(folder) / name, text, parents=True, shared=True)
     if not out.quiet:
         tell(f"wrote {', '.join(files)} to {shorten(folder)}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fmctl.base.config import Settings, resolve
+from fmctl.base.config import Settings, not_taken, resolve
 from fmctl.base.errors import UnknownName, UsageError
 from fmctl.base.outputs import OUTPUTS
 from fmctl.base.units import parse_list
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
     from fmctl.report.view import Answer
 
 
-def settings_for(out: Output) -> Settings:
-    """The settings under this command's options; checks the output options before any work is done."""
+def settings_for(out: Output, *, whatever_stands_here: bool = False) -> Settings:
+    """The settings under this command's options; checks the output options before any work is done.
+
+    What was not taken from a folder is a warning. See `resolve` for whatever_stands_here.
+    """
     format_of(out)
-    found = resolve({"output": "json" if out.json else out.output})
+    flags = {"output": "json" if out.json else out.output}
+    found = resolve(flags, whatever_stands_here=whatever_stands_here)
+    warn(not_taken(found), out)
     if out.query is not None and out.fields is not None:
         raise UsageError("--query and --fields exclude each other", why="both choose what is printed")
     if out.query is not None:

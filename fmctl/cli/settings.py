@@ -16,7 +16,7 @@ from fmctl.report.settings import config_answer, files_answer
 from fmctl.usecases.prices import check_region
 
 if TYPE_CHECKING:
-    from fmctl.domain.rows.meta import SettingRow
+    from fmctl.domain.rows.meta import PassedRow, SettingRow
 
 _Name = Annotated[str, Argument(metavar="SETTING", help="Name of a setting.", show_default=False)]
 _Value = Annotated[str, Argument(metavar="VALUE", help="Its new value.", show_default=False)]
@@ -26,13 +26,13 @@ _Project = Annotated[bool, Option("--project", help="In this project's file, not
 def config_list(out: Output) -> None:
     """All settings: value, and whether flag, environment, project, user or default said so."""
     found = settings_for(out)
-    emit(config_answer([_row(found, name) for name in found], _files()), out, found)
+    emit(config_answer([_row(found, name) for name in found], _files(), _passed(found)), out, found)
 
 
 def config_get(setting: _Name, out: Output) -> None:
     """One setting with its origin."""
     found = settings_for(out)
-    emit(config_answer([_row(found, config.find(setting).name)], _files()), out, found)
+    emit(config_answer([_row(found, config.find(setting).name)], _files(), _passed(found)), out, found)
 
 
 def config_set(setting: _Name, value: _Value, out: Output, project: _Project = False) -> None:
@@ -79,7 +79,12 @@ def _row(found: config.Settings, name: str) -> SettingRow:
         "type": setting.type,
         "choices": list(setting.choices),
         "doc": setting.doc,
+        "own": setting.own or None,
     }
+
+
+def _passed(found: config.Settings) -> list[PassedRow]:
+    return [{"file": str(one.file), "settings": list(one.names), "why": one.why or None} for one in found.passed]
 
 
 def _files() -> dict[str, str | None]:
@@ -95,4 +100,8 @@ def _files() -> dict[str, str | None]:
             return None
         return None if path is None else str(path)
 
-    return {"user": there(user_file), "project": there(lambda: project_file(Path.cwd())), "plans": there(plans_folder)}
+    return {
+        "user": there(user_file),
+        "project": there(lambda: project_file(Path.cwd())[0]),
+        "plans": there(plans_folder),
+    }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Option
 
-from fmctl.base.config import Settings, resolve
+from fmctl.base.config import Settings, not_taken, resolve
 from fmctl.base.errors import UsageError
 from fmctl.base.lazy import later
 from fmctl.base.units import parse_count
@@ -63,6 +63,7 @@ def ui(
         services = room.services
     else:
         settings = resolve()
+        tell(*(f"warning: {line}" for line in not_taken(settings)))
     from fmctl.tui.worker import ProcessPlanning
     from fmctl.usecases.session.items import Question
 
@@ -88,7 +89,7 @@ def _serve(serve: bool, port: str | None, named: Mapping[str, str | None], switc
     at = 0 if port is None else parse_count(port, what="--port")
     if port is not None and at != 0 and not 1024 <= at <= 65535:
         raise UsageError(f"--port {at} cannot be used", why="it is between 1024 and 65535", next="--port 8000")
-    words = [sys.executable, "-m", "fmctl", "ui", *(option for option, on in switched.items() if on)]
+    words = [sys.executable, "-P", "-m", "fmctl", "ui", *(option for option, on in switched.items() if on)]
     words += [word for option, value in named.items() if value is not None for word in (option, value)]
 
     def say(address: str) -> None:

@@ -18,6 +18,15 @@ class SettingRow(Open):
     type: str
     choices: list[str]
     doc: str
+    own: str | None = Field(default=None, description="what it decides that no folder may: it is not taken from one")
+
+
+class PassedRow(Open):
+    """A file that is not read and why, or the settings in a folder's file that are not taken from a folder."""
+
+    file: str
+    settings: list[str]
+    why: str | None
 
 
 class Config(Open):
@@ -25,6 +34,7 @@ class Config(Open):
 
     settings: list[SettingRow]
     files: dict[str, str | None]
+    not_taken: list[PassedRow] = Field(default_factory=list)
 
 
 class ConfigDocument(Envelope):

@@ -9,12 +9,23 @@ from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Section, Table, by_name
 
 if TYPE_CHECKING:
-    from fmctl.domain.rows.meta import ConfigDocument, SchemaRow, SchemasDocument, SettingRow, Spec, SpecDocument
+    from fmctl.domain.rows.meta import (
+        ConfigDocument,
+        PassedRow,
+        SchemaRow,
+        SchemasDocument,
+        SettingRow,
+        Spec,
+        SpecDocument,
+    )
 
 
-def config_answer(settings: Sequence[SettingRow], files: Mapping[str, str | None]) -> Answer:
-    """Settings with value, origin and meaning."""
-    document: ConfigDocument = envelope("config", {"settings": list(settings), "files": dict(files)})
+def config_answer(
+    settings: Sequence[SettingRow], files: Mapping[str, str | None], passed: Sequence[PassedRow]
+) -> Answer:
+    """Settings with value, origin and meaning; what was passed over, is a warning of its own."""
+    found = {"settings": list(settings), "files": dict(files), "not_taken": list(passed)}
+    document: ConfigDocument = envelope("config", found)
     rows: list[SettingRow] = document["result"]["settings"]
     columns = (Column("setting"), Column("value"), Column("from"), Column("what it is for", keep=1))
     cells = tuple((row["name"], _said(row["value"]), row["origin"], row["doc"]) for row in rows)
@@ -23,7 +34,7 @@ def config_answer(settings: Sequence[SettingRow], files: Mapping[str, str | None
 
 def files_answer(files: Mapping[str, str | None]) -> Answer:
     """Where settings and plans are kept."""
-    document: ConfigDocument = envelope("config", {"settings": [], "files": dict(files)})
+    document: ConfigDocument = envelope("config", {"settings": [], "files": dict(files), "not_taken": []})
     rows = [{"file": name, "path": path} for name, path in files.items()]
     cells = tuple((name, path or "none") for name, path in files.items())
     table = Table((Column(""), Column("")), cells, header=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from fmctl.adapters.lab import process
@@ -54,7 +56,8 @@ def site_for(instance: Instance) -> tuple[Site, tuple[str, str | None]]:
     return site, ((ON_DEMAND.name, None) if reserved else (BLOCK.name, held["id"]))
 
 
-def ports(site: Site, settings: Settings) -> Ports:
+@contextmanager
+def ports(site: Site, settings: Settings) -> Iterator[Ports]:
     """See `LabControl`."""
     import tempfile
     from pathlib import Path
@@ -68,9 +71,12 @@ def ports(site: Site, settings: Settings) -> Ports:
 
     lab = Lab(_running().endpoint)
     clock = LabClock(lab)
-    folder = Path(tempfile.mkdtemp(prefix="fmctl-rehearsal-"))
-    target = kind(site.target).connect(Session(), settings, site, clock.sleep)
-    return Ports(target=target, clock=clock, store=FileStore(folder))
+    with tempfile.TemporaryDirectory(prefix="fmctl-rehearsal-") as folder:
+        target = kind(site.target).connect(Session(), settings, site, clock.sleep)
+        try:
+            yield Ports(target=target, clock=clock, store=FileStore(Path(folder)))
+        finally:
+            target.close()
 
 
 def _running() -> Running:

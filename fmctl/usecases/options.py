@@ -141,7 +141,9 @@ class Consent:
     def refuse(self, settings: Settings) -> None:
         """Raise PermissionDenied under read-only, where more than a dry run is asked for."""
         if (self.read_only or settings.switch("read_only")) and not self.dry_run:
-            raise PermissionDenied("nothing is spent or destroyed under read-only", next="without --read-only")
+            why = None if self.read_only else f"read_only is set by {settings['read_only'].origin}"
+            following = "without --read-only" if self.read_only else "FMCTL_READ_ONLY=0"
+            raise PermissionDenied("nothing is spent or destroyed under read-only", why=why, next=following)
 
     def timeout_s(self) -> float | None:
         """--timeout in seconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -99,8 +100,8 @@ class LabControl(Protocol):
     def site_for(self, instance: Instance) -> tuple[Site, tuple[str, str | None]]:
         """Where in the running lab a cluster of that type goes, and how its capacity is bought there."""
 
-    def ports(self, site: Site, settings: Settings) -> Ports:
-        """The lab as the controller's world, with its own clock and a store that is thrown away."""
+    def ports(self, site: Site, settings: Settings) -> AbstractContextManager[Ports]:
+        """The lab as the controller's world, with its own clock and a store that is gone afterwards."""
 
 
 class Pclusters(Protocol):

@@ -83,8 +83,9 @@ def test_options_reach_the_cluster(saved: Any) -> None:
     assert found["result"]["nodes"] == 16
 
 
-def test_site_and_hours_may_be_settings(saved: Any, tmp_path: Path) -> None:
-    (tmp_path / "fmctl.toml").write_text('site = "site.yaml"\nmax_hours = 9\n')
+def test_site_and_hours_may_be_settings_of_the_user(saved: Any, tmp_path: Path) -> None:
+    (tmp_path / "settings" / "fmctl").mkdir(parents=True)
+    (tmp_path / "settings" / "fmctl" / "config.toml").write_text('site = "site.yaml"\nmax_hours = 9\n')
     found = saved.ok("render", "a", "--json").json()
     assert (found["inputs"]["region"], found["inputs"]["max_hours"]) == ("us-east-1", 9)
 

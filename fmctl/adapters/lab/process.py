@@ -16,7 +16,7 @@ from pathlib import Path
 from fmctl.adapters.lab.client import Lab
 from fmctl.adapters.lab.settings import LOG, MODULE, STATE, Running
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout
-from fmctl.base.files import read_text
+from fmctl.base.files import make_folders, read_text
 from fmctl.base.folders import state_folder
 
 START_S, _STOP_S, _POLL_S = 60.0, 10.0, 0.05
@@ -54,7 +54,7 @@ def start(port: int = 0, speed: float = 1.0, folder: Path | None = None, timeout
     """
     place = folder or lab_folder()
     _check_moto()
-    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folders(place)
     with _only_one(place):
         found = running(place)
         if found is not None:
@@ -129,7 +129,7 @@ def _child(folder: Path, token: str, port: int, speed: float) -> subprocess.Pope
     words = ["--folder", str(folder), "--token", token, "--port", str(port), "--speed", repr(speed)]
     with (folder / LOG).open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", MODULE, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            [sys.executable, "-P", "-m", MODULE, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env=kept | own, start_new_session=True, cwd=folder,
         )  # fmt: skip
 

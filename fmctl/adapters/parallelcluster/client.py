@@ -17,9 +17,10 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 
 from fmctl.adapters.parallelcluster import answers
+from fmctl.adapters.parallelcluster.log import WorkerLog
 from fmctl.adapters.parallelcluster.node import node_environment
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout
 from fmctl.base.read import Fields
@@ -42,7 +43,7 @@ class WorkerPcluster:
     Args:
         python: interpreter of the environment that has aws-parallelcluster.
         environment: AWS_* variables to use in place of the process's own, such as the lab's.
-        log: where the worker's stderr goes; a temporary file of its own by default.
+        log: where the worker's stderr goes; a file without a name, gone with the process, by default.
         worker: the script; tests hand in a fake one.
         seconds: longest time per operation.
     """
@@ -58,7 +59,7 @@ class WorkerPcluster:
     ) -> None:
         self._python, self._worker, self._seconds = python, worker, seconds
         self._environment = environment
-        self._log = log or Path(tempfile.mkdtemp(prefix="fmctl-")) / "pcluster.log"
+        self._log = WorkerLog(log)
         self._pipe: _Pipe | None = None
         self._version: str | None = None
         self._number = 0
@@ -111,6 +112,7 @@ class WorkerPcluster:
         """See `Pcluster`."""
         with self._lock:
             self._end()
+            self._log.close()
 
     def _ok(self, op: str, **args: str) -> object:
         answer = self._asked(op, **args)
@@ -153,8 +155,8 @@ class WorkerPcluster:
             self._end()
             raise OperationTimeout(
                 f"ParallelCluster did not answer {op} within {self._seconds[op]:g} s",
-                why=self._last_words(),
-                next=f"see {self._log}; what it had started goes on",
+                why=self._log.last_words(),
+                next=f"{self._log.see}what it had started goes on",
             ) from None
         except _Garbage as garbage:
             self._end()
@@ -165,10 +167,9 @@ class WorkerPcluster:
         if self._pipe is None:
             kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
             kept.pop("PYTHONPATH", None)  # the environment's own packages, not ours
-            self._log.parent.mkdir(parents=True, exist_ok=True)
             node = node or _or_nothing(self._python)
             try:
-                self._pipe = _Pipe([self._python, str(self._worker)], kept | node, self._log)
+                self._pipe = _Pipe([self._python, str(self._worker)], kept | node, self._log.stream())
             except OSError as error:
                 raise OperationFailed(
                     f"cannot run {self._python}", why=error.strerror, next="fmctl pcluster install"
@@ -181,16 +182,9 @@ class WorkerPcluster:
             self._pipe = None
 
     def _failed(self, what: str, why: str) -> OperationFailed:
-        said = why or self._last_words()
-        next = f"see {self._log}; fmctl pcluster status"
+        said = why or self._log.last_words()
+        next = f"{self._log.see}fmctl pcluster status"
         return OperationFailed(what, why=said, next=next, cause=answers.cause_of(f"{what} {said}"))
-
-    def _last_words(self) -> str:
-        with suppress(OSError):
-            lines = [line for line in self._log.read_text("utf-8", "replace").splitlines() if line.strip()]
-            if lines:
-                return lines[-1][:300]
-        return "it said nothing"
 
 
 class CommandPcluster:
@@ -312,12 +306,11 @@ class _Garbage(Exception):
 class _Pipe:
     """One worker process and the lines to and from it."""
 
-    def __init__(self, words: Sequence[str], env: Mapping[str, str], log: Path) -> None:
-        with log.open("ab") as stream:
-            self._process = subprocess.Popen(
-                list(words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream, env=dict(env),
-                start_new_session=True,  # Ctrl-C is for us; node must not die of it in the middle of a creation
-            )  # fmt: skip
+    def __init__(self, words: Sequence[str], env: Mapping[str, str], log: IO[bytes]) -> None:
+        self._process = subprocess.Popen(
+            list(words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=dict(env),
+            start_new_session=True,  # Ctrl-C is for us; node must not die of it in the middle of a creation
+        )  # fmt: skip
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 

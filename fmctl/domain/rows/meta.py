@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 if TYPE_CHECKING:
     from fmctl.domain.rows.base import Envelope
@@ -17,6 +17,15 @@ class SettingRow(TypedDict):
     type: str
     choices: list[str]
     doc: str
+    own: NotRequired[str | None]
+
+
+class PassedRow(TypedDict):
+    """A file that is not read and why, or the settings in a folder's file that are not taken from a folder."""
+
+    file: str
+    settings: list[str]
+    why: str | None
 
 
 class Config(TypedDict):
@@ -24,6 +33,7 @@ class Config(TypedDict):
 
     settings: list[SettingRow]
     files: dict[str, str | None]
+    not_taken: NotRequired[list[PassedRow]]
 
 
 class ConfigDocument(Envelope):

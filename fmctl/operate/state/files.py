@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fmctl.base.errors import UnreadableFile, UnwritableFile
+from fmctl.base.files import make_folders
 from fmctl.base.folders import data_folder
 from fmctl.domain.state import Stored
 
@@ -129,7 +130,7 @@ class FileStore:
     @contextmanager
     def _writing(self, path: Path) -> Iterator[None]:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folders(path.parent)
             yield
         except OSError as error:
             reason = error.strerror or str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,3 +207,28 @@ def test_the_bare_command_is_understood_too(pcluster: WorkerPcluster, tmp_path: 
 )  # fmt: skip
 def test_what_aws_had_no_time_for_may_pass(words: str, cause: str) -> None:
     assert failure("create", {"message": words}).cause == cause
+
+
+def test_without_a_folder_for_it_the_log_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("FAKE_WORKER_FOLDER", str(tmp_path / "fake"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    pcluster = WorkerPcluster(sys.executable, worker=FAKE)
+    with pytest.raises(OperationFailed) as raised:
+        pcluster.describe("dies-always", REGION)
+    assert "see " not in str(raised.value.next)
+    assert list((tmp_path / "temporary").iterdir()) == []
+    pcluster.close()
+
+
+def test_the_log_is_the_users_alone(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        pcluster = WorkerPcluster(sys.executable, worker=FAKE, log=tmp_path / "state" / "pcluster.log")
+        assert pcluster.version
+        pcluster.close()
+    finally:
+        os.umask(old)
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "state" / "pcluster.log").stat().st_mode & 0o777 == 0o600

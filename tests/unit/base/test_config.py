@@ -53,19 +53,21 @@ def test_every_setting_is_documented_and_has_its_variable() -> None:
 def test_nearest_source_wins_and_says_so(user: Path, project: Path) -> None:
     deep = project / "deep" / "down"
 
-    def region(**sources: dict[str, str]) -> tuple[object, str]:
-        found = resolve(sources.get("flags"), env=sources.get("env", {}), cwd=deep)["region"]
-        return found.value, found.origin
+    def found(name: str, **sources: dict[str, str]) -> tuple[object, str]:
+        one = resolve(sources.get("flags"), env=sources.get("env", {}), cwd=deep)[name]
+        return one.value, one.origin
 
-    assert region() == ("us-east-1", "default")
-    write(user, 'region = "eu-west-1"\n')
-    assert region() == ("eu-west-1", f"user {user}")
-    file = write(project / "fmctl.toml", 'region = "eu-west-2"\n')
-    assert region() == ("eu-west-2", f"project {file}")
-    assert region(env={"AWS_REGION": "eu-west-3"}) == ("eu-west-3", "environment AWS_REGION")
+    assert found("precision") == ("bf16", "default")
+    write(user, 'precision = "fp8"\n')
+    assert found("precision") == ("fp8", f"user {user}")
+    file = write(project / "fmctl.toml", 'precision = "mxfp8"\n')
+    assert found("precision") == ("mxfp8", f"project {file}")
+    env = {"FMCTL_PRECISION": "nvfp4"}
+    assert found("precision", env=env) == ("nvfp4", "environment FMCTL_PRECISION")
+    assert found("precision", env=env, flags={"precision": "bf16"}) == ("bf16", "flag")
+    assert found("region", env={"AWS_REGION": "eu-west-3"}) == ("eu-west-3", "environment AWS_REGION")
     both = {"AWS_REGION": "eu-west-3", "FMCTL_REGION": "eu-north-1"}
-    assert region(env=both) == ("eu-north-1", "environment FMCTL_REGION")
-    assert region(env=both, flags={"region": "us-west-2"}) == ("us-west-2", "flag")
+    assert found("region", env=both) == ("eu-north-1", "environment FMCTL_REGION")
 
 
 def test_flags_that_were_not_given_do_not_count(user: Path, project: Path) -> None:
@@ -74,13 +76,15 @@ def test_flags_that_were_not_given_do_not_count(user: Path, project: Path) -> No
 
 
 def test_types(user: Path, project: Path) -> None:
-    write(project / "fmctl.toml", 'instances = ["p5.48xlarge", "p4d.24xlarge"]\nmax-hours = 12\nread_only = true\n')
+    write(
+        project / "fmctl.toml", 'instances = ["p5.48xlarge", "p4d.24xlarge"]\ncarbon-g-per-kwh = 12\nread_only = true\n'
+    )
     found = resolve({"purchase": "spot,on-demand"}, env={"FMCTL_POWER_USAGE_EFFECTIVENESS": "1.3"}, cwd=project)
     assert found.texts("instances") == ("p5.48xlarge", "p4d.24xlarge")
     assert found.texts("purchase") == ("spot", "on-demand")
-    assert found.number("max_hours") == 12.0
+    assert found.number("carbon_g_per_kwh") == 12.0
     assert found.number("power_usage_effectiveness") == 1.3
-    assert found.number("carbon_g_per_kwh") is None
+    assert found.number("max_hours") is None
     assert found.switch("read_only") is True
     assert found.text("framework") == "megatron"
     assert found.text("profile") is None
@@ -108,15 +112,15 @@ def test_colour_follows_the_common_variables(env: dict[str, str], color: str, us
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("region = 3", "another type"),
+        ("framework = 3", "another type"),
         ('precision = "fp7"', "set by"),
-        ("max_hours = -1", "negative"),
-        ("max_hours = nan", "finite"),
-        ("max_hours = true", "another type"),
-        ('read_only = "maybe"', "another type"),
+        ("carbon_g_per_kwh = -1", "negative"),
+        ("carbon_g_per_kwh = nan", "finite"),
+        ("carbon_g_per_kwh = true", "another type"),
+        ('ui_ascii = "maybe"', "another type"),
         ("instances = [1]", "another type"),
         ("instances = 5", "another type"),
-        ("region = ''", "another type"),
+        ("framework = ''", "another type"),
     ],
 )
 def test_a_wrong_value_names_the_file(line: str, why: str, user: Path, project: Path) -> None:
@@ -151,8 +155,8 @@ def test_a_folder_in_place_of_the_file_is_one_error(user: Path, project: Path) -
 
 def test_pyproject_counts_only_with_our_table(user: Path, project: Path) -> None:
     inner = write(project / "deep" / "pyproject.toml", "[tool.other]\nbroken = \n")
-    outer = write(project / "pyproject.toml", '[tool.fmctl]\nmax-hours = 5\n[tool.x]\na = "b"\n')
-    found = resolve(env={}, cwd=project / "deep" / "down")["max_hours"]
+    outer = write(project / "pyproject.toml", '[tool.fmctl]\ncarbon-g-per-kwh = 5\n[tool.x]\na = "b"\n')
+    found = resolve(env={}, cwd=project / "deep" / "down")["carbon_g_per_kwh"]
     assert (found.value, found.origin) == (5.0, f"project {outer}")
     inner.write_text("[tool.fmctl]\nbroken = \n")
     with pytest.raises(UnreadableFile):
@@ -184,9 +188,9 @@ def test_set_and_unset(user: Path, project: Path) -> None:
     assert config.unset("max_hours") is True
     assert config.unset("max_hours") is False
     assert resolve(env={}, cwd=project).texts("instances") == ("p5.48xlarge", "p4d.24xlarge")
-    file = config.set_value("region", "eu-west-1", "project", project / "deep")
+    file = config.set_value("precision", "fp8", "project", project / "deep")
     assert file == project / "deep" / "fmctl.toml"
-    assert config.set_value("region", "eu-west-2", "project", project / "deep" / "down") == file
+    assert config.set_value("precision", "bf16", "project", project / "deep" / "down") == file
 
 
 def test_setting_one_keeps_comments_and_the_rest(user: Path) -> None:
@@ -205,9 +209,9 @@ def test_a_value_over_several_lines_is_replaced_whole(user: Path) -> None:
 
 
 def test_what_cannot_be_changed_safely_is_left_alone(user: Path, project: Path) -> None:
-    file = write(project / "pyproject.toml", "[tool.fmctl]\nmax_hours = 5\n")
+    file = write(project / "pyproject.toml", "[tool.fmctl]\ncarbon_g_per_kwh = 5\n")
     with pytest.raises(UsageError, match="settings of this project"):
-        config.set_value("max_hours", 6, "project", project)
+        config.set_value("carbon_g_per_kwh", 6, "project", project)
     assert "= 5" in file.read_text()
 
 

@@ -18,13 +18,20 @@ def test_writes_and_replaces_leaving_nothing_beside_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_new_file_has_the_rights_the_umask_gives(tmp_path: Path) -> None:
-    old = os.umask(0o027)
+@pytest.mark.parametrize(
+    ("umask", "shared", "file", "folder"),
+    [(0, False, 0o600, 0o700), (0o027, False, 0o600, 0o700), (0, True, 0o644, 0o755), (0o027, True, 0o640, 0o750)],
+)
+def test_a_new_file_is_the_users_alone_unless_it_is_for_others(
+    tmp_path: Path, umask: int, shared: bool, file: int, folder: int
+) -> None:
+    old = os.umask(umask)
     try:
-        write_atomic(tmp_path / "new", "x")
+        write_atomic(tmp_path / "a" / "b" / "new", "x", parents=True, shared=shared)
     finally:
         os.umask(old)
-    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "a" / "b" / "new").stat().st_mode) == file
+    assert {stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "a", tmp_path / "a" / "b")} == {folder}
 
 
 def test_an_existing_file_keeps_its_rights(tmp_path: Path) -> None:
