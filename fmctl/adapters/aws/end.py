@@ -20,6 +20,7 @@ from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import OperationFailed
 from fmctl.domain.end import end_name, warning_name
+from fmctl.domain.policy import VERSION, Place
 
 if TYPE_CHECKING:
     from types_boto3_iam.type_defs import CreateRoleRequestTypeDef
@@ -35,16 +36,20 @@ _GONE = {"NoSuchEntity", "ResourceNotFoundException", "NoSuchEntityException"}
 WARNED = timedelta(minutes=30)
 
 
-def trust(account: str) -> dict[str, object]:
-    """Who may take the role: EventBridge Scheduler, for this account's schedules."""
+def trust(place: Place, group: str) -> dict[str, object]:
+    """Who may take the role: EventBridge Scheduler, for schedules of this group of this account.
+
+    EventBridge Scheduler gives the group as the source and never the schedule, so a group is as narrow as it gets.
+    """
+    source = place.arn("scheduler", f"schedule-group/{group}")
     return {
-        "Version": "2012-10-17",
+        "Version": VERSION,
         "Statement": [
             {
                 "Effect": "Allow",
                 "Principal": {"Service": "scheduler.amazonaws.com"},
                 "Action": "sts:AssumeRole",
-                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+                "Condition": {"StringEquals": {"aws:SourceAccount": place.account, "aws:SourceArn": source}},
             }
         ],
     }
@@ -65,10 +70,12 @@ class Ends:
     def role(self, cluster: str, boundary: str | None, account: str, partition: str) -> str:
         """Make, or find and bring up to date, the role; its ARN."""
         iam, name = self._session.client("iam"), end_name(cluster)
+        place = Place(account, self._session.region, partition)
+        trusted = json.dumps(trust(place, GROUP))
         with asked("a role for the end of the cluster"):
             given: CreateRoleRequestTypeDef = {
                 "RoleName": name,
-                "AssumeRolePolicyDocument": json.dumps(trust(account)),
+                "AssumeRolePolicyDocument": trusted,
                 "Description": f"EventBridge Scheduler deletes the cluster {cluster} with it",
                 "Tags": [{"Key": "fmctl:cluster", "Value": cluster}],
             }
@@ -78,10 +85,10 @@ class Ends:
                 arn = iam.create_role(**given)["Role"]["Arn"]
             except iam.exceptions.EntityAlreadyExistsException:
                 arn = iam.get_role(RoleName=name)["Role"]["Arn"]
-                iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust(account)))
+                iam.update_assume_role_policy(RoleName=name, PolicyDocument=trusted)
                 if boundary:
                     iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
-            rights = self._marks.rights(cluster, partition, self._session.region, account)
+            rights = self._marks.rights(cluster, place, None)
             document = json.dumps(rights, separators=(",", ":"))
             iam.put_role_policy(RoleName=name, PolicyName="delete-cluster", PolicyDocument=document)
             return arn

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fmctl.adapters.aws.session import Session
+from fmctl.domain.policy import Place
 from fmctl.domain.ports import Leftover
 
 Call = tuple[str, Mapping[str, object]]
@@ -21,7 +22,7 @@ class Marks:
     role_tag: str  # on instances: what each is for
     roles: Mapping[str, str]  # its values: head, login or compute
     log_group: Callable[[str], str]  # of a cluster; a number follows
-    rights: Callable[[str, str, str, str], Mapping[str, object]]  # of the end: cluster, partition, region, account
+    rights: Callable[[str, Place, str | None], Mapping[str, object]]  # of the end: cluster, place, id of its stack
     delete: Callable[[str], Call]  # what the end calls
     warn: Callable[[str, datetime], Call]  # what is called before it
     # What else of a cluster outlives it, by what it is.

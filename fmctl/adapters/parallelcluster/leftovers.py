@@ -53,8 +53,9 @@ def _folders(client: S3Client, bucket: str, cluster: str) -> list[str]:
 
 
 def roles(session: Session, cluster: str) -> Iterator[Leftover]:
-    """Roles of its nodes, which a deletion that broke off leaves."""
-    listed = session.client("iam").get_paginator("list_roles").paginate(PathPrefix=f"/parallelcluster/{cluster}/")
-    for one in (one for page in pages("IAM roles", listed) for one in page.get("Roles", ())):
-        command = f"aws iam delete-role --role-name {one['RoleName']}"
-        yield Leftover("IAM role", one["RoleName"], 0.0, command, "its policies have to go first")
+    """Roles of its nodes and functions, which a deletion that broke off leaves; earlier paths had no region."""
+    for path in (f"/parallelcluster/{session.region}/{cluster}/", f"/parallelcluster/{cluster}/"):
+        listed = session.client("iam").get_paginator("list_roles").paginate(PathPrefix=path)
+        for one in (one for page in pages("IAM roles", listed) for one in page.get("Roles", ())):
+            command = f"aws iam delete-role --role-name {one['RoleName']}"
+            yield Leftover("IAM role", one["RoleName"], 0.0, command, "its policies have to go first")

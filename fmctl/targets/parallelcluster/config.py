@@ -9,7 +9,7 @@ from fmctl.domain.checked import checked, whole
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
 from fmctl.targets import sites
-from fmctl.targets.parallelcluster import capacity, head, storage
+from fmctl.targets.parallelcluster import capacity, head, rights, storage
 from fmctl.targets.parallelcluster.parts import (
     Cluster,
     ClusterIam,
@@ -77,7 +77,7 @@ def cluster(spec: ClusterSpec, instance: Instance) -> Cluster:
         tags=tuple(tags(spec)),
         login_nodes=head.login_nodes(site, instance.arch),
         shared_storage=storage.shared(site),
-        iam=None if site.permissions_boundary is None else ClusterIam(site.permissions_boundary),
+        iam=ClusterIam(rights.path(spec.name, site.region), site.permissions_boundary),
         dev_settings=DevSettings(Timeouts()) if fleet.slow_to_start else None,
     )
 

@@ -6,6 +6,7 @@ import re
 
 from fmctl.base.errors import UsageError
 from fmctl.domain.cluster import Site
+from fmctl.domain.policy import partition_of
 from fmctl.domain.sizes import HEAD_FAMILIES, head_type, login_type
 from fmctl.targets.parallelcluster.parts import (
     HeadNetworking,
@@ -83,5 +84,4 @@ def s3_access(site: Site) -> tuple[S3Access, ...]:
 
 def ssm_policy(region: str) -> Policy:
     """Session Manager in place of open ports."""
-    partition = "aws-us-gov" if region.startswith("us-gov-") else "aws-cn" if region.startswith("cn-") else "aws"
-    return Policy(f"arn:{partition}:iam::aws:policy/AmazonSSMManagedInstanceCore")
+    return Policy(f"arn:{partition_of(region)}:iam::aws:policy/AmazonSSMManagedInstanceCore")

@@ -6,14 +6,14 @@ from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.parallelcluster.images import OPERATING_SYSTEMS
 from fmctl.adapters.parallelcluster.leftovers import buckets, roles
 from fmctl.domain.cluster import Site
-from fmctl.targets.parallelcluster import end
+from fmctl.targets.parallelcluster import end, rights
 
 MARKS = Marks(
-    cluster_tag=end.CLUSTER_TAG,
+    cluster_tag=rights.CLUSTER_TAG,
     role_tag=end.ROLE_TAG,
     roles={"HeadNode": "head", "LoginNode": "login", "Compute": "compute"},
     log_group=lambda cluster: f"/aws/parallelcluster/{cluster}-",
-    rights=end.rights,
+    rights=rights.rights,
     delete=end.delete,
     warn=end.warn,
     leftovers={"S3 folders": buckets, "IAM roles": roles},

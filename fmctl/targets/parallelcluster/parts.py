@@ -65,9 +65,10 @@ class NodeIam:
 
 @dataclass(frozen=True, slots=True)
 class ClusterIam:
-    """Bounds of every role."""
+    """Where its roles are in IAM, and the bounds of every one."""
 
-    permissions_boundary: str
+    resource_prefix: str
+    permissions_boundary: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,6 @@ from fmctl.catalog.pricing import find_price
 from fmctl.domain.end import end_name, warning_name
 from fmctl.domain.ports import Leftover
 from fmctl.operate.retry import passing
-from fmctl.targets.parallelcluster.end import rights
 from fmctl.targets.parallelcluster.marks import MARKS
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -137,16 +136,6 @@ def test_a_new_role_that_is_not_known_yet_is_waited_for(cloud: AwsCloud) -> None
     client.create_schedule = slow
     cloud.put_end(NAME, AT, role, "token")
     assert cloud.end(NAME) == AT
-
-
-def test_the_rights_of_the_end_name_this_cluster_and_fit_in_a_policy() -> None:
-    found = rights(NAME, "aws", "us-east-1", "123456789012")
-    assert len(json.dumps(found, separators=(",", ":"))) < 10_240
-    for statement in found["Statement"]:
-        destroys = [one for one in statement["Action"] if not any(word in one for word in ("Describe", "Get", "List"))]
-        narrow = statement.get("Condition") or "*" not in statement["Resource"]
-        assert narrow or not destroys
-    assert "iam:PassRole" not in str(found)
 
 
 def test_names_of_ends_are_never_too_long_and_never_the_same() -> None:
