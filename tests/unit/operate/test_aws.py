@@ -112,7 +112,9 @@ def test_the_end_is_made_moved_and_removed(cloud: AwsCloud) -> None:
     assert found["PermissionsBoundary"]["PermissionsBoundaryArn"].endswith("policy/edge")
     (statement,) = found["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
-    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    group = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/default"
+    held = {"aws:SourceAccount": "123456789012", "aws:SourceArn": group}
+    assert statement["Condition"] == {"StringEquals": held}
     cloud.remove_end(NAME)
     assert cloud.end(NAME) is None
     assert "fmctl-end" not in str([role["RoleName"] for role in iam.list_roles()["Roles"]])
