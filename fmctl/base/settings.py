@@ -88,6 +88,10 @@ SETTINGS: Mapping[str, Setting] = {
             own="the machine that jobs and their secrets go to",
         ),
         _setting(
+            "job_user", "text", None, "user of a head node whom jobs belong to, in place of its image's",
+            own="whose jobs and files they are on a head node",
+        ),
+        _setting(
             "prometheus_url", "text", None, "Prometheus that has the metrics of the nodes, for progress",
             own="the address that a token goes to",
         ),

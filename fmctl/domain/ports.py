@@ -105,6 +105,14 @@ class Reservation:
     end: datetime | None  # None: till cancelled
 
 
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """Text that a head node may read once."""
+
+    names: tuple[str, ...]
+    commands: tuple[tuple[str, ...], ...]  # that print it there, one after the other
+
+
 class Cloud(Protocol):
     """AWS in one region, as far as running clusters needs it. Lists are complete (every page)."""
 
@@ -158,6 +166,14 @@ class Cloud(Protocol):
 
     def log_lines(self, cluster: str, stream: str, after: datetime | None = None) -> Iterator[tuple[datetime, str]]:
         """Lines of the cluster's CloudWatch streams whose name holds `stream`, oldest first."""
+        ...
+
+    def lend(self, cluster: str, text: str) -> Lent:
+        """Keep a text where the cluster's head node can read it and no history holds it."""
+        ...
+
+    def take_back(self, lent: Lent) -> None:
+        """Take it away again."""
         ...
 
     def run_on_head(self, cluster: str, command: Sequence[str], timeout_s: float = 30.0) -> str:

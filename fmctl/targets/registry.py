@@ -39,6 +39,7 @@ class Kind:
     check: Callable[[Site], None]  # raises UsageError for what its part of a site cannot be
     command: str = ""  # the program that takes a rendered file by hand
     on_aws: bool = True  # whether the session is asked anything
+    home: Callable[[Site], str] = lambda site: "/home"  # where jobs go at a place without a file system
     # Why a job waits, by Slurm's word, where the target knows better: (in plain words, what to do).
     reasons: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
 

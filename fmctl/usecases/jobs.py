@@ -40,6 +40,7 @@ def submit(plan_name: str, wanted: Wanted, aws: Aws, placed: Placed, asked: tupl
     """Hand the plan's job to the Slurm of its cluster, once. Raises OperationFailed, UnknownName, UsageError."""
     from fmctl.operate.submission import Submission, submit_once, with_variables
     from fmctl.report.jobs import submit_answer
+    from fmctl.targets.registry import kind
     from fmctl.targets.slurm.environment import ENVIRONMENT
     from fmctl.targets.slurm.job import SCRIPT
     from fmctl.targets.spec import spec
@@ -55,7 +56,7 @@ def submit(plan_name: str, wanted: Wanted, aws: Aws, placed: Placed, asked: tupl
     said = {word.partition("=")[0] for word in given}
     unsaid = (text for text in rendering.warnings if said.isdisjoint(text.replace(",", " ").split()))
     warnings = (*unsaid, *untold)
-    shared = site.file_system.mount_dir if site.file_system is not None else "/home"
+    shared = site.file_system.mount_dir if site.file_system is not None else kind(site.target).home(site)
     place = placed.folder or f"{shared}/fmctl/{made.name}"
     if placed.dry_run:
         return submit_answer(made.name, place, sorted(files), None, False, warnings)

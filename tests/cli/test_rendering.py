@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,15 @@ def test_a_folder_gets_three_files_and_stdout_nothing(saved: Any, tmp_path: Path
     assert "wrote cluster.yaml, job.sbatch, job.env for fm-a to new/out" in ran.err
     assert yaml.safe_load((tmp_path / "new/out/cluster.yaml").read_text())["Region"] == "us-east-1"
     assert render(saved, "-O", "new/out", "-q").err == ""
+
+
+def test_what_is_rendered_is_for_its_owner_alone(saved: Any, tmp_path: Path) -> None:
+    was = os.umask(0)
+    try:
+        assert render(saved, "-O", "out").code == 0
+    finally:
+        os.umask(was)
+    assert {stat.S_IMODE((tmp_path / "out" / name).stat().st_mode) for name in FILES} == {0o600}
 
 
 def test_without_a_folder_everything_is_on_stdout(saved: Any) -> None:

@@ -13,7 +13,7 @@ from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.aws.session import Session, pages
 from fmctl.base.errors import OperationFailed, OperationTimeout, shorten
-from fmctl.domain.ports import Identity, Leftover, Node, Reservation, Stack, StackEvent
+from fmctl.domain.ports import Identity, Leftover, Lent, Node, Reservation, Stack, StackEvent
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import DeleteStackInputTypeDef, StackTypeDef
@@ -145,6 +145,18 @@ class AwsCloud:
             lines += [(one["timestamp"], one["message"]) for page in found for one in page.get("events", ())]
         for at, text in sorted(lines, key=lambda one: one[0]):
             yield datetime.fromtimestamp(at / 1000, UTC), text
+
+    def lend(self, cluster: str, text: str) -> Lent:
+        """See `Cloud`."""
+        from fmctl.adapters.aws.parameters import lend  # few commands send anything
+
+        return lend(self.session, cluster, text)
+
+    def take_back(self, lent: Lent) -> None:
+        """See `Cloud`."""
+        from fmctl.adapters.aws.parameters import take_back
+
+        take_back(self.session, lent.names)
 
     def run_on_head(self, cluster: str, command: Sequence[str], timeout_s: float = 30.0) -> str:
         """Standard output of a command on the head node.

@@ -12,9 +12,9 @@ from fmctl.base.errors import OperationFailed, ServiceUnavailable, UnknownName
 from fmctl.domain.job import Job, SlurmNode
 from fmctl.domain.ports import Head
 
-_FILE_MODE = "0644"
-# Whole or not at all, also for a job that reads the file while it is replaced.
-_WRITE = 'cat > "$0.new" && chmod "$1" "$0.new" && mv -f -- "$0.new" "$0"'
+# Whole or not at all, also for a job that reads the file while it is replaced, and never for anybody else to read: a
+# variable may be a secret.
+_WRITE = 'umask 077 && rm -f -- "$0.new" && set -C && cat > "$0.new" && mv -f -- "$0.new" "$0"'
 # Packed before it is spelled: Session Manager gives back 24,000 characters at once, and logs shrink to an eighth.
 _READ = 'tail -c "+$1" -- "$0" | head -c "$2" | gzip -c | base64 -w0'
 # From inside the folder: a job's SLURM_SUBMIT_DIR is where sbatch was called, whatever --chdir says.
@@ -70,7 +70,7 @@ class Slurm:
             return there, False
         self.head.run(["mkdir", "-p", "--", folder])
         for name, text in files.items():
-            self.head.run(["bash", "-c", _WRITE, posixpath.join(folder, name), _FILE_MODE], text.encode())
+            self.head.run(["bash", "-c", _WRITE, posixpath.join(folder, name)], text.encode())
         where = (f"--chdir={folder}", f"--comment={token}", posixpath.join(folder, script))
         try:
             said = self.head.run(["bash", "-c", _SUBMIT, folder, *where])

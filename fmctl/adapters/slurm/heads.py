@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import base64
 import gzip
+import posixpath
 import shlex
 import subprocess
 from collections.abc import Sequence
 
+from fmctl.adapters.slurm.as_user import JobUser, script
 from fmctl.base.errors import OperationFailed, OperationTimeout, PermissionDenied, shorten
 from fmctl.domain.ports import Cloud
 
 _PIECE = 20_000  # characters of packed output per answer
-_MOST_IN = 40_000  # bytes that may go in with a command; SSM takes 64 KiB of parameters
+_MOST_IN = 40_000  # bytes that may go in with a command
 _BY_HAND = "the same by hand on the head node; --head ssm, ssh://HOST or local names it"
 _SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
 
@@ -43,11 +45,17 @@ class SshHead:
 
 
 class SsmHead:
-    """The head node of a cluster, through Session Manager."""
+    """The head node of a cluster, through Session Manager.
 
-    def __init__(self, cloud: Cloud, cluster: str) -> None:
+    Args:
+        cloud: where it is.
+        cluster: its name.
+        user: who runs commands there.
+    """
+
+    def __init__(self, cloud: Cloud, cluster: str, user: JobUser) -> None:
         self.label = f"{cluster}'s head node"
-        self._cloud, self._cluster = cloud, cluster
+        self._cloud, self._cluster, self._user = cloud, cluster, user
 
     def run(self, command: Sequence[str], stdin: bytes = b"", timeout_s: float = 60.0) -> str:
         """Standard output. Raises OperationFailed, OperationTimeout, PermissionDenied."""
@@ -55,16 +63,17 @@ class SsmHead:
             raise OperationFailed(
                 "too much to send through Session Manager", why=f"{len(stdin)} bytes", next="--head ssh://HOST"
             )
-        packed = base64.b64encode(stdin).decode()
-        fed = f"printf %s {packed} | base64 -d | " if stdin else ""
-        script = (
-            "set -u; f=$(mktemp /tmp/fmctl.XXXXXXXX); "
-            f"{{ {fed}{shlex.join(command)}; }} > $f.out 2> $f.err; rc=$?; "
-            "if [ $rc -ne 0 ]; then tail -c 2000 $f.err >&2; rm -f $f $f.out $f.err; exit $rc; fi; "
-            "gzip -c $f.out | base64 -w0 > $f; rm -f $f.out $f.err; "
-            f"printf '%s %s\\n' $f $(stat -c %s $f); head -c {_PIECE} $f"
-        )
-        first = self._cloud.run_on_head(self._cluster, ["bash", "-c", script], timeout_s)
+        if not stdin:
+            return self._answer(command, (), timeout_s)
+        lent = self._cloud.lend(self._cluster, base64.b64encode(gzip.compress(stdin)).decode())
+        try:
+            return self._answer(command, lent.commands, timeout_s)
+        finally:
+            self._cloud.take_back(lent)
+
+    def _answer(self, command: Sequence[str], fetched: Sequence[Sequence[str]], timeout_s: float) -> str:
+        told = script(command, fetched, self._user, _PIECE)
+        first = self._cloud.run_on_head(self._cluster, ["bash", "-c", told], timeout_s)
         header, _, text = first.partition("\n")
         path, _, size = header.rpartition(" ")
         if not size.isdigit():
@@ -75,7 +84,7 @@ class SsmHead:
             if not piece:
                 raise OperationFailed("the head node's answer broke off", why=f"{len(text)} of {size}", next=None)
             text += piece
-        self._cloud.run_on_head(self._cluster, ["rm", "-f", path], timeout_s)
+        self._cloud.run_on_head(self._cluster, ["rm", "-rf", "--", posixpath.dirname(path)], timeout_s)
         return gzip.decompress(base64.b64decode(text)).decode(errors="replace")
 
 

@@ -37,7 +37,7 @@ def _connect(session: Session, settings: Settings, site: Site | None, sleep: Cal
 
         return find(version, settings.text("pcluster_python"))
 
-    return ParallelCluster(find, AwsCloud(session, MARKS, sleep))
+    return ParallelCluster(find, AwsCloud(session, MARKS, sleep), settings.text("job_user"))
 
 
 def _check(site: Site) -> None:
@@ -46,4 +46,10 @@ def _check(site: Site) -> None:
     check(site)
 
 
-KIND = Kind("ParallelCluster", _render, _connect, _check, "pcluster", reasons=REASONS)
+def _home(site: Site) -> str:
+    from fmctl.adapters.parallelcluster.images import USERS
+
+    return f"/home/{USERS[site.parallelcluster.os]}"
+
+
+KIND = Kind("ParallelCluster", _render, _connect, _check, "pcluster", home=_home, reasons=REASONS)

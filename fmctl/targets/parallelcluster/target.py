@@ -36,12 +36,13 @@ class ParallelCluster:
     Args:
         find: ParallelCluster itself, looked for when first asked: status and watch never need it.
         cloud: what it makes, asked of AWS.
+        job_user: who runs commands and jobs on the head node; None for the user of its image.
     """
 
     words = WORDS
 
-    def __init__(self, find: Callable[[], Pcluster], cloud: Cloud) -> None:
-        self._find, self.cloud = find, cloud
+    def __init__(self, find: Callable[[], Pcluster], cloud: Cloud, job_user: str | None = None) -> None:
+        self._find, self.cloud, self._job_user = find, cloud, job_user
         self._found: Pcluster | None = None
 
     @property
@@ -171,9 +172,11 @@ class ParallelCluster:
         return f"pcluster delete-cluster -n {cluster} -r {region}"
 
     def head(self, cluster: str) -> Head:
+        from fmctl.adapters.parallelcluster.images import NOTED_USER
+        from fmctl.adapters.slurm.as_user import JobUser
         from fmctl.adapters.slurm.heads import SsmHead
 
-        return SsmHead(self.cloud, cluster)
+        return SsmHead(self.cloud, cluster, JobUser(self._job_user, NOTED_USER))
 
     def close(self) -> None:
         if self._found is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -18,6 +20,8 @@ from fmctl.adapters.aws.cloud import AwsCloud
 from fmctl.adapters.aws.errors import asked, of_code
 from fmctl.adapters.aws.leftovers import leftovers
 from fmctl.adapters.aws.session import Session
+from fmctl.adapters.slurm.as_user import JobUser
+from fmctl.adapters.slurm.heads import SsmHead
 from fmctl.base.errors import (
     CapacityUnavailable,
     FmctlError,
@@ -345,3 +349,57 @@ def test_the_end_is_warned_of_half_an_hour_before(cloud: AwsCloud) -> None:
     assert moved["ScheduleExpression"] != found["ScheduleExpression"]
     cloud.remove_end(NAME)
     assert cloud.session.client("scheduler").list_schedules()["Schedules"] == []
+
+
+def test_what_a_head_node_is_lent_is_encrypted_ends_by_itself_and_is_taken_back(cloud: AwsCloud) -> None:
+    text = "a secret " * 2_000
+    lent = cloud.lend(NAME, text)
+    ssm = cloud.session.client("ssm")
+    assert len(lent.names) == 3
+    assert all(name.startswith(f"/fmctl/{NAME}/") for name in lent.names)
+    for command in lent.commands:
+        assert command[:3] == ("aws", "ssm", "get-parameter")
+        assert "--with-decryption" in command
+    kept = [ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"] for name in lent.names]
+    assert "".join(one["Value"] for one in kept) == text
+    assert {one["Type"] for one in kept} == {"SecureString"}
+    described = ssm.describe_parameters()["Parameters"]
+    assert {one["Tier"] for one in described} == {"Advanced"}
+    assert all("Expiration" in str(one["Policies"]) for one in described)
+    cloud.take_back(lent)
+    assert ssm.describe_parameters()["Parameters"] == []
+    cloud.take_back(lent)  # gone already is no error
+
+
+def test_a_loan_that_breaks_off_leaves_nothing(cloud: AwsCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    ssm = cloud.session.client("ssm")
+    put, calls = ssm.put_parameter, iter((1, 2))
+
+    def twice(**given: Any) -> Any:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return put(**given)
+
+    monkeypatch.setattr(ssm, "put_parameter", twice)
+    with pytest.raises(KeyboardInterrupt):
+        cloud.lend(NAME, "x" * 20_000)
+    assert ssm.describe_parameters()["Parameters"] == []
+
+
+def test_no_value_of_a_job_stands_in_what_aws_keeps_of_commands(cloud: AwsCloud) -> None:
+    """Run Command keeps what it ran for 30 days, for everybody who may list it."""
+    ec2, ssm = cloud.session.client("ec2"), cloud.session.client("ssm")
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    tags = [*TAGS, {"Key": "parallelcluster:node-type", "Value": "HeadNode"}]
+    wanted = [{"ResourceType": "instance", "Tags": tags}]
+    ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="c5.large", TagSpecifications=wanted)
+    with suppress(FmctlError):  # moto answers with nothing
+        SsmHead(cloud, NAME, JobUser("ubuntu")).run(
+            ["bash", "-c", 'cat > "$0"', "/fsx/job.env"], b"WANDB_API_KEY=hush-hush"
+        )
+    kept = str(ssm.list_commands()["Commands"])
+    assert "get-parameter" in kept
+    for told in (b"WANDB_API_KEY=hush-hush", b"hush-hush"):
+        assert base64.b64encode(told).decode()[:10] not in kept
+    assert "hush" not in kept
+    assert ssm.describe_parameters()["Parameters"] == []
