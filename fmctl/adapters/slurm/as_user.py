@@ -25,7 +25,7 @@ def check_user(user: str) -> str:
         raise UsageError(
             f"job_user {user!r} cannot be used",
             why="jobs run as a user of the head node, and not as root",
-            next='job_user = "ubuntu", or none: ParallelCluster\'s own user',
+            next='job_user = "ubuntu", or none: the user of the image',
         )
     return user
 
