@@ -35,6 +35,15 @@ COMMANDS: Mapping[str, Entry] = {
     "explain": Entry("Where the time, the memory and the money go.", "comparing:explain"),
     "diff": Entry("Two plans or estimates, field by field.", "comparing:diff"),
     "render": Entry("A plan as ParallelCluster configuration and Slurm job.", "rendering:render"),
+    "policy": Entry(
+        "Who may do what with a plan's cluster, as IAM policies.",
+        children={
+            "operator": Entry("Whoever runs fmctl for it.", "policies:policy_operator"),
+            "end": Entry("The role that deletes it at its end.", "policies:policy_end"),
+            "head": Entry("Its head node.", "policies:policy_head"),
+            "compute": Entry("Its compute nodes.", "policies:policy_compute"),
+        },
+    ),
     "observe": Entry(
         "What a running cluster is watched by.",
         children={

@@ -45,6 +45,7 @@ DOCUMENTS: Mapping[str, type[Open]] = _Documents(
         "validate": "validation:ValidateDocument",
         "calibrate": "calibration:CalibrateDocument",
         "render": "render:RenderDocument",
+        "policy": "policy:PolicyDocument",
         "observe": "observe:ObserveDocument",
         "site": "site:SiteDocument",
         "preflight": "operations:PreflightDocument",

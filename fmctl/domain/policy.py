@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,6 +13,8 @@ Condition = Mapping[str, Mapping[str, str | tuple[str, ...]]]
 NO_CONDITION: Condition = MappingProxyType({})
 VERSION = "2012-10-17"
 ANY = ("*",)
+WHO = ("operator", "end", "head", "compute")
+MANAGED, INLINE = 6144, 10240  # characters that a managed policy, and all inline policies of a role, may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +83,27 @@ def tagged(key: str, value: str) -> Condition:
 def through(service: str) -> Condition:
     """Another service makes the call on the caller's behalf."""
     return {"ForAnyValue:StringEquals": {"aws:CalledVia": f"{service}.amazonaws.com"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What somebody may do, statement by statement, and the policies of AWS's own that come beside."""
+
+    statements: tuple[Statement, ...]
+    managed: tuple[str, ...] = ()
+    most: int = MANAGED  # characters that one policy of this kind may have
+    notes: tuple[str, ...] = ()
+
+    def documents(self) -> tuple[dict[str, object], ...]:
+        """As few policies as the statements fit in, in their order."""
+        parts: list[list[Statement]] = [[]]
+        for one in self.statements:
+            if parts[-1] and size(document([*parts[-1], one])) > self.most:
+                parts.append([])
+            parts[-1].append(one)
+        return tuple(document(part) for part in parts)
+
+
+def size(policy: Mapping[str, object]) -> int:
+    """Characters of a policy as AWS counts them: without white space."""
+    return len(json.dumps(policy, separators=(",", ":")))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fmctl.base.config import Settings
     from fmctl.domain.cluster import ClusterSpec, Site
     from fmctl.domain.hardware import Instance
+    from fmctl.domain.policy import Granted
     from fmctl.domain.program import Tell
     from fmctl.targets.rendering import Rendering
     from fmctl.targets.target import Target
@@ -40,6 +41,8 @@ class Kind:
     command: str = ""  # the program that takes a rendered file by hand
     on_aws: bool = True  # whether the session is asked anything
     home: Callable[[Site], str] = lambda site: "/home"  # where jobs go at a place without a file system
+    # Rights of one of `domain.policy.WHO`; None where fmctl makes nothing that needs any.
+    granted: Callable[[str, ClusterSpec], Granted] | None = None
     # Why a job waits, by Slurm's word, where the target knows better: (in plain words, what to do).
     reasons: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
 

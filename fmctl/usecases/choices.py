@@ -20,8 +20,8 @@ PURCHASES = tuple(_PURCHASES)
 OBJECTIVES = ("cost", "time", "energy", "goodput", "throughput")
 SHELLS = ("bash", "zsh", "fish")
 SCHEMAS = (
-    "estimate", "plan", "explain", "diff", "validate", "calibrate", "render", "observe", "site", "preflight", "launch",
-    "status", "teardown", "history", "models", "model", "instances", "instance", "prices",
+    "estimate", "plan", "explain", "diff", "validate", "calibrate", "render", "policy", "observe", "site", "preflight",
+    "launch", "status", "teardown", "history", "models", "model", "instances", "instance", "prices",
     "prices-refresh", "capacity", "submit", "metrics", "progress", "jobs", "cancel", "report", "note", "lab",
     "pcluster", "config", "schemas", "spec", "error",
 )  # fmt: skip

@@ -33,6 +33,7 @@ MODULES: Mapping[str, str] = {
     "meta": "Settings, schemas and the command line itself.",
     "metrics": "A run's own metrics.",
     "render": "A cluster as files.",
+    "policy": "Who may do what with a cluster.",
     "observe": "What watches a cluster, as files.",
 }
 NAMES: Mapping[str, str] = {"Result": "EstimateRow", "Ranked": "PlanRow", "WholeRun": "WholeRunRow"}

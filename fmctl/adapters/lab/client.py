@@ -44,6 +44,11 @@ class Lab:
         """API calls are refused."""
         self._ask("fault", {"kind": kind, "service": service, "action": action, "call": call, "times": times})
 
+    def operator(self, policy: Mapping[str, object]) -> tuple[str, str]:
+        """A key and its secret that have the rights of the policy, as far as moto holds them, and no others."""
+        made = self._ask("operator", {"policy": policy})
+        return str(made["key"]), str(made["secret"])
+
     def clear(self) -> None:
         """Nothing goes wrong any more."""
         self._ask("clear", {})

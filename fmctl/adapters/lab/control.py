@@ -8,6 +8,7 @@
     POST /fm/fault   {"service": "ec2", "action": "DescribeInstances", "call": 2, "times": 1,
                       "kind": "throttling|error|timeout|expired|denied", "seconds": 70}
     POST /fm/clear   {}
+    POST /fm/operator {"policy": {...}}   a key that has these rights and no others
 
 `stack`, `instance_type`, `service` and `action` are regular expressions for the whole, `resource` for a part. A POST
 has to be declared as JSON, which a page in a browser cannot do without being asked first.
@@ -19,6 +20,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from fmctl.adapters.lab.access import become
 from fmctl.adapters.lab.faults import BadRule
 from fmctl.adapters.lab.world import World
 
@@ -40,6 +42,7 @@ def state(world: World) -> dict[str, object]:
         "seed": world.seed or {},
         "faults": world.faults.as_document(),
         "notes": world.notes,
+        "calls": world.calls,
     }
 
 
@@ -69,6 +72,8 @@ def _done(world: World, environ: WSGIEnvironment) -> dict[str, object]:
         world.faults.clear()
     elif what in ("fail", "ice", "fault"):
         world.faults.add(what, body)
+    elif what == "operator":
+        return dict(become(world, body["policy"]))
     else:
         raise BadRule(f"nothing is called {what}")
     return state(world)

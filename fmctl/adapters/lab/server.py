@@ -58,10 +58,10 @@ def serve(world: World, port: int) -> BaseWSGIServer:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
-    from fmctl.adapters.lab import capacity, commands, compute, fleet, quotas, schedules, stacks, storage
+    from fmctl.adapters.lab import access, capacity, commands, compute, fleet, quotas, schedules, stacks, storage
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # not a line for every request
-    for patch in (compute, capacity, quotas, storage, stacks, schedules, fleet):
+    for patch in (access, compute, capacity, quotas, storage, stacks, schedules, fleet):
         patch.install(world)
     commands.install()
     inner = DomainDispatcherApplication(create_backend_app)

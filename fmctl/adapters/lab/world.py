@@ -34,6 +34,7 @@ class World:
     steps: list[Callable[[], None]] = field(default_factory=list)  # done again and again
     dues: list[Callable[[], datetime | None]] = field(default_factory=list)  # when something next happens by itself
     notes: list[dict[str, object]] = field(default_factory=list)  # what happened, the newest last
+    calls: dict[str, int] = field(default_factory=dict)  # what the operator called, by IAM's names
     lock: RLock = field(default_factory=RLock)
 
     def tick(self, *, wait: bool = True) -> None:

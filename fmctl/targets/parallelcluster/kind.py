@@ -15,6 +15,7 @@ from fmctl.targets.rendering import Rendering
 
 if TYPE_CHECKING:
     from fmctl.adapters.aws.session import Session
+    from fmctl.domain.policy import Granted
     from fmctl.targets.parallelcluster.port import Pcluster
     from fmctl.targets.target import Target
 
@@ -52,4 +53,12 @@ def _home(site: Site) -> str:
     return f"/home/{USERS[site.parallelcluster.os]}"
 
 
-KIND = Kind("ParallelCluster", _render, _connect, _check, "pcluster", home=_home, reasons=REASONS)
+def _granted(who: str, spec: ClusterSpec) -> Granted:
+    from fmctl.targets.parallelcluster.policies import granted
+
+    return granted(who, spec)
+
+
+KIND = Kind(
+    "ParallelCluster", _render, _connect, _check, "pcluster", home=_home, granted=_granted, reasons=REASONS
+)  # fmt: skip
