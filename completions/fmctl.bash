@@ -19,7 +19,7 @@ _fmctl() {
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$at ${COMP_WORDS[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl observe"|"fmctl observe render"|"fmctl observe export"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl report"|"fmctl note"|"fmctl ui"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl policy"|"fmctl policy operator"|"fmctl policy end"|"fmctl policy head"|"fmctl policy compute"|"fmctl observe"|"fmctl observe render"|"fmctl observe export"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl report"|"fmctl note"|"fmctl ui"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${COMP_WORDS[i]}" ;;
     esac
   done
   case "$at" in
@@ -27,7 +27,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--version -h --help'
       else
-        _fmctl_words 'estimate plan explain diff render observe validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit progress jobs cancel extend teardown history report note ui config schema spec completion'
+        _fmctl_words 'estimate plan explain diff render policy observe validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit progress jobs cancel extend teardown history report note ui config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -184,6 +184,97 @@ _fmctl() {
       fi
       ;;
     "fmctl render")
+      case "$prev" in
+        --site) _fmctl_files; return ;;
+        --row) :; return ;;
+        --cluster-name) :; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
+        --reservation) :; return ;;
+        --max-hours) :; return ;;
+        --idle-minutes) :; return ;;
+        --recipe) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--site --row --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl policy")
+      if [[ $cur == -* ]]; then
+        _fmctl_words '-h --help'
+      else
+        _fmctl_words 'operator end head compute'
+      fi
+      ;;
+    "fmctl policy operator")
+      case "$prev" in
+        --site) _fmctl_files; return ;;
+        --row) :; return ;;
+        --cluster-name) :; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
+        --reservation) :; return ;;
+        --max-hours) :; return ;;
+        --idle-minutes) :; return ;;
+        --recipe) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--site --row --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl policy end")
+      case "$prev" in
+        --site) _fmctl_files; return ;;
+        --row) :; return ;;
+        --cluster-name) :; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
+        --reservation) :; return ;;
+        --max-hours) :; return ;;
+        --idle-minutes) :; return ;;
+        --recipe) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--site --row --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl policy head")
+      case "$prev" in
+        --site) _fmctl_files; return ;;
+        --row) :; return ;;
+        --cluster-name) :; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
+        --reservation) :; return ;;
+        --max-hours) :; return ;;
+        --idle-minutes) :; return ;;
+        --recipe) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        _fmctl_words '--site --row --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl policy compute")
       case "$prev" in
         --site) _fmctl_files; return ;;
         --row) :; return ;;
@@ -894,7 +985,7 @@ _fmctl() {
       if [[ $cur == -* ]]; then
         _fmctl_words '--output -o --json --query --fields --out -O --no-color --quiet -q -h --help'
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit metrics progress jobs cancel report note lab pcluster config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate render policy observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit metrics progress jobs cancel report note lab pcluster config schemas spec error'
       fi
       ;;
     "fmctl spec")

@@ -12,7 +12,7 @@ _fmctl() {
   local -a options
   for ((i = 2; i < CURRENT; i++)); do
     case "$at ${words[i]}" in
-      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl observe"|"fmctl observe render"|"fmctl observe export"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl report"|"fmctl note"|"fmctl ui"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
+      "fmctl estimate"|"fmctl plan"|"fmctl explain"|"fmctl diff"|"fmctl render"|"fmctl policy"|"fmctl policy operator"|"fmctl policy end"|"fmctl policy head"|"fmctl policy compute"|"fmctl observe"|"fmctl observe render"|"fmctl observe export"|"fmctl validate"|"fmctl calibrate"|"fmctl models"|"fmctl models list"|"fmctl models show"|"fmctl models import"|"fmctl instances"|"fmctl instances list"|"fmctl instances show"|"fmctl prices"|"fmctl prices list"|"fmctl prices show"|"fmctl prices refresh"|"fmctl capacity"|"fmctl lab"|"fmctl lab start"|"fmctl lab stop"|"fmctl lab status"|"fmctl pcluster"|"fmctl pcluster install"|"fmctl pcluster status"|"fmctl preflight"|"fmctl launch"|"fmctl status"|"fmctl watch"|"fmctl logs"|"fmctl submit"|"fmctl progress"|"fmctl jobs"|"fmctl cancel"|"fmctl extend"|"fmctl teardown"|"fmctl history"|"fmctl report"|"fmctl note"|"fmctl ui"|"fmctl config"|"fmctl config list"|"fmctl config get"|"fmctl config set"|"fmctl config unset"|"fmctl config path"|"fmctl schema"|"fmctl spec"|"fmctl completion") at="$at ${words[i]}" ;;
     esac
   done
   case "$at" in
@@ -21,7 +21,7 @@ _fmctl() {
         options=('--version:Show the version and exit.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff render observe validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit progress jobs cancel extend teardown history report note ui config schema spec completion'
+        _fmctl_words 'estimate plan explain diff render policy observe validate calibrate models instances prices capacity lab pcluster preflight launch status watch logs submit progress jobs cancel extend teardown history report note ui config schema spec completion'
       fi
       ;;
     "fmctl estimate")
@@ -182,6 +182,102 @@ _fmctl() {
       fi
       ;;
     "fmctl render")
+      case "$prev" in
+        --site) _fmctl_files; return ;;
+        --row) :; return ;;
+        --cluster-name) :; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
+        --reservation) :; return ;;
+        --max-hours) :; return ;;
+        --idle-minutes) :; return ;;
+        --recipe) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--site:Where clusters go - a YAML or JSON file' '--row:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl policy")
+      if [[ $cur == -* ]]; then
+        options=('-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        _fmctl_words 'operator end head compute'
+      fi
+      ;;
+    "fmctl policy operator")
+      case "$prev" in
+        --site) _fmctl_files; return ;;
+        --row) :; return ;;
+        --cluster-name) :; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
+        --reservation) :; return ;;
+        --max-hours) :; return ;;
+        --idle-minutes) :; return ;;
+        --recipe) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--site:Where clusters go - a YAML or JSON file' '--row:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl policy end")
+      case "$prev" in
+        --site) _fmctl_files; return ;;
+        --row) :; return ;;
+        --cluster-name) :; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
+        --reservation) :; return ;;
+        --max-hours) :; return ;;
+        --idle-minutes) :; return ;;
+        --recipe) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--site:Where clusters go - a YAML or JSON file' '--row:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl policy head")
+      case "$prev" in
+        --site) _fmctl_files; return ;;
+        --row) :; return ;;
+        --cluster-name) :; return ;;
+        --purchase) _fmctl_words 'on-demand odcr capacity-block spot'; return ;;
+        --reservation) :; return ;;
+        --max-hours) :; return ;;
+        --idle-minutes) :; return ;;
+        --recipe) :; return ;;
+        --output|-o) _fmctl_words 'table json jsonl csv md html yaml'; return ;;
+        --query) :; return ;;
+        --fields) _fmctl_values fields; return ;;
+        --out|-O) _fmctl_files; return ;;
+      esac
+      if [[ $cur == -* ]]; then
+        options=('--site:Where clusters go - a YAML or JSON file' '--row:Row of the plan (1)' '--cluster-name:Name, the plans unless said' '--purchase:How the GPUs are bought, as the plan was priced unless said - on-demand | odcr | capacity-block | spot' '--reservation:Reservation of odcr and capacity-block; one per UltraServer, with commas' '--max-hours:Hours after which it ends, whatever happens' '--idle-minutes:Idle nodes go after so long (30)' '--static:Nodes run from the start; otherwise they come with a job and go when idle' '--recipe:Program that trains, where a framework has several - megatron-lm | megatron-bridge' '--no-efa:No EFA interfaces.' '--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
+        _describe option options
+      else
+        if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
+      fi
+      ;;
+    "fmctl policy compute")
       case "$prev" in
         --site) _fmctl_files; return ;;
         --row) :; return ;;
@@ -939,7 +1035,7 @@ _fmctl() {
         options=('--output:Format - table | json | jsonl | csv | md | html | yaml' '-o:Format - table | json | jsonl | csv | md | html | yaml' '--json:Short for -o json.' '--query:JMESPath into the document' '--fields:Only these fields of each row' '--out:Write to a file, whole or not at all' '-O:Write to a file, whole or not at all' '--no-color:No colour.' '--quiet:No progress, no warnings.' '-q:No progress, no warnings.' '-h:Show this message and exit.' '--help:Show this message and exit.')
         _describe option options
       else
-        _fmctl_words 'estimate plan explain diff validate calibrate render observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit metrics progress jobs cancel report note lab pcluster config schemas spec error'
+        _fmctl_words 'estimate plan explain diff validate calibrate render policy observe site preflight launch status teardown history models model instances instance prices prices-refresh capacity submit metrics progress jobs cancel report note lab pcluster config schemas spec error'
       fi
       ;;
     "fmctl spec")

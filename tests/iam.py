@@ -13,6 +13,7 @@ Policy = Mapping[str, Any]
 EITHER = {
     "elasticloadbalancing:DeleteListener on arn:*:elasticloadbalancing:*:*:listener/app/*/*/*",
     "elasticloadbalancing:DeleteListener on arn:*:elasticloadbalancing:*:*:listener/net/*/*/*",
+    "route53:ChangeTagsForResource on arn:*:route53:::healthcheck/*",
     "ssm:SendCommand on arn:*:ssm:*:*:document/*",  # a statement of its own, since a document has no tag
 }
 

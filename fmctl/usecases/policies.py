@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
     from fmctl.domain.cluster import ClusterSpec
-    from fmctl.domain.policy import Granted
+    from fmctl.domain.policy import Condition, Granted, Statement
     from fmctl.report.view import Answer
 
 
@@ -25,7 +27,10 @@ def policy(who: str, plan_name: str, wanted: Wanted, settings: Settings, service
 
     document, notes = plan_document(plan_name, shared_store(settings, services))
     made = spec(document, site_for(wanted, settings), asked_for(wanted, settings), Path(plan_name).stem)
-    return policy_answer(who, made, granted(who, made), notes)
+    found = granted(who, made)
+    if who == "operator":
+        found = replace(found, statements=(*found.statements, *_store(settings, made)))
+    return policy_answer(who, made, found, notes)
 
 
 def granted(who: str, spec: ClusterSpec) -> Granted:
@@ -37,3 +42,20 @@ def granted(who: str, spec: ClusterSpec) -> Granted:
         why = f"fmctl makes nothing where the site says {found.title}"
         raise CannotRun("there is no policy to give", why=why, next="fmctl policy with a site on AWS")
     return found.granted(who, spec)
+
+
+def _store(settings: Settings, spec: ClusterSpec) -> Iterator[Statement]:
+    """Records and journals, where they are kept in a bucket."""
+    from fmctl.domain.policy import NO_CONDITION, Place, Statement, partition_of
+
+    where = settings.text("store") or ""
+    if not where.startswith("s3://"):
+        return
+    bucket, _, prefix = where.removeprefix("s3://").strip("/").partition("/")
+    whole = Place("", "", partition_of(spec.site.region)).public("s3", bucket)
+    objects = ("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
+    within = f"{whole}/{prefix}/*" if prefix else f"{whole}/*"
+    only: Condition = {"StringLike": {"s3:prefix": f"{prefix}/*"}} if prefix else NO_CONDITION
+    every = ("every command",)
+    yield Statement("Records", "records and journals of clusters and runs", objects, (within,), steps=every)
+    yield Statement("ListRecords", "which there are", ("s3:ListBucket",), (whole,), only, every)
