@@ -1,18 +1,23 @@
 """The session in a browser on this machine: textual-serve behind a token, for this host and this origin alone.
 
 The address holds a random token as its first part; without it every answer is 403. A request that names another host
-(DNS rebinding) or comes from another origin's page is refused too, and a web socket has to name its origin. Nothing
-listens but 127.0.0.1.
+(DNS rebinding) or comes from another origin's page is refused too, and whoever asks for another protocol, such as a web
+socket, has to name its origin. Nothing listens but 127.0.0.1.
+
+Anybody on this machine may connect. Whoever has not shown the token is cut off after some seconds; there is room for so
+many of them, and one more takes the place of the oldest: half a request, a thousand times, locks nobody out.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import secrets
 import shlex
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
 HOST = "127.0.0.1"
+_PATIENCE_S = 10.0  # until the token was shown
+_MOST_STRANGERS = 256  # at most, and a quarter of the files that this process may open
+_LEAVE_S = 5.0  # for sessions to end
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -50,19 +58,87 @@ def serve(words: Sequence[str], port: int, say: Callable[[str], None], *, instal
         raise OperationFailed(
             "the session in a browser needs textual-serve", why="it is not installed beside fmctl", next=install
         )
+    listening = _bound(port)
+    logging.getLogger("aiohttp.access").disabled = True  # the address is the key
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_serve(words, listening, say))
+
+
+async def _serve(words: Sequence[str], listening: socket.socket, say: Callable[[str], None]) -> None:
+    import signal
+
     from aiohttp import web
 
-    listening = _bound(port)
-    at = listening.getsockname()[1]
-    token = secrets.token_urlsafe(32)
-    app = _application(words, at, token)
-    logging.getLogger("aiohttp.access").disabled = True  # the address is the key
-
-    async def tell(_: web.Application) -> None:
+    at, token, door = listening.getsockname()[1], secrets.token_urlsafe(32), Door(most_strangers())
+    runner = web.AppRunner(_application(words, at, token, door), access_log=None, shutdown_timeout=_LEAVE_S)
+    await runner.setup()
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, over.set)
+    server = await loop.create_server(protocol(runner, door), sock=listening)
+    try:
         say(f"http://{HOST}:{at}/{token}/")
+        await over.wait()
+    finally:
+        server.close()
+        await runner.cleanup()
 
-    app.on_startup.append(tell)
-    web.run_app(app, sock=listening, print=lambda *_: None, handle_signals=True)
+
+def most_strangers() -> int:
+    """How many connections without a token there is room for."""
+    import resource
+
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_STRANGERS if files < 0 else max(min(_MOST_STRANGERS, files // 4), 1)
+
+
+class Door:
+    """Connections that have not shown the token yet: so many at a time, and none for long."""
+
+    def __init__(self, most: int, patience_s: float = _PATIENCE_S) -> None:
+        self._most, self._patience_s = most, patience_s
+        self._strangers: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}  # oldest first
+
+    def came(self, transport: asyncio.Transport) -> None:
+        """Somebody connected; where there is no room the oldest goes."""
+        if len(self._strangers) >= self._most:
+            self._cut(next(iter(self._strangers)))
+        loop = asyncio.get_running_loop()
+        self._strangers[transport] = loop.call_later(self._patience_s, self._cut, transport)
+
+    def knows(self, transport: asyncio.BaseTransport | None) -> None:
+        """The token was shown on it, or it is gone."""
+        timer = self._strangers.pop(transport, None) if transport is not None else None
+        if timer is not None:
+            timer.cancel()
+
+    def _cut(self, transport: asyncio.BaseTransport) -> None:
+        self.knows(transport)
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()
+
+
+def protocol(runner: web.AppRunner, door: Door) -> Callable[[], asyncio.Protocol]:
+    """The server's connections, each of which comes through the door."""
+    from aiohttp.web_protocol import RequestHandler
+
+    class Visitor(RequestHandler):
+        __slots__ = ()
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            """Let it in as a stranger."""
+            super().connection_made(transport)
+            if isinstance(transport, asyncio.Transport):
+                door.came(transport)
+
+        def connection_lost(self, error: BaseException | None) -> None:
+            """Forget it."""
+            door.knows(self.transport)
+            super().connection_lost(error)
+
+    server = runner.server
+    assert server is not None, "the runner is set up"
+    return lambda: Visitor(server, loop=asyncio.get_running_loop(), keepalive_timeout=75.0)
 
 
 def _bound(port: int) -> socket.socket:
@@ -77,7 +153,7 @@ def _bound(port: int) -> socket.socket:
     return listening
 
 
-def _application(words: Sequence[str], port: int, token: str) -> web.Application:
+def _application(words: Sequence[str], port: int, token: str, door: Door) -> web.Application:
     import aiohttp_jinja2
     import jinja2
     from aiohttp import web
@@ -94,12 +170,12 @@ def _application(words: Sequence[str], port: int, token: str) -> web.Application
             web.static("/static", server.statics_path, name="static"),
         ]
     )
-    whole = web.Application(middlewares=[guard(port, token)])
+    whole = web.Application(middlewares=[guard(port, token, door)])
     whole.add_subapp(f"/{token}", session)
     return whole
 
 
-def guard(port: int, token: str) -> Middleware:
+def guard(port: int, token: str, door: Door) -> Middleware:
     """The middleware that lets in what has the token, names this host, and comes from this origin."""
     from aiohttp import web
 
@@ -109,7 +185,10 @@ def guard(port: int, token: str) -> Middleware:
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         reason = _refusal(request, host, token)
         if reason:
-            return web.Response(status=403, text=f"{reason}\n", headers={"Cache-Control": "no-store"})
+            refused = web.Response(status=403, text=f"{reason}\n", headers={"Cache-Control": "no-store"})
+            refused.force_close()
+            return refused
+        door.knows(request.transport)
         answer = await handler(request)
         if not answer.prepared:
             answer.headers.update(headers)
@@ -120,13 +199,17 @@ def guard(port: int, token: str) -> Middleware:
 
 def _refusal(request: web.Request, host: str, token: str) -> str:
     """Why a request is not let in; "" where it is."""
-    if request.headers.get("Host", "").lower() != host:
+    if [one.lower() for one in request.headers.getall("Host", [])] != [host]:
         return "this is not the host that was asked for"
-    origin = request.headers.get("Origin")
-    socket_wanted = request.headers.get("Upgrade", "").lower() == "websocket"
-    if (origin is not None and origin.lower() != f"http://{host}") or (socket_wanted and origin is None):
+    origins = {one.lower() for one in request.headers.getall("Origin", [])}
+    other_protocol = "Upgrade" in request.headers or any(name.startswith("Sec-Websocket") for name in _titles(request))
+    if origins - {f"http://{host}"} or (other_protocol and not origins):
         return "pages of other origins are not answered"
     given = request.path.lstrip("/").split("/", 1)[0]
     if not hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
         return "the token is missing: use the whole address that fmctl printed"
     return ""
+
+
+def _titles(request: web.Request) -> list[str]:
+    return [name.title() for name in request.headers]

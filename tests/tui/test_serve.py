@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -34,6 +35,7 @@ def address(tmp_path: Path) -> Iterator[str]:
     with subprocess.Popen(
         [sys.executable, "-m", "fmctl", "ui", "--serve", "--open", "model:llama-3.1-8b"], text=True, cwd=tmp_path,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=kept | {"XDG_STATE_HOME": str(tmp_path / "state")},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024)),  # noqa: PLW1509 - no threads here
     ) as server:  # fmt: skip
         assert server.stdout is not None
         yield server.stdout.readline().strip()
@@ -87,6 +89,94 @@ def test_a_web_socket_needs_the_token_and_the_page_s_own_origin(address: str) ->
     assert socket_status(ws, Origin="http://attacker.example") == 403
     assert socket_status(ws, Origin=root, Host="attacker.example") == 403
     assert socket_status(ws, Origin=root) == 101
+
+
+def raw(address: str, text: str) -> str:
+    """The first line of the answer to a request as it is written here."""
+    port = int(address.split(":")[2].split("/", maxsplit=1)[0])
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(text.encode())
+        return connection.recv(100).decode().partition("\r\n")[0]
+
+
+@pytest.mark.parametrize("upgrade", ["h2c, websocket", "WebSocket", "websocket,", "h2c", "x\r\nUpgrade: websocket"])
+def test_no_other_protocol_without_the_origin(address: str, upgrade: str) -> None:
+    place, host = "/" + address.split("/", 3)[3], address.split("/")[2]
+    head = f"GET {place}ws HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n"
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    assert " 403 " in raw(address, head + key)
+    assert " 403 " in raw(address, f"GET {place}ws HTTP/1.1\r\nHost: {host}\r\n{key}")
+    assert " 403 " in raw(address, f"{head}Origin: http://attacker.example\r\nOrigin: http://{host}\r\n{key}")
+
+
+@pytest.mark.parametrize("hosts", ["", "Host: {host}\r\nHost: attacker.example\r\n", "Host: localhost\r\n"])
+def test_one_host_and_the_right_one(address: str, hosts: str) -> None:
+    place, host = "/" + address.split("/", 3)[3], address.split("/")[2]
+    said = raw(address, f"GET {place} HTTP/1.1\r\n{hosts.format(host=host)}Connection: close\r\n\r\n")
+    assert " 403 " in said or " 400 " in said
+
+
+def test_half_sent_requests_lock_nobody_out(address: str) -> None:
+    port = int(address.split(":")[2].split("/", maxsplit=1)[0])
+    half = list[socket.socket]()
+    try:
+        for _ in range(1100):
+            one = socket.socket()
+            one.settimeout(20)
+            try:
+                one.connect(("127.0.0.1", port))
+                one.sendall(b"GET / HTTP/1.1\r\nHo")
+            except OSError:  # cut off already
+                pass
+            half.append(one)
+        assert status_of(address) == 200
+        assert socket_status(address.replace("http", "ws", 1) + "ws", Origin=address[: address.index("/", 8)]) == 101
+        half[0].setblocking(True)
+        assert ended(half[0])  # the oldest went
+    finally:
+        for one in half:
+            one.close()
+
+
+def ended(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def test_who_shows_no_token_is_cut_off_and_who_did_is_not() -> None:
+    from fmctl.adapters.browser import Door
+
+    class Line(asyncio.Transport):
+        def __init__(self) -> None:
+            super().__init__()
+            self.aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    async def scenario() -> None:
+        door = Door(2, patience_s=0.05)
+        silent, known, third = Line(), Line(), Line()
+        door.came(known)
+        door.knows(known)
+        door.came(silent)
+        door.came(third)
+        door.came(Line())
+        assert (silent.aborted, third.aborted) == (True, False)  # room for two: the oldest stranger went
+        await asyncio.sleep(0.15)
+        assert (third.aborted, known.aborted) == (True, False)
+
+    asyncio.run(scenario())
+
+
+def test_there_is_room_for_strangers_and_for_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fmctl.adapters.browser import most_strangers
+
+    for files, room in ((1024, 256), (256, 64), (-1, 256), (100_000, 256), (3, 1)):
+        monkeypatch.setattr(resource, "getrlimit", lambda which, files=files: (files, files))
+        assert most_strangers() == room
 
 
 def test_nothing_but_loopback_listens(address: str) -> None:

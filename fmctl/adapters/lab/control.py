@@ -50,7 +50,7 @@ def respond(world: World, environ: WSGIEnvironment, start_response: StartRespons
     """Answer one request to /fm/."""
     try:
         status, found = "200 OK", _done(world, environ)
-    except (BadRule, KeyError, TypeError, ValueError) as error:
+    except (BadRule, KeyError, TypeError, ValueError, RecursionError) as error:
         status, found = "400 Bad Request", {"error": f"{type(error).__name__}: {error}"}
     body = json.dumps(found).encode()
     start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
@@ -64,6 +64,8 @@ def _done(world: World, environ: WSGIEnvironment) -> dict[str, object]:
     if environ["REQUEST_METHOD"] != "POST" or environ.get("CONTENT_TYPE", "").partition(";")[0] != "application/json":
         raise BadRule("POST application/json")
     body = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")
+    if not isinstance(body, dict):
+        raise BadRule("POST an object")
     if what == "advance":
         world.advance(_number(body, "seconds", 0.0, _LONGEST))
     elif what == "speed":

@@ -6,13 +6,30 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from fmctl.base.printing import printable
+
 Phase = Literal["create", "delete"]
 Kind = Literal["throttling", "error", "timeout", "expired", "denied"]
 KINDS: tuple[Kind, ...] = ("throttling", "error", "timeout", "expired", "denied")
+_PATTERNS = ("resource", "stack", "instance_type", "service", "action")
+_NUMBERS = ("after", "call", "times", "seconds", "seen")
+_LONGEST, _MOST = 500, 1_000_000
 
 
 class BadRule(ValueError):
     """A rule that says nothing, or something impossible."""
+
+
+def _check(name: str, value: object) -> None:
+    """Hold a value of a rule to its kind: what it says is printed, compared and counted. Raises BadRule."""
+    if name in _NUMBERS:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 <= float(str(value)) <= _MOST or (name != "seconds" and not isinstance(value, int)):
+            raise BadRule(f"{name} is a number from 0 to {_MOST:g}")
+    elif not (name == "zone" and value is None) and not (isinstance(value, str) and len(value) <= _LONGEST):
+        raise BadRule(f"{printable(name)[:60]} is a text of at most {_LONGEST} characters")
+    elif isinstance(value, str) and not value.isprintable():
+        raise BadRule(f"{printable(name)[:60]} has characters that nobody can read")
 
 
 @dataclass(slots=True)
@@ -64,12 +81,14 @@ class Faults:
 
     def add(self, kind: str, body: dict[str, Any]) -> None:
         """A rule as the control endpoint got it. Raises BadRule."""
+        for name, value in body.items():
+            _check(name, value)
         try:
             rule = {"fail": ResourceFault, "ice": IceRule, "fault": ApiFault}[kind](**body)
-            for text in (value for value in body.values() if isinstance(value, str)):
+            for text in (body[name] for name in _PATTERNS if isinstance(body.get(name), str)):
                 re.compile(text)
-        except (TypeError, re.error) as error:
-            raise BadRule(str(error)) from None
+        except (TypeError, re.error, RecursionError) as error:
+            raise BadRule(str(error)[:200]) from None
         if isinstance(rule, ResourceFault):
             self.resources.append(rule)
         elif isinstance(rule, IceRule):

@@ -19,6 +19,9 @@ _MESSAGES = {
     "expired": "The security token included in the request is expired",
     "denied": "User: arn:aws:iam::123456789012:user/lab is not authorized to perform this action",
 }
+_TEXT = [("Content-Type", "text/plain")]
+NOT_HERE: Refusal = ("403 Forbidden", _TEXT, b"ask 127.0.0.1 or localhost, and not from a page\n")
+NO_BODY: Refusal = ("400 Bad Request", _TEXT, b"the body is not as long as it says, or too long\n")
 # Status and code by kind of refusal and protocol.
 _CODES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "throttling": {
@@ -93,12 +96,20 @@ def _protocol(service: str, action: str, environ: WSGIEnvironment) -> str:
     return "json" if rest else "query"
 
 
+def read_body(environ: WSGIEnvironment, most: int) -> bool:
+    """Read a body whose length is said, and put it back; whether it was as long as that, and not too long."""
+    said = environ.get("CONTENT_LENGTH") or "0"
+    if not said.isdecimal() or int(said) > most:
+        return False
+    if environ.get("wsgi.input_terminated"):  # in chunks: read by whoever wants it
+        return True
+    body: bytes = environ["wsgi.input"].read(int(said))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return len(body) == int(said)
+
+
 def _body(environ: WSGIEnvironment) -> bytes:
     """The body, put back for whoever reads it next."""
-    try:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        length = 0
-    body: bytes = environ["wsgi.input"].read(length)
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return body

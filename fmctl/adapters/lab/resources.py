@@ -157,6 +157,14 @@ class _Anything(CloudFormationModel):
         return True
 
 
+def standing_in(logical: str, wanted: dict[str, Any], region: str, account: str) -> CloudFormationModel:
+    """Something that answers for a resource which is not there yet, or no more."""
+    made = _Anything(logical, wanted["Type"], wanted.get("Properties", {}), region, account)
+    patch(made, "cf_resource_type", wanted["Type"])
+    patch(made, "logical_resource_id", logical)
+    return made
+
+
 class _Instance(_Anything):
     """An instance from a launch template, which moto's own ignores: a real one of moto's EC2."""
 

@@ -12,10 +12,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fmctl.adapters.gate import Gate, is_here
 from fmctl.adapters.lab import control, requests, settings
 from fmctl.adapters.lab.images import images
 from fmctl.adapters.lab.world import ACCOUNT, REGION, World
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from werkzeug.serving import BaseWSGIServer
 
 _TICK_S = 0.2
+_MOST = 256  # connections: ParallelCluster and boto3 open dozens
+_STALLED_S = 60.0  # for a next byte
+_LARGEST = 64_000_000  # bytes of a body
 
 
 def main() -> None:
@@ -56,7 +61,7 @@ def main() -> None:
 def serve(world: World, port: int) -> BaseWSGIServer:
     """Moto's server with our patches, answering in a thread of its own."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-    from werkzeug.serving import make_server
+    from werkzeug.serving import ThreadedWSGIServer
 
     from fmctl.adapters.lab import access, capacity, commands, compute, fleet, quotas, schedules, stacks, storage
 
@@ -65,28 +70,48 @@ def serve(world: World, port: int) -> BaseWSGIServer:
         patch.install(world)
     commands.install()
     inner = DomainDispatcherApplication(create_backend_app)
-    server = make_server(
-        settings.HOST, port, application(world, inner), threaded=True, request_handler=MotoRequestHandler
-    )
+
+    class Handler(MotoRequestHandler):
+        timeout = _STALLED_S
+
+    class Server(Gate, ThreadedWSGIServer):
+        daemon_threads = True
+        most = _MOST
+
+    answer = application(world, inner, lambda connection: server.arrived(connection))  # noqa: PLW0108 - made below
+    server = Server(settings.HOST, port, answer, Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
 
-def application(world: World, inner: WSGIApplication) -> WSGIApplication:
-    """The control endpoint, then whatever is to go wrong, then moto."""
+def application(
+    world: World, inner: WSGIApplication, arrived: Callable[[object], None] = lambda _: None
+) -> WSGIApplication:
+    """Who may ask, the control endpoint, then whatever is to go wrong, then moto.
+
+    arrived: hears the connection whose request is here, body and all.
+    """
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if not is_here(environ.get("HTTP_HOST")) or "HTTP_ORIGIN" in environ:
+            return requests.answer(requests.NOT_HERE, start_response)  # a page in a browser
+        if not requests.read_body(environ, _LARGEST):
+            return requests.answer(requests.NO_BODY, start_response)
+        if not environ.get("wsgi.input_terminated"):
+            arrived(environ.get("werkzeug.socket"))
         if environ.get("PATH_INFO", "").startswith("/fm/"):
             return control.respond(world, environ, start_response)
+        service, action = requests.called(environ)
         if world.faults.api:
-            service, action = requests.called(environ)
             fault = world.faults.hit(service, action)
             if fault is not None and fault.kind == "timeout":
                 time.sleep(fault.seconds)
             elif fault is not None:
                 return requests.answer(requests.refusal(fault.kind, service, action, environ), start_response)
         world.tick(wait=False)
-        return inner(environ, start_response)
+        # One at a time: whoever looks at a stack sees it before a change or after it.
+        with world.lock if service == "cloudformation" else nullcontext():
+            return inner(environ, start_response)
 
     return answer
 

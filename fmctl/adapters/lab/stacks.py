@@ -14,6 +14,8 @@ from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 
 from fmctl.adapters.lab import resources
+from fmctl.adapters.lab.making import install as install_making
+from fmctl.adapters.lab.making import making, remember
 from fmctl.adapters.lab.patch import patch
 from fmctl.adapters.lab.timeline import STACK, Part, Row, Timeline, creation, deletion, update
 from fmctl.adapters.lab.world import World
@@ -50,6 +52,7 @@ def install(world: World) -> None:
     """Patch moto's CloudFormation."""
     refused: dict[tuple[str, str], str] = {}
     resources.install(refused)
+    install_making()
     _patch_stack(world)
     _patch_requests()
     _patch_create(world, refused)
@@ -156,10 +159,12 @@ def _patch_create(world: World, refused: dict[tuple[str, str], str]) -> None:
             _ASKED.depth = depth + 1
             before = set(self.stacks)
             try:
-                made = original(self, name, template, parameters, **asked)
+                with making():
+                    made = original(self, name, template, parameters, **asked)
             except BaseException:
                 if depth == 0:  # moto refused a resource: nothing stands that no event tells of
                     for half in set(self.stacks) - before:
+                        _take_away(world, self.stacks[half], set())
                         del self.stacks[half]
                 raise
             finally:
@@ -210,6 +215,7 @@ def _take_away(world: World, stack: models.Stack, failing: set[str]) -> None:
     """
     declared = stack.template_dict.get("Resources", {})
     retained = {name for name, resource in declared.items() if resource.get("DeletionPolicy") == "Retain"}
+    remember(stack.resource_map)
     kept = {name: stack.resource_map._parsed_resources.pop(name, None) for name in failing | retained}
     interfaces = ec2_backends[stack.account_id][stack.region_name].enis
     for name, found in list(stack.resource_map._parsed_resources.items()):
@@ -240,8 +246,9 @@ def _patch_update(world: World) -> None:
             _load(self, after, parameters)
             fresh = [name for name in after if name not in before]
             moved = [name for name in after if after[name] != before.get(name)]
-            for name in moved:
-                _ = self.resource_map[name]
+            with making():
+                for name in moved:
+                    _ = self.resource_map[name]
             gone = [(name, before[name]["Type"]) for name in before if name not in after]
             for name, _kind in gone:
                 self.resource_map._parsed_resources.pop(name, None)

@@ -1,4 +1,7 @@
-"""A text for Prometheus over HTTP: one page, read only. Whoever asks gets what was set last: nothing is computed."""
+"""A text for Prometheus over HTTP: one page, read only. Whoever asks gets what was set last: nothing is computed.
+
+Asked by an address, by a name without a dot or by this machine's own; where it listens on loopback, by loopback alone.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ from socketserver import TCPServer
 from threading import Thread
 from types import TracebackType
 
+from fmctl.adapters.gate import PATIENCE_S, Gate, is_here, is_ours
 from fmctl.base.errors import OperationFailed
 
 PATH = "/metrics"
-# assumed: Prometheus gives up after ten seconds as it is installed; a connection that says nothing is cut then.
-_PATIENCE_S = 10.0
+_NOT_HERE = b"ask by the address or the name of this machine\n"
 
 
 class MetricsServer:
@@ -30,6 +33,7 @@ class MetricsServer:
     def __init__(self, address: str, port: int, content_type: str) -> None:
         self._page = b""
         self._type = content_type
+        self.answers = is_here if is_here(address) else is_ours
         try:
             self._server = _Server((address, port), _handler(self))
         except (OSError, UnicodeError, OverflowError) as error:
@@ -59,7 +63,7 @@ class MetricsServer:
         return self._page, self._type
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(Gate, ThreadingHTTPServer):
     daemon_threads = True
     # Two exporters on one port would take turns to answer: better none.
     allow_reuse_port = False
@@ -76,7 +80,8 @@ class _Server(ThreadingHTTPServer):
 def _handler(server: MetricsServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        timeout = _PATIENCE_S
+        timeout = PATIENCE_S
+        server: _Server
         server_version = "fmctl"
         sys_version = ""
 
@@ -87,11 +92,17 @@ def _handler(server: MetricsServer) -> type[BaseHTTPRequestHandler]:
             self._answer(with_body=False)
 
         def _answer(self, *, with_body: bool) -> None:
-            found = self.path.partition("?")[0] == PATH
-            page, kind = server.page if found else (f"metrics are under {PATH}\n".encode(), "text/plain")
-            self.send_response(HTTPStatus.OK if found else HTTPStatus.NOT_FOUND)
+            self.server.arrived(self.connection)
+            hosts = self.headers.get_all("Host", [])
+            status, (page, kind) = HTTPStatus.OK, server.page
+            if len(hosts) != 1 or not server.answers(hosts[0]):
+                status, page, kind = HTTPStatus.FORBIDDEN, _NOT_HERE, "text/plain"
+            elif self.path.partition("?")[0] != PATH:
+                status, page, kind = HTTPStatus.NOT_FOUND, f"metrics are under {PATH}\n".encode(), "text/plain"
+            self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(page)))
+            self.send_header("Connection", "close")
             self.end_headers()
             if with_body:
                 self.wfile.write(page)
