@@ -7,10 +7,11 @@ resources went, would make them again: a launch template that no stack has any m
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from moto.cloudformation.models import Stack
 from moto.cloudformation.parsing import ResourceMap
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.launch_templates import LaunchTemplate
@@ -47,8 +48,8 @@ def gone(resources: ResourceMap) -> Mapping[str, Any]:
     return found
 
 
-def install() -> None:
-    """Patch the map of a stack's resources."""
+def install(stacks: Callable[[], Iterable[Stack]]) -> None:
+    """Patch the map of a stack's resources. stacks: all that there are."""
     make = ResourceMap.__getitem__
 
     def __getitem__(self: ResourceMap, key: str) -> Any:  # noqa: N807
@@ -60,21 +61,18 @@ def install() -> None:
         return gone(self).get(key) or standing_in(key, wanted, self._region_name, self._account_id)
 
     patch(ResourceMap, "__getitem__", __getitem__)
-    _free_names()
+    _free_names(stacks)
 
 
-def _free_names() -> None:
+def _free_names(stacks: Callable[[], Iterable[Stack]]) -> None:
     """A launch template that a stack left behind gives up its name to the next stack's."""
     create = LaunchTemplate.create_from_cloudformation_json
 
     def create_anew(name: str, template: dict[str, Any], account: str, region: str, **rest: Any) -> LaunchTemplate:
-        from fmctl.adapters.lab.stacks import backends
-
         ec2 = ec2_backends[account][region]
         left = ec2.launch_template_name_to_ids.get(template.get("Properties", {}).get("LaunchTemplateName", ""))
         if left is not None:
-            stacks = (stack for backend in backends() for stack in backend.stacks.values())
-            held = (one for stack in stacks for one in stack.resource_map._parsed_resources.values())
+            held = (one for stack in stacks() for one in stack.resource_map._parsed_resources.values())
             made_by_stack = getattr(ec2.launch_templates[left], "lab_of_stack", False)
             if made_by_stack and not any(getattr(one, "id", None) == left for one in held):
                 ec2.delete_launch_template("", left)

@@ -52,7 +52,7 @@ def install(world: World) -> None:
     """Patch moto's CloudFormation."""
     refused: dict[tuple[str, str], str] = {}
     resources.install(refused)
-    install_making()
+    install_making(lambda: [stack for backend in backends() for stack in backend.stacks.values()])
     _patch_stack(world)
     _patch_requests()
     _patch_create(world, refused)
