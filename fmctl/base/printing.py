@@ -26,9 +26,16 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """The same for a text that may have several lines, and tabs in them; a lone carriage return ends a line too."""
+    """The same for a text that may have several lines, and tabs in them; a lone carriage return ends a line too.
+
+    Colours, which the logs of many programs have, are left out.
+    """
     if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
         return text
+    if "\033[" in text:
+        import re
+
+        text = re.sub(r"\033\[[0-9;]*m", "", text)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join("\t".join(map(printable, line.split("\t"))) for line in lines)
 

@@ -19,7 +19,7 @@ def complete(args: Sequence[str]) -> int:
     try:
         values = _KINDS[kind]() if kind in _KINDS else []
         found = [head + comma + value for value in values if value.startswith(last)]
-        sys.stdout.write("".join(f"{value}\n" for value in found if value.isprintable()))
+        sys.stdout.write("".join(f"{value}\n" for value in found if _plain(value)))
         sys.stdout.flush()
     except BrokenPipeError:
         from fmctl.cli.streams import discard_stdout
@@ -28,6 +28,11 @@ def complete(args: Sequence[str]) -> int:
     except Exception:  # a shell in the middle of a line has no use for an error
         return 0
     return 0
+
+
+def _plain(value: str) -> bool:
+    """Whether a shell takes the value for nothing but a word: it lands in the line that somebody types."""
+    return value.isprintable() and all(c.isalnum() or c in "._-+:,/@=" for c in value)
 
 
 def _models() -> Sequence[str]:

@@ -226,3 +226,20 @@ def test_an_answer_on_a_terminal_is_drawn_and_a_query_on_it_is_not(cli: Any, mon
     monkeypatch.setenv("CLICOLOR_FORCE", "1")
     assert "\033[1m" in cli.ok("jobs", "live").out
     assert "\033" not in cli.ok("jobs", "live", "--query", "result.jobs[0].name").out
+
+
+def test_a_coloured_log_is_read_without_its_colours() -> None:
+    assert printable_lines("\x1b[32mINFO\x1b[0m step 1\n\x1b[1;31mbad\x1b[m") == "INFO step 1\nbad"
+    assert clean(printable_lines("\x1b[\x1b[0m31mred\x1b[0\x1b[2K"))  # what is left over is shown
+    assert "\\x1b[0m" in printable("\x1b[0m")
+
+
+@pytest.mark.parametrize("name", ["$(id)", "a b", "a;id", "a`id`", "a\nb", "a\x1b[2Kb", "a*", "~", "a'b"])
+def test_completion_hands_a_shell_plain_words_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from fmctl.cli import completing
+
+    monkeypatch.setitem(completing._KINDS, "runs", lambda: ["fm-a_1.2", name])  # type: ignore[index]
+    assert completing.complete(["runs"]) == 0
+    assert capsys.readouterr().out == "fm-a_1.2\n"
