@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all; read one that others may have made."""
 
 from __future__ import annotations
 
@@ -6,11 +6,21 @@ import errno
 import os
 import stat
 from contextlib import suppress
+from io import RawIOBase
 from pathlib import Path
 
 from fmctl.base.errors import UnreadableFile, UnwritableFile
 
 PRIVATE_FOLDER = 0o700
+LARGEST = 64 * 2**20
+"""Bytes that a file may have where nothing else is said."""
+_BLOCK = 2**20
+_NO_FILES = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
 
 
 def write_atomic(path: Path | str, text: str, *, parents: bool = False, shared: bool = False) -> None:
@@ -46,23 +56,68 @@ def write_atomic(path: Path | str, text: str, *, parents: bool = False, shared: 
         raise UnwritableFile(f"cannot write {path}", why=reason, next="give another path") from error
 
 
-def read_text(path: Path | str, *, what: str = "file") -> str:
+def read_text(path: Path | str, *, what: str = "file", most: int = LARGEST) -> str:
     """The file as UTF-8 text; a byte order mark is dropped.
 
     Args:
         path: the file.
         what: what it is, for the error: "plan", "settings".
+        most: bytes that it may have.
 
     Raises:
-        UnreadableFile: missing, forbidden, a folder, or not text.
+        UnreadableFile: missing, forbidden, no file (a folder, pipe or device), too large, or not text.
     """
+    content = read_bytes(path, what=what, most=most)
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableFile(f"cannot read {what} {path}", why=f"it is not UTF-8 text (byte {error.start})") from error
+
+
+def read_bytes(path: Path | str, *, what: str = "file", most: int = LARGEST) -> bytes:
+    """What the file holds, never more than `most` bytes of it, and without waiting for anybody. Raises as `read_text`.
+
+    A pipe or a device is refused: the first waits for somebody who may never write, the second may never end.
+    """
+    try:
+        with os.fdopen(open_file(path), "rb", buffering=0) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            content = _at_most(stream, most) if size <= most else None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         reason = getattr(error, "strerror", None) or str(error)
-        raise UnreadableFile(f"cannot read {what} {path}", why=reason) from error
+        next_step = "give the path of a file that you may read"
+        raise UnreadableFile(f"cannot read {what} {path}", why=reason, next=next_step) from error
+    if content is None or len(content) > most:
+        raise UnreadableFile(f"cannot read {what} {path}", why=f"it has more than {most:,} bytes", next="another file")
+    return content
+
+
+def open_file(path: Path | str) -> int:
+    """A descriptor to read a regular file, links followed. Raises OSError, for all that is none, at once."""
+    _only_files(os.stat(path).st_mode)  # noqa: PTH116 - some devices do something when they are opened
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        _only_files(os.fstat(descriptor).st_mode)  # it may have become another meanwhile
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _only_files(mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        kind = next((word for is_one, word in _NO_FILES if is_one(mode)), "no file")
+        raise OSError(errno.EINVAL, f"it is {kind}; write it to a file first")
+
+
+def _at_most(stream: RawIOBase, most: int) -> bytes:
+    """What is there, and one byte more than may be: it can grow while it is read."""
+    found = bytearray()
+    while len(found) <= most and (block := stream.read(min(_BLOCK, most + 1 - len(found)))):
+        found += block
+    return bytes(found)
 
 
 def _mode(target: Path) -> int | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fmctl.base.errors import FmctlError, UnreadableFile, UsageError, shorten
 from fmctl.base.files import read_text, write_atomic
+from fmctl.base.parse import NotParsed, from_toml
 from fmctl.base.read import part
 
 PROJECT_FILE = "fmctl.toml"
@@ -131,11 +132,9 @@ def _edited(text: str, name: str, value: object | None) -> str:
 
 
 def _parsed(text: str, path: Path) -> dict[str, object]:
-    import tomllib  # 3 ms that only those with a settings file pay
-
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return from_toml(text)
+    except NotParsed as error:
         raise UnreadableFile(
             f"cannot read settings {path}", why=f"it is not TOML: {shorten(str(error), 200)}", next=f"edit {path}"
         ) from error

@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 _LARGEST = 10**24
+_SMALLEST = 1e-9
 _LONGEST = 60
 _QUANTITY = re.compile(
     r"(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+|[0-9][0-9_]*|)(?:\.(?P<part>[0-9]*))?"  # 1,000 but not 1,5
@@ -93,7 +94,11 @@ def parse_count(text: str, *, what: str = "count", zero: bool = False) -> int:
 
 def parse_bytes(text: str, *, what: str = "size", zero: bool = False) -> int:
     """Bytes: `80GiB`, `1.5TB`, `4096`. Raises UsageError, for `80Gb` too, which could be gigabits."""
-    return round(_read(text, _BYTES, what, "a size such as 80GiB or 1.5TB", zero=zero))
+    accepted = "a size such as 80GiB or 1.5TB"
+    amount = round(_read(text, _BYTES, what, accepted, zero=zero))
+    if not amount and not zero:
+        raise _refused(text, what, accepted, "it is less than a byte")
+    return amount
 
 
 def parse_duration_s(text: str, *, what: str = "duration", zero: bool = False) -> float:
@@ -164,6 +169,8 @@ def _read(text: str, units: Mapping[str, int], what: str, accepted: str, *, zero
     amount = _amount(match, scale)
     if amount > _LARGEST:
         raise _refused(text, what, accepted, "it is more than 1e24")
+    if 0 < amount < _SMALLEST:
+        raise _refused(text, what, accepted, "it is less than 1e-9")
     if amount == 0 and not zero:
         raise _refused(text, what, accepted, "it must be more than zero")
     return amount

@@ -20,6 +20,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 HINT = "correct the field; the files of the presets are examples"
 LARGEST = 10**16  # beyond any parameter count: a number above it is a mistake, and would overflow an int64 later
 
+MOST = {"hidden": 2**20, "vocab": 2**24, "max_seq": 2**30}
+"""Far beyond any model: what is above it is another number in the wrong field."""
+
 
 def bad(where: str, field: str, why: str) -> UsageError:
     """A complaint about one field of a model file."""
@@ -80,8 +83,10 @@ def check(arch: ModelArch, where: str) -> ModelArch:
     """Refuse combinations that no model can have."""
     if not arch.pattern:
         raise bad(where, "pattern", "must name at least one layer")
-    for name in ("hidden", "vocab", "max_seq"):
+    for name, most in MOST.items():
         _positive(arch, name, where, name)
+        if getattr(arch, name) > most:
+            raise bad(where, name, f"must be at most {most:,}")
     for kind in arch.kinds:
         _check_kind(kind, where)
     return arch

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 from fmctl.base.errors import UnreadableFile, UsageError
+from fmctl.base.parse import NotParsed, from_json
 from fmctl.base.read import Fields
 from fmctl.catalog.assemble import Layer, assemble
 from fmctl.catalog.fields import check
@@ -39,9 +39,9 @@ def read_config(path: Path) -> ModelArch:
     """
     text = read_text(path)
     try:
-        config = json.loads(text)  # takes the bare Infinity that some of these files hold
-    except (ValueError, RecursionError) as error:
-        raise UnreadableFile(f"{path} is not valid JSON", why=str(error)[:200], next="correct the file") from None
+        config = from_json(text, odd=True)  # some of these files hold a bare Infinity
+    except NotParsed as error:
+        raise UnreadableFile(f"{path} is not valid JSON", why=str(error), next="correct the file") from None
     if not isinstance(config, dict):
         raise UnreadableFile(f"{path} is not a Hugging Face configuration", why="it holds no mapping", next=NEXT)
     name = path.resolve().parent.name if path.stem == "config" else path.stem.removesuffix("_config")

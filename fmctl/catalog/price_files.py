@@ -13,7 +13,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
-from fmctl.base.errors import UsageError
+from fmctl.base.errors import UsageError, shorten
 from fmctl.base.folders import data_folder
 from fmctl.catalog.store import read_csv, unreadable
 from fmctl.domain.hardware import Price, StoragePrice
@@ -21,6 +21,17 @@ from fmctl.domain.hardware import Price, StoragePrice
 INSTANCE_COLUMNS = ("instance", "region", "option", "usd_per_h", "date", "source", "note")
 STORAGE_COLUMNS = ("item", "region", "unit", "usd", "date", "source", "note")
 SNAPSHOTS = "prices"
+
+DEAREST_USD = 1e6
+"""Of an hour, a GB and month, or a request: far beyond any price."""
+
+
+def usd_of(text: str) -> float:
+    """A price above zero. Raises ValueError."""
+    found = float(text)
+    if not 0.0 < found <= DEAREST_USD:  # neither is NaN
+        raise ValueError(f"{shorten(text, 40)} is no price")
+    return found
 
 
 @cache
@@ -74,7 +85,13 @@ def _rows(path: Path, columns: tuple[str, ...], amount: str) -> Iterable[tuple[d
     for row in read_csv(path):
         try:
             texts = {name: row[name] for name in columns if name != amount}
-            yield texts, float(row[amount]) if row[amount] else None
+            if not all(isinstance(text, str) for text in texts.values()):
+                raise ValueError("it is too short")
+            storage = amount == "usd"
+            if texts["date"] or not storage:  # a guide's price of storage may say no day
+                date.fromisoformat(texts["date"])
+            free = storage and row[amount] and float(row[amount]) == 0.0  # a service may be free, an instance never
+            yield texts, 0.0 if free else usd_of(row[amount]) if row[amount] else None
         except (KeyError, TypeError, ValueError) as error:
             raise unreadable(path, ValueError(f"a row is not {','.join(columns)}: {error}")) from None
 

@@ -6,14 +6,15 @@ In a checkout the data stand at its top (`models/`, `pricing/`); in an installed
 from __future__ import annotations
 
 import csv
+from io import StringIO
 from pathlib import Path
 
+from fmctl.base import files
 from fmctl.base.errors import UnreadableFile
+from fmctl.base.parse import NotParsed, from_yaml
 from fmctl.catalog.names import data_path
 
-SAFE_FOR_C = 20_000
-"""Characters up to which the C parser is used: it recurses without a limit, and 50,000 open brackets crash it."""
-LONGEST_YAML = 1_000_000
+_MOST_BYTES = 16 * 2**20
 
 
 def data_dir(name: str) -> Path:
@@ -22,11 +23,8 @@ def data_dir(name: str) -> Path:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) from None
+    """The text of a file. Raises UnreadableFile."""
+    return files.read_text(path, most=_MOST_BYTES)
 
 
 def read_yaml(path: Path) -> object:
@@ -36,34 +34,21 @@ def read_yaml(path: Path) -> object:
 
 def parse_yaml(text: str, path: Path) -> object:
     """The document in YAML text that came from `path`."""
-    import yaml  # a tenth of the start-up budget: only when a file is read
-
-    if len(text) > LONGEST_YAML:
-        raise UnreadableFile(f"cannot read {path}", why=f"it is longer than {LONGEST_YAML} characters")
-    loader = yaml.SafeLoader if len(text) > SAFE_FOR_C else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        found: object = yaml.load(text, Loader=loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise UnreadableFile(f"{path} is not valid YAML", why=why, next="correct the file") from None
-    return found
+        return from_yaml(text)
+    except NotParsed as error:
+        raise UnreadableFile(f"{path} is not valid YAML", why=str(error), next="correct the file") from None
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file with a header line."""
+    text = read_text(path)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file, strict=True))
-    except (OSError, ValueError, csv.Error) as error:
+        return list(csv.DictReader(StringIO(text, newline=""), strict=True))
+    except (ValueError, csv.Error) as error:
         raise unreadable(path, error) from None
 
 
 def unreadable(path: Path, error: Exception) -> UnreadableFile:
-    """An error for a file that cannot be read, with the system's reason in plain words."""
-    if isinstance(error, OSError):
-        why = error.strerror or str(error)
-    elif isinstance(error, UnicodeDecodeError):
-        why = "it is not UTF-8 text"
-    else:
-        why = str(error)
-    return UnreadableFile(f"cannot read {path}", why=why, next="check the path and its permissions")
+    """An error for a file whose content cannot be read."""
+    return UnreadableFile(f"cannot read {path}", why=str(error), next="correct the file")

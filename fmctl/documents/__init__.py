@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import ValidationError
 
-from fmctl.base.errors import UnknownName, UnreadableFile
-from fmctl.documents.base import Open
+from fmctl.base.errors import UnknownName, UnreadableFile, shorten
+from fmctl.documents.base import Open, out_of_range
 
 if TYPE_CHECKING:
     from fmctl.domain.planrow import PlanOrEstimate
@@ -76,6 +76,7 @@ DOCUMENTS: Mapping[str, type[Open]] = _Documents(
     }
 )
 _READABLE = ("estimate", "plan")
+_SIGNED = frozenset({"margin_bytes"})  # what is left may be less than nothing
 _WRITTEN_BY_USERS = ("site",)  # what has a default may be left out
 
 
@@ -98,13 +99,16 @@ def check(found: object, where: str) -> PlanOrEstimate:
     """A plan or estimate document that was read from `where`, if it is one. Raises UnreadableFile."""
     named = found.get("schema") if isinstance(found, dict) else None
     known = {f"fmctl.{name}/1": DOCUMENTS[name] for name in _READABLE}
-    if named not in known:
-        why = f"its schema is {named!r}" if named else "it has no schema"
+    if not isinstance(named, str) or named not in known:
+        why = f"its schema is {shorten(repr(named))}" if named else "it has no schema"
         raise UnreadableFile(
             f"{where} is not a plan or an estimate", why=f"{why}; wanted {' or '.join(known)}", next="fmctl schema"
         )
+    wrong = out_of_range(found, _SIGNED)
+    if wrong:
+        raise UnreadableFile(f"{where} is damaged", why=wrong, next=f"fmctl schema {named}")
     try:
-        known[named].model_validate(found)
+        known[named].model_validate(found, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])

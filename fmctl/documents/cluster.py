@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
 from pydantic import BaseModel, Field, ValidationError
 
-from fmctl.base.errors import UnreadableFile
-from fmctl.documents.base import Open
+from fmctl.base.errors import UnreadableFile, shorten
+from fmctl.base.parse import NotParsed, from_json
+from fmctl.documents.base import Moment, Open, UsdOrUnknown, out_of_range
 
 CLUSTER = "fmctl.cluster/1"
 JOURNAL = "fmctl.journal/1"
@@ -39,11 +39,11 @@ class ClusterDocument(Open):
     tags: Annotated[dict[str, str], Field(description="by which its stack is known")]
     instance: str
     nodes: int
-    usd_per_h: float | None
+    usd_per_h: UsdOrUnknown
     max_hours: float
     created_by: str
-    began: datetime
-    end: Annotated[datetime, Field(description="when AWS deletes it")]
+    began: Moment
+    end: Annotated[Moment, Field(description="when AWS deletes it")]
     state: Literal["launching", "running", "failed", "deleting", "gone"]
     boundary: str | None = None
     retained: list[str] = Field(default_factory=list)
@@ -59,7 +59,7 @@ class JournalDocument(Open):
 
     schema_: Literal["fmctl.journal/1"] = Field(alias="schema")
     seq: int
-    at: datetime
+    at: Moment
     kind: Literal["intent", "outcome", "note"]
     action: str
     token: str = ""
@@ -70,10 +70,10 @@ class JournalDocument(Open):
 
 
 class LineRow(TypedDict):
-    """The same as it stands in the file."""
+    """The same, read."""
 
     seq: int
-    at: str
+    at: datetime
     kind: Literal["intent", "outcome", "note"]
     action: str
     token: NotRequired[str]
@@ -95,25 +95,41 @@ def read_cluster(text: str, where: str) -> dict[str, Any]:
 
 def read_line(text: str, where: str) -> LineRow:
     """A line of a journal. Raises UnreadableFile."""
-    return cast("LineRow", read_kept(text, where, JOURNAL, JournalDocument))
+    return cast("LineRow", read_kept(text, where, JOURNAL, JournalDocument, frozenset({"data"})))
 
 
-def read_kept(text: str, where: str, schema: str, kind: type[BaseModel]) -> dict[str, Any]:
-    """A text of a state store, checked. where: it, for people. Raises UnreadableFile."""
+def read_kept(
+    text: str, where: str, schema: str, kind: type[BaseModel], signed: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """A text of a state store as values of its fields' types, what a later version added among them.
+
+    Args:
+        text: JSON.
+        where: it, for people.
+        schema: what it says it is.
+        kind: its fields.
+        signed: names below which numbers may be negative.
+
+    Raises:
+        UnreadableFile: damaged, or of another version.
+    """
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        found = from_json(text)
+    except NotParsed as error:
         raise UnreadableFile(f"{where} is damaged", why=f"it is not JSON: {error}", next=_LOOK) from None
     if not isinstance(found, dict):
         raise UnreadableFile(f"{where} is damaged", why="it is not a JSON object", next=_LOOK)
     found = _current(found, where, schema)
+    wrong = out_of_range(found, signed)
+    if wrong:
+        raise UnreadableFile(f"{where} is damaged", why=wrong, next=_LOOK)
     try:
-        kind.model_validate(found)
+        read = kind.model_validate(found, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UnreadableFile(f"{where} is damaged", why=f"{place}: {first['msg']}", next=_LOOK) from None
-    return found
+    return read.model_dump(by_alias=True, exclude_unset=True)
 
 
 def _current(found: Mapping[str, object], where: str, schema: str) -> dict[str, object]:
@@ -127,7 +143,7 @@ def _current(found: Mapping[str, object], where: str, schema: str) -> dict[str, 
         now = UPGRADES[named](now)
     raise UnreadableFile(
         f"{where} is of a format this fmctl does not know",
-        why=f"its schema is {now.get('schema')!r}, wanted {schema}",
+        why=f"its schema is {shorten(repr(now.get('schema')))}, wanted {schema}",
         next="use the newer fmctl that wrote it: pip install -U fmctl",
     )
 

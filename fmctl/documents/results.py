@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field, JsonValue
 from pydantic.config import JsonDict
 
-from fmctl.documents.base import Envelope, Head, Open, Price
+from fmctl.documents.base import Envelope, Head, Open, Price, UsdOrUnknown
 from fmctl.domain.layout import CODES, FIELDS
 from fmctl.domain.terms import TERMS
 
@@ -119,10 +119,10 @@ class Workload(Open):
 class Cost(Open):
     """Money; null where a price is not known or no tokens were given."""
 
-    usd_per_h: float | None
+    usd_per_h: UsdOrUnknown
     usd_per_billion_tokens: float | None
     run_usd: float | None
-    price_usd_per_h: float | None
+    price_usd_per_h: UsdOrUnknown
     price_region: str
     price_option: str
     price_date: str

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from fmctl.documents.base import Envelope, Open
+from fmctl.documents.base import Envelope, Open, Stamp
 
 
 class Start(Open):
@@ -74,9 +74,9 @@ class RunJob(Open):
     output: str
     folder: str
     reason: str
-    submitted: str | None
-    started: str | None
-    ended: str | None
+    submitted: Stamp | None
+    started: Stamp | None
+    ended: Stamp | None
 
 
 class RunCost(Open):
@@ -106,7 +106,7 @@ class RunEnergy(Open):
 class Note(Open):
     """What a person wrote."""
 
-    at: str
+    at: Stamp
     by: str
     text: str
 
@@ -125,7 +125,7 @@ class RunRecord(Open):
     files: dict[str, str]
     folder: str
     token: str
-    submitted_at: str
+    submitted_at: Stamp
     submitted_by: str
     region: str = ""
     account: str = Field(default="", description="masked: the last four digits")
@@ -140,7 +140,7 @@ class RunRecord(Open):
     quality: dict[str, dict[str, object]] = Field(default_factory=dict)
     notes: list[Note] = Field(default_factory=list)
     parent: str | None = None
-    seen_at: str | None = None
+    seen_at: Stamp | None = None
 
 
 class RunDocument(RunRecord):
@@ -190,8 +190,12 @@ class NoteDocument(Envelope):
     result: NoteResult
 
 
+# Below these a number may be negative: what was logged, what people measured, how far a run is from its plan.
+_SIGNED = frozenset({"log", "measured", "quality", "exit_code", "margin_bytes"})
+
+
 def read_run_document(text: str, where: str) -> dict[str, Any]:
     """A run's record. Raises UnreadableFile."""
     from fmctl.documents.cluster import read_kept
 
-    return read_kept(text, where, "fmctl.run/1", RunDocument)
+    return read_kept(text, where, "fmctl.run/1", RunDocument, _SIGNED)

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, did_you_mean, shorten
 from fmctl.base.files import read_text
+from fmctl.base.parse import NotParsed, from_yaml
 from fmctl.base.read import Fields
 from fmctl.documents.base import Open
 from fmctl.domain.checked import KINDS, Kind, checked
@@ -19,7 +20,6 @@ from fmctl.domain.software import COMPONENTS
 
 _LARGEST = 20_000
 _SECTION = "parallelcluster"
-_MOST_BRACKETS = 200  # PyYAML takes quadratic time over what is nested
 
 
 def _kind(kind: str | Kind, about: str) -> object:
@@ -175,20 +175,13 @@ def site_of(found: object, where: str) -> Site:
 
 
 def _parsed(text: str, where: str) -> object:
-    import yaml
-
-    if len(text) > _LARGEST or sum(map(text.count, "[{")) > _MOST_BRACKETS:
-        raise UnreadableFile(
-            f"{where} is not a site", why="it is too large or nested too deep", next="fmctl schema site"
-        )
+    if len(text) > _LARGEST:
+        raise UnreadableFile(f"{where} is not a site", why="it is too large", next="fmctl schema site")
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise UnreadableFile(f"{where} cannot be read", why="it has YAML aliases", next="write values out")
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
+        return from_yaml(text)
+    except NotParsed as error:
         raise UnreadableFile(
-            f"{where} is neither YAML nor JSON", why=shorten(why, 160), next="fmctl schema site"
+            f"{where} is neither YAML nor JSON", why=shorten(str(error), 160), next="fmctl schema site"
         ) from None
 
 

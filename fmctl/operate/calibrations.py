@@ -10,6 +10,7 @@ from fmctl import __version__
 from fmctl.base.errors import UnknownName, UnreadableFile, UsageError
 from fmctl.base.files import read_text, write_atomic
 from fmctl.base.folders import data_folder
+from fmctl.base.parse import NotParsed, from_json
 from fmctl.operate import store
 
 SCHEMA = "fmctl.calibration/1"
@@ -80,8 +81,8 @@ def load(name: str) -> dict[str, object]:
         raise UnknownName("calibration", name, [*known, SHIPPED], next="fmctl calibrate --name NAME")
     path = folder() / f"{name}{_SUFFIX}"
     try:
-        found = json.loads(read_text(path, what="calibration"))
-    except (ValueError, RecursionError) as error:
+        found = from_json(read_text(path, what="calibration"))
+    except NotParsed as error:
         raise _damaged(path, f"it is not JSON: {error}") from None
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise _damaged(path, f"its schema is not {SCHEMA}")

@@ -139,7 +139,7 @@ class Journal:
         lines = self._stored.text.split("\n")
         last = lines.pop()  # "" where the file ends in a whole line
         for number, line in enumerate(lines, 1):
-            self.records.append(_parse(line, f"line {number} of {self._key} in {self._store.where}"))
+            self.records.append(_parse(line, number, f"line {number} of {self._key} in {self._store.where}"))
         if last:
             self._torn = last
             self.repaired = f"the last line of {self._key} was torn (a write that never finished) and put aside"
@@ -228,17 +228,16 @@ def _line(record: Record) -> str:
     return json.dumps(found, ensure_ascii=True, allow_nan=False, default=str, separators=(",", ":")) + "\n"
 
 
-def _parse(line: str, where: str) -> Record:
+def _parse(line: str, number: int, where: str) -> Record:
     from fmctl.documents.cluster import read_line
 
     found = read_line(line, where)
-    try:
-        at = datetime.fromisoformat(found["at"])
-    except ValueError as error:
-        raise UnreadableFile(f"{where} is damaged", why=str(error)) from None
+    if found["seq"] != number:
+        why = f"its seq is {found['seq']}: lines were lost or doubled"
+        raise UnreadableFile(f"{where} is damaged", why=why, next="put the journal aside; `fmctl status` asks AWS")
     return Record(
         found["seq"],
-        at,
+        found["at"],
         found["kind"],
         found["action"],
         token=found.get("token", ""),
@@ -253,4 +252,4 @@ def read_records(store: StateStore, name: str) -> list[Record]:
     """The records of a cluster's journal, a torn last line left out. Raises UnreadableFile."""
     stored = store.read(f"journals/{name}.jsonl")
     whole = stored.text.split("\n")[:-1] if stored else []
-    return [_parse(line, f"line {number} of the journal of {name}") for number, line in enumerate(whole, 1)]
+    return [_parse(line, number, f"line {number} of the journal of {name}") for number, line in enumerate(whole, 1)]

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from fmctl import __version__
 from fmctl.base.errors import UsageError, shorten
@@ -20,7 +20,6 @@ from fmctl.operate.state import StateStore, save
 from fmctl.targets.target import Beside, Rendering
 
 SCHEMA = "fmctl.cluster/1"
-_TIMES = ("began", "end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,6 @@ def read_record(store: StateStore, name: str) -> Record | None:
 
     found = read_cluster(stored.text, f"the record of {name} in {store.where}")
     known = {key: found[key] for key in Record.__dataclass_fields__ if key in found}
-    known |= {key: _utc(found[key]) for key in _TIMES}
     known["lines"] = tuple(CostLine(**one) for one in found.get("lines", ()))
     known |= {key: tuple(found.get(key, ())) for key in ("retained", "reused")}
     return Record(**known)
@@ -132,8 +130,3 @@ def read_records(store: StateStore) -> list[Record]:
     """All clusters that the store knows, newest first. Raises UnreadableFile."""
     found = [record for name in cluster_names(store) if (record := read_record(store, name)) is not None]
     return sorted(found, key=lambda record: record.began, reverse=True)
-
-
-def _utc(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

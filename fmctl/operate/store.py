@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, shorten
 from fmctl.base.files import read_text, write_atomic
 from fmctl.base.folders import data_folder
+from fmctl.base.parse import NotParsed, from_json
 from fmctl.domain.digest import plan_digest
 
 if TYPE_CHECKING:
@@ -94,11 +95,11 @@ def read_document(path: Path) -> PlanOrEstimate:
     return document
 
 
-def parse(text: str, where: str) -> object:
-    """JSON text as Python; `where` names it in the error. Raises UnreadableFile."""
+def parse(text: str, where: str, *, odd: bool = False) -> object:
+    """JSON text as Python; `where` names it in the error, `odd` is that of `from_json`. Raises UnreadableFile."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return from_json(text, odd=odd)
+    except NotParsed as error:
         raise UnreadableFile(
             f"{where} is not a document of fmctl",
             why=f"it is not JSON: {error}",

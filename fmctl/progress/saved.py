@@ -11,11 +11,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from fmctl import __version__
 from fmctl.base.errors import UnreadableFile
 from fmctl.base.files import read_text, write_atomic
+from fmctl.base.parse import from_json
+from fmctl.base.read import part
 from fmctl.domain.logged import Record
 from fmctl.progress.feeds import Feed
 from fmctl.progress.ranks import Ranks
@@ -78,8 +80,8 @@ def _held(path: Path | str) -> _Held | None:
     if not text.strip():  # made beforehand, as mktemp does
         return None
     try:
-        whole = json.loads(text)
-        held: _Held = whole["held"]
+        whole = part(from_json(text, odd=True))
+        held = cast("_Held", whole["held"])
         schema, digest = held["schema"], whole["sha256"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         why = "it is not a followed run that fmctl kept"

@@ -10,6 +10,7 @@ from pathlib import Path
 from fmctl.base.errors import FmctlError
 from fmctl.base.files import read_text, write_atomic
 from fmctl.base.folders import state_folder
+from fmctl.base.parse import NotParsed, from_json
 
 _SCHEMA = "fmctl.ui/1"
 _LONGEST = 1_000_000
@@ -33,8 +34,8 @@ def restore(demo: bool = False) -> tuple[dict[str, object], str]:
         if not path.exists():
             return {}, ""
         text = read_text(path, what="session")
-        found = json.loads(text) if len(text) <= _LONGEST else None
-    except (FmctlError, ValueError, RecursionError, OSError):
+        found = from_json(text) if len(text) <= _LONGEST else None
+    except (FmctlError, NotParsed, OSError):
         return {}, "the last session could not be read; this one starts afresh"
     if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
         return {}, "the last session is of another version; this one starts afresh"

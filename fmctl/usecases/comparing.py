@@ -89,7 +89,7 @@ def saved(subject: str) -> PlanOrEstimate | None:
         return _marked(store.load(subject), subject)
     if not subject.endswith(".json"):
         return None
-    found = store.parse(read_text(Path(subject).expanduser(), what="document"), subject)
+    found = store.parse(read_text(Path(subject).expanduser(), what="document"), subject, odd=True)
     if isinstance(found, dict) and str(found.get("schema", "")).startswith("fmctl."):
         return _marked(store.read_document(Path(subject).expanduser()), subject)
     return None  # a Hugging Face config has no schema of ours

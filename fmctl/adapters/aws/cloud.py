@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fmctl.adapters.aws.end import Ends
-from fmctl.adapters.aws.errors import asked, code_of
+from fmctl.adapters.aws.errors import asked, code_of, reading
 from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.aws.session import Session, pages
 from fmctl.base.errors import OperationFailed, OperationTimeout, shorten
@@ -40,12 +40,14 @@ class AwsCloud:
         self._ends = Ends(self.session, marks, sleep)
         self._who: Identity | None = None
 
+    @reading("who we are")
     def identity(self) -> Identity:
         """Account and caller, asked anew each time: credentials may have changed."""
         found = self.session.caller()
         self._who = Identity(found["Account"], found["Arn"], self.session.region)
         return self._who
 
+    @reading("a stack")
     def stack(self, name: str) -> Stack | None:
         """The newest stack of that name that is not deleted."""
         from botocore.exceptions import ClientError
@@ -61,6 +63,7 @@ class AwsCloud:
         living = [_stack(one) for one in found if one["StackStatus"] != "DELETE_COMPLETE"]
         return max(living, key=lambda one: one.created, default=None)
 
+    @reading("the stacks")
     def stacks(self, tag: str) -> tuple[Stack, ...]:
         """Stacks that carry the tag key and are not deleted."""
         listed = pages("stacks", self.session.client("cloudformation").get_paginator("describe_stacks").paginate())
@@ -68,6 +71,7 @@ class AwsCloud:
         found = (_stack(one) for one in every if one["StackStatus"] != "DELETE_COMPLETE")
         return tuple(one for one in found if tag in one.tags)
 
+    @reading("the events of a stack")
     def stack_events(self, name: str, after: str | None = None) -> tuple[StackEvent, ...]:
         """Events, oldest first. stack: "" for the root, else the logical id of the nested stack."""
         events = list(self._events(name, ""))
@@ -87,6 +91,7 @@ class AwsCloud:
         with asked(f"the deletion of {name}"):
             client.delete_stack(**given)
 
+    @reading("the instances")
     def nodes(self, cluster: str) -> tuple[Node, ...]:
         """Instances of the cluster that are not terminated."""
         wanted: list[FilterTypeDef] = [
@@ -143,8 +148,11 @@ class AwsCloud:
             wanted["logStreamNames"] = names[first : first + _STREAMS_A_QUESTION]
             found = pages("log lines", client.get_paginator("filter_log_events").paginate(**wanted))
             lines += [(one["timestamp"], one["message"]) for page in found for one in page.get("events", ())]
-        for at, text in sorted(lines, key=lambda one: one[0]):
-            yield datetime.fromtimestamp(at / 1000, UTC), text
+        with reading("log lines"):
+            told = [
+                (datetime.fromtimestamp(at / 1000, UTC), text) for at, text in sorted(lines, key=lambda one: one[0])
+            ]
+        yield from told
 
     def lend(self, cluster: str, text: str) -> Lent:
         """See `Cloud`."""
@@ -178,6 +186,7 @@ class AwsCloud:
             )
         return self._output(client, sent["Command"]["CommandId"], head.id, timeout_s)
 
+    @reading("the output of a command")
     def _output(self, client: SSMClient, command: str, instance: str, timeout_s: float) -> str:
         left, pause = timeout_s, 0.5
         while True:
@@ -197,6 +206,7 @@ class AwsCloud:
             self._sleep(pause)
             left, pause = left - pause, min(pause * 2, 5.0)
 
+    @reading("the log groups")
     def _log_group(self, cluster: str) -> str | None:
         prefix = self._marks.log_group(cluster)
         listed = self.session.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)

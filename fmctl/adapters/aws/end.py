@@ -14,11 +14,12 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fmctl.adapters.aws.errors import NOT_ASSUMABLE, asked, code_of
 from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.aws.session import Session
-from fmctl.base.errors import OperationFailed
+from fmctl.base.errors import OperationFailed, shorten
 from fmctl.domain.end import end_name, warning_name
 from fmctl.domain.policy import VERSION, Place
 
@@ -121,7 +122,7 @@ class Ends:
         )
         if found is None or found.get("State") != "ENABLED":
             return None
-        return datetime.strptime(found["ScheduleExpression"], _AT).replace(tzinfo=UTC)
+        return _moment(found.get("ScheduleExpression"), found.get("ScheduleExpressionTimezone"))
 
     def remove(self, cluster: str) -> None:
         """Remove schedule and role."""
@@ -145,6 +146,18 @@ class Ends:
                 if code_of(error) in _GONE:
                     return None
                 raise
+
+
+def _moment(said: object, zone: object) -> datetime:
+    """The moment of a one-time schedule. Raises OperationFailed where it is another's, or none."""
+    try:
+        told = datetime.strptime(str(said), _AT).replace(tzinfo=ZoneInfo(str(zone or "UTC")))
+        return told.astimezone(UTC)
+    except (ValueError, OverflowError, OSError, ZoneInfoNotFoundError):
+        why = shorten(f"{said} in {zone or 'UTC'}")
+        raise OperationFailed(
+            "the scheduled end cannot be read", why=why, next="fmctl extend NAME --hours 24"
+        ) from None
 
 
 def _schedule(name: str, what: str, at: datetime, token: str, target: TargetTypeDef) -> CreateScheduleInputTypeDef:

@@ -104,10 +104,24 @@ def asked(what: str) -> Iterator[None]:
     except BotoCoreError as error:
         raise _of_library(error, what) from error
     except ResponseParserError as error:
-        why = "the answer is not what AWS's API describes: a proxy, or an endpoint that does not know the call"
-        raise OperationFailed(
-            f"cannot read what was answered about {what}", why=why, next="AWS_ENDPOINT_URL"
-        ) from error
+        raise _unreadable(what) from error
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Whatever trips over an answer inside, for a field that AWS always gives, is an error about `what`.
+
+    Raises OperationFailed.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
+        raise _unreadable(what) from error
+
+
+def _unreadable(what: str) -> OperationFailed:
+    why = "the answer is not what AWS's API describes: a proxy, or an endpoint that does not know the call"
+    return OperationFailed(f"cannot read what was answered about {what}", why=why, next="AWS_ENDPOINT_URL")
 
 
 def code_of(error: object) -> str:

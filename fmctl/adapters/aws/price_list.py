@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
-from typing import TYPE_CHECKING, TypedDict
+from datetime import date, datetime
+from typing import TYPE_CHECKING
 
+from fmctl.base.errors import OperationFailed
+from fmctl.base.parse import NotParsed, from_json
+from fmctl.base.read import Fields, part, text
+from fmctl.catalog.price_files import usd_of
 from fmctl.domain.hardware import LIVE_LIST, LIVE_SPOT, Price, StoragePrice
 
 if TYPE_CHECKING:
@@ -20,41 +23,14 @@ _ONLY_PERSISTENT_2 = ("125", "250", "500", "1000")
 """MB/s per TiB that no other deployment type has (FSx for Lustre User Guide)."""
 
 
-class Described(TypedDict):
-    """What a product is."""
-
-    attributes: dict[str, str]
-
-
-class Dimension(TypedDict, total=False):
-    """A price of a term, of a range of units."""
-
-    pricePerUnit: dict[str, str]
-    beginRange: str
-    unit: str
-
-
-class Term(TypedDict):
-    """A way to buy a product."""
-
-    priceDimensions: dict[str, Dimension]
-
-
-class Product(TypedDict, total=False):
-    """A product of the Price List, as far as it is read here."""
-
-    product: Described
-    terms: dict[str, dict[str, Term]]
-
-
 def on_demand_rows(instance: str, regions: Sequence[str], products: Iterable[str], day: date) -> list[Price]:
     """One row per region: the price of an hour, or that AWS lists none (none, or several)."""
     by_region: dict[str, set[float]] = {region: set() for region in regions}
     for product in _parsed(products):
-        attributes = product["product"]["attributes"]
-        if attributes.get("regionCode") in by_region and attributes.get("locationType") == "AWS Region":
-            found = {usd for _, usd, unit in dimensions(product) if unit == "Hrs"}
-            by_region[attributes["regionCode"]] |= found
+        attributes = _attributes(product)
+        region = text(attributes.get("regionCode"))
+        if region in by_region and attributes.get("locationType") == "AWS Region":
+            by_region[region] |= {usd for _, usd, unit in dimensions(product) if unit == "Hrs"}
     return [_row(instance, region, "on-demand", found, day) for region, found in by_region.items()]
 
 
@@ -62,13 +38,15 @@ def spot_rows(instance: str, region: str, history: Iterable[SpotPriceTypeDef], d
     """The lowest, and the extremes, of the newest prices of the region's zones."""
     newest: dict[str, SpotPriceTypeDef] = {}
     for one in history:
-        zone = one["AvailabilityZone"]
+        zone = one.get("AvailabilityZone")
+        if not isinstance(zone, str) or not isinstance(one.get("Timestamp"), datetime):
+            raise _none_of_aws("a Spot price without zone or time")
         if zone not in newest or one["Timestamp"] > newest[zone]["Timestamp"]:
             newest[zone] = one
     source = f"{LIVE_SPOT} {day.isoformat()}"
     if not newest:
         return [Price(instance, region, "spot", None, day.isoformat(), source, NO_PRICE)]
-    usd = {zone: float(one["SpotPrice"]) for zone, one in newest.items()}
+    usd = {zone: _usd(one.get("SpotPrice")) for zone, one in newest.items()}
     low, high = min(usd, key=lambda zone: usd[zone]), max(usd, key=lambda zone: usd[zone])
     said = (
         ("spot", low, f"lowest of {len(usd)} zones: {low}; it moves"),
@@ -99,7 +77,7 @@ def lustre_rows(region: str, products: Iterable[str], day: date) -> tuple[list[S
     unread = 0
     for product in _parsed(products):
         prices = {usd for _, usd, unit in dimensions(product) if unit == "GB-Mo"}
-        item = _lustre_item(product["product"]["attributes"])
+        item = _lustre_item(_attributes(product))
         if item and prices:
             found.setdefault(item, set()).update(prices)
         else:
@@ -107,16 +85,57 @@ def lustre_rows(region: str, products: Iterable[str], day: date) -> tuple[list[S
     return _items(found, region, day), unread
 
 
-def _parsed(products: Iterable[str]) -> Iterator[Product]:
-    return map(json.loads, products)
+def _parsed(products: Iterable[str]) -> Iterator[Fields]:
+    for one in products:
+        try:
+            found = from_json(one)
+        except NotParsed as error:
+            raise _none_of_aws(str(error)) from None
+        if not isinstance(found, dict):
+            raise _none_of_aws("a product is no mapping")
+        yield found
 
 
-def dimensions(product: Product) -> list[tuple[float, float, str]]:
-    """(first unit of the range, USD, unit) of the on-demand terms; zero is no price here: nothing asked for is free."""
-    terms = product.get("terms", {}).get("OnDemand", {}).values()
-    listed = [one for term in terms for one in term["priceDimensions"].values()]
-    priced = [(one, float(one["pricePerUnit"].get("USD", 0.0))) for one in listed]
-    return [(float(one.get("beginRange", 0) or 0), usd, str(one["unit"])) for one, usd in priced if usd > 0.0]
+def _none_of_aws(why: str) -> OperationFailed:
+    return OperationFailed("this is no price list of AWS", why=why, next="fmctl prices refresh, a little later")
+
+
+def _attributes(product: Fields) -> Fields:
+    return part(part(product.get("product")).get("attributes"))
+
+
+def dimensions(product: Fields) -> list[tuple[float, float, str]]:
+    """(first unit of the range, USD, unit) of the on-demand terms; zero is no price here: nothing asked for is free.
+
+    Raises OperationFailed for a price that is none.
+    """
+    terms = part(part(product.get("terms")).get("OnDemand")).values()
+    listed = [part(one) for term in terms for one in part(part(term).get("priceDimensions")).values()]
+    priced = [(one, part(one.get("pricePerUnit")).get("USD")) for one in listed]
+    return [(_begin(one.get("beginRange")), _usd(usd), text(one.get("unit"))) for one, usd in priced if not _free(usd)]
+
+
+def _usd(found: object) -> float:
+    try:
+        return usd_of(str(found) if isinstance(found, str | int | float) else "")
+    except ValueError as error:
+        raise _none_of_aws(str(error)) from None
+
+
+def _free(found: object) -> bool:
+    """Whether this says that nothing is to pay, which is no price here."""
+    try:
+        return found is None or (isinstance(found, str | int | float) and float(found) == 0.0)
+    except (ValueError, OverflowError):
+        return False
+
+
+def _begin(found: object) -> float:
+    """Where a range begins; an odd word for it is no range of ours."""
+    try:
+        return float(found) if isinstance(found, str | int | float) and found != "" else 0.0
+    except (ValueError, OverflowError):
+        return -1.0
 
 
 def _row(instance: str, region: str, option: str, found: set[float], day: date) -> Price:
@@ -137,13 +156,13 @@ def _items(found: Mapping[str, set[float]], region: str, day: date) -> list[Stor
     ]
 
 
-def _lustre_item(attributes: Mapping[str, str]) -> str:
+def _lustre_item(attributes: Fields) -> str:
     """The item that a product is; empty where it is none of ours. assumed: how the attributes are written."""
-    text = " ".join(attributes.values()).lower()
-    if attributes.get("storageType", "").upper() == "HDD" or "intelligent" in text or "backup" in text:
+    said = " ".join(map(text, attributes.values())).lower()
+    if text(attributes.get("storageType")).upper() == "HDD" or "intelligent" in said or "backup" in said:
         return ""
-    if "scratch" in text:
+    if "scratch" in said:
         return "fsx-lustre/scratch-2"
-    tier = re.match(r"[0-9,]*", attributes.get("throughputCapacity", ""))
+    tier = re.match(r"[0-9,]*", text(attributes.get("throughputCapacity")))
     rate = tier.group().replace(",", "") if tier else ""
     return f"fsx-lustre/persistent-2-{rate}" if rate in _ONLY_PERSISTENT_2 else ""

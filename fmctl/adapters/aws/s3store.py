@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.session import Session, pages
 from fmctl.base.errors import UnreadableFile, UsageError
+from fmctl.base.files import LARGEST
 from fmctl.domain.state import Stored
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _MISSING = {"NoSuchKey", "404", "NotFound"}
 _FASTER = {"PreconditionFailed", "412"}
 _AT_ONCE = {"ConditionalRequestConflict", "409", "OperationAborted"}
 _TRIES = 4
+_ASIDE = "put it aside, then the same command again"
 
 
 class S3Store:
@@ -56,15 +58,17 @@ class S3Store:
         with asked(f"{self._where}/{key}"):
             try:
                 found = client.get_object(Bucket=self._bucket, Key=self._prefix + key)
-                content = found["Body"].read()
+                content = found["Body"].read(LARGEST + 1)
             except ClientError as error:
                 if code_of(error) in _MISSING:
                     return None
                 raise
+        if len(content) > LARGEST:
+            raise UnreadableFile(f"{self._where}/{key} is too large", why=f"more than {LARGEST:,} bytes", next=_ASIDE)
         try:
             return Stored(content.decode("utf-8"), found["ETag"])
         except UnicodeDecodeError as error:
-            raise UnreadableFile(f"{self._where}/{key} is damaged", why=str(error)) from None
+            raise UnreadableFile(f"{self._where}/{key} is damaged", why=str(error), next=_ASIDE) from None
 
     def create(self, key: str, text: str) -> Stored | None:
         """Write a new object; None where it exists."""

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from http.client import HTTPException
 
 from fmctl.base.errors import OperationFailed
+from fmctl.base.parse import from_json
 
 _SECONDS = 60.0
+_MOST_BYTES = 16 * 2**20
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
 
 
@@ -58,11 +60,13 @@ class Lab:
         asked = urllib.request.Request(f"{self.endpoint}/fm/{what}", data, {"Content-Type": "application/json"})
         try:
             with _OPENER.open(asked, timeout=timeout_s) as answer:
-                found = json.load(answer)
+                found = from_json(answer.read(_MOST_BYTES))
         except urllib.error.HTTPError as error:
-            why = error.read().decode("utf-8", "replace")[:300]
+            why = error.read(_MOST_BYTES).decode("utf-8", "replace")[:300]
             raise OperationFailed(f"the lab refused {what}", why=why, next="fmctl lab status") from None
         except (OSError, HTTPException, ValueError) as error:
             why = str(getattr(error, "reason", error))
             raise OperationFailed("the lab does not answer", why=why, next="fmctl lab start") from None
-        return dict(found)
+        if not isinstance(found, dict):
+            raise OperationFailed("the lab does not answer", why="what answers is no lab", next="fmctl lab start")
+        return found

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING
 from fmctl.adapters.lab.access import become
 from fmctl.adapters.lab.faults import BadRule
 from fmctl.adapters.lab.world import World
+from fmctl.base.errors import shorten
+from fmctl.base.parse import from_json
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from fmctl.base.read import Fields
 
 _LONGEST = 365 * 86400.0
+_LONGEST_BODY = 10_000
 
 
 def state(world: World) -> dict[str, object]:
@@ -50,9 +53,9 @@ def respond(world: World, environ: WSGIEnvironment, start_response: StartRespons
     """Answer one request to /fm/."""
     try:
         status, found = "200 OK", _done(world, environ)
-    except (BadRule, KeyError, TypeError, ValueError, RecursionError) as error:
-        status, found = "400 Bad Request", {"error": f"{type(error).__name__}: {error}"}
-    body = json.dumps(found).encode()
+    except (KeyError, TypeError, ValueError, OverflowError) as error:  # a BadRule is a ValueError
+        status, found = "400 Bad Request", {"error": shorten(f"{type(error).__name__}: {error}", 300)}
+    body = json.dumps(found, allow_nan=False).encode()
     start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
 
@@ -63,9 +66,12 @@ def _done(world: World, environ: WSGIEnvironment) -> dict[str, object]:
         return state(world)
     if environ["REQUEST_METHOD"] != "POST" or environ.get("CONTENT_TYPE", "").partition(";")[0] != "application/json":
         raise BadRule("POST application/json")
-    body = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    if not 0 <= length <= _LONGEST_BODY:
+        raise BadRule(f"a rule has at most {_LONGEST_BODY} bytes")
+    body = from_json(environ["wsgi.input"].read(length) or b"{}")
     if not isinstance(body, dict):
-        raise BadRule("POST an object")
+        raise BadRule("a JSON object")
     if what == "advance":
         world.advance(_number(body, "seconds", 0.0, _LONGEST))
     elif what == "speed":

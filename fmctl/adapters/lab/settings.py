@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TypedDict
+from typing import Any, TypedDict, cast
+
+from fmctl.base.parse import from_json
+from fmctl.base.read import Fields, number, part
 
 HOST = "127.0.0.1"
 STATE, SITE, IMAGES, LOG = "state.json", "site.yaml", "images.json", "server.log"
@@ -76,11 +79,19 @@ class Running:
     def from_text(cls, text: str) -> Running | None:
         """Out of the state file; None where it is not one."""
         try:
-            raw = json.loads(text)
-            right = isinstance(raw["pid"], int) and isinstance(raw["seed"], dict)
-            return cls(**raw) if right else None
+            raw = part(from_json(text))
+            return cls(**cast("dict[str, Any]", raw)) if _typed(raw) else None
         except (KeyError, TypeError, ValueError):
             return None
+
+
+def _typed(raw: Fields) -> bool:
+    """Whether the fields of the state file are of their kinds."""
+    texts_are = all(isinstance(raw.get(name), str) for name in ("token", "site"))
+    numbers = all(0 < (number(raw.get(name)) or 0) < most for name, most in (("pid", 2**31), ("port", 2**16)))
+    whole = all(isinstance(raw.get(name), int) for name in ("pid", "port"))
+    seed = part(raw.get("seed"))
+    return texts_are and numbers and whole and number(raw.get("speed")) is not None and "region" in seed
 
 
 def site_text(seed: Seed, account: str) -> str:

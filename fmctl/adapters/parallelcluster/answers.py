@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TypedDict
+from typing import TypedDict, cast
 
-from fmctl.base.errors import BUSY, CapacityUnavailable, FmctlError, OperationFailed, PermissionDenied
-from fmctl.base.read import Fields
-from fmctl.domain.ports import Finding
+from fmctl.base.errors import BUSY, CapacityUnavailable, FmctlError, OperationFailed, PermissionDenied, shorten
+from fmctl.base.read import Fields, rows
+from fmctl.domain.ports import Finding, Resource
 
 DRY_RUN_PASSED = "DryRun flag is set"
 _GONE = re.compile(r"does not exist or belongs to an incompatible", re.IGNORECASE)
@@ -71,19 +71,53 @@ class Answer(TypedDict, total=False):
     error: Told
 
 
-class Hello(TypedDict):
-    """What the worker says of itself."""
+def content(found: object) -> Content:
+    """What an operation gave, where it is a mapping; nothing where it is null. Raises OperationFailed."""
+    if found is not None and not isinstance(found, dict):
+        raise unreadable(f"a {type(found).__name__} where fields were expected")
+    return cast("Content", found or {})
 
-    version: str
+
+def fields(found: object) -> Fields:
+    """The fields of a cluster. Raises OperationFailed."""
+    return cast("Fields", content(found))
 
 
-class ResourceRow(TypedDict):
-    """A resource as the worker writes it."""
+def version(found: object) -> str:
+    """Of the worker's greeting. Raises OperationFailed."""
+    told = fields(found).get("version")
+    if not isinstance(told, str):
+        raise unreadable("it names no version")
+    return told
 
-    stack: str
-    logical_id: str
-    type: str
-    properties: Fields
+
+def resources(found: object) -> tuple[Resource, ...]:
+    """The resources of a template. Raises OperationFailed."""
+    if not isinstance(found, list):
+        raise unreadable("it lists no resources")
+    return tuple(_resource(one) for one in found)
+
+
+def _resource(found: object) -> Resource:
+    one = fields(found)
+    stack, logical, kind = (one.get(name) for name in ("stack", "logical_id", "type"))
+    properties = one.get("properties")
+    if not (isinstance(stack, str) and isinstance(logical, str) and isinstance(kind, str)):
+        raise unreadable("a resource without stack, logical_id or type")
+    if not isinstance(properties, dict):
+        raise unreadable(f"{shorten(logical)} has no properties")
+    return Resource(stack, logical, kind, properties)
+
+
+def unreadable(why: str) -> OperationFailed:
+    """The error for what is no answer of ParallelCluster."""
+    return OperationFailed("this is no answer of ParallelCluster", why=why, next="fmctl pcluster status")
+
+
+def broke(error: Told) -> bool:
+    """Whether ParallelCluster or AWS broke, rather than refused."""
+    code = error.get("code")
+    return isinstance(code, int) and code >= 500
 
 
 def is_gone(content: Content) -> bool:
@@ -120,7 +154,7 @@ def findings(content: Content) -> tuple[Finding, ...]:
 def validators(content: Content) -> tuple[Finding, ...]:
     """What the validators said."""
     raw = [
-        *(content.get("configurationValidationErrors") or ()), *(content.get("validationMessages") or ()),
+        *rows(content.get("configurationValidationErrors")), *rows(content.get("validationMessages")),
     ]  # fmt: skip
     return tuple(Finding(str(one.get("level")), str(one.get("type")), str(one.get("message"))) for one in raw)
 
@@ -128,7 +162,7 @@ def validators(content: Content) -> tuple[Finding, ...]:
 def failure(op: str, content: Content) -> FmctlError:
     """An answer that is no success, as the error to raise."""
     errors = [one for one in validators(content) if one.level == "ERROR"]
-    refused = list(content.get("updateValidationErrors") or ())
+    refused = rows(content.get("updateValidationErrors"))
     why = message(content)
     if errors:
         why = f"{why} {errors[0].kind}: {errors[0].message}"

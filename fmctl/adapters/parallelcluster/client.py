@@ -23,6 +23,7 @@ from fmctl.adapters.parallelcluster import answers
 from fmctl.adapters.parallelcluster.log import WorkerLog
 from fmctl.adapters.parallelcluster.node import node_environment
 from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout
+from fmctl.base.parse import NotParsed, from_json
 from fmctl.base.read import Fields
 from fmctl.domain.ports import Finding, Resource
 
@@ -69,7 +70,7 @@ class WorkerPcluster:
     def version(self) -> str:
         """See `Pcluster`."""
         if self._version is None:
-            self._version = cast("answers.Hello", self._ok("hello"))["version"]
+            self._version = answers.version(self._ok("hello"))
         return self._version
 
     def validate(self, name: str, config: str, region: str) -> tuple[Finding, ...]:
@@ -77,16 +78,14 @@ class WorkerPcluster:
         answer = self._asked("validate", name=name, config=config, region=region)
         error = answer.get("error")
         if error is None:
-            return answers.findings(cast("answers.Content | None", answer["ok"]) or {})
-        code = error.get("code")
-        if (code is None and error.get("type") not in _ABOUT_THE_CONFIG) or (code is not None and code >= 500):
+            return answers.findings(answers.content(answer["ok"]))
+        if (error.get("code") is None and error.get("type") not in _ABOUT_THE_CONFIG) or answers.broke(error):
             raise answers.failure("validate", error["content"])  # pcluster or AWS broke: nobody looked
         return answers.findings(error["content"])
 
     def synth(self, name: str, config: str, region: str) -> tuple[Resource, ...]:
         """See `Pcluster`."""
-        found = self._ok("synth", name=name, config=config, region=region)
-        return tuple(Resource(**one) for one in cast("list[answers.ResourceRow]", found))
+        return answers.resources(self._ok("synth", name=name, config=config, region=region))
 
     def create(self, name: str, config: str, region: str) -> None:
         """See `Pcluster`."""
@@ -106,7 +105,8 @@ class WorkerPcluster:
 
     def describe(self, name: str, region: str) -> Fields | None:
         """See `Pcluster`."""
-        return cast("Fields | None", self._unless_gone("describe", name=name, region=region))
+        found = self._unless_gone("describe", name=name, region=region)
+        return None if found is None else answers.fields(found)
 
     def close(self) -> None:
         """See `Pcluster`."""
@@ -201,7 +201,7 @@ class CommandPcluster:
     def version(self) -> str:
         """See `Pcluster`."""
         if self._version is None:
-            self._version = str(cast("Fields", self._ok("hello", "version")).get("version", ""))
+            self._version = answers.version(self._ok("hello", "version"))
         return self._version
 
     def validate(self, name: str, config: str, region: str) -> tuple[Finding, ...]:
@@ -237,7 +237,8 @@ class CommandPcluster:
 
     def describe(self, name: str, region: str) -> Fields | None:
         """See `Pcluster`."""
-        return cast("Fields | None", self._unless_gone("describe", "describe-cluster", "-n", name, "-r", region))
+        found = self._unless_gone("describe", "describe-cluster", "-n", name, "-r", region)
+        return None if found is None else answers.fields(found)
 
     def close(self) -> None:
         """Nothing runs between calls."""
@@ -272,15 +273,14 @@ class CommandPcluster:
                 f"cannot run {self._executable}", why=error.strerror, next="fmctl pcluster install"
             ) from None
         try:
-            found = json.loads(done.stdout)
-        except ValueError:
+            return done.returncode, answers.content(from_json(done.stdout))
+        except NotParsed:
             said = (done.stdout or done.stderr).strip().splitlines()
             raise OperationFailed(
                 f"pcluster {asked[0]} answered with something else than JSON",
                 why=said[-1][:300] if said else f"nothing, exit code {done.returncode}",
                 next="fmctl pcluster install",
             ) from None
-        return done.returncode, found
 
 
 class _Died(Exception):
@@ -355,8 +355,8 @@ class _Pipe:
 def _parsed(raw: bytes, number: int) -> answers.Answer:
     text = raw.decode("utf-8", "replace").strip()
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = from_json(text)
+    except NotParsed:
         raise _Garbage(text) from None
     if not isinstance(found, dict) or found.get("id") != number or not _complete(found):
         raise _Garbage(text)

@@ -19,6 +19,8 @@ from fmctl.adapters.parallelcluster.node import OLDEST, find_node
 from fmctl.base.errors import OperationFailed, OperationTimeout, UsageError, shorten
 from fmctl.base.files import make_folders, write_atomic
 from fmctl.base.folders import data_folder, state_folder
+from fmctl.base.parse import NotParsed, from_json
+from fmctl.base.read import part, text
 from fmctl.domain.cluster import PCLUSTER_VERSION
 
 NAMED = "FMCTL_PCLUSTER_PYTHON"
@@ -241,11 +243,9 @@ def _probed(python: str) -> str | None:
 
 
 def _of_command(command: str) -> str:
-    import json
-
     said = _line([command, "version"], whole=True)
-    with suppress(ValueError, AttributeError):
-        return str(json.loads(said or "").get("version", ""))
+    with suppress(NotParsed):
+        return text(part(from_json(said or "")).get("version"))
     return ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,11 +21,14 @@ from fmctl.base.errors import (
     UsageError,
     shorten,
 )
+from fmctl.base.parse import NotParsed, from_json
+from fmctl.base.read import part, zoned
 
 TOKEN, USER, PASSWORD = "FMCTL_PROMETHEUS_TOKEN", "FMCTL_PROMETHEUS_USER", "FMCTL_PROMETHEUS_PASSWORD"
 WHICH = "give the URL under which Prometheus's own page opens, such as http://127.0.0.1:9090"
 _AGAIN = "the same command again, a little later"
 _MOST_ERROR_BYTES = 2**16
+_LAST_S = 253_402_300_800.0  # the year 10000
 
 
 Pair = tuple[float, str]
@@ -93,8 +95,8 @@ def reading() -> Iterator[None]:
     """What is no answer of Prometheus becomes an error that says so. Raises OperationFailed."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        why = f"{type(error).__name__} when reading it"
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:
+        why = str(error) if isinstance(error, NotParsed) else f"{type(error).__name__} when reading it"
         raise OperationFailed("this is no answer of Prometheus", why=why, next=WHICH) from error
 
 
@@ -111,7 +113,15 @@ def answer(given: tuple[Payload, tuple[str, ...]]) -> Answer:
 def _series(one: Row) -> Series:
     pairs = one["values"] if "values" in one else [one["value"]] if "value" in one else list[Pair]()
     labels = {str(name): str(value) for name, value in one["metric"].items()}
-    return Series(labels, tuple(float(at) for at, _ in pairs), tuple(_number(value) for _, value in pairs))
+    return Series(labels, tuple(_at(at) for at, _ in pairs), tuple(_number(value) for _, value in pairs))
+
+
+def _at(seconds: float) -> float:
+    """A time. Raises ValueError where no calendar has it."""
+    told = float(seconds)
+    if isinstance(seconds, bool) or not abs(told) < _LAST_S:
+        raise ValueError("no time")
+    return told
 
 
 def alert(one: AlertRow) -> Alert:
@@ -123,7 +133,7 @@ def alert(one: AlertRow) -> Alert:
         state=str(one["state"]),
         labels=labels,
         annotations={str(name): str(value) for name, value in one.get("annotations", {}).items()},
-        active_at=None if not active else datetime.fromisoformat(_microseconds(str(active))),
+        active_at=None if not active else zoned(datetime.fromisoformat(_microseconds(str(active)))),
         value=_number(one.get("value", "NaN")),
     )
 
@@ -136,7 +146,9 @@ def _microseconds(stamp: str) -> str:
 
 
 def _number(text: str) -> float:
-    """`NaN`, `+Inf` and 1e-05 as Go prints them; a string result that is no number is NaN."""
+    """`NaN`, `+Inf` and 1e-05 as Go prints them; a string result that is no number is NaN. Raises ValueError."""
+    if not isinstance(text, str):
+        raise ValueError("values of Prometheus are texts")
     try:
         return float(text)
     except ValueError:
@@ -163,9 +175,9 @@ def of_status(error: HTTPError, path: str) -> FmctlError:
 
 def _said(error: HTTPError) -> str:
     try:
-        found = json.loads(error.read(_MOST_ERROR_BYTES))
+        found = part(from_json(error.read(_MOST_ERROR_BYTES)))
         return ": " + shorten(str(found.get("error") or found.get("message") or ""), 400)
-    except (ValueError, AttributeError, OSError, HTTPException, RecursionError):
+    except (NotParsed, OSError, HTTPException):
         return ""
 
 

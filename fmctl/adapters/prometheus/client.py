@@ -6,7 +6,6 @@ never sent over plain HTTP beyond this machine, and no redirect is followed with
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -15,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -37,6 +36,8 @@ from fmctl.adapters.prometheus.answers import (
     reading,
 )
 from fmctl.base.errors import NotThere, OperationFailed, PermissionDenied, ServiceUnavailable, UsageError, shorten
+from fmctl.base.parse import from_json
+from fmctl.base.read import part, texts
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -129,7 +130,7 @@ class Prometheus:
 
     def alerts(self) -> tuple[Alert, ...]:
         """All alerts that are pending or firing."""
-        found = self._data("alerts", None)[0].get("alerts", [])
+        found = self._data("alerts", None)[0].get("alerts") or []
         with reading():
             return tuple(alert(one) for one in found)
 
@@ -148,10 +149,13 @@ class Prometheus:
     def _data(self, call: str, given: Mapping[str, str] | None) -> tuple[Payload, tuple[str, ...]]:
         body = self._ask(f"/api/v1/{call}", given)
         with reading():
-            found = json.loads(body)
+            found = part(from_json(body))
             if found["status"] != "success":
                 raise OperationFailed("Prometheus refused", why=shorten(str(found.get("error")), 400))
-            return found["data"], tuple(str(one) for one in found.get("warnings", ()))
+            data = found["data"]
+            if not isinstance(data, dict):
+                raise TypeError("no data")
+            return cast("Payload", data), tuple(texts(found.get("warnings")))
 
     def _ask(self, path: str, given: Mapping[str, str] | None) -> bytes:
         """POST where something is given: a query can be longer than a URL may be."""

@@ -7,11 +7,11 @@ missing ones are empty: a newer Slurm says less here, and never fails.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from fmctl.base.errors import OperationFailed, shorten
+from fmctl.base.parse import NotParsed, from_json
 from fmctl.base.read import Fields, number, part, rows, text
 from fmctl.domain.job import Job, SlurmNode
 
@@ -21,6 +21,7 @@ _JOB_STATES = (
     "BOOT_FAIL", "DEADLINE", "OUT_OF_MEMORY",
 )  # fmt: skip
 _NODE_STATES = ("DOWN", "IDLE", "ALLOCATED", "MIXED", "ERROR", "FUTURE", "UNKNOWN", "INVALID")
+_MOST = 2**32  # ids, counts and statuses are 32 bits wide
 _NO_REASON = ("", "None", "(null)", "N/A")
 
 
@@ -42,8 +43,8 @@ def read_nodes(printed: str) -> tuple[SlurmNode, ...]:
 
 def _document(printed: str, what: str) -> Fields:
     try:
-        found = json.loads(printed)
-    except (ValueError, RecursionError) as error:
+        found = from_json(printed, odd=True)
+    except NotParsed as error:
         said = shorten(" ".join(printed.split()) or "nothing", 200)
         raise OperationFailed(f"{what} did not answer in JSON", why=f"{error}; it said: {said}", next=None) from None
     return part(found)
@@ -64,18 +65,18 @@ def _job(found: Fields) -> Job:
     ended = _at(times.get("end", found.get("end_time")))
     over = state not in ("PENDING", "RUNNING", "SUSPENDED")
     return Job(
-        id=int(_number(found.get("job_id")) or 0),
+        id=_count(found.get("job_id")),
         name=text(found.get("name")),
         state=state,
         flags=flags,
         reason="" if reason in _NO_REASON else reason,
         nodes=text(found.get("nodes")),
-        node_count=int(_number(found.get("node_count", found.get("allocation_nodes"))) or 0),
+        node_count=_count(found.get("node_count", found.get("allocation_nodes"))),
         user=text(found.get("user_name", found.get("user"))),
         submitted=_at(times.get("submission", found.get("submit_time"))),
         started=_at(times.get("start", found.get("start_time"))),
         ended=ended if over else None,
-        restarts=int(_number(found.get("restart_cnt", found.get("restart_count"))) or 0),
+        restarts=_count(found.get("restart_cnt", found.get("restart_count"))),
         exit_code=_exit_code(found.get("exit_code")) if over else None,
         output=text(found.get("standard_output", found.get("stdout"))),
         folder=text(found.get("current_working_directory", found.get("working_directory"))),
@@ -120,6 +121,12 @@ def _number(found: object) -> float | None:
     return number(found)
 
 
+def _count(found: object) -> int:
+    """An id or a number of something, 0 where it is not set, or none that can be."""
+    told = _number(found) or 0.0
+    return int(told) if 0 <= told < _MOST and told == int(told) else 0
+
+
 def _at(found: object) -> datetime | None:
     seconds = _number(found)
     if not seconds or not 0 < seconds < 2**40:
@@ -131,9 +138,14 @@ def _exit_code(found: object) -> int | None:
     """The exit status; versions before 23.02 print what wait(2) gives: the status above the signal."""
     if isinstance(found, dict):
         code = _number(found.get("return_code"))
-        return None if code is None else int(code)
+        return None if code is None else _status(code)
     code = _number(found)
-    return None if code is None else int(code) >> 8
+    status = None if code is None else _status(code)
+    return None if status is None else status >> 8
+
+
+def _status(code: float) -> int | None:
+    return int(code) if 0 <= code < _MOST and code == int(code) else None
 
 
 def _comment(found: object) -> str:

@@ -8,15 +8,20 @@ from __future__ import annotations
 import base64
 import gzip
 import posixpath
+import re
 import shlex
 import subprocess
+import zlib
 from collections.abc import Sequence
+from io import BytesIO
 
 from fmctl.adapters.slurm.as_user import JobUser, script
 from fmctl.base.errors import OperationFailed, OperationTimeout, PermissionDenied, shorten
 from fmctl.domain.ports import Cloud
 
 _PIECE = 20_000  # characters of packed output per answer
+_MOST_OUT = 50_000_000  # characters of packed output
+_MOST_UNPACKED = 256 * 2**20  # bytes
 _MOST_IN = 40_000  # bytes that may go in with a command
 _BY_HAND = "the same by hand on the head node; --head ssm, ssh://HOST or local names it"
 _SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
@@ -76,16 +81,36 @@ class SsmHead:
         first = self._cloud.run_on_head(self._cluster, ["bash", "-c", told], timeout_s)
         header, _, text = first.partition("\n")
         path, _, size = header.rpartition(" ")
-        if not size.isdigit():
-            raise OperationFailed("the head node's answer cannot be read", why=shorten(first, 200), next=None)
-        while len(text) < int(size):
+        wanted = int(size) if re.fullmatch("[0-9]{1,9}", size) else -1
+        if not 0 <= wanted <= _MOST_OUT or not path.startswith("/"):
+            raise _unreadable(shorten(first, 200))
+        while len(text) < wanted:
             more = f"tail -c +{len(text) + 1} {shlex.quote(path)} | head -c {_PIECE}"
             piece = self._cloud.run_on_head(self._cluster, ["bash", "-c", more], timeout_s)
-            if not piece:
+            if len(piece) < min(_PIECE, wanted - len(text)):  # less than it has: it would be asked for without end
                 raise OperationFailed("the head node's answer broke off", why=f"{len(text)} of {size}", next=None)
             text += piece
         self._cloud.run_on_head(self._cluster, ["rm", "-rf", "--", posixpath.dirname(path)], timeout_s)
-        return gzip.decompress(base64.b64decode(text)).decode(errors="replace")
+        return _unpacked(text)
+
+
+def _unpacked(text: str) -> str:
+    """What was packed on the head node. Raises OperationFailed where it is damaged, or unpacks without end."""
+    try:
+        packed = base64.b64decode(text.strip(), validate=True)
+        with gzip.GzipFile(fileobj=BytesIO(packed)) as stream:
+            found = stream.read(_MOST_UNPACKED + 1)
+    except (ValueError, EOFError, OSError, zlib.error) as error:  # ValueError: no base64
+        raise _unreadable(f"it is damaged: {error}") from None
+    if len(found) > _MOST_UNPACKED:
+        raise _unreadable(f"it unpacks to more than {_MOST_UNPACKED // 2**20} MiB")
+    return found.decode(errors="replace")
+
+
+def _unreadable(why: str) -> OperationFailed:
+    return OperationFailed(
+        "the head node's answer cannot be read", why=why, next="the same again, or --head ssh://HOST"
+    )
 
 
 def _ran(words: list[str], stdin: bytes, timeout_s: float, what: str) -> str:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from fmctl.base.errors import UnreadableFile, shorten
+from fmctl.base.parse import NotParsed, from_json
 from fmctl.base.read import Fields
 from fmctl.domain.layout import ContextComm, Layout, Precision, Recompute, Sharding
 from fmctl.domain.model import ModelArch
@@ -179,8 +180,8 @@ def _recomputed(found: Mapping[str, tuple[str, ...]]) -> tuple[int, int]:
 
 def _parsed(words: Words) -> Fields:
     try:
-        found = json.loads(next(iter(words.files.values()), ""))
-    except (ValueError, RecursionError) as error:
+        found = from_json(next(iter(words.files.values()), ""))
+    except NotParsed as error:
         raise UnreadableFile("the configuration is not JSON", why=shorten(str(error))) from None
     if not isinstance(found, dict):
         raise UnreadableFile("the configuration is not DeepSpeed's", why="it is no mapping")

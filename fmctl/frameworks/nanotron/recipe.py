@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from fmctl.base.errors import UnreadableFile, shorten
+from fmctl.base.parse import NotParsed, from_yaml
 from fmctl.base.read import Fields
 from fmctl.domain.layout import ContextComm, Layout, Precision, Recompute, Sharding
 from fmctl.domain.model import FeedForward, Mixer, ModelArch
@@ -180,15 +181,13 @@ def _feeds(arch: ModelArch) -> list[FeedForward]:
 
 
 def _parsed(words: Words) -> Fields:
-    import yaml
-
     text = next(iter(words.files.values()), "")
     try:
-        found = yaml.safe_load(text) if len(text) <= _LARGEST and "&" not in text else None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise UnreadableFile("the configuration is not YAML", why=shorten(" ".join(str(error).split()), 160)) from None
+        found = from_yaml(text) if len(text) <= _LARGEST else None
+    except NotParsed as error:
+        raise UnreadableFile("the configuration is not YAML", why=shorten(str(error), 160)) from None
     if not isinstance(found, Mapping):
-        raise UnreadableFile("the configuration is not nanotron's", why="it is no mapping, too large, or has aliases")
+        raise UnreadableFile("the configuration is not nanotron's", why="it is no mapping, or too large")
     return found
 
 

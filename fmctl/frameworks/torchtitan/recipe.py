@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from fmctl.base.errors import UnreadableFile, shorten
+from fmctl.base.parse import NotParsed, from_toml
 from fmctl.domain.layout import ContextComm, Dispatcher, Layout, Precision, Recompute, Schedule, Sharding
 from fmctl.domain.model import ModelArch
 from fmctl.domain.program import LOG_EVERY, JobFiles, Run
@@ -160,14 +161,12 @@ def _every(layout: Layout, arch: ModelArch | None) -> int | None:
 
 def _tables(files: Mapping[str, str]) -> dict[str, str]:
     """Values by dotted key of the TOML files; a list of one is that one."""
-    import tomllib
-
     found: dict[str, str] = {}
     for name, text in files.items():
         try:
-            sections = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise UnreadableFile(f"{shorten(name)} is not TOML", why=shorten(str(error))) from None
+            sections = from_toml(text)
+        except NotParsed as error:
+            raise UnreadableFile(f"{shorten(name)} is not TOML", why=str(error)) from None
         for section, table in sections.items():
             for key, value in table.items() if isinstance(table, dict) else ():
                 spelled = ",".join(map(str, value)) if isinstance(value, list) else str(value)

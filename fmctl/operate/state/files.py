@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fmctl.base.errors import UnreadableFile, UnwritableFile
-from fmctl.base.files import make_folders
+from fmctl.base.files import make_folders, read_bytes
 from fmctl.base.folders import data_folder
 from fmctl.domain.state import Stored
 
@@ -117,11 +117,11 @@ class FileStore:
 
     def _bytes(self, key: str) -> bytes | None:
         try:
-            return self._path(key).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise _unreadable(self._path(key), error) from error
+            return read_bytes(self._path(key))
+        except UnreadableFile as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
 
     def _is(self, key: str, version: str) -> bool:
         found = self._bytes(key)

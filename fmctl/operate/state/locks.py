@@ -13,9 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fmctl.base.errors import OperationFailed
+from fmctl.base.parse import NotParsed, from_json
+from fmctl.base.read import part
 from fmctl.domain.ports import Clock
 from fmctl.domain.state import Stored
 from fmctl.operate.state import StateStore
+
+_MOST_PIDS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +133,14 @@ def _held(name: str, holder: Holder | None, since: str, running: bool | None) ->
 
 def _holder(found: Stored) -> tuple[Holder | None, str]:
     try:
-        known = json.loads(found.text)
+        known = part(from_json(found.text))
         texts = {field: str(known[field]) for field in ("who", "host", "machine", "boot", "started")}
-        return Holder(pid=int(known["pid"]), **texts), str(known.get("at", ""))
-    except (ValueError, TypeError, KeyError):
+        pid = known["pid"]
+    except (NotParsed, KeyError):
         return None, ""
+    if isinstance(pid, bool) or not isinstance(pid, int) or not 0 < pid < _MOST_PIDS:  # os.kill(0) is our own group
+        return None, ""
+    return Holder(pid=pid, **texts), str(known.get("at", ""))
 
 
 def _said(holder: Holder | None, since: str) -> str:

@@ -123,11 +123,15 @@ def _site_file(general: str, site: Site, instance: str) -> str:
     """The lab's site file with the subnets of one instance type, beside it."""
     import yaml
 
-    from fmctl.base.files import write_atomic
+    from fmctl.base.files import read_text, write_atomic
+    from fmctl.base.parse import from_yaml
+    from fmctl.base.read import part
 
-    text = Path(general).read_text(encoding="utf-8")
     own = site.parallelcluster
-    told = yaml.safe_load(text) | {"compute_subnet": own.compute_subnet, "head_subnet": own.head_subnet}
+    told = dict(part(from_yaml(read_text(general, what="site")))) | {
+        "compute_subnet": own.compute_subnet,
+        "head_subnet": own.head_subnet,
+    }
     path = Path(general).with_name(f"site-{instance}.yaml")
     write_atomic(path, yaml.safe_dump(told))
     return str(path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from fmctl.base.built import built
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, UsageError, shorten
+from fmctl.base.parse import NotParsed, from_yaml
 from fmctl.report.view import Answer
 from fmctl.usecases import launching, rendering
 from fmctl.usecases.launching import Caller
@@ -49,11 +50,9 @@ class Launching:
 
     def check_config(self, plan: str, wanted: Mapping[str, str], text: str) -> Sequence[tuple[str, str]]:
         """See `tui.running.Launching`."""
-        import yaml
-
         try:
-            parsed = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            parsed = from_yaml(text)
+        except NotParsed as error:
             return (("ERROR", "not YAML: " + shorten(" ".join(str(error).split()), 200)),)
         if not isinstance(parsed, Mapping):
             return (("ERROR", "a cluster's configuration is a mapping of sections"),)

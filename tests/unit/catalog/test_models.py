@@ -155,7 +155,6 @@ def test_patterns_are_written_short(layers, text):
         (("[[dense, 2]]", "[]"), "pattern"),
         (("[[dense, 2]]", "[{repeat: 9999, of: [[dense, 9999]]}]"), "pattern"),
         (("[[dense, 2]]", "12"), "pattern"),
-        (("[[dense, 2]]", "&p [{repeat: 1, of: *p}]"), "pattern"),
         (("    feed_forward: {gated: true, ffn: 256}", "    ffn: 3"), "kinds.dense.ffn"),
     ],
 )

@@ -47,7 +47,7 @@ def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:
 def test_a_line_of_the_least_is_read(tmp_path: Path) -> None:
     least = {
         "schema": "fmctl.journal/1",
-        "seq": 7,
+        "seq": 1,
         "at": "2026-11-22T09:00:00+00:00",
         "kind": "note",
         "action": "begin",
@@ -55,7 +55,7 @@ def test_a_line_of_the_least_is_read(tmp_path: Path) -> None:
     path(tmp_path).parent.mkdir()
     path(tmp_path).write_text(json.dumps(least) + "\n")
     (found,) = opened(tmp_path).records
-    assert (found.seq, found.token, found.data, found.who, found.host, found.pid) == (7, "", {}, "", "", 0)
+    assert (found.seq, found.token, found.data, found.who, found.host, found.pid) == (1, "", {}, "", "", 0)
 
 
 def test_an_intent_is_synced_file_and_folder_before_it_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
