@@ -76,7 +76,7 @@ DOCUMENTS: Mapping[str, type[Open]] = _Documents(
     }
 )
 _READABLE = ("estimate", "plan")
-_SIGNED = frozenset({"margin_bytes"})  # what is left may be less than nothing
+_SIGNED = frozenset({"margin_bytes", "levers"})  # what is left, and what a change brings, may be less than nothing
 _WRITTEN_BY_USERS = ("site",)  # what has a default may be left out
 
 
