@@ -73,7 +73,7 @@ def csv_cell(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = printable(value)
-    begins = value.lstrip(" ").startswith((*_FORMULA, "\t", "\r", "\n"))
+    begins = text.lstrip().startswith(_FORMULA) or value.startswith(("\t", "\r", "\n"))
     return f"'{text}" if begins and not _is_number(text) else text
 
 

@@ -71,7 +71,8 @@ def ports(site: Site, settings: Settings) -> Iterator[Ports]:
 
     lab = Lab(_running().endpoint)
     clock = LabClock(lab)
-    with tempfile.TemporaryDirectory(prefix="fmctl-rehearsal-") as folder:
+    # Beside the lab, which clears up after one that was killed when it starts again.
+    with tempfile.TemporaryDirectory(prefix=process.REHEARSAL, dir=process.lab_folder()) as folder:
         target = kind(site.target).connect(Session(), settings, site, clock.sleep)
         try:
             yield Ports(target=target, clock=clock, store=FileStore(Path(folder)))

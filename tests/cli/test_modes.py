@@ -75,7 +75,7 @@ def test_a_rehearsals_store_is_gone_after_it(tmp_path: Path, monkeypatch: pytest
 
     target, folder = Target(), tmp_path / "temporary"
     folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setattr(lab.process, "lab_folder", lambda: folder)
     monkeypatch.setattr(lab, "_running", Running)
     monkeypatch.setattr("fmctl.targets.registry.kind", lambda name: type("K", (), {"connect": lambda *a: target})())
     site = type("S", (), {"target": "parallelcluster"})()

@@ -182,7 +182,8 @@ def test_warnings_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     ("value", "shown"),
     [
         ("=1+1", "'=1+1"), ("+1", "+1"), ("-1.5e3", "-1.5e3"), ("-1-1", "'-1-1"), ("@x", "'@x"), ("\t=x", "' =x"),
-        (-3, -3), (2.5, 2.5), ("", ""), ("plain", "plain"), ("\uff1d1", "'\uff1d1"), ("  =1", "'  =1"), (True, True),
+        (-3, -3), (2.5, 2.5), ("", ""), ("plain", "plain"), ("\uff1d1", "'\uff1d1"), ("  =1", "'  =1"),
+        ("\u00a0=1", "' =1"), ("\u3000@x", "' @x"), (True, True),
     ],
 )  # fmt: skip
 def test_no_cell_is_a_formula_and_numbers_stay_numbers(value: object, shown: object) -> None:

@@ -45,7 +45,8 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 def status_of(url: str, **headers: str) -> int:
     async def ask() -> int:
-        async with aiohttp.ClientSession() as http, http.get(url, headers=headers) as answer:
+        patience = aiohttp.ClientTimeout(total=20)
+        async with aiohttp.ClientSession(timeout=patience) as http, http.get(url, headers=headers) as answer:
             await answer.read()
             return answer.status
 

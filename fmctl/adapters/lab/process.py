@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout
 from fmctl.base.files import make_folders, read_text
 from fmctl.base.folders import state_folder
 
+REHEARSAL = "rehearsal-"  # stores of rehearsals, in the lab's folder
 START_S, _STOP_S, _POLL_S = 60.0, 10.0, 0.05
 
 
@@ -60,6 +62,8 @@ def start(port: int = 0, speed: float = 1.0, folder: Path | None = None, timeout
         if found is not None:
             raise OperationFailed(f"a lab runs already at {found.endpoint}", next="fmctl lab status, or fmctl lab stop")
         (place / STATE).unlink(missing_ok=True)
+        for left in place.glob(f"{REHEARSAL}*"):  # without a lab there is no rehearsal: it was killed
+            shutil.rmtree(left, ignore_errors=True)
         token = secrets.token_hex(16)
         return _ready(_child(place, token, port, speed), place, token, timeout_s)
 

@@ -31,7 +31,9 @@ def open_loopback(closed_sockets: None) -> Iterator[None]:
 def running(open_loopback: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One lab for all of these."""
     folder = tmp_path_factory.mktemp("lab")
+    (folder / f"{process.REHEARSAL}killed" / "clusters").mkdir(parents=True)
     yield process.start(folder=folder)
+    assert not list(folder.glob(f"{process.REHEARSAL}*"))
     process.stop(folder)
 
 
