@@ -20,7 +20,7 @@ from fmctl.base.settings import SETTINGS
 OWN = {
     "region": "eu-west-1", "profile": "theirs", "max_hours": 8000, "pcluster_python": "./evil.sh", "site": "site.yaml",
     "store": "empty", "head": "ssh://evil", "prometheus_url": "http://127.0.0.1:1", "ui_keys": ["view.copy=d"],
-    "read_only": False,
+    "read_only": False, "job_user": "root",
 }  # fmt: skip
 
 

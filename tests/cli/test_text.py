@@ -101,13 +101,14 @@ def test_every_format_is_clean_and_true(named: Any, form: str, number: int) -> N
     text = HOSTILE[number]
     if form == "yaml":
         text = text[:5000]  # PyYAML is slow
+    true = text.replace("\ud800", "?")  # half a character does not come in
     out = named(text).ok("jobs", "live", "-o", form).out
     assert clean(out)
     if form in ("json", "yaml"):
         whole = json.loads(out) if form == "json" else yaml.safe_load(out)
-        assert whole["result"]["jobs"][0]["name"] == text
+        assert whole["result"]["jobs"][0]["name"] == true
     elif form == "jsonl":
-        assert json.loads(out.splitlines()[0])["name"] == text
+        assert json.loads(out.splitlines()[0])["name"] == true
     elif form == "csv":
         rows = list(csv.DictReader(io.StringIO(out)))
         assert all(
