@@ -20,7 +20,7 @@ _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
 def printable(text: str) -> str:
     """The text in one line, without anything that steers: white space as spaces, the rest that is not seen escaped."""
-    if text.isprintable() and (text.isascii() or max(text) < _FIRST_MARK):
+    if _all_seen(text):
         return text
     return "".join(_shown(text))
 
@@ -62,10 +62,11 @@ def json_text(value: object, indent: int | None = None) -> str:
     import json
 
     written = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
-    if all(line.isprintable() and (line.isascii() or max(line) < _FIRST_MARK) for line in written.split("\n")):
-        return written
     # Line ends stand between values alone: in texts they are escaped already.
-    return "".join(c if c == "\n" or _seen(c) else json.dumps(c)[1:-1] for c in written)
+    return "\n".join(
+        line if _all_seen(line) else "".join(c if _seen(c) else json.dumps(c)[1:-1] for c in line)
+        for line in written.split("\n")
+    )
 
 
 def csv_cell(value: object) -> object:
@@ -90,6 +91,14 @@ def _shown(text: str) -> list[str]:
         else:
             shown.append(character.encode("unicode_escape").decode("ascii"))
     return shown
+
+
+def _all_seen(text: str) -> bool:
+    """Whether all of it is seen, and nothing in it may pile up."""
+    if not text.isprintable():
+        return False
+    # signs of mathematics, arrows and boxes are common, and no marks
+    return text.isascii() or not any(c >= _FIRST_MARK and not "\u2100" <= c <= "\u27ff" for c in text)
 
 
 def _seen(character: str) -> bool:
