@@ -48,7 +48,7 @@ def write_atomic(path: Path | str, text: str, *, parents: bool = False, shared: 
         if mode is None or stat.S_ISREG(mode):
             _replace(target, text, mode, 0o644 if shared else 0o600)
         else:
-            target.write_text(text, encoding="utf-8")  # renaming over /dev/null would destroy it
+            _write_through(target, text)  # renaming over /dev/null would destroy it
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -154,6 +154,14 @@ def _replace(target: Path, text: str, mode: int | None, new: int) -> None:
             beside.unlink()
         raise
     _sync_folder(target.parent)
+
+
+def _write_through(target: Path, text: str) -> None:
+    """Write to a pipe or device. A pipe that nobody reads is refused (ENXIO), and not waited for."""
+    descriptor = os.open(target, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
+        stream.write(text)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -129,7 +129,7 @@ def _too_deep() -> NotParsed:
 def _hold_depth(found: object) -> None:
     """By levels and not by recursion, which would end in an error of its own."""
     level = [found]
-    for _ in range(DEEPEST + 1):
+    for _ in range(DEEPEST):
         inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
         if not inner:
             return

@@ -55,8 +55,26 @@ _LAYOUT_SCHEMA: JsonDict = {
     },
     "required": list(FIELDS),
 }
+_MOST_RANKS = 2**31
+
+
+def _meant(found: dict[str, int | str]) -> dict[str, int | str]:
+    """Refuse a layout of other words or numbers than a layout has."""
+    for name in FIELDS:
+        value = found[name]
+        if name in CODES:
+            if value not in CODES[name].labels():
+                raise ValueError(f"{name} is one of {', '.join(CODES[name].labels())}")
+        elif not isinstance(value, int) or not 0 <= value < _MOST_RANKS:
+            raise ValueError(f"{name} is no whole number that it can be")
+    return found
+
+
 LayoutFields = Annotated[
-    dict[str, int | str], AfterValidator(_holding(FIELDS)), Field(json_schema_extra=_LAYOUT_SCHEMA)
+    dict[str, int | str],
+    AfterValidator(_holding(FIELDS)),
+    AfterValidator(_meant),
+    Field(json_schema_extra=_LAYOUT_SCHEMA),
 ]
 
 

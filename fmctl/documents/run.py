@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -188,14 +188,3 @@ class NoteDocument(Envelope):
 
     schema_: Literal["fmctl.note/1"] = Field(alias="schema")
     result: NoteResult
-
-
-# Below these a number may be negative: what was logged, what people measured, how far a run is from its plan.
-_SIGNED = frozenset({"log", "measured", "quality", "exit_code", "margin_bytes"})
-
-
-def read_run_document(text: str, where: str) -> dict[str, Any]:
-    """A run's record. Raises UnreadableFile."""
-    from fmctl.documents.cluster import read_kept
-
-    return read_kept(text, where, "fmctl.run/1", RunDocument, _SIGNED)

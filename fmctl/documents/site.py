@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 
 from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, did_you_mean, shorten
 from fmctl.base.files import read_text
@@ -19,6 +19,7 @@ from fmctl.domain.cluster import PCLUSTER_VERSION, SECTION, SECTION_KINDS, FileS
 from fmctl.domain.software import COMPONENTS
 
 _LARGEST = 20_000
+_MOST_LOGIN_NODES = 10
 _SECTION = "parallelcluster"
 
 
@@ -36,6 +37,18 @@ def _digits(value: object) -> object:
     return str(value) if isinstance(value, int) and len(str(value)) == 12 else value
 
 
+def _some(found: int) -> int:
+    if not 0 < found < 2**31:
+        raise ValueError("it has to be above zero, and less than 2 billion")
+    return found
+
+
+def _few(found: int) -> int:
+    if not 0 <= found <= _MOST_LOGIN_NODES:
+        raise ValueError(f"it has to be 0 to {_MOST_LOGIN_NODES}")
+    return found
+
+
 class _Closed(Open):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -45,8 +58,8 @@ class FileSystemFile(_Closed):
 
     mount_dir: Annotated[str, _kind("folder", "where nodes mount it")] = "/fsx"
     id: Annotated[str | None, Field(description="of one that is there; without it one is made")] = None
-    capacity_gib: Annotated[int, Field(description="1200 or a multiple of 2400")] = 4800
-    mb_per_s_per_tib: Annotated[int, Field(description="125, 250, 500 or 1000")] = 250
+    capacity_gib: Annotated[int, AfterValidator(_some), Field(description="1200 or a multiple of 2400")] = 4800
+    mb_per_s_per_tib: Annotated[int, AfterValidator(_some), Field(description="125, 250, 500 or 1000")] = 250
     efa: Annotated[bool, Field(description="it was made with EFA; such a one is mounted by id")] = False
     retain: Annotated[bool, Field(description="keep it when the cluster goes")] = True
     data_repository: Annotated[str | None, Field(description="s3:// prefix that shows at /data of it")] = None
@@ -71,7 +84,7 @@ class SiteDocument(_Closed):
         default_factory=list
     )
     head_instance: Annotated[str | None, Field(description="instance type; chosen by node count otherwise")] = None
-    login_nodes: Annotated[int, Field(description="0 to 10")] = 0
+    login_nodes: Annotated[int, AfterValidator(_few), Field(description="0 to 10")] = 0
     permissions_boundary: Annotated[str | None, Field(description="ARN of a policy that bounds every role")] = None
     bucket: Annotated[str | None, Field(description="artefacts; nodes may use its keys below fmctl/")] = None
     file_system: Annotated[FileSystemFile | None, Field(description="null for none")] = Field(

@@ -111,7 +111,7 @@ def read_run(store: StateStore, name: str) -> Run:
     stored = store.read(f"{FOLDER}/{name}.json")
     if stored is None:
         raise UnknownName("run", name, run_names(store), next="fmctl history")
-    from fmctl.documents.run import read_run_document
+    from fmctl.documents.kept import read_run_document
 
     found = read_run_document(stored.text, f"the record of run {name} in {store.where}")
     known = {one.name: found[one.name] for one in fields(Run) if one.name in found}

@@ -24,9 +24,10 @@ def _minute_s(day: str, minute: str, zone: str) -> float | None:
     """Start of a minute, s since 1970; None where no calendar has it. US dates are month first, as nanotron writes."""
     form = "%m/%d/%Y %H:%M%z" if "/" in day else "%Y-%m-%d %H:%M%z"
     try:
-        return datetime.strptime(f"{day} {minute}{zone or '+0000'}", form).timestamp()  # noqa: DTZ007 - %z is in it
-    except ValueError:
+        told = datetime.strptime(f"{day} {minute}{zone or '+0000'}", form).timestamp()  # noqa: DTZ007 - %z is in it
+    except (ValueError, OverflowError):
         return None
+    return told if told >= 0.0 else None  # digits of another number: there were no logs before 1970
 
 
 def clock_s(line: str) -> float | None:

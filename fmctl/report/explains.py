@@ -187,4 +187,4 @@ def _percent(share: float | None) -> str:
 
 
 def _bar(share: float | None) -> str:
-    return "" if share is None else "█" * round(share * _BAR)
+    return "" if share is None else "█" * round(min(max(share, 0.0), 1.0) * _BAR)

@@ -90,8 +90,8 @@ def _typed(raw: Fields) -> bool:
     texts_are = all(isinstance(raw.get(name), str) for name in ("token", "site"))
     numbers = all(0 < (number(raw.get(name)) or 0) < most for name, most in (("pid", 2**31), ("port", 2**16)))
     whole = all(isinstance(raw.get(name), int) for name in ("pid", "port"))
-    seed = part(raw.get("seed"))
-    return texts_are and numbers and whole and number(raw.get("speed")) is not None and "region" in seed
+    speed, region = number(raw.get("speed")), part(raw.get("seed")).get("region")
+    return texts_are and numbers and whole and speed is not None and 0 <= speed <= 1e6 and isinstance(region, str)
 
 
 def site_text(seed: Seed, account: str) -> str:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, ServiceUnavailable, UnwritableFile
@@ -24,6 +25,7 @@ from fmctl.targets.parallelcluster.target import ParallelCluster
 T = TypeVar("T")
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 ACCOUNT, REGION, NAME, NODES = "123456789012", "us-east-1", "run1", 10
+GOLDEN = Path(__file__).parents[2] / "golden" / "estimate.json"
 CREATES_S, DELETES_S = 40.0, 20.0
 
 
@@ -382,7 +384,7 @@ def spec(by: str = "ada", **site: Any) -> ClusterSpec:
         name=NAME,
         plan="llama",
         plan_digest="sha256:plan",
-        row={"instance": "p5.48xlarge", "nodes": NODES},
+        row={**json.loads(GOLDEN.read_text())["result"], "nodes": NODES},
         site=site_with(Site(REGION), **place),
         capacity=Capacity(),
         max_hours=24.0,

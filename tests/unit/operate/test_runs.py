@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,6 +34,8 @@ from fmctl.operate.runs import (
 )
 from fmctl.operate.state.files import FileStore
 
+GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "estimate.json").read_text())
+KEPT: dict[str, Any] = GOLDEN["result"]
 ROW: dict[str, Any] = {
     "cost": {"usd_per_h": 100.0, "price_date": "2026-11-22"},
     "energy": {"power_w": 20_000.0},
@@ -51,8 +55,8 @@ def start(began: float | None, last: float | None, end: str | None = None, **fac
 
 def run(name: str = "", at: str = "2026-11-22T10:00:00+00:00", **more: Any) -> Run:
     fixed: dict[str, Any] = {
-        "cluster": "llama", "plan": "p", "plan_digest": "", "rank": 1, "row": ROW, "inputs": {}, "config_digest": "",
-        "files": {}, "folder": "/fsx", "token": "t", "submitted_by": "ada",
+        "cluster": "llama", "plan": "p", "plan_digest": "", "rank": 1, "row": KEPT, "inputs": GOLDEN["inputs"],
+        "config_digest": "", "files": {}, "folder": "/fsx", "token": "t", "submitted_by": "ada",
     }  # fmt: skip
     return Run(name=name, submitted_at=at, **(fixed | more))
 
