@@ -92,6 +92,7 @@ class Check:
     state: str
     found: str
     next: str = ""
+    denied: bool = False  # it fails for want of a right
 
 
 @dataclass(frozen=True, slots=True)

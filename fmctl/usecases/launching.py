@@ -141,7 +141,7 @@ def exit_code(found: Sequence[Check]) -> int:
     failed = [check.name for check in found if check.state == "fail"]
     if not failed:
         return ExitCode.OK
-    if any(name in _RIGHTS for name in failed):
+    if any(name in _RIGHTS for name in failed) or any(check.denied for check in found):
         return ExitCode.PERMISSION
     return ExitCode.CAPACITY if any(name in _CAPACITY for name in failed) else ExitCode.FAILED
 

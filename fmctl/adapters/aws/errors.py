@@ -142,7 +142,7 @@ def of_code(response: _ClientErrorResponseTypeDef, what: str) -> FmctlError:
         return PermissionDenied("AWS does not accept the credentials", why=why, next=_SIGN_IN)
     if code in _DENIED:
         return PermissionDenied(
-            f"AWS refuses {what}", why=why, next="ask for the right named above, or another --profile"
+            f"AWS refuses {what}", why=why, next="ask for the right named above (fmctl policy operator PLAN has all)"
         )
     if code in _NO_CAPACITY:
         return CapacityUnavailable(

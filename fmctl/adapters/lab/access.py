@@ -15,6 +15,7 @@ from moto import settings as moto_settings
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.access_control import IAMRequestBase
 from moto.iam.models import IAMBackend, iam_backends
+from moto.s3.responses import ACTION_MAP
 
 from fmctl.adapters.lab.patch import patch
 from fmctl.adapters.lab.world import ACCOUNT, World
@@ -60,6 +61,7 @@ def install(world: World) -> None:
         world.calls[self._action] = world.calls.get(self._action, 0) + 1
         permit(self, resource if self._action.startswith("s3:") else "*")
 
+    ACTION_MAP["BUCKET"]["PUT"]["encryption"] = "PutEncryptionConfiguration"  # moto takes it for a creation
     # moto signs a request again as it understood it, which of some REST services is not how it came.
     patch(IAMRequestBase, "check_signature", lambda self: None)
     patch(ActionAuthenticatorMixin, "_authenticate_and_authorize_action", _authenticate_and_authorize_action)

@@ -17,6 +17,14 @@ _NO_IDENTITY = re.compile(
     re.IGNORECASE,
 )
 _NO_RIGHT = re.compile(r"AccessDenied|UnauthorizedOperation|not authorized to perform", re.IGNORECASE)
+_SETS_UP = "s3:CreateBucket, s3:PutBucketVersioning, s3:PutEncryptionConfiguration or s3:PutBucketPolicy"
+# S3 says no in words that name no right; ParallelCluster's own say what it was doing.
+_NO_S3 = (
+    (re.compile(r"Unable to upload.*(Access ?Denied|Forbidden|403)", re.IGNORECASE), "s3:PutObject"),
+    (re.compile(r"Failed in accessing bucket|bucket owner not matching", re.IGNORECASE), "s3:ListBucket"),
+    (re.compile(r"s3 bucket.*(Forbidden|403)", re.IGNORECASE), "s3:GetObject"),
+    (re.compile(r"initialize s3 bucket.*Access ?Denied", re.IGNORECASE), _SETS_UP),
+)
 _NO_CAPACITY = re.compile(r"InsufficientInstanceCapacity|InsufficientCapacity|LimitExceeded.*vCPU|VcpuLimit")
 _NO_ANSWER = re.compile(
     r"Could not connect to the endpoint|EndpointConnectionError|timed? ?out|Rate exceeded|Throttl|RequestLimitExceeded"
@@ -173,7 +181,13 @@ def failure(op: str, content: Content) -> FmctlError:
     if _NO_IDENTITY.search(why):
         return PermissionDenied(what, why=why, next="aws sts get-caller-identity, and sign in again")
     if _NO_RIGHT.search(why):
-        return PermissionDenied(what, why=why, next="ask for that permission")
+        return PermissionDenied(what, why=why, next="ask for that permission (fmctl policy operator PLAN has all)")
+    for words, action in _NO_S3:
+        if words.search(why):
+            return PermissionDenied(
+                what, why=f"not authorized to perform: {action}: {why}"[:_LONGEST],
+                next="ask for that permission (fmctl policy operator PLAN has all)",
+            )  # fmt: skip
     if _NO_CAPACITY.search(why):
         return CapacityUnavailable(what, why=why, next="another zone, or a reservation")
     return OperationFailed(what, why=why, next="fmctl pcluster status", cause=cause_of(why))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,18 +14,17 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 
+def bucket(account: str, region: str) -> str:
+    """The name of ParallelCluster's bucket: one per account and region."""
+    return f"parallelcluster-{hashlib.sha256(f'{account}{region}'.encode()).hexdigest()[:16]}-v1-do-not-delete"
+
+
 def buckets(session: Session, cluster: str) -> Iterator[Leftover]:
     """ParallelCluster's bucket of account and region: all clusters share it, so only the cluster's folder counts."""
-    client = session.client("s3")
-    with asked("buckets"):
-        listed = client.list_buckets().get("Buckets", ())
-    for one in listed:
-        name = one["Name"]
-        if not name.startswith("parallelcluster-"):
-            continue
-        for prefix in _folders(client, name, cluster):
-            command = f"aws s3 rm --recursive s3://{name}/{prefix}"
-            yield Leftover("bucket folder", f"s3://{name}/{prefix}", None, command, "configuration and templates")
+    name = bucket(session.caller()["Account"], session.region)
+    for prefix in _folders(session.client("s3"), name, cluster):
+        command = f"aws s3 rm --recursive s3://{name}/{prefix}"
+        yield Leftover("bucket folder", f"s3://{name}/{prefix}", None, command, "configuration and templates")
 
 
 def _folders(client: S3Client, bucket: str, cluster: str) -> list[str]:
@@ -46,7 +46,7 @@ def _folders(client: S3Client, bucket: str, cluster: str) -> list[str]:
                 for prefix in page.get("CommonPrefixes", ())
             ]
         except ClientError as error:
-            if code_of(error) in ("NoSuchBucket", "PermanentRedirect", "301"):  # of another region
+            if code_of(error) in ("NoSuchBucket", "PermanentRedirect", "301"):  # nothing was ever launched here
                 return []
             raise
     return [one for one in found if "-" not in one.rstrip("/").rpartition(f"/{cluster}-")[2]]

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fmctl.adapters.parallelcluster.leftovers import bucket
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.policy import Condition, Place, Statement
 from fmctl.targets.parallelcluster import head, rights
 from fmctl.targets.parallelcluster.config import QUEUE
-from fmctl.targets.parallelcluster.policy import bucket, managed
+from fmctl.targets.parallelcluster.policy import managed
 
 _FLEET = "where the state of the fleet is kept"
 

@@ -7,10 +7,10 @@ the stack down again: the rights of the end.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fmctl.adapters.parallelcluster.leftovers import bucket
 from fmctl.domain.end import end_name, warning_name
 from fmctl.domain.policy import Place, Statement
 from fmctl.targets.parallelcluster import creation, rights
@@ -19,7 +19,9 @@ from fmctl.targets.parallelcluster.creation import Wants
 _EVERY = ("every command",)
 # What no rehearsal calls, and why it is needed all the same.
 UNREHEARSED: Mapping[str, str] = {
+    "ec2:DescribeSecurityGroups": "only where a site names a file system that is there: who may reach it",
     "ec2:DescribeSpotPriceHistory": "prices are not taken from a lab",
+    "ec2:DescribeVpcEndpoints": "only where a subnet has no way out but endpoints",
     "iam:PassRole": "AWS asks for it beside the call that names a role; moto does not",
     "iam:PutRolePermissionsBoundary": "only where a site names a boundary, on a role that is there already",
     "iam:TagRole": "AWS asks for it beside CreateRole with tags; moto does not",
@@ -44,11 +46,6 @@ class Named:
         return bucket(self.place.account, self.place.region)
 
 
-def bucket(account: str, region: str) -> str:
-    """The name that ParallelCluster makes for its bucket."""
-    return f"parallelcluster-{hashlib.sha256(f'{account}{region}'.encode()).hexdigest()[:16]}-v1-do-not-delete"
-
-
 def operator(named: Named) -> tuple[Statement, ...]:
     """Everything an operator needs for the cluster, from the first look to the last."""
     ends = (one for one in rights.statements(named.cluster, named.place) if not one.sid.startswith("Warn"))
@@ -71,7 +68,7 @@ def _looks(named: Named) -> tuple[Statement, ...]:
                 "ec2:DescribeImages", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes",
                 "ec2:DescribeInstances", "ec2:DescribeKeyPairs", "ec2:DescribeNetworkInterfaces",
                 "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
-                "ec2:DescribeVolumes", "ec2:DescribeVpcAttribute", "ec2:DescribeVpcEndpoints",
+                "ec2:DescribeVolumes",  "ec2:DescribeVpcEndpoints",
                 "fsx:DescribeFileSystems",
             ),
             steps=("preflight", "launch", "status", "teardown"),
@@ -188,9 +185,9 @@ def _bucket(named: Named) -> tuple[Statement, ...]:
         ),
         Statement(
             "BucketFolder",
-            "its folder in it",
+            "the cluster's folder in it, and the mark of a bucket that is set up",
             ("s3:GetObject", "s3:PutObject"),
-            (own,),
+            (own, f"{whole}/parallelcluster/.bootstrapped"),
             steps=("launch",),
         ),
     )  # fmt: skip

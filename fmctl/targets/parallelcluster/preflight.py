@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TypeVar
 
-from fmctl.base.errors import FmctlError
+from fmctl.base.errors import FmctlError, PermissionDenied
 from fmctl.domain import quotas
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.hardware import Instance
@@ -22,6 +23,8 @@ from fmctl.targets.target import Check, Today
 _T = TypeVar("_T")
 # Findings of the validators that one line shows.
 _MOST_FINDINGS = 3
+_NO_RIGHT = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z0-9]+)")
+RIGHTS = "fmctl policy operator PLAN prints every right that is needed"
 
 
 def looks(
@@ -67,11 +70,17 @@ def looks(
 
 
 def _judged(name: str, look: Callable[[], _T], judge: Callable[[_T], Check]) -> Check:
-    """A check whose look may be refused: it is unknown then."""
+    """A check whose look may break off: it is unknown then, and fails where a right is missing, which it names."""
     try:
         return judge(look())
     except FmctlError as error:
-        return Check(name, UNKNOWN, str(error), error.next or "")
+        return _broken_off(name, error)
+
+
+def _broken_off(name: str, error: FmctlError) -> Check:
+    if isinstance(error, PermissionDenied) and "not authorized to perform" in (error.why or ""):
+        return Check(name, FAIL, f"{error.what}: {error.why}", error.next or "", denied=True)
+    return Check(name, UNKNOWN, str(error), error.next or "")
 
 
 def _places(spec: ClusterSpec, instance: Instance, survey: Survey, now: datetime) -> Iterator[Check]:
@@ -84,7 +93,7 @@ def _places(spec: ClusterSpec, instance: Instance, survey: Survey, now: datetime
             survey.subnet(own.head_subnet),
         )
     except FmctlError as error:
-        yield Check("subnets", UNKNOWN, str(error), error.next or "")
+        yield _broken_off("subnets", error)
         return
     missing = [name for name, one in ((own.compute_subnet, compute), (own.head_subnet, head)) if one is None]
     if compute is None or head is None:
@@ -138,6 +147,10 @@ def _validators(findings: tuple[Finding, ...]) -> Check:
         if some:
             said = "; ".join(f"{f.kind}: {_sentence(f.message)}" for f in some[:_MOST_FINDINGS])
             more = f" (and {len(some) - _MOST_FINDINGS} more)" if len(some) > _MOST_FINDINGS else ""
+            denied = next((found[1] for f in errors if (found := _NO_RIGHT.search(f.message))), None)
+            if denied is not None:
+                lack = f"ParallelCluster may not look: not authorized to perform: {denied}; {said}{more}"
+                return Check("validators", FAIL, lack, RIGHTS, denied=True)
             return Check("validators", state, said + more, "fmctl render shows the configuration")
     return Check("validators", OK, "ParallelCluster accepts the configuration")
 

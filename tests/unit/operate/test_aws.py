@@ -20,6 +20,7 @@ from fmctl.adapters.aws.cloud import AwsCloud
 from fmctl.adapters.aws.errors import asked, of_code
 from fmctl.adapters.aws.leftovers import leftovers
 from fmctl.adapters.aws.session import Session
+from fmctl.adapters.parallelcluster.leftovers import bucket
 from fmctl.adapters.slurm.as_user import JobUser
 from fmctl.adapters.slurm.heads import SsmHead
 from fmctl.base.errors import (
@@ -172,10 +173,10 @@ def test_nodes_and_leftovers_carry_price_and_command(cloud: AwsCloud) -> None:
     logs, s3 = cloud.session.client("logs"), cloud.session.client("s3")
     for group in (f"{NAME}-202611220900", f"{NAME}-b-202611220900"):
         logs.create_log_group(logGroupName=f"/aws/parallelcluster/{group}")
-    s3.create_bucket(Bucket="parallelcluster-1234-v1-do-not-delete")
+    s3.create_bucket(Bucket=bucket("123456789012", "us-east-1"))
     for folder in (f"{NAME}-abcdef", f"{NAME}-b-abcdef"):
         key = f"parallelcluster/3.16.1/clusters/{folder}/configs/c.yaml"
-        s3.put_object(Bucket="parallelcluster-1234-v1-do-not-delete", Key=key, Body=b"x")
+        s3.put_object(Bucket=bucket("123456789012", "us-east-1"), Key=key, Body=b"x")
     left = {one.kind: one for one in cloud.leftovers(NAME)}
     assert left["volume"].usd_per_day == pytest.approx(300 * 0.08 * 12 / 365)
     assert left["volume"].command.startswith("aws ec2 delete-volume --volume-id vol-")
