@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fmctl.base.read import Fields
 
 _LONGEST = 365 * 86400.0
-_LONGEST_BODY = 10_000
+_LONGEST_BODY = 64 * 1024  # a policy of an operator is the longest
 
 
 def state(world: World) -> dict[str, object]:
