@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -54,6 +54,14 @@ def site_for(instance: Instance) -> tuple[Site, tuple[str, str | None]]:
     subnet = found.seed["private_subnets"][held["zone"]]
     site = site_with(site, compute_subnet=subnet, head_subnet=subnet)
     return site, ((ON_DEMAND.name, None) if reserved else (BLOCK.name, held["id"]))
+
+
+def operator(policy: Mapping[str, object]) -> dict[str, str]:
+    """See `LabControl`."""
+    from fmctl.adapters.lab.client import Lab
+
+    key, secret = Lab(_running().endpoint).operator(policy)
+    return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from fmctl.base.errors import FmctlError
 from fmctl.domain.planrow import row_named
 from fmctl.usecases.options import Wanted
 from fmctl.usecases.plans import plan_document, shared_store
+from fmctl.usecases.policies import granted
 from fmctl.usecases.rendering import arch_of, asked_for
 from fmctl.usecases.services import Services
 
@@ -35,6 +36,7 @@ CANNOT_PROVE = (
 
 def rehearse(services: Services, plan_name: str, wanted: Wanted, settings: Settings, say: Say) -> Answer:
     """Start a lab where none runs, launch PLAN in it with the real target, look, tear down, stop the lab."""
+    from fmctl.domain.policy import document as document_of
     from fmctl.frameworks.choice import teller
     from fmctl.operate import launch as launches
     from fmctl.operate.actions import condition
@@ -45,13 +47,15 @@ def rehearse(services: Services, plan_name: str, wanted: Wanted, settings: Setti
 
     document, notes = plan_document(plan_name, shared_store(settings, services))
     name = plan_name.rpartition("/")[2].removesuffix(".json")
-    with _lab(services, say) as lab, _environment(lab["environment"]):
+    with _lab(services, say) as lab:
         instance = services.catalogue.load_instance(_instance(document, wanted))
         site, capacity = services.lab.site_for(instance)
         asked = replace(asked_for(wanted, settings), purchase=capacity[0], reservation=capacity[1])
         made = spec(document, site, asked, name)
         files = kind(site.target).render(made, instance, teller(arch_of(made, services), made.recipe))
-        with services.lab.ports(site, settings) as its:
+        # With the rights that `fmctl policy operator` prints, and no others, as far as moto holds them.
+        rights = services.lab.operator(document_of(granted("operator", made).statements))
+        with _environment(lab["environment"] | rights), services.lab.ports(site, settings) as its:
             ports = replace(its, clock=_Telling(its, made.name, say), say=say)
             say(f"rehearsing {made.name} in {lab['endpoint']}; nothing of it is a real account")
             resources = ports.target.resources(made.name, files.config, site.region)

@@ -100,6 +100,9 @@ class LabControl(Protocol):
     def site_for(self, instance: Instance) -> tuple[Site, tuple[str, str | None]]:
         """Where in the running lab a cluster of that type goes, and how its capacity is bought there."""
 
+    def operator(self, policy: Mapping[str, object]) -> dict[str, str]:
+        """Environment of somebody who has these rights in the running lab, and no others."""
+
     def ports(self, site: Site, settings: Settings) -> AbstractContextManager[Ports]:
         """The lab as the controller's world, with its own clock and a store that is gone afterwards."""
 
