@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
+from fmctl.adapters.parallelcluster.leftovers import bucket
+from fmctl.domain.cluster import Capacity, ClusterSpec
+from fmctl.domain.policy import Place, Statement, document
 from fmctl.domain.ports import Resource
+from fmctl.targets.parallelcluster.creation import CREATES, Wants
+from fmctl.targets.parallelcluster.nodes import compute_statements, head_statements
+from fmctl.targets.parallelcluster.policy import Named, operator
 from fmctl.targets.parallelcluster.rights import path, rights
 from tests.aws.conftest import REGION, World
 from tests.iam import actions
+from tests.unit.targets.helpers import SITE, spec
 from tests.unit.targets.test_rights import PLACE
 
 pytestmark = pytest.mark.real("pcluster")
+
+BUCKET = bucket(PLACE.account, REGION)
 
 # What CloudFormation calls to delete a resource; nothing where no right is needed. Read off the handlers that AWS
 # publishes for each type, and for functions behind custom resources off ParallelCluster's templates.
@@ -116,3 +127,68 @@ def test_names_and_paths_are_those_that_the_rights_name(made: tuple[Resource, ..
     assert all(one.startswith(("ComputeFleetQueuesNestedStack", "LoginNodesNestedStack")) for one in nested)
     (zone,) = by_kind["AWS::Route53::HostedZone"]
     assert zone
+
+
+def test_every_resource_of_the_stack_can_be_made_by_its_operator(made: tuple[Resource, ...]) -> None:
+    wants = Wants(("subnet-1",), login=True, address=True, disk=True, source="fmctl-lab")
+    held = actions(document(operator(Named("prod", PLACE, wants))))
+    assert {action for one in made for action in CREATES[one.type]} <= held
+    assert set(CREATES) == set(DELETES)
+
+
+@pytest.mark.parametrize(("role", "policies"), [("RoleHeadNode", head_statements), ("Compute", compute_statements)])
+def test_nodes_may_do_what_is_printed_of_them(
+    made: tuple[Resource, ...], role: str, policies: Callable[[ClusterSpec, Place], tuple[Statement, ...]]
+) -> None:
+    """Action by action, and each real resource by one of the printed."""
+    own = replace(SITE, account=PLACE.account, file_system=None)
+    held = Capacity("odcr", "cr-0123456789abcdef0")
+    printed = document(policies(replace(spec(site=own), name="prod", capacity=held), PLACE))
+    real = [statement for one in made for statement in _policy_of(one, role)]
+    assert {action for one in real for action in _listed(one["Action"])} == actions(printed)
+    for one in real:
+        for action in _listed(one["Action"]):
+            covering = [each for each in printed["Statement"] if action in each["Action"]]
+            assert any(_same(one, each) for each in covering), (action, one)
+
+
+def _policy_of(one: Resource, role: str) -> list[dict[str, Any]]:
+    """Statements of an inline policy of the head node, or of the roles of the nested stack of the queues."""
+    if one.type != "AWS::IAM::Policy":
+        return []
+    named = str(one.properties["Roles"])
+    mine = "RoleHeadNode" in named if role == "RoleHeadNode" else one.stack.startswith("ComputeFleet")
+    return list(one.properties["PolicyDocument"]["Statement"]) if mine else []
+
+
+def _same(real: Mapping[str, Any], printed: Mapping[str, Any]) -> bool:
+    """As printed under the same condition; ids of the lab are any id."""
+    if bool(real.get("Condition")) != bool(printed.get("Condition")):
+        return False
+    return all(any(_shape(mine) == _shape(text) for mine in printed["Resource"])
+               for text in map(_text, _listed(real["Resource"])))  # fmt: skip
+
+
+def _shape(text: str) -> str:
+    """What a resource is, without which one of it, where the lab and the site of the test differ."""
+    named = re.sub(r"(subnet|image|key-pair|capacity-reservation)/\S+", r"\1/*", text.replace(BUCKET, "BUCKET"))
+    named = re.sub(r"BUCKET/parallelcluster/.*", "BUCKET/FOLDER", named)
+    named = re.sub(r"stack/prod.*|STACK", "stack/prod", named)
+    return re.sub(r"^.*:stack/prod", "stack/prod", named)
+
+
+def _text(part: Any) -> str:
+    """An ARN of a template, with what CloudFormation fills in."""
+    if isinstance(part, str):
+        return part
+    if "Ref" in part:
+        known = {
+            "AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": PLACE.account, "AWS::StackId": "STACK",
+            "Route53HostedZone": "*",
+        }  # fmt: skip
+        return known[part["Ref"]]
+    return "".join(map(_text, part["Fn::Join"][1]))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
