@@ -120,7 +120,7 @@ def test_a_rule_of_another_shape_is_refused_and_the_state_stays_whole(running: R
     assert lab.state()["faults"] == {"resources": [], "ice": [], "api": []}
 
 
-@pytest.mark.parametrize("reason", ["a\x00b", "a\x1b[2Jb", "a\nb", "a\u202eb", "\ud800", "x" * 501])
+@pytest.mark.parametrize("reason", ["a\x00b", "a\x1b[2Jb", "a\nb", "a\u202eb", "x" * 501])
 def test_a_reason_that_nobody_could_read_is_refused(lab: Lab, reason: str) -> None:
     with pytest.raises(OperationFailed, match="refused"):
         lab.fail("T1", reason)
