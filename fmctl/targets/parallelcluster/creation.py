@@ -77,6 +77,7 @@ class Wants:
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...] = ()
     reservations: tuple[str, ...] = ()
+    blocks: bool = False  # the reservations are Capacity Blocks
     login: bool = False  # login nodes
     address: bool = False  # an address for the head node
     disk: bool = False  # a file system made with the cluster
@@ -93,6 +94,7 @@ def wants(spec: ClusterSpec) -> Wants:
         subnets=tuple(dict.fromkeys((own.compute_subnet, own.head_subnet))),
         security_groups=own.security_groups,
         reservations=tuple(one for one in (spec.capacity.reservation_id or "").split(",") if one),
+        blocks=spec.capacity.option.in_blocks,
         login=own.login_nodes > 0,
         address=own.public_head,
         disk=disk is not None,

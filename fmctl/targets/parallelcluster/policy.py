@@ -83,6 +83,7 @@ def _looks(named: Named) -> tuple[Statement, ...]:
             ),
             steps=("capacity", "preflight", "launch", "teardown"),
         ),
+        *_blocks(named),
         Statement(
             "LookAtPrices",
             "today's prices",
@@ -108,6 +109,14 @@ def _looks(named: Named) -> tuple[Statement, ...]:
             steps=("teardown",),
         ),
     )  # fmt: skip
+
+
+def _blocks(named: Named) -> tuple[Statement, ...]:
+    if not named.wants.blocks:
+        return ()
+    why = "ParallelCluster asks how large the UltraServers of a Capacity Block are; takes no resource"
+    steps = ("preflight", "launch")
+    return (Statement("LookAtBlocks", why, ("ec2:DescribeCapacityBlockStatus",), steps=steps),)
 
 
 def managed(place: Place) -> str:

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from fmctl.adapters.parallelcluster.answers import failure
 from fmctl.base.errors import OperationFailed, PermissionDenied
 from fmctl.catalog import load_instance
 from fmctl.domain.cluster import Capacity, ClusterSpec, FileSystem, ParallelClusterSite, Site, site_with
 from fmctl.domain.ports import Finding, Identity, Lustre, Reservation, Subnet
 from fmctl.targets.checks import worst
 from fmctl.targets.parallelcluster.checks import ACTIONS
-from fmctl.targets.parallelcluster.preflight import looks
+from fmctl.targets.parallelcluster.preflight import _validators, looks
 from fmctl.targets.target import Check, Today
+from fmctl.usecases.launching import exit_code
 from tests.unit.operate.survey_fakes import HEAD, PRIVATE, FakeSurvey
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -194,3 +196,51 @@ def test_the_real_validators_are_one_line() -> None:
 def test_what_is_needed_is_not_read_as_what_is_left() -> None:
     found = look(cluster(), FakeSurvey(limit=9216.0, used=0))["quota"].found
     assert found == f"needs {192 * cluster().nodes} of the 9216 vCPUs left"
+
+
+NO_RIGHT = PermissionDenied(
+    "AWS refuses the subnet", why="UnauthorizedOperation: User: x is not authorized to perform: ec2:DescribeSubnets"
+)
+
+
+def test_a_missing_right_fails_the_check_that_needs_it_and_is_named() -> None:
+    check = look(cluster(site=MOUNTED), FakeSurvey(lustre=NO_RIGHT))["storage"]
+    assert (check.state, check.denied) == ("fail", True)
+    assert "ec2:DescribeSubnets" in check.found
+    assert exit_code((check,)) == 4
+
+
+def test_what_broke_off_for_another_reason_is_unknown_as_before() -> None:
+    for error in (BUSY, PermissionDenied("the token has expired", why="ExpiredToken", next="aws sso login")):
+        check = look(cluster(site=MOUNTED), FakeSurvey(lustre=error))["storage"]
+        assert (check.state, check.denied) == ("unknown", False)
+        assert exit_code((check,)) == 0
+
+
+def test_a_right_that_the_validators_lack_is_named_and_exits_4() -> None:
+    """The first sentence of a message hides it."""
+    said = "Unable to validate parameters. User: x is not authorized to perform: ec2:RunInstances because of y."
+    check = _validators((Finding("ERROR", "ComputeResourceLaunchTemplateValidator", said),))
+    assert (check.state, check.denied) == ("fail", True)
+    assert "ec2:RunInstances" in check.found
+    assert "fmctl policy operator" in check.next
+    assert exit_code((check,)) == 4
+
+
+@pytest.mark.parametrize(
+    ("said", "action"),
+    [
+        ("Unable to initialize s3 bucket. Unexpected error when getting S3 bucket 'b': 'Forbidden'", "s3:GetObject"),
+        ("Unable to initialize s3 bucket. Failed in accessing bucket 'b'. This can be due to bucket owner not matching",
+         "s3:ListBucket"),
+        ("Unable to initialize s3 bucket. Access Denied", "s3:CreateBucket"),
+        ("Unable to upload cluster config to the S3 bucket b due to exception: Access Denied", "s3:PutObject"),
+    ],
+)  # fmt: skip
+def test_a_right_of_s3_is_named_though_s3_names_none(said: str, action: str) -> None:
+    found = failure("create", {"message": said})
+    assert isinstance(found, PermissionDenied)
+    assert action in (found.why or "")
+    assert not isinstance(
+        failure("create", {"message": "Unable to upload cluster config: disk full"}), PermissionDenied
+    )
