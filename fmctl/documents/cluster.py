@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.base.parse import NotParsed, from_json
-from fmctl.documents.base import Moment, Open, UsdOrUnknown, out_of_range
+from fmctl.documents.base import AboveZero, Moment, Open, UsdOrUnknown, out_of_range
 
 CLUSTER = "fmctl.cluster/1"
 JOURNAL = "fmctl.journal/1"
@@ -40,7 +40,7 @@ class ClusterDocument(Open):
     instance: str
     nodes: int
     usd_per_h: UsdOrUnknown
-    max_hours: float
+    max_hours: AboveZero
     created_by: str
     began: Moment
     end: Annotated[Moment, Field(description="when AWS deletes it")]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmctl.base.errors import UnreadableFile
+from fmctl.base.files import open_file
 from fmctl.domain.logged import Item
 from fmctl.progress.formats import LONGEST_LINE, Parser
 
@@ -90,8 +91,9 @@ class Follower:
                 yield from self._rest(path)
             except FileNotFoundError:  # rotated away this moment: the next reading finds it
                 return
-            except OSError as error:
-                raise UnreadableFile(f"cannot read log {path}", why=error.strerror or str(error)) from error
+            except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+                reason = getattr(error, "strerror", None) or str(error)
+                raise UnreadableFile(f"cannot read log {path}", why=reason, next="--log with a file") from error
 
     def finish(self) -> list[Item]:
         """The line that was begun, for a job that is over and writes no more."""
@@ -106,7 +108,7 @@ class Follower:
         return any(self._same(path) for path in self._rotated())
 
     def _rest(self, path: Path) -> Iterator[Item]:
-        with path.open("rb", buffering=0) as stream:
+        with os.fdopen(open_file(path), "rb", buffering=0) as stream:
             inode = os.fstat(stream.fileno()).st_ino
             stream.seek(self.cursor.offset)
             while block := stream.read(BLOCK_BYTES):
@@ -140,7 +142,7 @@ class Follower:
         """Whether a file holds what was read, at the same place; with `inode`, whether it is the same file too."""
         held = self.cursor
         try:
-            with path.open("rb", buffering=0) as stream:
+            with os.fdopen(open_file(path), "rb", buffering=0) as stream:
                 status = os.fstat(stream.fileno())
                 if status.st_size < held.offset or (inode and status.st_ino != held.inode):
                     return False

@@ -20,6 +20,7 @@ from fmctl.progress.text import clock_s, plain, rank_of
 LONGEST_LINE = 1 << 16
 _LARGEST_STEP = 10**12
 _LAST_S = 253_402_300_800.0  # the year 10000, which no calendar here has
+_MOST = {"step_s": 1e9, "tokens_per_s": 1e15, "memory_bytes": 1e18}
 _DECODER = json.JSONDecoder()
 _JSON, _EVENT = 1, 2  # kinds of lines; those of step lines follow
 # Words that several markers share: one search instead of many.
@@ -109,9 +110,9 @@ class Parser:
             if kinds & kind:
                 for record, total in read(line, self.job, (at, rank, self.source)):
                     self.total_steps = total or self.total_steps
-                    found.append(record)
+                    found.append(_possible(record))
         if kinds & _JSON:
-            found.extend(self._json(line, at, rank))
+            found.extend(map(_possible, self._json(line, at, rank)))
         if kinds & _EVENT:
             told = events.event(line, self._events)
             if told is not None:
@@ -141,6 +142,16 @@ class Parser:
             rank=rank if rank_told is None else int(rank_told),
             source=self.source,
         )
+
+
+def _possible(record: Record) -> Record:
+    """The record without figures that no training run has: a damaged line must not become a rate."""
+    wrong = {
+        name: None
+        for name, most in _MOST.items()
+        if (value := getattr(record, name)) is not None and not 0.0 <= value <= most
+    }
+    return record._replace(**wrong) if wrong else record
 
 
 def _figure(value: object, *, finite: bool = True) -> float | None:

@@ -138,7 +138,8 @@ class Summary:
             if item.at is not None and front.at is not None:
                 gap_s = item.at - front.at
             self._interval = steps
-            self._last_s = gap_s / steps if item.step_s is None and gap_s is not None else item.step_s
+            ran = gap_s is not None and gap_s > 0.0  # clocks go back, too
+            self._last_s = gap_s / steps if item.step_s is None and gap_s is not None and ran else item.step_s
             if self._saving:
                 self._saved(steps, gap_s)
             elif not self._timed and gap_s is not None and gap_s > 0.0:

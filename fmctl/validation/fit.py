@@ -120,8 +120,12 @@ def _step(
     return moved
 
 
+def _nobody(done: int) -> None:
+    """Nobody looks."""
+
+
 def optimise(
-    seen: Sample, iterations: int = ITERATIONS, prior: Vector = _PRIOR, progress: Progress | None = None
+    seen: Sample, iterations: int = ITERATIONS, prior: Vector = _PRIOR, done: Callable[[int], None] = _nobody
 ) -> tuple[Vector, Vector, Vector]:
     """(constants scaled to [0, 1], log errors there, Jacobian there); `prior` is scaled alike."""
     unit = prior.copy()
@@ -129,8 +133,7 @@ def optimise(
     damping = 1e-3
     jacobian = _jacobian(unit, errors, seen)
     for i in range(iterations):
-        if progress is not None:
-            progress(i + 1, iterations + 2)
+        done(i + 1)
         proposed = _step(unit, errors, jacobian, seen.weights, damping, prior)
         found = log_errors(proposed, seen)
         cost = _cost(unit, errors, seen.weights, prior)
@@ -146,11 +149,13 @@ def optimise(
 
 
 def leave_out(
-    unit: Vector, errors: Vector, jacobian: Vector, seen: Sample, steps: int = LEFT_OUT_STEPS, prior: Vector = _PRIOR
-) -> Vector:
+    unit: Vector, errors: Vector, jacobian: Vector, seen: Sample, steps: int = LEFT_OUT_STEPS, prior: Vector = _PRIOR,
+    done: Callable[[int], None] = _nobody,
+) -> Vector:  # fmt: skip
     """Log errors of every row predicted by constants fitted without any row of its source."""
     answer = np.empty_like(errors)
-    for source in sorted(set(seen.sources)):
+    for number, source in enumerate(sorted(set(seen.sources))):
+        done(number)
         out = np.array([s == source for s in seen.sources])
         weights = np.where(out, 0.0, seen.weights)
         moved, found, slopes = unit, errors, jacobian
@@ -181,10 +186,14 @@ def fit(
         progress: told the steps done and to do.
     """
     towards = _PRIOR if prior is None else (prior - _LOW) / _RANGE
-    unit, errors, jacobian = optimise(seen, iterations, towards, progress)
-    if progress is not None:
-        progress(iterations + 1, iterations + 2)
-    left_out = leave_out(unit, errors, jacobian, seen, prior=towards)
-    if progress is not None:
-        progress(iterations + 2, iterations + 2)
+    total = iterations + len(set(seen.sources))  # a step, and a source that is left out, take about as long
+
+    def done(steps: int) -> None:
+        if progress is not None:
+            progress(steps, total)
+
+    done(0)
+    unit, errors, jacobian = optimise(seen, iterations, towards, done)
+    left_out = leave_out(unit, errors, jacobian, seen, prior=towards, done=lambda number: done(iterations + number))
+    done(total)
     return Fitted(_LOW + unit * _RANGE, errors, left_out, seen)

@@ -48,7 +48,9 @@ def state() -> Mapping[str, Kind]:  # noqa: PLR0915 - four readers of one store
         found = read_record(Texts(**{"clusters__cc.json": text}), "cc")  # type: ignore[arg-type]
         assert found is not None
         answer = history_answer([found], [])
-        return found, [form.answer(answer) and None for form in (TABLE, JSON, CSV)]
+        for form in (TABLE, JSON, CSV):
+            form.answer(answer)
+        return replace(found, lines=()), {"line": [one.usd_per_h for one in found.lines]}  # a line may be free
 
     def journal(m: Mutator) -> str:
         kind = m.random.random()
