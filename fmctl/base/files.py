@@ -51,8 +51,8 @@ def write_atomic(path: Path | str, text: str, *, parents: bool = False, shared: 
             _write_through(target, text)  # renaming over /dev/null would destroy it
     except BrokenPipeError:
         raise
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name, or half a character in the text
+        reason = getattr(error, "strerror", None) or str(error)
         raise UnwritableFile(f"cannot write {path}", why=reason, next="give another path") from error
 
 

@@ -33,6 +33,7 @@ def _stamped(found: str) -> str:
 
 
 AboveZero = Annotated[float, AfterValidator(_above_zero)]
+Count = Annotated[int, AfterValidator(_above_zero)]
 UsdOrUnknown = Annotated[float | None, AfterValidator(_above_zero)]
 Moment = Annotated[datetime, BeforeValidator(_text), Field(strict=False)]
 """A moment with its zone, as ISO 8601 writes it."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from fmctl.base.errors import UnreadableFile, shorten
 from fmctl.base.parse import NotParsed, from_json
-from fmctl.documents.base import AboveZero, Moment, Open, UsdOrUnknown, out_of_range
+from fmctl.documents.base import AboveZero, Count, Moment, Open, UsdOrUnknown, out_of_range
 
 CLUSTER = "fmctl.cluster/1"
 JOURNAL = "fmctl.journal/1"
@@ -38,7 +38,7 @@ class ClusterDocument(Open):
     config_digest: str
     tags: Annotated[dict[str, str], Field(description="by which its stack is known")]
     instance: str
-    nodes: int
+    nodes: Count
     usd_per_h: UsdOrUnknown
     max_hours: AboveZero
     created_by: str

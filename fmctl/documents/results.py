@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field, JsonValue
 from pydantic.config import JsonDict
 
-from fmctl.documents.base import Envelope, Head, Open, Price, UsdOrUnknown
+from fmctl.documents.base import Count, Envelope, Head, Open, Price, UsdOrUnknown
 from fmctl.domain.layout import CODES, FIELDS
 from fmctl.domain.terms import TERMS
 
@@ -47,6 +47,17 @@ def _terms(group: str, *more: str) -> object:
 
 def _needed(group: str, *more: str) -> AfterValidator:
     return AfterValidator(_holding([t.name for t in TERMS if t.group == group and not t.detail] + list(more)))
+
+
+def _known(name: str) -> AfterValidator:
+    """A check that the number is there and above zero: every answer has it."""
+
+    def check(found: Numbers) -> Numbers:
+        if not found[name]:
+            raise ValueError(f"{name} is not known")
+        return found
+
+    return AfterValidator(check)
 
 
 _LAYOUT_SCHEMA: JsonDict = {
@@ -263,12 +274,12 @@ class Result(Open):
     model: str
     framework: str
     instance: str
-    nodes: int
-    gpus: int
+    nodes: Count
+    gpus: Count
     fits: Literal["ok", "tight", "OOM"]
     layout: LayoutFields
     workload: Workload
-    time: Annotated[Numbers, _needed("time"), _terms("time")]
+    time: Annotated[Numbers, _needed("time"), _known("step_s"), _terms("time")]
     communication: Annotated[Numbers, _needed("communication"), _terms("communication")]
     memory: Annotated[Numbers, _needed("memory", "device_bytes"), _terms("memory", "device_bytes")]
     flop: Annotated[Numbers, _needed("flop"), _terms("flop")]

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
+from typing import Any, cast
 
 from fmctl.domain.logged import Item, Job, Record
 from fmctl.frameworks.registry import logs
@@ -20,7 +21,7 @@ from fmctl.progress.text import clock_s, plain, rank_of
 LONGEST_LINE = 1 << 16
 _LARGEST_STEP = 10**12
 _LAST_S = 253_402_300_800.0  # the year 10000, which no calendar here has
-_MOST = {"step_s": 1e9, "tokens_per_s": 1e15, "memory_bytes": 1e18}
+_MOST_STEP_S, _MOST_RATE, _MOST_BYTES = 1e9, 1e15, 1e18
 _DECODER = json.JSONDecoder()
 _JSON, _EVENT = 1, 2  # kinds of lines; those of step lines follow
 # Words that several markers share: one search instead of many.
@@ -146,12 +147,16 @@ class Parser:
 
 def _possible(record: Record) -> Record:
     """The record without figures that no training run has: a damaged line must not become a rate."""
-    wrong = {
-        name: None
-        for name, most in _MOST.items()
-        if (value := getattr(record, name)) is not None and not 0.0 <= value <= most
-    }
-    return record._replace(**wrong) if wrong else record
+    wrong = [
+        name
+        for name, value, most in (
+            ("tokens_per_s", record.tokens_per_s, _MOST_RATE),
+            ("step_s", record.step_s, _MOST_STEP_S),
+            ("memory_bytes", record.memory_bytes, _MOST_BYTES),
+        )
+        if value is not None and not 0.0 <= value <= most
+    ]
+    return record._replace(**cast("dict[str, Any]", dict.fromkeys(wrong))) if wrong else record
 
 
 def _figure(value: object, *, finite: bool = True) -> float | None:

@@ -332,7 +332,11 @@ def lab() -> Mapping[str, Kind]:
         found: Mapping[str, object] = json.loads(answer)
         return {"faults": found["faults"], "speed": found["speed"]}
 
+    def state_of(text: str) -> object:
+        found = Running.from_text(text)
+        return None if found is None else (found.pid, found.port, found.speed)
+
     return {
         "lab control": Kind(drawn, controlled),
-        "lab state": Kind(documents(dump_json, running), Running.from_text),
+        "lab state": Kind(documents(dump_json, running), state_of),
     }

@@ -58,7 +58,8 @@ def test_settings_of_a_folder_that_are_no_file_stop_nothing(cli: Any, given: Any
 
 @pytest.mark.parametrize("words", [
     ("status", "--store", "a\0b"), ("config", "set", "site", "\udcff"), ("config", "set", "site", "a\0b"),
-    ("render", "a\0b.json"), ("models", "show", "\udcff.yaml"), ("plan", "llama-3.1-8b", "--save", "\udcff"),
+    ("render", "a\0b.json"), ("models", "list", "-O", "a\0b"), ("models", "show", "\udcff.yaml"), ("plan",
+    "llama-3.1-8b", "--save", "\udcff"),
     ("history", "--store", "\udcff"), ("status", "\0"), ("report", "a\0b"), ("logs", "live", "--head", "ssh://a\0b"),
 ])  # fmt: skip
 def test_bytes_that_no_name_can_have_are_an_error(cli: Any, words: tuple[str, ...]) -> None:
