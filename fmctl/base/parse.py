@@ -123,7 +123,7 @@ _ODD = json.JSONDecoder(object_pairs_hook=_once, parse_int=_odd_int)
 
 
 def _too_deep() -> NotParsed:
-    return NotParsed(f"it is nested more than {DEEPEST} deep")
+    return NotParsed(f"it is nested too deep: more than {DEEPEST} levels")
 
 
 def _hold_depth(found: object) -> None:
@@ -154,7 +154,7 @@ def _hold_events(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=_fast_loader()):
         if isinstance(event, yaml.AliasEvent):
-            raise NotParsed(f"{_line(event)} is a YAML alias: write the value out")
+            raise NotParsed(f"{_line(event)} has one of YAML's aliases: write the value out")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise _too_deep()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Validat
 
 from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, did_you_mean, shorten
 from fmctl.base.files import read_text
-from fmctl.base.parse import NotParsed, from_yaml
+from fmctl.base.parse import NotParsed, from_json, from_yaml
 from fmctl.base.read import Fields
 from fmctl.documents.base import Open
 from fmctl.domain.checked import KINDS, Kind, checked
@@ -190,6 +191,9 @@ def site_of(found: object, where: str) -> Site:
 def _parsed(text: str, where: str) -> object:
     if len(text) > _LARGEST:
         raise UnreadableFile(f"{where} is not a site", why="it is too large", next="fmctl schema site")
+    if text.lstrip().startswith("{"):  # JSON writes what is beyond the BMP as two halves, which is no YAML
+        with suppress(NotParsed):
+            return from_json(text)
     try:
         return from_yaml(text)
     except NotParsed as error:
