@@ -69,6 +69,8 @@ def from_yaml(text: str) -> object:
     except NotParsed:
         raise
     except (yaml.YAMLError, ValueError, OverflowError, TypeError, AttributeError, KeyError) as error:
+        if "nesting depth" in str(error):  # libyaml looks ahead, and has a bound of its own
+            raise _too_deep() from None
         raise NotParsed(shorten(" ".join(str(error).split()) or type(error).__name__, 200)) from None
 
 
