@@ -27,7 +27,7 @@ class Fmctl:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([sys.executable, "-m", "fmctl", *words], env=self.env, capture_output=True, text=True,
-                              timeout=60, stdin=subprocess.DEVNULL, check=False)  # fmt: skip
+                              timeout=150, stdin=subprocess.DEVNULL, check=False)  # fmt: skip
 
 
 @pytest.fixture
