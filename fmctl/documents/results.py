@@ -49,6 +49,12 @@ def _needed(group: str, *more: str) -> AfterValidator:
     return AfterValidator(_holding([t.name for t in TERMS if t.group == group and not t.detail] + list(more)))
 
 
+def _small(found: float | None) -> float | None:
+    if found is not None and found > _MOST_LOG:
+        raise ValueError("no ratio is so large")
+    return found
+
+
 def _known(name: str) -> AfterValidator:
     """A check that the number is there and above zero: every answer has it."""
 
@@ -67,6 +73,7 @@ _LAYOUT_SCHEMA: JsonDict = {
     "required": list(FIELDS),
 }
 _MOST_RANKS = 2**31
+_MOST_LOG = 100.0
 
 
 def _meant(found: dict[str, int | str]) -> dict[str, int | str]:
@@ -288,7 +295,7 @@ class Result(Open):
     energy: Annotated[Numbers, _needed("energy", "run_wh"), _terms("energy", "run_wh")]
     cost: Cost
     measured_fraction: float | None
-    resolution: float | None = Field(
+    resolution: Annotated[float | None, AfterValidator(_small)] = Field(
         default=None,
         description="natural log of the ratio up to which another layout on this instance type counts as equal",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
+from fmctl.base.errors import UsageError
 from fmctl.report.runs import run_sections, run_usd, wall_s
 from fmctl.report.view import Column, Report, Section, Table, by_name, facts, terms_of
 from fmctl.report.words import FIT_WORDS, compact_layout, label, plural, say
@@ -20,9 +21,10 @@ Result: TypeAlias = "EstimateRow"
 
 
 def estimate_report(document: EstimateDocument) -> Report:
-    """The whole report of a `fmctl.estimate/1` document."""
+    """The whole report of a `fmctl.estimate/1` document. Raises UsageError where nothing fits."""
     result = document["result"]
-    assert result is not None, "without a row nothing is shown"
+    if result is None:
+        raise UsageError("this estimate shows nothing", why="no layout fits", next="fmctl plan MODEL")
     return row_report(document, result)
 
 

@@ -6,6 +6,7 @@ import copy
 import json
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import HealthCheck, given, seed, settings
@@ -174,7 +175,9 @@ def plain(found: object) -> object:
     """A value as a library would give it: what was written without quotes is a number."""
     if isinstance(found, str) and found.startswith(_RAW):
         raw = found.removeprefix(_RAW)
-        return int(raw) if raw.lstrip("-").isdigit() else float(raw)
+        with suppress(ValueError):
+            return int(raw) if raw.lstrip("-").isdigit() else float(raw)
+        return raw
     if isinstance(found, dict):
         return {key: plain(one) for key, one in found.items()}
     return [plain(one) for one in found] if isinstance(found, list) else found
