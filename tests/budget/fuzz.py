@@ -84,20 +84,26 @@ def somewhere() -> Iterator[Path]:
     def closed(*_: object, **__: object) -> None:
         raise ConnectionRefusedError("no network here")
 
+    def unnamed(*_: object, **__: object) -> None:
+        raise socket.gaierror("no names here")
+
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
         before, here, connect = dict(os.environ), Path.cwd(), socket.socket.connect
+        named = socket.getaddrinfo
         for key in [key for key in os.environ if key.startswith(("FMCTL_", "AWS_", "XDG_"))]:
             del os.environ[key]
         kinds = ("CONFIG", "DATA", "STATE", "CACHE")
         os.environ |= {"HOME": name} | {f"XDG_{kind}_HOME": f"{name}/{kind.lower()}" for kind in kinds}
         os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
         socket.socket.connect = closed  # type: ignore[method-assign,assignment]
+        socket.getaddrinfo = unnamed  # type: ignore[assignment]
         os.chdir(name)
         try:
             yield Path(name)
         finally:
             os.chdir(here)
             socket.socket.connect = connect  # type: ignore[method-assign]
+            socket.getaddrinfo = named
             os.environ.clear()
             os.environ |= before
 
