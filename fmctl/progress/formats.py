@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from typing import Any, cast
 
 from fmctl.domain.logged import Item, Job, Record
@@ -21,6 +21,7 @@ from fmctl.progress.text import clock_s, plain, rank_of
 LONGEST_LINE = 1 << 16
 _LARGEST_STEP = 10**12
 _LAST_S = 253_402_300_800.0  # the year 10000, which no calendar here has
+_MOST_FLOAT32 = 3.5e38
 _MOST_STEP_S, _MOST_RATE, _MOST_BYTES = 1e9, 1e15, 1e18
 _DECODER = json.JSONDecoder()
 _JSON, _EVENT = 1, 2  # kinds of lines; those of step lines follow
@@ -156,7 +157,10 @@ def _possible(record: Record) -> Record:
         )
         if value is not None and not 0.0 <= value <= most
     ]
-    return record._replace(**cast("dict[str, Any]", dict.fromkeys(wrong))) if wrong else record
+    beyond = [name for name in ("loss", "grad_norm") if abs(getattr(record, name) or 0.0) > _MOST_FLOAT32]
+    if not wrong and not beyond:
+        return record
+    return record._replace(**cast("dict[str, Any]", dict.fromkeys(wrong) | dict.fromkeys(beyond, nan)))
 
 
 def _figure(value: object, *, finite: bool = True) -> float | None:

@@ -13,7 +13,7 @@ from fmctl.validation.architectures import architecture
 from fmctl.validation.frameworks import Changes, Dialect, MemoryKind, changes, dialect, profile
 from fmctl.validation.hardware import instance
 from fmctl.validation.layouts import layout, mesh, states_layout, workload
-from fmctl.validation.rows import Row, Skip
+from fmctl.validation.rows import LARGEST, Row, Skip
 from fmctl.validation.rules import unit_of
 
 GIB = 2**30
@@ -128,7 +128,10 @@ def _tokens(row: Row, work: TrainingWorkload, arch: ModelArch) -> float | None:
     if stated is not None:
         return stated
     if step is not None and row.whole("global_batch") is not None:
-        return work.tokens_per_step / step / gpus
+        rate = work.tokens_per_step / step / gpus
+        if rate > LARGEST:
+            raise Skip(f"step_time_s is not the time of a step: {step:g}")
+        return rate
     if flops is None or "96*b*s*l*h^2" not in row.lower("flops_convention").replace(" ", ""):
         return None
     hidden, layers, seq = arch.hidden, arch.n_layers, work.seq_len

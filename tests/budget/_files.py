@@ -225,7 +225,7 @@ def measured(file: Files) -> Mapping[str, Kind]:
     said = frozenset({"loss", "grad_norm", "value"})
     return {
         "measured CSV": Kind(rows, measured),
-        "training logs": Kind(log, followed, signed=said | {"lowest_loss"}, odd=said),
+        "training logs": Kind(log, followed, signed=said | {"lowest_loss"}, odd=said | {"lowest_loss"}),
         "calibrations": Kind(documents(dump_json, kept), calibration, signed=frozenset({"constants"})),
     }
 
