@@ -655,9 +655,10 @@ _fmctl() {
         --query) :; return ;;
         --fields) _fmctl_values fields; return ;;
         --out|-O) _fmctl_files; return ;;
+        --accept) :; return ;;
       esac
       if [[ $cur == -* ]]; then
-        _fmctl_words '--site --row --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --profile --region --store --yes -y --dry-run --read-only --timeout --break-lock --output -o --json --query --fields --out -O --no-color --quiet -q --rehearse --skip-preflight -h --help'
+        _fmctl_words '--site --row --cluster-name --purchase --reservation --max-hours --idle-minutes --static --recipe --no-efa --profile --region --store --yes -y --dry-run --read-only --timeout --break-lock --output -o --json --query --fields --out -O --no-color --quiet -q --rehearse --skip-preflight --accept -h --help'
       else
         if [[ $cur == */* || $cur == .* ]]; then _fmctl_files; else _fmctl_values plans; fi
       fi

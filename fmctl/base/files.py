@@ -8,6 +8,7 @@ import stat
 from contextlib import suppress
 from io import RawIOBase
 from pathlib import Path
+from threading import get_ident
 
 from fmctl.base.errors import UnreadableFile, UnwritableFile
 
@@ -137,7 +138,7 @@ def make_folders(folder: Path, mode: int = PRIVATE_FOLDER) -> None:
 
 
 def _replace(target: Path, text: str, mode: int | None, new: int) -> None:
-    beside = target.with_name(f".{target.name[:100]}.{os.getpid()}.tmp")
+    beside = target.with_name(f".{target.name[:100]}.{os.getpid()}-{get_ident()}.tmp")
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, new)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:

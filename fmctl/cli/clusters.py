@@ -17,6 +17,7 @@ from fmctl.cli.prompts import ask_for_name, needs_yes
 from fmctl.cli.streams import tell, write_stderr, write_stdout
 from fmctl.usecases import clusters
 from fmctl.usecases.options import Text, head_named
+from fmctl.usecases.places import Places
 
 _Names = Annotated[Text, Argument(metavar="[NAME]", help="The cluster; all that are known by default.")]
 
@@ -24,8 +25,7 @@ _Names = Annotated[Text, Argument(metavar="[NAME]", help="The cluster; all that 
 def status(ctx: typer.Context, aws: AwsOptions, out: Output, name: _Names = None) -> None:
     """What AWS has of a cluster: state, nodes, cost so far against the cap, when it ends, and the next step."""
     settings = settings_for(out, whatever_stands_here=True)
-    ports = ctx.obj.operations.ports(settings, aws.options(), None, True)  # first: AWS is asked while we import
-    emit(clusters.status(name, ports), out, settings)
+    emit(clusters.status(name, Places(ctx.obj, settings, aws)), out, settings)
 
 
 def watch(ctx: typer.Context, name: Name, aws: AwsOptions, out: Output) -> None:
@@ -34,7 +34,7 @@ def watch(ctx: typer.Context, name: Name, aws: AwsOptions, out: Output) -> None:
     With -o jsonl one object per line; every row says when and from where.
     """
     settings = settings_for(out)
-    ports = ctx.obj.operations.ports(settings, aws.options(), None, True)
+    ports = Places(ctx.obj, settings, aws).of(name)
     there = clusters.check_there(name, ports)
     lines = settings.text("output") in ("json", "jsonl")
     for event in clusters.events(name, ports, there):
@@ -64,7 +64,7 @@ def logs(
         for text in output(slurm_of(name, head, aws, (ctx.obj, settings)), job, follow):
             write_stdout(text)
         return
-    ports = ctx.obj.operations.ports(settings, aws.options(), None, True)
+    ports = Places(ctx.obj, settings, aws).of(name)
     for at, line in clusters.log_lines(name, stream, ports):
         write_stdout(f"{at:%Y-%m-%dT%H:%M:%SZ} {printable(line)}\n")
 
@@ -81,7 +81,7 @@ def extend(
     settings = settings_for(out)
     consent.refuse(settings)
     needs_yes(consent.yes or consent.dry_run, True)
-    ports = ctx.obj.operations.ports(settings, aws.options(), None, consent.read_only)
+    ports = Places(ctx.obj, settings, aws, consent.read_only).of(name)
 
     def confirm(end: datetime, usd: float | None, more: float) -> bool:
         cost = "an unknown sum" if usd is None else f"${usd:,.2f}"
@@ -109,7 +109,7 @@ def teardown(
     needs_yes(consent.yes or consent.dry_run, True)
     if everything == (name is not None):
         raise UsageError("name one cluster, or say --all", next="fmctl teardown NAME")
-    ports = ctx.obj.operations.ports(settings, aws.options(), None, consent.read_only)
+    places = Places(ctx.obj, settings, aws, consent.read_only)
     from fmctl.usecases.runs import Reach, bring_up_to_date  # here: status and watch start without it
 
     reach = Reach(ctx.obj, settings, aws, head_named(None, settings))
@@ -119,8 +119,10 @@ def teardown(
         return consent.yes or ask_for_name(name, "teardown")
 
     removal = clusters.Removal(name, expect, aws.region)
-    answer = clusters.teardown(removal, ports, consent, confirm, lambda one: bring_up_to_date(one, reach, tell))
+    answer, error = clusters.teardown(removal, places, consent, confirm, lambda one: bring_up_to_date(one, reach, tell))
     emit(answer, out, settings)
+    if error is not None:  # what went wrong with which stands in the table
+        raise typer.Exit(int(error.exit_code))
 
 
 def history(ctx: typer.Context, aws: AwsOptions, out: Output) -> None:
@@ -129,4 +131,4 @@ def history(ctx: typer.Context, aws: AwsOptions, out: Output) -> None:
     `fmctl report RUN` says all that is on record of a run.
     """
     settings = settings_for(out)
-    emit(clusters.history(ctx.obj.operations.store(settings, aws.options())), out, settings)
+    emit(clusters.history(ctx.obj.operations.store(settings, aws.options()), ctx.obj.now()), out, settings)

@@ -51,7 +51,7 @@ def submit(
     """
     settings = settings_for(out)
     consent.refuse(settings)
-    given = Placed(placed.folder, placed.given or (), head, consent.dry_run)
+    given = Placed(placed.folder, placed.given or (), head, consent.dry_run, consent.break_lock)
     emit(cases.submit(plan_name, wanted, aws, given, (ctx.obj, settings)), out, settings)
 
 

@@ -52,6 +52,9 @@ class ClusterDocument(Open):
     spent_usd: float | None = Field(default=None, description="of the known lines, at most, from creation to teardown")
     lines: list[CostRow] = Field(default_factory=list, description="all that costs, by the hour")
     reused: list[str] = Field(default_factory=list, description="kind and id of what it uses and did not make")
+    launch: str = Field(default="", description="tells what it made from what another launch of the name made")
+    stack: str = Field(default="", description="id of its stack, the account masked")
+    created: Moment | None = Field(default=None, description="when that stack began")
 
 
 class JournalDocument(Open):

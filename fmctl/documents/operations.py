@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -105,6 +105,16 @@ class LaunchDocument(Envelope):
     result: Launch
 
 
+class LeftoverRow(Open):
+    """Something that outlived its cluster; the command removes it."""
+
+    kind: str
+    id: str
+    usd_per_day: float | None
+    command: str
+    why: str | None
+
+
 class CostLineRow(Open):
     """What one line costs an hour, and at most since the stack began; null, with why, where no price is known."""
 
@@ -118,7 +128,10 @@ class StatusRow(Open):
     """A cluster as it was seen; `spent_at_most_usd` counts all nodes from the stack's first minute."""
 
     cluster: str
-    condition: Literal["missing", "creating", "ready", "failed", "deleting", "stuck"]
+    condition: Annotated[
+        Literal["missing", "creating", "ready", "failed", "deleting", "stuck", "unknown"],
+        Field(description="unknown where it could not be looked at: `trouble` says why"),
+    ]
     stack_status: str | None
     stack_reason: str | None
     instance: str | None
@@ -128,11 +141,14 @@ class StatusRow(Open):
     lines: list[CostLineRow]
     cap_usd: float | None
     end: str | None
-    left_h: float | None = Field(default=None, description="hours until the end; null where there is none")
+    end_holds: bool | None = Field(default=None, description="whether the end would come now; null where there is none")
+    left_h: float | None = Field(default=None, description="hours until the end; null where none would come")
     locked_by: str | None
     unsettled: list[str]
     trouble: str | None
     next: str
+    over: bool = Field(default=False, description="whether it went by itself since its launch; its cost is until then")
+    leftovers: list[LeftoverRow] = Field(default_factory=list, description="of a cluster that went by itself")
     seen_at: str
     seen_from: str
 
@@ -150,16 +166,6 @@ class StatusDocument(Envelope):
     result: Statuses
 
 
-class LeftoverRow(Open):
-    """Something that outlived its cluster; the command removes it."""
-
-    kind: str
-    id: str
-    usd_per_day: float | None
-    command: str
-    why: str | None
-
-
 class TeardownRow(Open):
     """One cluster: whether it is gone, whether it was there, and what is left."""
 
@@ -168,6 +174,9 @@ class TeardownRow(Open):
     was: bool
     retained: list[str]
     leftovers: list[LeftoverRow]
+    error: str | None = Field(default=None, description="why it could not be removed, or looked at")
+    next: str | None = Field(default=None, description="what to do about that")
+    actions: list[ActionRow] = Field(default_factory=list, description="of a dry run")
 
 
 class Teardown(Open):
@@ -176,6 +185,7 @@ class Teardown(Open):
     clusters: list[TeardownRow] = Field(default_factory=list)
     cluster: str | None = None
     dry_run: bool = False
+    done: bool = True
     actions: list[ActionRow] = Field(default_factory=list)
 
 
@@ -190,7 +200,10 @@ class HistoryRow(Open):
     """One launch."""
 
     cluster: str
-    state: Literal["launching", "running", "failed", "deleting", "gone"]
+    state: Annotated[
+        Literal["launching", "running", "failed", "deleting", "gone", "over"],
+        Field(description="over where its end came and nobody has looked since"),
+    ]
     plan: str
     plan_digest: str
     config_digest: str

@@ -353,6 +353,7 @@ class Saved(Open):
     name: str
     saved_at: str
     digest: str
+    seal: str | None = Field(default=None, description="digest of all that is said; none of an older fmctl")
 
 
 class EstimateDocument(Head):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fmctl.domain.rows.results import EstimateRow
 
 PCLUSTER_VERSION = "3.16.1"
+CLUSTER_TAG = "fmctl:cluster"
+"""Tag of everything that a launch makes: the cluster's name."""
 
 
 @dataclass(frozen=True, slots=True)

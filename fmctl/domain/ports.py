@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from fmctl.domain.end import End, Whose
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -124,6 +126,10 @@ class Cloud(Protocol):
         """The newest stack of that name; None where there is none (a deleted one is none)."""
         ...
 
+    def deleted(self, stack_id: str) -> datetime | None:
+        """When the stack of that id was deleted; None where it was not, or AWS no longer knows."""
+        ...
+
     def stacks(self, tag: str) -> tuple[Stack, ...]:
         """Stacks that carry the tag key."""
         ...
@@ -132,28 +138,45 @@ class Cloud(Protocol):
         """Events of the stack and those nested in it, oldest first, those after the event id `after`."""
         ...
 
-    def delete_stack(self, name: str, retain: Sequence[str] = ()) -> None:
-        """Ask CloudFormation to delete; `retain` names resources to leave after a DELETE_FAILED."""
+    def delete_stack(self, stack: str, retain: Sequence[str] = ()) -> None:
+        """Ask CloudFormation to delete, by name or id; `retain` names resources to leave after a DELETE_FAILED."""
         ...
 
     def nodes(self, cluster: str) -> tuple[Node, ...]:
         """Instances tagged with the cluster's name, in any state but terminated."""
         ...
 
-    def end_role(self, cluster: str, boundary: str | None) -> str:
-        """Make (or find) the role by which the end schedule deletes the stack; its ARN. Repeats safely."""
+    def end_role(self, cluster: str, boundary: str | None, whose: Whose) -> str:
+        """Make (or find) the role by which the end schedule deletes the stack; its ARN. Repeats safely.
+
+        Raises OperationFailed where a role of that name is another launch's, or somebody else's.
+        """
         ...
 
-    def put_end(self, cluster: str, at: datetime, role_arn: str, token: str) -> None:
-        """One-time schedule that deletes the stack at `at`; replaces an earlier one. The same token repeats safely."""
+    def put_end(self, cluster: str, at: datetime, role_arn: str, token: str, whose: Whose) -> None:
+        """One-time schedule that deletes the stack at `at`; replaces one of the same launch. Repeats safely.
+
+        Raises OperationFailed where another launch has arranged one, or the schedule is somebody else's.
+        """
         ...
 
-    def end(self, cluster: str) -> datetime | None:
-        """When the stack will be deleted; None where nothing is scheduled."""
+    def end(self, cluster: str, stack: str = "") -> End | None:
+        """The scheduled end of a cluster, of the stack with that id where one is named; None where there is none."""
         ...
 
-    def remove_end(self, cluster: str) -> None:
-        """Remove the schedule and its role; nothing to remove is no error."""
+    def ends(self, clusters: Sequence[str]) -> frozenset[str]:
+        """Which of these clusters have a schedule for their end, listed at once."""
+        ...
+
+    def nodes_of_all(self) -> Mapping[str, tuple[Node, ...]]:
+        """Instances of every cluster of the target, by the cluster's name, in any state but terminated."""
+        ...
+
+    def remove_end(self, cluster: str, launch: str = "") -> tuple[str, ...]:
+        """Remove the schedule and its role, as far as they are the cluster's (and launch's, where one is named).
+
+        What was left, and why; nothing to remove is no error.
+        """
         ...
 
     def leftovers(self, cluster: str) -> tuple[Leftover, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from fmctl.domain.cluster import ClusterSpec, fields_of
-from fmctl.domain.end import end_name, warning_name
+from fmctl.domain.end import End, end_name, role_name, warning_name
 from fmctl.domain.ports import Leftover, Node
 from fmctl.operate.costs import CostLine, total_usd_per_h
 from fmctl.targets.target import Beside, Condition, State, Words
@@ -21,9 +21,14 @@ class Actual:
     """What there is of a cluster."""
 
     state: State | None = None
-    end: datetime | None = None  # when it will be deleted, None where nothing is scheduled
+    end: End | None = None  # as it is arranged, None where nothing is
     nodes: tuple[Node, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
+
+    @property
+    def ends(self) -> datetime | None:
+        """When its arrangement deletes it; None where none would."""
+        return self.end.at if self.end is not None and self.end.holds else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +110,8 @@ def launch_actions(
         Action("check", f"plan, account, region and {words.title}'s validators; nothing is made"),
         Action("lock", f"one operator for {name}"),
     ]
-    if actual.end != end:
-        role, schedule = f"IAM role {end_name(name)}", f"schedule {end_name(name)}"
+    if actual.ends != end:
+        role, schedule = f"IAM role {role_name(name, spec.site.region)}", f"schedule {end_name(name)}"
         steps += [
             Action("end-role", "the role that may delete the stack", (role,), token=token(name, digest, "end-role")),
             Action(
@@ -137,12 +142,15 @@ def launch_actions(
     return tuple(steps)
 
 
-def teardown_actions(name: str, digest: str, actual: Actual, *, arranged: bool = False) -> tuple[Action, ...]:
+def teardown_actions(
+    name: str, digest: str, region: str, actual: Actual, *, arranged: bool = False
+) -> tuple[Action, ...]:
     """Steps from what there is to nothing that costs money; none where there is nothing.
 
     Args:
         name: the cluster.
         digest: of its spec, for the client tokens; "" where nobody remembers.
+        region: where it is.
         actual: what there is.
         arranged: whether the journal says that an end was ever about to be arranged and not removed.
     """
@@ -168,9 +176,9 @@ def teardown_actions(name: str, digest: str, actual: Actual, *, arranged: bool =
         )
     if now != Condition.MISSING:
         steps.append(Action("wait", "until the stack is gone"))
-    left = any(_of_the_end(one, name) for one in actual.leftovers)
+    left = any(_of_the_end(one, name, region) for one in actual.leftovers)
     if now != Condition.MISSING or actual.end is not None or arranged or left:
-        removed = (f"schedules {end_name(name)} and {warning_name(name)}", f"IAM role {end_name(name)}")
+        removed = (f"schedules {end_name(name)} and {warning_name(name)}", f"IAM role {role_name(name, region)}")
         steps.append(
             Action("remove-end", "the scheduled end", destroys=removed, token=token(name, digest, "remove-end"))
         )
@@ -203,8 +211,8 @@ def _create(spec: ClusterSpec, digest: str) -> str:
     return token(spec.name, digest, "create")
 
 
-def _of_the_end(found: Leftover, name: str) -> bool:
-    return found.id.rpartition("/")[2] == end_name(name)
+def _of_the_end(found: Leftover, name: str, region: str) -> bool:
+    return found.id.rpartition("/")[2] in (end_name(name), role_name(name, region))
 
 
 def _plain(found: object) -> object:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import overload
 
 from fmctl.base.errors import FmctlError, StalePlan, UnreadableFile
 from fmctl.domain.ports import Clock
+from fmctl.domain.state import Stored
 from fmctl.operate.state import StateStore, save
 from fmctl.operate.state.locks import Holder
 
@@ -53,23 +55,34 @@ class Journal:
         clock: times of the records.
         me: who writes.
         unmasked: whether account ids are written in full.
+        whatever: go on with the lines that can be read where others cannot; the file as it was is kept beside.
 
-    `repaired` says what was done about a torn last line, "" where there was none; `records` is everything so far.
+    `repaired` says what was done about lines that were torn or damaged, "" where there were none; `records` is
+    everything so far; `damaged` whether a line that may have meant something could not be read.
 
     Raises:
-        UnreadableFile: damaged before its last line, or of a newer format.
+        UnreadableFile: damaged before its last line, or of a newer format, and not `whatever`.
     """
 
-    def __init__(self, store: StateStore, name: str, clock: Clock, me: Holder, *, unmasked: bool = False) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        name: str,
+        clock: Clock,
+        me: Holder,
+        *,
+        unmasked: bool = False,
+        whatever: bool = False,
+    ) -> None:
         self._store, self._clock, self._me = store, clock, me
-        self._unmasked = unmasked
+        self._unmasked, self._whatever = unmasked, whatever
         self._name = name
+        self.damaged, self.repaired = False, ""
         self._key = f"journals/{name}.jsonl"
-        self._stored = store.read(self._key)
-        self._pending: list[str] = []
-        self._torn = ""
-        self.repaired = ""
         self.records: list[Record] = []
+        self._stored = self._stored_text()
+        self._pending: list[str] = []
+        self._torn = self._whole = ""
         self._load()
 
     @property
@@ -133,23 +146,47 @@ class Journal:
         self.records.append(made)
         return _line(made)
 
+    def _stored_text(self) -> Stored | None:
+        try:
+            return self._store.read(self._key)
+        except FmctlError as error:
+            if not self._whatever:
+                raise
+            self._lost(error)
+            return None
+
+    def _lost(self, error: FmctlError) -> None:
+        self.damaged = True
+        self.repaired = f"{self._key} cannot be read as it is ({error.why or error.what}); what can be read counts"
+
     def _load(self) -> None:
         if self._stored is None:
             return
         lines = self._stored.text.split("\n")
         last = lines.pop()  # "" where the file ends in a whole line
         for number, line in enumerate(lines, 1):
-            self.records.append(_parse(line, number, f"line {number} of {self._key} in {self._store.where}"))
-        if last:
-            self._torn = last
+            where = f"line {number} of {self._key} in {self._store.where}"
+            try:
+                self.records.append(_parse(line, number, where))
+            except FmctlError as error:
+                if not self._whatever:
+                    raise
+                self._lost(error)
+                with suppress(FmctlError):  # one that stands where it should not still says what it says
+                    self.records.append(_parse(line, None, where))
+        if self.damaged:
+            self.records = [replace(one, seq=number) for number, one in enumerate(self.records, 1)]
+            self._torn, self._whole = self._stored.text, "".join(map(_line, self.records))
+        elif last:
+            self._torn, self._whole = last, self._stored.text[: len(self._stored.text) - len(last)]
             self.repaired = f"the last line of {self._key} was torn (a write that never finished) and put aside"
 
     def _repair(self) -> None:
-        """Cut the torn line off and keep it beside; it never counted, because its writer never heard that it did."""
+        """Cut off what does not count and keep it beside: a torn line's writer never heard that it did."""
         assert self._stored is not None
-        whole = self._stored.text[: len(self._stored.text) - len(self._torn)]
-        save(self._store, f"{self._key.removesuffix('.jsonl')}.torn-{len(self.records)}.txt", self._torn + "\n")
-        written = self._store.replace(self._key, whole, self._stored.version)
+        kind = "damaged" if self.damaged else "torn"
+        save(self._store, f"{self._key.removesuffix('.jsonl')}.{kind}-{len(self.records)}.txt", self._torn + "\n")
+        written = self._store.replace(self._key, self._whole, self._stored.version)
         if written is None:
             raise StalePlan(f"the journal of {self._name} was written by somebody else", next="try again")
         self._stored, self._torn = written, ""
@@ -212,6 +249,11 @@ def masked(found: object) -> object:
     return found
 
 
+def unmasked(text: str, account: str) -> str:
+    """A text in which an account was masked, as it was before."""
+    return text.replace(masked(account), account)
+
+
 def _line(record: Record) -> str:
     found = {
         "schema": SCHEMA,
@@ -228,11 +270,11 @@ def _line(record: Record) -> str:
     return json.dumps(found, ensure_ascii=True, allow_nan=False, default=str, separators=(",", ":")) + "\n"
 
 
-def _parse(line: str, number: int, where: str) -> Record:
+def _parse(line: str, number: int | None, where: str) -> Record:
     from fmctl.documents.cluster import read_line
 
     found = read_line(line, where)
-    if found["seq"] != number:
+    if number is not None and found["seq"] != number:
         why = f"its seq is {found['seq']}: lines were lost or doubled"
         raise UnreadableFile(f"{where} is damaged", why=why, next="put the journal aside; `fmctl status` asks AWS")
     return Record(
@@ -246,10 +288,3 @@ def _parse(line: str, number: int, where: str) -> Record:
         host=found.get("host", ""),
         pid=found.get("pid", 0),
     )
-
-
-def read_records(store: StateStore, name: str) -> list[Record]:
-    """The records of a cluster's journal, a torn last line left out. Raises UnreadableFile."""
-    stored = store.read(f"journals/{name}.jsonl")
-    whole = stored.text.split("\n")[:-1] if stored else []
-    return [_parse(line, number, f"line {number} of the journal of {name}") for number, line in enumerate(whole, 1)]

@@ -9,17 +9,18 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from fmctl import __version__
-from fmctl.base.errors import UsageError, shorten
+from fmctl.base.errors import FmctlError, UnreadableFile, UsageError, shorten
 from fmctl.domain.checked import KINDS
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.ports import Identity
-from fmctl.operate.actions import reused, spec_digest
+from fmctl.operate.actions import ours, reused, spec_digest
 from fmctl.operate.costs import CostLine, cost_lines, total_usd_per_h
 from fmctl.operate.journal import masked
 from fmctl.operate.state import StateStore, save
-from fmctl.targets.target import Beside, Rendering
+from fmctl.targets.target import Beside, Rendering, State
 
 SCHEMA = "fmctl.cluster/1"
+FOLDER, _SUFFIX = "clusters", ".json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,22 @@ class Record:
     spent_usd: float | None = None  # what they cost at most from creation to teardown; None before, or without a price
     lines: tuple[CostLine, ...] = field(default=())  # all that costs, by the hour
     reused: tuple[str, ...] = field(default=())  # kind and id of what the cluster uses and did not make
+    launch: str = ""  # by which what it made is told from what another launch of the name made; "" of an older fmctl
+    stack: str = ""  # id of its stack, the account masked; "" before there is one
+    created: datetime | None = None  # when that stack began
+
+    def is_of(self, state: State) -> bool:
+        """Whether a cluster that is there is the one this record tells of."""
+        return ours(state, self.tags) and self.stack in ("", masked(state.id))
+
+    def over(self, now: datetime) -> bool:
+        """Whether the end has come since anybody looked, as far as the record tells."""
+        return self.state in ("launching", "running", "failed") and self.end <= now
+
+    def spent(self, until: datetime) -> float | None:
+        """USD at most from its creation to a time; None without a price."""
+        hours = (until - (self.created or self.began)).total_seconds() / 3600.0
+        return None if self.hourly_usd is None else self.hourly_usd * max(hours, 0.0)
 
     @property
     def hourly_usd(self) -> float | None:
@@ -62,9 +79,9 @@ class Record:
 
 
 def record_of(
-    spec: ClusterSpec, rendering: Rendering, who: Identity, began: datetime, end: datetime, beside: Beside
+    spec: ClusterSpec, rendering: Rendering, who: Identity, began: datetime, end: datetime, beside: Beside, launch: str
 ) -> Record:
-    """What is remembered of a launch."""
+    """What is remembered of a launch; spec: with the price of that moment."""
     boundary = spec.site.permissions_boundary
     return Record(
         name=spec.name,
@@ -87,6 +104,7 @@ def record_of(
         price_date=spec.price_date,
         lines=cost_lines(spec, began.date(), beside),
         reused=reused(spec, beside),
+        launch=launch,
     )
 
 
@@ -94,19 +112,28 @@ def write_record(store: StateStore, record: Record) -> None:
     """Keep a record, replacing the one before. Raises UnwritableFile, StalePlan."""
     found = {"schema": SCHEMA, "fmctl_version": __version__} | asdict(record)
     found |= {"began": record.began.isoformat(), "end": record.end.isoformat()}
+    found |= {"created": None if record.created is None else record.created.isoformat()}
     text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    save(store, f"clusters/{record.name}.json", text)
+    save(store, f"{FOLDER}/{record.name}{_SUFFIX}", text)
 
 
 def read_record(store: StateStore, name: str) -> Record | None:
     """The record of a cluster, None where this store knows none. Raises UnreadableFile, UsageError."""
     check_name(name)
-    stored = store.read(f"clusters/{name}.json")
-    if stored is None:
-        return None
+    stored = store.read(f"{FOLDER}/{name}{_SUFFIX}")
+    return None if stored is None else _record(stored.text, name, store)
+
+
+def _record(text: str, name: str, store: StateStore) -> Record:
     from fmctl.documents.cluster import read_cluster
 
-    found = read_cluster(stored.text, f"the record of {name} in {store.where}")
+    found = read_cluster(text, f"the record of {name} in {store.where}")
+    if found["name"] != name:
+        raise UnreadableFile(
+            f"the record of {name} in {store.where} is damaged",
+            why=f"it is that of {shorten(str(found['name']))}",
+            next="put it aside, then `fmctl status` and `fmctl teardown` go by what AWS says",
+        )
     known = {key: found[key] for key in Record.__dataclass_fields__ if key in found}
     known["lines"] = tuple(CostLine(**one) for one in found.get("lines", ()))
     known |= {key: tuple(found.get(key, ())) for key in ("retained", "reused")}
@@ -122,11 +149,50 @@ def check_name(name: str) -> None:
 
 
 def cluster_names(store: StateStore) -> list[str]:
-    """Names of the clusters that the store knows, gone ones too."""
-    return [key.removeprefix("clusters/").removesuffix(".json") for key in store.keys("clusters")]
+    """Names of the clusters that the store knows, gone ones too; what has no such name is no record."""
+    return listed(store)[0]
 
 
-def read_records(store: StateStore) -> list[Record]:
-    """All clusters that the store knows, newest first. Raises UnreadableFile."""
-    found = [record for name in cluster_names(store) if (record := read_record(store, name)) is not None]
-    return sorted(found, key=lambda record: record.began, reverse=True)
+def listed(store: StateStore) -> tuple[list[str], list[str]]:
+    """(names of the clusters that the store knows, keys beside them that are no records), by one listing."""
+    names, strays = [], []
+    for key in store.keys(FOLDER):
+        name = key.removeprefix(f"{FOLDER}/").removesuffix(_SUFFIX)
+        if key.endswith(_SUFFIX) and re.fullmatch(KINDS["cluster"].pattern, name):
+            names.append(name)
+        elif key != f"{FOLDER}/":  # the object that stands for a folder in the S3 console is nothing to tell of
+            strays.append(key)
+    return names, strays
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a store knows of clusters, and what of it cannot be read."""
+
+    records: tuple[Record, ...]  # newest first
+    unread: Mapping[str, FmctlError] = field(default_factory=dict)  # why, by name
+    strays: tuple[str, ...] = ()  # keys that are no records
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was passed over, one line each."""
+        said = [
+            f"the record of {name} was passed over: {error.why or error.what}" for name, error in self.unread.items()
+        ]
+        return (*said, *(f"{key} was passed over: it is no record of a cluster" for key in self.strays))
+
+
+def known_clusters(store: StateStore) -> Known:
+    """All clusters that the store knows; one that cannot be read is named and stops nobody."""
+    names, strays = listed(store)
+    records: list[Record] = []
+    unread: dict[str, FmctlError] = {}
+    for name, found in zip(names, store.read_all(f"{FOLDER}/{name}{_SUFFIX}" for name in names), strict=True):
+        try:
+            if isinstance(found, FmctlError):
+                raise found
+            if found is not None:
+                records.append(_record(found.text, name, store))
+        except FmctlError as error:
+            unread[name] = error
+    return Known(tuple(sorted(records, key=lambda record: record.began, reverse=True)), unread, tuple(strays))

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from fmctl import __version__
-from fmctl.base.errors import UnknownName, UsageError, shorten
+from fmctl.base.errors import FmctlError, UnknownName, UsageError, shorten
 from fmctl.domain.job import Job
 from fmctl.operate.records import Record
 from fmctl.operate.state import StateStore, save
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from fmctl.domain.rows.run import Note, Quality, RunCost, RunEnergy, RunJob, RunLog, RunRecord, Start
 
 SCHEMA = "fmctl.run/1"
-FOLDER = "runs"
+FOLDER, _SUFFIX = "runs", ".json"
+# Of a cluster's runs that are looked through for one that was begun: what was submitted long ago is not going on.
+_RECENT = 50
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9])?", re.ASCII)
 _MOST_NAMES = 100_000
 _HOUR_S = 3600.0
@@ -100,34 +102,78 @@ def digests(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_names(store: StateStore) -> list[str]:
-    """Names of the runs that the store knows."""
-    return [key.removeprefix(f"{FOLDER}/").removesuffix(".json") for key in store.keys(FOLDER)]
+    """Names of the runs that the store knows; what has no such name is none."""
+    names = (_name(key) for key in store.keys(FOLDER) if key.endswith(_SUFFIX))
+    return [name for name in names if _NAME.fullmatch(name)]
 
 
 def read_run(store: StateStore, name: str) -> Run:
     """The record of that name. Raises UnknownName, UnreadableFile, UsageError."""
     if _NAME.fullmatch(name) is None:
         raise UsageError(f"'{shorten(name)}' cannot be the name of a run", next="fmctl history")
-    stored = store.read(f"{FOLDER}/{name}.json")
+    stored = store.read(f"{FOLDER}/{name}{_SUFFIX}")
     if stored is None:
         raise UnknownName("run", name, run_names(store), next="fmctl history")
+    return _run(stored.text, name, store)
+
+
+def _run(text: str, name: str, store: StateStore) -> Run:
     from fmctl.documents.kept import read_run_document
 
-    found = read_run_document(stored.text, f"the record of run {name} in {store.where}")
+    found = read_run_document(text, f"the record of run {name} in {store.where}")
     known = {one.name: found[one.name] for one in fields(Run) if one.name in found}
     known |= {one: tuple(found.get(one) or ()) for one in ("variables", "reused", "notes")}
     return Run(**known)
 
 
-def read_runs(store: StateStore) -> list[Run]:
-    """All runs, newest first. Raises UnreadableFile."""
-    found = [read_run(store, name) for name in run_names(store)]
-    return sorted(found, key=lambda run: (run.submitted_at, run.name), reverse=True)
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Runs that a store knows, newest first, and what was passed over, one line each."""
+
+    runs: tuple[Run, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def known_runs(store: StateStore) -> Known:
+    """All runs that the store knows; one that cannot be read is named and stops nobody."""
+    return _known(store, store.keys(FOLDER))
+
+
+def runs_of(store: StateStore, cluster: str, most: int) -> Known:
+    """The newest runs of one cluster, by the numbers in their names; others are not even read."""
+    pattern = re.compile(rf"{FOLDER}/{re.escape(cluster)}-([0-9]{{1,9}}){re.escape(_SUFFIX)}")
+    numbered = [(int(found[1]), key) for key in store.keys(FOLDER, f"{cluster}-") if (found := pattern.fullmatch(key))]
+    newest = [key for _, key in sorted(numbered, reverse=True)[:most]]
+    known = _known(store, newest)
+    left = len(numbered) - len(newest)
+    more = (f"{left} older runs of {cluster} were left as they are",) if left else ()
+    return Known(tuple(run for run in known.runs if run.cluster == cluster), (*known.warnings, *more))
+
+
+def _known(store: StateStore, keys: Sequence[str]) -> Known:
+    runs: list[Run] = []
+    warnings: list[str] = []
+    wanted = [key for key in keys if key.endswith(_SUFFIX) and _NAME.fullmatch(_name(key))]
+    strays = sorted({*keys} - {*wanted} - {f"{FOLDER}/"})
+    for key, found in zip(wanted, store.read_all(wanted), strict=True):
+        try:
+            if isinstance(found, FmctlError):
+                raise found
+            if found is not None:
+                runs.append(_run(found.text, _name(key), store))
+        except FmctlError as error:
+            warnings.append(f"run {_name(key)} was passed over: {error.why or error.what}")
+    warnings += [f"{key} was passed over: it is no record of a run" for key in strays]
+    return Known(tuple(sorted(runs, key=lambda run: (run.submitted_at, run.name), reverse=True)), tuple(warnings))
+
+
+def _name(key: str) -> str:
+    return key.removeprefix(f"{FOLDER}/").removesuffix(_SUFFIX)
 
 
 def write_run(store: StateStore, run: Run) -> None:
     """Keep a record, replacing the one before. Raises UnwritableFile, StalePlan."""
-    save(store, f"{FOLDER}/{run.name}.json", _text(run))
+    save(store, f"{FOLDER}/{run.name}{_SUFFIX}", _text(run))
 
 
 def begin(store: StateStore, run: Run) -> Run:
@@ -136,33 +182,32 @@ def begin(store: StateStore, run: Run) -> Run:
     Raises:
         UnwritableFile: it cannot be kept; the job must not be submitted then.
     """
-    names = set(run_names(store))
-    begun = (read_run(store, name) for name in sorted(names) if name.startswith(run.cluster))
-    same = next((one for one in begun if (one.cluster, one.token, one.job) == (run.cluster, run.token, None)), None)
+    begun = runs_of(store, run.cluster, _RECENT).runs
+    same = next((one for one in begun if (one.token, one.job) == (run.token, None)), None)
     if same is not None:
         return same
-    for number in range(1, _MOST_NAMES):
-        name = f"{run.cluster}-{number}"
-        if name not in names:
-            named = replace(run, name=name)
-            if store.create(f"{FOLDER}/{name}.json", _text(named)) is not None:
-                return named
+    taken = [int(name) for key in store.keys(FOLDER, f"{run.cluster}-")
+             if (name := _name(key).removeprefix(f"{run.cluster}-")).isdigit()]  # fmt: skip
+    for number in range(max(taken, default=0) + 1, _MOST_NAMES):
+        named = replace(run, name=f"{run.cluster}-{number}")
+        if store.create(f"{FOLDER}/{named.name}{_SUFFIX}", _text(named)) is not None:
+            return named
     raise UsageError(f"{run.cluster} has too many runs", next="--name another")
 
 
 def of_job(store: StateStore, cluster: str, job: int, token: str | None = None) -> Run | None:
     """The run of a job; `token` tells jobs apart whose number a newer cluster of the same name gave again."""
-    for run in read_runs(store):
-        if run.cluster == cluster and run.job is not None and run.job["id"] == job and token in (None, run.token):
+    for run in runs_of(store, cluster, _RECENT).runs:
+        if run.job is not None and run.job["id"] == job and token in (None, run.token):
             return run
     return None
 
 
 def drop(store: StateStore, run: Run) -> None:
     """Forget a record whose job was refused."""
-    found = store.read(f"{FOLDER}/{run.name}.json")
+    found = store.read(f"{FOLDER}/{run.name}{_SUFFIX}")
     if found is not None:
-        store.remove(f"{FOLDER}/{run.name}.json", found.version)
+        store.remove(f"{FOLDER}/{run.name}{_SUFFIX}", found.version)
 
 
 def with_cluster(run: Run, record: Record | None) -> Run:
@@ -255,13 +300,16 @@ def energy_of(row: EstimateRow, starts: Iterable[Start], power_w: float | None) 
     }
 
 
-def parent_of(run: Run, others: Iterable[Run]) -> str | None:
-    """The newest earlier run that saved where this one's first start went on from; None where it began anew."""
+def parent_of(run: Run, others: Callable[[], Iterable[Run]]) -> str | None:
+    """The newest earlier run that saved where this one's first start went on from; None where it began anew.
+
+    others: all that are known, asked for only where the run went on from somewhere.
+    """
     if not run.starts or "from_step" not in run.starts[0]["facts"]:
         return None
     place = run.starts[0]["facts"].get("checkpoints")
     earlier = [
-        one for one in others
+        one for one in others()
         if one.name != run.name and one.submitted_at <= run.submitted_at
         and any(start["facts"].get("checkpoints") == place for start in one.starts)
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied
+from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied, StalePlan
 from fmctl.domain.ports import Clock, Identity
 from fmctl.operate import actions
 from fmctl.operate.journal import Journal, Progress, masked, progress
@@ -49,14 +49,32 @@ class Run:
         name: the cluster.
         region: where it is.
         timeout_s: how long to wait in all; None for LONGEST_WAIT_S.
+        whatever: go on where lines of the journal cannot be read.
+        kept: name under which the store keeps it; None for the cluster's own.
     """
 
-    def __init__(self, ports: Ports, name: str, region: str, timeout_s: float | None = None) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        name: str,
+        region: str,
+        timeout_s: float | None = None,
+        *,
+        whatever: bool = False,
+        kept: str | None = None,
+    ) -> None:
         self.ports, self.name, self.region = ports, name, region
-        self.journal = Journal(ports.store, name, ports.clock, ports.me)
+        self.journal = Journal(ports.store, kept or name, ports.clock, ports.me, whatever=whatever)
         self.warnings: list[str] = []
-        self._said = ""
+        self.made = False  # whether anything was done, as far as its answer was heard, or may have been
+        self.told = ""  # the cluster's status that was said last
+        self._waited = False  # whether a creation that nobody heard of was waited for
         self._left_s = LONGEST_WAIT_S if timeout_s is None else timeout_s
+
+    def after(self, before: Run) -> Run:
+        """The same look once more, without saying or waiting for again what the one before did."""
+        self.told, self._waited = before.told, before._waited
+        return self
 
     @property
     def progress(self) -> Progress:
@@ -71,20 +89,36 @@ class Run:
         """The cluster now."""
         found = self.ask(lambda: self.ports.target.state(self.name))
         status = found.status if found else "no stack"
-        if status != self._said:
+        if status != self.told:
             self.ports.say(f"{self.name}: {status}")
-            self._said = status
+            self.told = status
         return found
 
-    def actual(self, *, leftovers: bool = False) -> actions.Actual:
+    def actual(self) -> actions.Actual:
         """Everything there is of the cluster."""
-        target = self.ports.target
+        target, state = self.ports.target, self.state()
         return actions.Actual(
-            state=self.state(),
-            end=self.ask(lambda: target.end(self.name)),
+            state=state,
+            end=self.ask(lambda: target.end(self.name, state)),
             nodes=self.ask(lambda: target.nodes(self.name)),
-            leftovers=self.ask(lambda: target.leftovers(self.name)) if leftovers else (),
         )
+
+    def seen(self) -> actions.Actual:
+        """Everything there is, as far as it can be looked at: only the cluster itself has to be."""
+        target, state = self.ports.target, self.state()
+        return actions.Actual(
+            state=state,
+            end=self._if_possible("its end", lambda: target.end(self.name, state), None),
+            nodes=self._if_possible("its nodes", lambda: target.nodes(self.name), ()),
+            leftovers=self._if_possible("what is left of it", lambda: target.leftovers(self.name), ()),
+        )
+
+    def _if_possible(self, what: str, call: Callable[[], T], otherwise: T) -> T:
+        try:
+            return call()
+        except FmctlError as error:
+            self.warnings.append(f"{what} could not be looked at: {error.what}: {error.why or ''}".rstrip(": "))
+            return otherwise
 
     def do(
         self,
@@ -123,13 +157,16 @@ class Run:
                     self.ports.clock.sleep(pause(attempt, self.ports.jitter))
                     continue
                 result = "unknown" if passing(error) else "failed"
+                self.made = self.made or passing(error)
                 self.journal.outcome(action, token, {"result": result, **_words(error)})
                 raise
             except FmctlError as error:
                 self.journal.outcome(action, token, {"result": "failed", **_words(error)})
                 raise
+            self.made = True
             self.journal.outcome(action, token, {"result": "done"})
             return answer
+        self.made = True
         self.journal.outcome(action, token, {"result": "done", "found": True})
         return None
 
@@ -157,7 +194,10 @@ class Run:
                 self._left_s = left
 
     def late_state(self) -> State | None:
-        """The cluster of a creation whose outcome nobody knows: it may take a while to show."""
+        """The cluster of a creation whose outcome nobody knows: it may take a while to show, and is waited for once."""
+        if self._waited:
+            return None
+        self._waited = True
         with suppress(OperationTimeout):
             return self.wait(self.state, "whether a creation went through", GRACE_POLL_S, GRACE_S)
         return None
@@ -228,21 +268,44 @@ def identity_in(ports: Ports, region: str | None, account: str | None, name: str
     return who
 
 
-def not_ours(state: State) -> OperationFailed:
+def not_ours(state: State, why: str = "its tags are others than this plan's") -> OperationFailed:
     """A cluster that has the name and is somebody else's."""
     return OperationFailed(
         f"a cluster called {state.name} exists and is not this one",
-        why=f"made {state.created:%Y-%m-%d %H:%M} UTC, its tags are others than this plan's",
+        why=f"made {at(state.created)}{_by(state)}; {why}",
         next=f"another name, or fmctl status {state.name}",
     )
 
 
-@contextmanager
-def locked(ports: Ports, name: str, break_lock: bool) -> Iterator[None]:
-    """Hold the lock of a name. Raises OperationFailed where somebody else does, PermissionDenied when read-only."""
+def _by(state: State) -> str:
+    maker = state.tags.get("fmctl:created-by")
+    return f" by {maker}" if maker else ""
+
+
+def changed_meanwhile(name: str, what: str) -> StalePlan:
+    """What was agreed to is not what there is now."""
+    return StalePlan(
+        f"{name} changed while you were asked", why=what, next="the same command again shows it as it is now"
+    )
+
+
+def refuse_read_only(ports: Ports, name: str) -> None:
+    """Raise PermissionDenied where nothing may be spent or destroyed."""
     if ports.read_only:
         raise PermissionDenied(f"changing {name} is switched off", why="read-only", next="without --read-only")
-    lock = locks.take(ports.store, name, ports.me, ports.clock, is_alive=ports.alive, break_lock=break_lock)
+
+
+@contextmanager
+def locked(ports: Ports, name: str, break_lock: bool, who: Identity) -> Iterator[None]:
+    """Hold the lock of a name. Raises OperationFailed where somebody else does, PermissionDenied when read-only.
+
+    Held for as long as something is done, and never while somebody is asked.
+    """
+    refuse_read_only(ports, name)
+    place = {"region": who.region, "account": masked(who.account)}
+    lock = locks.take(
+        ports.store, name, ports.me, ports.clock, is_alive=ports.alive, break_lock=break_lock, place=place
+    )
     try:
         yield
     finally:

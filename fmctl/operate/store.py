@@ -16,7 +16,7 @@ from fmctl.base.errors import UnknownName, UnreadableFile, UsageError, shorten
 from fmctl.base.files import read_text, write_atomic
 from fmctl.base.folders import data_folder
 from fmctl.base.parse import NotParsed, from_json
-from fmctl.domain.digest import plan_digest
+from fmctl.domain.digest import sealed
 
 if TYPE_CHECKING:
     from fmctl.domain.planrow import PlanOrEstimate
@@ -68,8 +68,8 @@ def save(name: str, document: Mapping[str, object], saved_at: str) -> Path:
         UnwritableFile: the folder or the disk said no.
     """
     path = plans_folder() / f"{check_name(name)}{_SUFFIX}"
-    sealed = {**document, "saved": {"name": name, "saved_at": saved_at, "digest": plan_digest(document)}}
-    write_atomic(path, json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n", parents=True)
+    text = json.dumps(sealed(document, name, saved_at), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomic(path, text, parents=True)
     return path
 
 
@@ -105,9 +105,3 @@ def parse(text: str, where: str, *, odd: bool = False) -> object:
             why=f"it is not JSON: {error}",
             next="fmctl plan MODEL -o json -O FILE",
         ) from None
-
-
-def intact(document: Mapping[str, object]) -> bool:
-    """Whether a saved document still is what was saved; a document that was never saved is."""
-    sealed = document.get("saved")
-    return not isinstance(sealed, Mapping) or sealed.get("digest") == plan_digest(document)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from fmctl.base.errors import FmctlError, ServiceUnavailable, UsageError, shorten
+from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable, UsageError, shorten
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.job import Job
 from fmctl.domain.planrow import number_of
+from fmctl.domain.ports import Clock
 from fmctl.operate import runs
-from fmctl.operate.records import cluster_names, read_record
-from fmctl.operate.state import StateStore
+from fmctl.operate.records import read_record
+from fmctl.operate.state import StateStore, locks
+from fmctl.operate.state.locks import Alive, Held, Holder
 
+# How often, and after how many seconds, somebody who submits at the same time looks whether it is their turn.
+_TURNS, _TURN_S = 60, 1.0
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -66,16 +71,52 @@ class Submission:
     script: str  # of the files: what Slurm is handed
 
 
-def submit_once(asked: Submission, slurm: Submits, store: StateStore) -> tuple[runs.Run, Job, bool]:
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Who submits, and how they wait for their turn: one at a time submits to a cluster."""
+
+    clock: Clock
+    me: Holder = field(default_factory=locks.this_process)
+    is_alive: Alive = locks.alive
+    break_lock: bool = False
+
+
+def submit_once(asked: Submission, slurm: Submits, store: StateStore, turn: Turn) -> tuple[runs.Run, Job, bool]:
     """(the run's record, its job, whether this call made it).
 
     The record is written first and goes again where Slurm refuses the job. After a lost answer it stays: whoever
-    submits the same again finds the job by its token, or makes it.
+    submits the same again finds the job by its token, or makes it. Whoever submits at the same time waits, and finds
+    the job too.
 
     Raises:
-        OperationFailed: Slurm or the file system refuses.
+        OperationFailed: Slurm or the file system refuses, or somebody else is at it for longer than anybody waits.
         UnwritableFile: the record cannot be kept; nothing was submitted.
     """
+    with _in_turn(asked.spec.name, store, turn):
+        return _submit(asked, slurm, store)
+
+
+@contextmanager
+def _in_turn(cluster: str, store: StateStore, turn: Turn) -> Iterator[None]:
+    for attempt in range(_TURNS):
+        try:
+            lock = locks.take(
+                store, f"{cluster}.submit", turn.me, turn.clock, is_alive=turn.is_alive, break_lock=turn.break_lock
+            )
+            break
+        except Held as error:
+            if attempt == _TURNS - 1:
+                what = f"somebody else submits to {cluster}, and does not come to an end"
+                raise OperationFailed(what, why=error.why, next=error.next) from None
+            turn.clock.sleep(_TURN_S)
+    try:
+        yield
+    finally:
+        with suppress(FmctlError):  # a lock of a process that ended is taken over anyway
+            locks.release(store, lock)
+
+
+def _submit(asked: Submission, slurm: Submits, store: StateStore) -> tuple[runs.Run, Job, bool]:
     sign = token(asked.spec.name, asked.files)
     there = slurm.with_token(sign)
     known = None if there is None else runs.of_job(store, asked.spec.name, there.id, sign)
@@ -96,7 +137,9 @@ def submit_once(asked: Submission, slurm: Submits, store: StateStore) -> tuple[r
 
 def _record(asked: Submission, sign: str, store: StateStore) -> runs.Run:
     made = asked.spec
-    cluster = read_record(store, made.name) if made.name in cluster_names(store) else None
+    cluster = None
+    with suppress(FmctlError):  # a record that cannot be read tells nothing, and keeps no job from running
+        cluster = read_record(store, made.name)
     run = runs.Run(
         name="", cluster=made.name, plan=made.plan, plan_digest=made.plan_digest, rank=number_of(made.row),
         row=made.row, inputs=asked.inputs, config_digest=asked.digest, files=runs.digests(asked.files),

@@ -1,26 +1,43 @@
-"""Tear a cluster down: whatever of it exists, whoever was interrupted at making it, until nothing is billed unnamed."""
+"""Tear a cluster down: whatever of it exists, whoever was interrupted at making it, until nothing is billed unnamed.
+
+Nothing that is only remembered stands in the way: a record or journal that cannot be read is named and gone on without,
+by what AWS itself says; and what else is to be done at that moment is done beside it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
+from threading import Thread
 
-from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, PermissionDenied, UnwritableFile
-from fmctl.domain.end import end_name
-from fmctl.domain.ports import Leftover
+from fmctl.base.errors import FmctlError, OperationFailed, OperationTimeout, UnwritableFile
+from fmctl.domain.end import end_name, role_name
+from fmctl.domain.ports import Identity, Leftover
 from fmctl.domain.purchase import ODCR
 from fmctl.operate import actions
 from fmctl.operate.actions import Action, Actual, token
-from fmctl.operate.journal import ENDED
-from fmctl.operate.records import Record, read_record, write_record
+from fmctl.operate.journal import ENDED, unmasked
+from fmctl.operate.records import Record, check_name, read_record, write_record
 from fmctl.operate.retry import passing
-from fmctl.operate.steps import Ports, Run, identity_in, locked, not_ours, remember, said
+from fmctl.operate.steps import (
+    Ports,
+    Run,
+    changed_meanwhile,
+    identity_in,
+    locked,
+    not_ours,
+    refuse_read_only,
+    remember,
+    said,
+)
 from fmctl.targets.target import Condition, State
 
 # How long instances may take to go after their stack.
 _NODES_S = 300.0
-_MARK = "fmctl"
+# How long what is done beside it may keep the deletion waiting, s: nodes have been asked to stop by then.
+_BESIDE_S = 20.0
 _RESERVATION = "reservation "
 
 ConfirmTeardown = Callable[[tuple[Action, ...], Actual], bool]
@@ -38,12 +55,26 @@ class Torn:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What there is of a cluster, what the store tells of it, and what is to be done."""
+
+    run: Run
+    record: Record | None
+    actual: Actual
+    steps: dict[str, Action]
+    who: Identity
+    kept: str  # the name under which the store keeps it
+
+    @property
+    def id(self) -> str:
+        return self.actual.state.id if self.actual.state is not None else ""
+
+
 def plan_teardown(name: str, ports: Ports, *, region: str | None = None) -> tuple[tuple[Action, ...], Actual]:
     """What `teardown` would do, and what there is; nothing is locked or changed (`--dry-run`)."""
-    record = read_record(ports.store, name)
-    run = _run(name, ports, region, record, None)
-    actual = run.actual(leftovers=True)
-    return _actions(run, record, actual), actual
+    seen = _look(name, ports, region, None)
+    return tuple(seen.steps.values()), seen.actual
 
 
 def teardown(
@@ -54,6 +85,7 @@ def teardown(
     region: str | None = None,
     timeout_s: float | None = None,
     break_lock: bool = False,
+    beside: Callable[[], None] | None = None,
 ) -> Torn:
     """Remove a cluster and its end, and name what still costs money.
 
@@ -61,87 +93,139 @@ def teardown(
         name: the cluster; the store need not know it.
         ports: the world.
         confirm: sees the actions and what there is; False stops.
-        region: where it is, where the store does not know.
+        region: where it is, where the store does not know, or knows one of the name elsewhere.
         timeout_s: how long to wait for the deletion.
         break_lock: take the lock from another host.
+        beside: done in a thread of its own once it is confirmed, while its head node still answers; what goes wrong
+            there, or takes long, stops nothing.
 
     Raises:
         PermissionDenied: another account or region, before anything; a missing right at any point.
         OperationFailed: it is no cluster of fmctl, or it cannot be deleted even with the failing resources left out.
         OperationTimeout: the deletion goes on; the same command waits again.
+        StalePlan: another cluster has the name by the time that it was confirmed.
         UnwritableFile: what was to be done next could not be recorded, and was not done.
     """
-    record = read_record(ports.store, name)
-    run = _run(name, ports, region, record, timeout_s)
+    shown = _look(name, ports, region, timeout_s)
     try:
-        with locked(ports, name, break_lock):
-            return _teardown(_run(name, ports, region, record, timeout_s), record, confirm)
+        refuse_read_only(ports, name)
+        if shown.steps and not confirm(tuple(shown.steps.values()), shown.actual):
+            return Torn(name, done=False, was=True, leftovers=shown.actual.leftovers)
+        with locked(ports, shown.kept, break_lock, shown.who):
+            seen = _look(name, ports, region, timeout_s, shown.run)
+            if seen.id != shown.id and seen.id:
+                raise changed_meanwhile(name, "another cluster has the name now")
+            if not shown.steps and seen.steps:
+                raise changed_meanwhile(name, "there is something to tear down now")
+            return _teardown(seen, beside)
     except UnwritableFile as error:
-        error.next = f"free some space; without fmctl: {ports.target.by_hand(name, run.region, ours=True)}"
+        error.next = f"free some space; without fmctl: {ports.target.by_hand(name, shown.run.region, ours=True)}"
         raise
     except FmctlError as error:
         error.next = error.next or f"fmctl teardown {name} again goes on where it stopped"
         raise
 
 
-def _teardown(run: Run, record: Record | None, confirm: ConfirmTeardown) -> Torn:
-    name = run.name
-    actual = run.actual(leftovers=True)
+def _look(name: str, ports: Ports, region: str | None, timeout_s: float | None, before: Run | None = None) -> _Seen:
+    """What there is. Raises where we may not look, and where it is not ours to take away."""
+    warnings: list[str] = []
+    record, kept = _remembered(name, ports, region, warnings)
+    who = identity_in(
+        ports, record.region if record is not None else region, record.account if record is not None else None, name
+    )
+    run = Run(ports, name, who.region, timeout_s, whatever=True, kept=kept)
+    actual = (run if before is None else run.after(before)).seen()
     if actions.condition(actual.state) == Condition.MISSING and "create" in run.progress.open:
         actual = Actual(run.late_state(), actual.end, actual.nodes, actual.leftovers)
+    run.warnings[:0] = warnings
     _refuse_foreign(actual.state, record, run)
-    steps = {step.name: step for step in _actions(run, record, actual)}
+    return _Seen(run, record, actual, {step.name: step for step in _actions(run, record, actual)}, who, kept)
+
+
+def _remembered(name: str, ports: Ports, region: str | None, warnings: list[str]) -> tuple[Record | None, str]:
+    """(the record of the cluster that is meant, the name under which the store keeps what is done to it)."""
+    check_name(name)
+    try:
+        record = read_record(ports.store, name)
+    except FmctlError as error:
+        warnings.append(f"{error.what} ({error.why}): what AWS says counts")
+        return None, name
+    if record is not None and region is not None and region != record.region:
+        if record.state != "gone":
+            warnings.append(f"the {name} that this store knows is in {record.region}, and is left as it is")
+        return None, f"{name}@{region}"
+    return record, name
+
+
+def _teardown(seen: _Seen, beside: Callable[[], None] | None) -> Torn:
+    run, record, steps, name = seen.run, seen.record, seen.steps, seen.run.name
+    state = seen.actual.state
     if not steps:
-        _close(run, record, ())
-        left = actual.leftovers + _reserved(run, record)
+        _close(run, record, (), _spent(seen))
+        left = seen.actual.leftovers + _reserved(run, record)
         return Torn(name, done=True, was=False, leftovers=left, warnings=said(run))
-    if not confirm(tuple(steps.values()), actual):
-        return Torn(name, done=False, was=True, leftovers=actual.leftovers)
     if record is not None:
         write_record(run.ports.store, replace(record, state="deleting"))
+    helper = _begun(beside if "delete" in steps else None, run)
     if "stop-fleet" in steps:
         _stop_fleet(run, steps["stop-fleet"].token)
-    if "delete" in steps:
-        _delete(run, steps["delete"].token)
+    if helper is not None:
+        helper.join(_BESIDE_S)
+    if "delete" in steps and state is not None:
+        _delete(run, steps["delete"].token, state, known=record is not None)
     retained: tuple[str, ...] = ()
-    if "wait" in steps:
-        retained = _wait_deleted(run, record)
+    if "wait" in steps and state is not None:
+        retained = _wait_deleted(run, record, state)
     if "remove-end" in steps:
-        what = {"role": end_name(name), "schedule": end_name(name)}
-        run.do("remove-end", steps["remove-end"].token, what, lambda: run.ports.target.remove_end(name))
+        _remove_end(run, steps["remove-end"].token, record)
     left = _sweep(run) + _reserved(run, record)
-    _close(run, record, retained, _spent(run, record, actual.state))
+    _close(run, record, retained, _spent(seen))
     return Torn(name, done=True, was=True, retained=retained, leftovers=left, warnings=said(run))
 
 
-def _run(name: str, ports: Ports, region: str | None, record: Record | None, timeout_s: float | None) -> Run:
-    wanted = record.region if record else region
-    if record is not None and region is not None and region != record.region:
-        raise PermissionDenied(
-            f"{name} is not in {region}", why=f"it was launched in {record.region}", next=f"--region {record.region}"
-        )
-    who = identity_in(ports, wanted, record.account if record else None, name)
-    return Run(ports, name, who.region, timeout_s)
+def _begun(beside: Callable[[], None] | None, run: Run) -> Thread | None:
+    """What is done beside, under way; it cannot stop anything."""
+    if beside is None:
+        return None
+
+    def whole() -> None:
+        try:
+            beside()
+        except Exception as error:
+            run.warnings.append(f"its runs could not all be brought up to date: {error}")
+
+    thread = Thread(target=whole, name="beside the teardown", daemon=True)
+    thread.start()
+    return thread
+
+
+def _remove_end(run: Run, client_token: str, record: Record | None) -> None:
+    what = {"role": role_name(run.name, run.region), "schedule": end_name(run.name), "region": run.region}
+    launch = record.launch if record is not None else ""
+    left = run.do("remove-end", client_token, what, lambda: run.ports.target.remove_end(run.name, launch))
+    run.warnings += left or ()
 
 
 def _actions(run: Run, record: Record | None, actual: Actual) -> tuple[Action, ...]:
     so_far = run.progress
-    arranged = so_far.meant("end-role") or so_far.meant("end-schedule") or bool(so_far.open)
-    return actions.teardown_actions(run.name, record.spec_digest if record else "", actual, arranged=arranged)
+    arranged = so_far.meant("end-role") or so_far.meant("end-schedule") or bool(so_far.open) or run.journal.damaged
+    digest = record.spec_digest if record else ""
+    return actions.teardown_actions(run.name, digest, run.region, actual, arranged=arranged)
 
 
 def _refuse_foreign(state: State | None, record: Record | None, run: Run) -> None:
-    """A cluster that neither carries fmctl's tags nor those of the record is nobody's business here."""
+    """What is not provably ours is left alone: proof is the record's tags and id, else exact tags of the launch."""
     if state is None:
         return
-    if record is not None and record.state != "gone" and not actions.ours(state, record.tags):
-        raise not_ours(state)
-    if not any(key.startswith(_MARK) for key in state.tags) and (
-        record is None or not actions.ours(state, record.tags)
-    ):
+    if record is not None and record.state != "gone":
+        if not record.is_of(state):
+            raise not_ours(state, "neither its tags nor its id are those that this store remembers")
+        return
+    why = run.ports.target.foreign(state)
+    if why:
         raise OperationFailed(
             f"{run.name} was not made by fmctl",
-            why="its stack has none of fmctl's tags",
+            why=why,
             next=run.ports.target.by_hand(run.name, run.region, ours=False),
         )
 
@@ -156,24 +240,31 @@ def _stop_fleet(run: Run, client_token: str) -> None:
         run.warnings.append(f"the fleet could not be stopped first: {error.why or error.what}")
 
 
-def _delete(run: Run, client_token: str) -> None:
-    def going() -> bool:
-        return actions.condition(run.ports.target.state(run.name)) in (Condition.MISSING, Condition.GOING)
+def _delete(run: Run, client_token: str, state: State, *, known: bool) -> None:
+    """Ask the target's own program; where that refuses what the store knows as ours, ask what it stands on."""
 
-    data = {"stack": run.name, "region": run.region}
+    def going() -> bool:
+        now = run.ports.target.state(run.name)
+        return now is None or now.id != state.id or now.condition in (Condition.MISSING, Condition.GOING)
+
+    data = {"stack": state.id or run.name, "region": run.region}
     try:
         run.do("delete", client_token, data, lambda: run.ports.target.delete(run.name, run.region), going)
     except UnwritableFile:
         raise
     except OperationFailed as error:
         words = run.ports.target.words
+        if not known:
+            error.why = f"{error.why or error.what}; this store has no record that says otherwise"
+            error.next = run.ports.target.by_hand(run.name, run.region, ours=False)
+            raise
         run.warnings.append(f"{words.title} would not delete it ({error.why or error.what}); {words.below} was asked")
-        run.do("delete-stack", client_token, data, lambda: run.ports.target.delete_parts(run.name), going)
+        run.do("delete-stack", client_token, data, lambda: run.ports.target.delete_parts(state), going)
 
 
-def _wait_deleted(run: Run, record: Record | None) -> tuple[str, ...]:
+def _wait_deleted(run: Run, record: Record | None, was: State) -> tuple[str, ...]:
     """Wait until the stack is gone; once, with the resources left out that could not be deleted. Returns those."""
-    if _gone(run):
+    if _gone(run, was):
         return ()
     stuck = run.ask(lambda: run.ports.target.failing(run.name))
     if not stuck:
@@ -184,21 +275,24 @@ def _wait_deleted(run: Run, record: Record | None) -> tuple[str, ...]:
     run.do(
         "delete-retaining",
         client_token,
-        {"stack": run.name, "retain": names},
-        lambda: run.ports.target.delete_parts(run.name, names),
+        {"stack": was.id or run.name, "region": run.region, "retain": names},
+        lambda: run.ports.target.delete_parts(was, names),
     )
-    if not _gone(run):
+    if not _gone(run, was):
         again = run.ask(lambda: run.ports.target.failing(run.name))
         raise run.ports.target.undeletable(run.name, again or stuck, retained=True)
     return tuple(names)
 
 
-def _gone(run: Run) -> bool:
-    """Wait for a deletion: True when the stack is gone, False when the target gave up."""
+def _gone(run: Run, was: State) -> bool:
+    """Wait for a deletion: True when that stack is gone, False when the target gave up."""
     ended = (Condition.MISSING, Condition.STUCK)
 
     def state() -> str | None:
-        now = actions.condition(run.state())
+        found = run.state()
+        if found is not None and found.id != was.id:
+            return Condition.MISSING  # somebody made another of the same name
+        now = actions.condition(found)
         return now if now in ended else None
 
     return run.wait(state, "its deletion") == Condition.MISSING
@@ -243,11 +337,26 @@ def _reserved(run: Run, record: Record | None) -> tuple[Leftover, ...]:
     return tuple(left)
 
 
-def _spent(run: Run, record: Record | None, state: State | None) -> float | None:
-    """What all of it would have cost from its creation until now; None without a price or a cluster."""
-    if record is None or state is None or record.hourly_usd is None:
+def _spent(seen: _Seen) -> float | None:
+    """What all of it would have cost from its creation until it went; None without a price or a cluster.
+
+    A cluster whose end came by itself went when AWS says so, else at its end.
+    """
+    record, state, now = seen.record, seen.actual.state, seen.run.ports.clock.now()
+    if record is None or record.state == "gone":
         return None
-    return record.hourly_usd * max((run.ports.clock.now() - state.created).total_seconds(), 0.0) / 3600.0
+    if state is not None:
+        return replace(record, created=state.created).spent(now)
+    if record.created is None:
+        return None
+    return record.spent(went(record, seen.who, seen.run.ports) or min(record.end, now))
+
+
+def went(record: Record, who: Identity, ports: Ports) -> datetime | None:
+    """When the recorded cluster was deleted, as AWS says; None where it does not say."""
+    with suppress(FmctlError):
+        return ports.target.deleted(unmasked(record.stack, who.account)) if record.stack else None
+    return None
 
 
 def _close(run: Run, record: Record | None, retained: tuple[str, ...], spent_usd: float | None = None) -> None:

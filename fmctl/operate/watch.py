@@ -80,7 +80,9 @@ class Watch:
     called_slow: set[str] = field(default_factory=set)
     counts: tuple[tuple[str, str, int], ...] = ()
     end: datetime | None = None
+    broken: str = ""  # why an end that is arranged would not come
     end_known: bool = False
+    state: State | None = None
     spent_usd: float = 0.0
     metered_at: datetime | None = None
     told_at: datetime | None = None
@@ -128,7 +130,7 @@ class Watch:
         return BUSY_S if self.changing else QUIET_S
 
     def _state(self, now: datetime) -> Iterator[Event]:
-        state = self.target.state(self.cluster)
+        state = self.state = self.target.state(self.cluster)
         status, self.changing = (state.status, state.changing) if state is not None else ("", False)
         for found in self.target.parts(self.cluster, self.last_event) if state is not None else ():
             self.last_event = found.id
@@ -197,12 +199,15 @@ class Watch:
         yield Event(found.at, "logs", "trouble", self.cluster, found.cause, f"{error.what}: {error.why}; {error.next}")
 
     def _end(self, now: datetime) -> Iterator[Event]:
-        end = self.target.end(self.cluster)
-        if not self.end_known or end != self.end:
-            self.end, self.end_known = end, True
+        found = self.target.end(self.cluster, self.state)
+        end = found.at if found is not None and found.holds else None
+        broken = found.said if found is not None else ""
+        if not self.end_known or (end, broken) != (self.end, self.broken):
+            self.end, self.broken, self.end_known = end, broken, True
             if end is None:
                 text = "nothing will delete this cluster by itself"
-                yield Event(now, "scheduler", "end", self.cluster, "none", text)
+                text += f": {broken}" if broken else ""
+                yield Event(now, "scheduler", "end", self.cluster, "broken" if broken else "none", text)
                 return
             text = f"the stack will be deleted at {end:%Y-%m-%d %H:%M} UTC"
             soon = end - now < RESERVED_WARNING

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
+from fmctl.base.errors import FmctlError
 from fmctl.base.printing import block
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.ports import Leftover
-from fmctl.operate.actions import Action, Actual, Money
+from fmctl.operate.actions import Action, Money
 from fmctl.operate.costs import NODES, CostLine
 from fmctl.operate.extension import Extended
 from fmctl.operate.launch import Launched
 from fmctl.operate.records import Record
 from fmctl.operate.status import Status
-from fmctl.operate.teardown import Torn
 from fmctl.report.envelope import envelope
 from fmctl.report.view import Answer, Column, Report, Section, Table, facts
 from fmctl.report.words import plural
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
         PreflightDocument,
         StatusDocument,
         StatusRow,
-        TeardownDocument,
-        TeardownRow,
     )
 
 UNKNOWN = "unknown"
@@ -122,7 +120,7 @@ def _preflight_report(document: PreflightDocument) -> Report:
 
 def actions_answer(kind: str, name: str, steps: Sequence[Action], money: Money | None = None) -> Answer:
     """What a launch or a teardown would do, in order (`--dry-run`)."""
-    result: Launch = {"cluster": name, "dry_run": True, "done": False, "actions": _action_rows(steps)}
+    result: Launch = {"cluster": name, "dry_run": True, "done": False, "actions": action_rows(steps)}
     if money is not None:
         result = {**result, **_money(money)}
     document: LaunchDocument = envelope(kind, result, inputs={"cluster": name})
@@ -140,7 +138,7 @@ def change_answer(kind: str, name: str, steps: Sequence[Action], *, done: bool, 
         done: whether it was.
         said: that it was, as a sentence about the cluster.
     """
-    result: Launch = {"cluster": name, "dry_run": False, "done": done, "actions": _action_rows(steps)}
+    result: Launch = {"cluster": name, "dry_run": False, "done": done, "actions": action_rows(steps)}
     document: LaunchDocument = envelope(kind, result, inputs={"cluster": name})
     title = f"{name} {said}" if done else f"{name} was left as it is, nothing is done"
     return Answer(document, document["result"]["actions"], lambda: _actions_report(document, title))
@@ -158,7 +156,8 @@ def would_extend_answer(name: str, end: datetime) -> Answer:
     return actions_answer("launch", name, (Action("extend", f"{name} would end at {end:%Y-%m-%d %H:%M} UTC"),))
 
 
-def _action_rows(steps: Sequence[Action]) -> list[ActionRow]:
+def action_rows(steps: Sequence[Action]) -> list[ActionRow]:
+    """Steps as documents state them."""
     return [
         {
             "step": step.name,
@@ -210,11 +209,15 @@ def _money_facts(found: LaunchMoney | Launch) -> Iterable[tuple[str, str]]:
     yield "stays after teardown", "; ".join(found["stays"]) or "nothing"
 
 
-def confirmation(name: str, money: Money, steps: Sequence[Action]) -> str:
-    """What a person reads before a launch: account, money, what stays. The account is shown here and nowhere else."""
+def confirmation(name: str, money: Money, steps: Sequence[Action], doubts: Sequence[Check] = ()) -> str:
+    """What a person reads before a launch: account, money, what stays, and what is not as it should be.
+
+    The account is shown here and nowhere else.
+    """
     made = [thing for step in steps for thing in step.creates]
     lines = [f"account {money.account}"]
     lines += [f"{title}: {text}" for title, text in _money_facts(_money(money))]
+    lines += [f"{check.state}: {check.name}: {check.found}" for check in doubts]
     return block([*lines, f"creates: {'; '.join(made)}"])
 
 
@@ -272,11 +275,41 @@ def _record_facts(found: Launch) -> Iterable[tuple[str, str]]:
 # --- status -----------------------------------------------------------------------------------------------------------
 
 
-def status_answer(found: Sequence[Status], now: datetime, source: str) -> Answer:
-    """One row per cluster, each with when it was looked at and from where."""
-    rows = [_status(one, now, source) for one in found]
-    document: StatusDocument = envelope("status", {"clusters": rows})
-    return Answer(document, document["result"]["clusters"], lambda: _status_report(document))
+def status_answer(
+    found: Sequence[Status], failed: Mapping[str, FmctlError], now: datetime, source: str, warnings: Sequence[str] = ()
+) -> Answer:
+    """One row per cluster, each with when it was looked at and from where; of one that could not be, why."""
+    rows = [_status(one, now, source) for one in found] + [_unseen(*one, now, source) for one in failed.items()]
+    doubts = (*warnings, *(warning for one in found for warning in one.warnings))
+    document: StatusDocument = envelope("status", {"clusters": rows}, warnings=doubts)
+    said = tuple(document["warnings"])
+    return Answer(document, document["result"]["clusters"], lambda: _status_report(document), said)
+
+
+def _unseen(name: str, error: FmctlError, now: datetime, source: str) -> StatusRow:
+    return {
+        "cluster": name,
+        "condition": "unknown",
+        "stack_status": None,
+        "stack_reason": None,
+        "instance": None,
+        "wanted_nodes": None,
+        "nodes": {},
+        "spent_at_most_usd": None,
+        "lines": [],
+        "cap_usd": None,
+        "end": None,
+        "end_holds": None,
+        "left_h": None,
+        "locked_by": None,
+        "unsettled": [],
+        "trouble": f"{error.what}: {error.why}" if error.why else error.what,
+        "next": error.next or f"fmctl status {name}",
+        "over": False,
+        "leftovers": [],
+        "seen_at": _utc(now),
+        "seen_from": source,
+    }
 
 
 def _status(one: Status, now: datetime, source: str) -> StatusRow:
@@ -295,15 +328,48 @@ def _status(one: Status, now: datetime, source: str) -> StatusRow:
         "spent_at_most_usd": one.spent_usd,
         "lines": [_line(line, one.up_h) for line in one.record.lines] if one.record else [],
         "cap_usd": one.cap_usd,
-        "end": _iso(one.end),
-        "left_h": None if one.end is None else max((one.end - now).total_seconds(), 0.0) / 3600.0,
+        "end": _iso(_end(one)),
+        "end_holds": None if one.end is None else one.end.holds,
+        "left_h": _left_h(one, now),
         "locked_by": one.locked_by or None,
         "unsettled": list(one.unsettled),
         "trouble": one.trouble or None,
         "next": one.next,
+        "over": one.over,
+        "leftovers": [leftover_row(left) for left in one.leftovers],
         "seen_at": _utc(now),
         "seen_from": source,
     }
+
+
+def _end(one: Status) -> datetime | None:
+    """When it is deleted; of one that went by itself when that was to be."""
+    if one.end is not None:
+        return one.end.at
+    return one.record.end if one.over and one.record is not None else None
+
+
+def _left_h(one: Status, now: datetime) -> float | None:
+    at = one.end.at if one.end is not None and one.end.holds else None
+    return None if at is None else max((at - now).total_seconds(), 0.0) / 3600.0
+
+
+def leftover_row(left: Leftover) -> LeftoverRow:
+    """Something that outlived its cluster, as documents state it."""
+    return {
+        "kind": left.kind,
+        "id": left.id,
+        "usd_per_day": left.usd_per_day,
+        "command": left.command,
+        "why": left.why or None,
+    }
+
+
+def leftovers_table(rows: Sequence[LeftoverRow]) -> Table | None:
+    """What is left, what it costs, how it goes; None where nothing is."""
+    cells = tuple((one["kind"], one["id"], usd(one["usd_per_day"]), one["command"]) for one in rows)
+    columns = (Column("left"), Column("id"), Column("a day", "right"), Column("to remove it", keep=1))
+    return Table(columns, cells) if rows else None
 
 
 def _line(line: CostLine, up_h: float) -> CostLineRow:
@@ -316,7 +382,7 @@ def _status_report(document: StatusDocument) -> Report:
     cells = tuple(
         (
             row["cluster"],
-            row["condition"],
+            "over" if row["over"] else row["condition"],
             ", ".join(f"{n} {what}" for what, n in row["nodes"].items()) or "none",
             usd(row["spent_at_most_usd"]),
             usd(row["cap_usd"]),
@@ -341,6 +407,7 @@ def _status_report(document: StatusDocument) -> Report:
         sections.append(_cost_lines(rows[0]["lines"]))
     trouble = tuple(f"{row['cluster']}: {row['trouble']}" for row in rows if row["trouble"])
     sections += [Section("Trouble", lines=trouble)] if trouble else []
+    sections += [Section(table=table) for row in rows if (table := leftovers_table(row["leftovers"])) is not None]
     seen = rows[0]["seen_at"][:19].replace("T", " ") if rows else ""
     if rows:
         sections.append(Section(lines=(f"seen {seen} UTC, {rows[0]['seen_from']}",)))
@@ -354,55 +421,3 @@ def _cost_lines(lines: Sequence[CostLineRow]) -> Section:
     )
     columns = (Column("cost"), Column("an hour", "right"), Column("at most so far", "right"), Column("", keep=1))
     return Section(table=Table(columns, cells))
-
-
-# --- teardown ---------------------------------------------------------------------------------------------------------
-
-
-def teardown_text(name: str, steps: Sequence[Action], actual: Actual) -> str:
-    """What a person reads before a teardown: what goes and what stays."""
-    goes = [thing for step in steps for thing in step.destroys]
-    stays = [thing for step in steps for thing in step.keeps]
-    lines = [f"teardown of {name}", f"goes: {'; '.join(dict.fromkeys(goes)) or 'nothing'}"]
-    lines.append(f"stays: {'; '.join(dict.fromkeys(stays)) or 'nothing'}")
-    if any(node.role == "compute" for node in actual.nodes):
-        lines.append("jobs that run are ended; what was not checkpointed is lost")
-    return block(lines)
-
-
-def teardown_answer(found: Sequence[Torn]) -> Answer:
-    """One row per cluster, and what still costs money with the command that removes it."""
-    rows: list[TeardownRow] = [
-        {
-            "cluster": one.name,
-            "done": one.done,
-            "was": one.was,
-            "retained": list(one.retained),
-            "leftovers": [_leftover(left) for left in one.leftovers],
-        }
-        for one in found
-    ]
-    warnings = [warning for one in found for warning in one.warnings]
-    document: TeardownDocument = envelope("teardown", {"clusters": rows}, warnings=warnings)
-    return Answer(document, rows, lambda: _teardown_report(document), tuple(document["warnings"]))
-
-
-def _leftover(left: Leftover) -> LeftoverRow:
-    return {
-        "kind": left.kind,
-        "id": left.id,
-        "usd_per_day": left.usd_per_day,
-        "command": left.command,
-        "why": left.why or None,
-    }
-
-
-def _teardown_report(document: TeardownDocument) -> Report:
-    sections = []
-    for row in document["result"]["clusters"]:
-        said = "is gone" if row["done"] and row["was"] else "was gone already" if row["done"] else "was left as it is"
-        lines = (f"{row['cluster']} {said}",)
-        left = tuple((one["kind"], one["id"], usd(one["usd_per_day"]), one["command"]) for one in row["leftovers"])
-        columns = (Column("left"), Column("id"), Column("a day", "right"), Column("to remove it", keep=1))
-        sections.append(Section(lines=lines, table=Table(columns, left) if left else None))
-    return Report("teardown", tuple(sections))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fmctl.operate.records import Record
@@ -16,19 +17,24 @@ if TYPE_CHECKING:
     from fmctl.domain.rows.operations import HistoryDocument, HistoryRow
 
 
-def history_answer(records: Sequence[Record], runs: Sequence[Run] = ()) -> Answer:
+def history_answer(
+    records: Sequence[Record], runs: Sequence[Run], now: datetime, warnings: Sequence[str] = ()
+) -> Answer:
     """What ran, where, from which plan, by whom, and at what cost at most: clusters and their runs, newest first."""
     rows = [
         {
             "cluster": one.name,
             **record_document(one),
+            **({"state": "over", "spent_usd": one.spent(one.end)} if one.over(now) else {}),
             "cap_usd": one.cap_usd,
             "same_configuration": [o.name for o in records if o is not one and o.config_digest == one.config_digest],
         }
         for one in records
     ]
-    document: HistoryDocument = envelope("history", {"clusters": rows, "runs": [run_row(run) for run in runs]})
-    return Answer(document, document["result"]["clusters"], lambda: _history_report(document))
+    result = {"clusters": rows, "runs": [run_row(run) for run in runs]}
+    document: HistoryDocument = envelope("history", result, warnings=warnings)
+    said = tuple(document["warnings"])
+    return Answer(document, document["result"]["clusters"], lambda: _history_report(document), said)
 
 
 def _history_report(document: HistoryDocument) -> Report:

@@ -190,8 +190,12 @@ def _fast_enough(spec: ClusterSpec, capacity_gib: float, mb_per_s: float | None)
 
 def price_check(spec: ClusterSpec, now_usd_per_h: float | None, tolerance: float = 0.01) -> Check:
     """The price that the plan was made with against today's table."""
-    if spec.usd_per_h is None or now_usd_per_h is None:
+    if spec.usd_per_h is not None and not 0.0 < spec.usd_per_h < float("inf"):
+        return Check("price", FAIL, f"the plan says {spec.usd_per_h} USD an hour", "make the plan again")
+    if now_usd_per_h is None:
         return Check("price", UNKNOWN, "no price is known for this purchase", "fmctl prices list")
+    if spec.usd_per_h is None:
+        return Check("price", WARNING, f"the plan knew none, now ${now_usd_per_h:,.2f}/h", "make the plan again")
     drift = now_usd_per_h / spec.usd_per_h - 1.0
     said = f"${spec.usd_per_h:,.2f}/h of {spec.price_date}, now ${now_usd_per_h:,.2f}/h"
     if abs(drift) > tolerance:

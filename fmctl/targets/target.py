@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 
 from fmctl.base.errors import FmctlError
 from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.end import End, Whose
 from fmctl.domain.hardware import Instance
 from fmctl.domain.ports import Finding, Head, Identity, Leftover, Node, Reservation, Resource, Survey
 
@@ -51,6 +52,7 @@ class State:
     created: datetime
     tags: Mapping[str, str]
     changing: bool = False  # whether the target is at work on it
+    id: str = ""  # which no other cluster ever has, of the same name or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,15 @@ class Words:
     kept: tuple[str, ...]  # what outlives every cluster of it
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What there is of all clusters of an account and region, by name, listed at once."""
+
+    states: Mapping[str, State]
+    nodes: Mapping[str, tuple[Node, ...]]
+    ends: frozenset[str]  # names of those that an end is arranged for
+
+
 class Target(Protocol):
     """One target, in one account and region."""
 
@@ -163,6 +174,10 @@ class Target(Protocol):
         """The cluster now; None where there is none."""
         ...
 
+    def overview(self, clusters: Sequence[str]) -> Overview:
+        """What there is of many clusters, by as few questions as their number allows."""
+        ...
+
     def parts(self, cluster: str, after: str | None = None) -> tuple[Part, ...]:
         """Events of its parts, oldest first, those after the event id `after`."""
         ...
@@ -171,8 +186,16 @@ class Target(Protocol):
         """Its machines, in any state but terminated."""
         ...
 
-    def end(self, cluster: str) -> datetime | None:
-        """When it will be deleted; None where nothing is scheduled."""
+    def end(self, cluster: str, state: State | None = None) -> End | None:
+        """Its arranged end, held against the cluster as it is; None where none is arranged."""
+        ...
+
+    def deleted(self, id: str) -> datetime | None:
+        """When the cluster of that id was deleted; None where it was not, or nobody knows any more."""
+        ...
+
+    def foreign(self, state: State) -> str:
+        """Why a cluster is not provably one that fmctl made by this target; "" where its tags prove that."""
         ...
 
     def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
@@ -229,16 +252,19 @@ class Target(Protocol):
         """Start the creation. Raises OperationFailed where the name is taken."""
         ...
 
-    def end_role(self, cluster: str, boundary: str | None) -> str:
-        """Make (or find) what has the right to delete the cluster; its name. Repeats safely."""
+    def end_role(self, cluster: str, boundary: str | None, whose: Whose) -> str:
+        """Make (or find as this launch's) what has the right to delete the cluster; its name. Repeats safely."""
         ...
 
-    def put_end(self, cluster: str, at: datetime, role: str, token: str) -> None:
-        """Arrange its deletion at `at`, in place of an earlier one. The same token repeats safely."""
+    def put_end(self, cluster: str, at: datetime, role: str, token: str, whose: Whose) -> None:
+        """Arrange its deletion at `at`, in place of an earlier one of the same launch. Repeats safely."""
         ...
 
-    def remove_end(self, cluster: str) -> None:
-        """Remove the arrangement; nothing to remove is no error."""
+    def remove_end(self, cluster: str, launch: str = "") -> tuple[str, ...]:
+        """Remove the arrangement, as far as it is this cluster's (and launch's, where one is named).
+
+        What was left, and why; nothing to remove is no error.
+        """
         ...
 
     def stop(self, cluster: str, region: str) -> None:
@@ -249,8 +275,8 @@ class Target(Protocol):
         """Start the deletion; a cluster that is gone is no error."""
         ...
 
-    def delete_parts(self, cluster: str, leave: Sequence[str] = ()) -> None:
-        """Ask what the target itself stands on to delete, without the parts named."""
+    def delete_parts(self, state: State, leave: Sequence[str] = ()) -> None:
+        """Ask what the target itself stands on to delete exactly that cluster, without the parts named."""
         ...
 
     def by_hand(self, cluster: str, region: str, *, ours: bool) -> str:

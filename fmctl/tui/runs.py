@@ -44,7 +44,7 @@ class RunsView(View):
 
     def action_again(self) -> None:
         """Read the records again."""
-        answer = self.attempt(lambda: clusters.history(self.core.store()))
+        answer = self.attempt(lambda: clusters.history(self.core.store(), self.core.now()))
         runs = [] if answer is None else cast("HistoryDocument", answer.document)["result"]["runs"]
         self.answer = answer
         self.title_text = f"{len(runs)} on record" if runs else "none on record"

@@ -5,56 +5,102 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
 
-from fmctl.base.errors import OperationFailed, UsageError
+from fmctl.base.errors import FmctlError, OperationFailed, UsageError
 from fmctl.base.units import parse_number
 from fmctl.usecases.options import Consent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fmctl.domain.ports import Clock
     from fmctl.operate.actions import Action, Actual
-    from fmctl.operate.records import Record
     from fmctl.operate.state import StateStore
     from fmctl.operate.steps import Ports
+    from fmctl.operate.teardown import Torn
     from fmctl.operate.watch import Event
     from fmctl.report.view import Answer
+    from fmctl.usecases.places import Places
+
+T = TypeVar("T")
+_AT_A_TIME = 8  # clusters that are torn down, or looked at, together
 
 Confirm = Callable[[str, str], bool]
 """Asked once, before anything is moved or destroyed: the cluster's name, and what a person has to read."""
 
 
-def status(name: str | None, ports: Ports) -> Answer:
-    """What AWS has of a cluster; of all that are not gone where no name is given."""
-    from fmctl.operate.status import status as status_of
+def status(name: str | None, places: Places) -> Answer:
+    """What AWS has of a cluster; of all that are not gone where no name is given.
 
-    found = [status_of(one, ports) for one in ([name] if name is not None else living(ports.store))]
+    Among many, what cannot be looked at is named and stops nothing; where nothing can be, that is the error.
+    """
     from fmctl.report.clusters import status_answer
 
-    return status_answer(found, ports.clock.now(), f"AWS and {ports.store.where}")
+    if name is not None:
+        from fmctl.operate.status import status as status_of
+
+        ports = places.of(name)
+        return status_answer([status_of(name, ports)], {}, ports.clock.now(), f"AWS and {ports.store.where}")
+    from fmctl.operate.records import known_clusters
+    from fmctl.operate.status import Status, statuses
+
+    known = known_clusters(places.store)
+    wanted = [one for one in known.records if one.state != "gone"]
+    regions: dict[str, str | None] = {one.name: places.aws.region or one.region for one in wanted}
+    regions |= dict.fromkeys(known.unread, places.aws.region)
+    reach = _listed(places, regions)
+    looked = statuses(wanted, tuple(known.unread), reach)
+    failed = {one: found for one, found in looked.items() if not isinstance(found, Status)}
+    found = [one for one in looked.values() if isinstance(one, Status)]
+    if failed and not found and len(failed) == len(regions):
+        raise next(iter(failed.values()))
+    for one in known.unread:
+        failed.pop(one, None)  # that nothing of it is there either is no news
+    now = places.at(next(iter(regions.values()), None)).clock.now() if regions else places.services.now()
+    return status_answer(found, failed, now, f"AWS and {places.store.where}", known.warnings)
+
+
+def _listed(places: Places, regions: Mapping[str, str | None]) -> Callable[[str], Ports]:
+    """The world of each cluster, in which what there is of all of its region was listed; raises what that raised."""
+    from dataclasses import replace
+
+    from fmctl.operate.overview import listing
+
+    worlds: dict[str | None, Ports | FmctlError] = {}
+    for region in dict.fromkeys(regions.values()):
+        names = [name for name, its in regions.items() if its == region]
+        try:
+            ports = places.at(region)
+            worlds[region] = replace(ports, target=listing(ports.target, names))
+        except FmctlError as error:
+            worlds[region] = error
+
+    def reach(name: str) -> Ports:
+        found = worlds[regions[name]]
+        if isinstance(found, FmctlError):
+            raise found
+        return found
+
+    return reach
 
 
 def living(store: StateStore) -> list[str]:
-    """Clusters of the store that are not gone."""
-    from fmctl.operate.records import cluster_names, read_record
+    """Clusters of the store that are not gone, and those whose record cannot be read."""
+    from fmctl.operate.records import known_clusters
 
-    return [name for name in cluster_names(store) if _lives(read_record(store, name))]
-
-
-def _lives(record: Record | None) -> bool:
-    return record is not None and record.state != "gone"
+    known = known_clusters(store)
+    return sorted([*(one.name for one in known.records if one.state != "gone"), *known.unread])
 
 
 def check_there(name: str, ports: Ports) -> bool:
     """Whether AWS has its stack. Raises UnknownName, and OperationFailed where it is gone and not on its way."""
-    from fmctl.operate.records import read_record
     from fmctl.operate.status import status as status_of
 
-    record = read_record(ports.store, name)
-    there = status_of(name, ports).state is not None  # an unknown name is said at once
-    if not there and (record is None or record.state != "launching"):
+    found = status_of(name, ports)  # an unknown name is said at once
+    there = found.state is not None
+    if not there and (found.record is None or found.record.state != "launching"):
         raise OperationFailed(f"there is nothing to watch: {name} is gone", next="fmctl history")
     return there
 
@@ -67,7 +113,10 @@ def events(
     from fmctl.operate.records import read_record
     from fmctl.operate.watch import Watch
 
-    record = read_record(ports.store, name)
+    try:
+        record = read_record(ports.store, name)
+    except FmctlError:  # its price and cap are not known then; what happens to it still is
+        record = None
     seen = Watch(
         name, ports.target, clock or ports.clock, usd_per_h=record.usd_per_h if record else None,
         cap_usd=record.cap_usd if record else None, node_count=record.nodes if record else 0,
@@ -133,38 +182,100 @@ class Removal:
 
 def teardown(
     removal: Removal,
-    ports: Ports,
+    places: Places,
     consent: Consent,
     confirm: Confirm,
-    before: Callable[[str], None] = lambda name: None,
-) -> Answer:
-    """Remove clusters and name what still costs money; under --dry-run what would go. before: called for each first."""
+    beside: Callable[[str], None] = lambda name: None,
+) -> tuple[Answer, FmctlError | None]:
+    """Remove clusters and name what still costs money; under --dry-run what would go.
+
+    Of several, each is asked about in turn and then all go at the same time; one that cannot be removed stops no other.
+
+    Args:
+        removal: which.
+        places: where they are.
+        consent: what is agreed to beforehand.
+        confirm: asked for each.
+        beside: done for each while its head node still answers.
+
+    Returns the answer, and the error that weighs most where one of several could not be removed.
+    """
     from fmctl.operate.teardown import plan_teardown
-    from fmctl.operate.teardown import teardown as torn_down
-    from fmctl.report.clusters import actions_answer, teardown_answer, teardown_text
+    from fmctl.report.clusters import actions_answer
+    from fmctl.report.removals import removals_answer, teardown_answer
 
-    names = removal.names(ports.store)
+    names = removal.names(places.store)
     if consent.dry_run:
-        steps = [step for one in names for step in plan_teardown(one, ports, region=removal.region)[0]]
-        return actions_answer("teardown", ", ".join(names) or "no cluster", steps)
-    found = []
-    for one in names:
-        before(one)
+        if removal.name is not None:
+            return actions_answer("teardown", removal.name, plan_teardown(
+                removal.name, places.of(removal.name), region=removal.region)[0]), None  # fmt: skip
+        regions = {name: places.region_of(name) for name in names}
+        reach = _listed(places, regions)
+        planned = _each(names, lambda one: plan_teardown(one, reach(one), region=regions[one])[0])
+        return removals_answer(planned), None
+    asking = Lock()
 
-        def asked(steps: Sequence[Action], actual: Actual, name: str = one) -> bool:
-            return confirm(name, teardown_text(name, steps, actual))
+    def one_of(name: str) -> Torn:
+        def asked(steps: Sequence[Action], actual: Actual) -> bool:
+            with asking:
+                region = ports.target.identity().region
+                return confirm(name, teardown_text(name, steps, actual, region, ports.clock.now()))
 
-        found.append(torn_down(
-            one, ports, confirm=asked, region=removal.region, timeout_s=consent.timeout_s(),
-            break_lock=consent.break_lock,
-        ))  # fmt: skip
-    return teardown_answer(found)
+        from fmctl.operate.teardown import teardown as torn_down
+        from fmctl.report.removals import teardown_text
+
+        ports = places.of(name)
+        return torn_down(
+            name, ports, confirm=asked, region=removal.region, timeout_s=consent.timeout_s(),
+            break_lock=consent.break_lock, beside=lambda: beside(name),
+        )  # fmt: skip
+
+    if removal.name is not None:
+        return teardown_answer({removal.name: one_of(removal.name)}), None
+    found = _each(names, one_of)
+    errors = [one for one in found.values() if isinstance(one, FmctlError)]
+    return teardown_answer(found), max(errors, key=lambda error: error.exit_code, default=None)
 
 
-def history(store: StateStore) -> Answer:
-    """What was launched and submitted from a store."""
-    from fmctl.operate.records import read_records
-    from fmctl.operate.runs import read_runs
+def _each(names: Sequence[str], call: Callable[[str], T]) -> dict[str, T | FmctlError]:
+    """What comes of each, or its error, several at a time; nobody waits for what is left where this is interrupted."""
+    from queue import Empty, SimpleQueue
+    from threading import Thread
+
+    waiting: SimpleQueue[str] = SimpleQueue()
+    found: dict[str, T | FmctlError] = {}
+    wrong: list[Exception] = []
+    for name in names:
+        waiting.put(name)
+
+    def work() -> None:
+        while not wrong:
+            try:
+                name = waiting.get_nowait()
+            except Empty:
+                return
+            try:
+                found[name] = call(name)
+            except FmctlError as error:
+                found[name] = error
+            except Exception as error:
+                wrong.append(error)
+
+    threads = [Thread(target=work, daemon=True) for _ in range(min(len(names), _AT_A_TIME))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if wrong:
+        raise wrong[0]
+    return {name: found[name] for name in names if name in found}
+
+
+def history(store: StateStore, now: datetime) -> Answer:
+    """What was launched and submitted from a store; what of it cannot be read is named."""
+    from fmctl.operate.records import known_clusters
+    from fmctl.operate.runs import known_runs
     from fmctl.report.history import history_answer
 
-    return history_answer(read_records(store), read_runs(store))
+    known, runs = known_clusters(store), known_runs(store)
+    return history_answer(known.records, runs.runs, now, (*known.warnings, *runs.warnings))

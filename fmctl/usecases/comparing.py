@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fmctl.base.config import Settings
 from fmctl.base.errors import UnknownName, UsageError, shorten
 from fmctl.base.files import read_text
+from fmctl.domain.digest import intact
 from fmctl.domain.planrow import row_named
 from fmctl.operate import store
 from fmctl.operate.runs import Run, read_run, run_names
@@ -97,7 +98,7 @@ def saved(subject: str) -> PlanOrEstimate | None:
 
 def _marked(document: PlanOrEstimate, name: str) -> PlanOrEstimate:
     """A plan that was edited after it was saved can be looked at; it says what it is."""
-    if not store.intact(document):
+    if not intact(document):
         document["warnings"] = [*document["warnings"], f"{name} was changed after it was saved"]
     return document
 

@@ -13,6 +13,7 @@ from fmctl.base.printing import block
 from fmctl.base.units import parse_count
 from fmctl.usecases.operator import operator
 from fmctl.usecases.options import Aws, Wanted, head_named
+from fmctl.usecases.places import Places
 from fmctl.usecases.plans import plan_document, shared_store
 from fmctl.usecases.rendering import asked_for, rendering_of, site_for
 from fmctl.usecases.services import Services
@@ -34,11 +35,13 @@ class Placed:
     given: Sequence[str] = ()
     head: str | None = None
     dry_run: bool = False  # nothing is handed
+    break_lock: bool = False  # of another host that submits
 
 
 def submit(plan_name: str, wanted: Wanted, aws: Aws, placed: Placed, asked: tuple[Services, Settings]) -> Answer:
     """Hand the plan's job to the Slurm of its cluster, once. Raises OperationFailed, UnknownName, UsageError."""
-    from fmctl.operate.submission import Submission, submit_once, with_variables
+    from fmctl.adapters.clock import SystemClock
+    from fmctl.operate.submission import Submission, Turn, submit_once, with_variables
     from fmctl.report.jobs import submit_answer
     from fmctl.targets.registry import kind
     from fmctl.targets.slurm.environment import ENVIRONMENT
@@ -66,7 +69,7 @@ def submit(plan_name: str, wanted: Wanted, aws: Aws, placed: Placed, asked: tupl
     at = services.now().isoformat(timespec="seconds")
     by_hand = tuple(sorted({word.partition("=")[0] for word in placed.given}))
     submission = Submission(made, document["inputs"], files, place, by_hand, rendering.digest, operator(), at, SCRIPT)
-    run, job, new = submit_once(submission, slurm, store)
+    run, job, new = submit_once(submission, slurm, store, Turn(SystemClock(), break_lock=placed.break_lock))
     return submit_answer(made.name, place, sorted(files), job, new, warnings, run.name)
 
 
@@ -139,4 +142,5 @@ def slurm_of(name: str | None, head: str | None, aws: Aws, asked: tuple[Services
 
         check_name(name)
     services, settings = asked
-    return Slurm(services.operations.head(settings, aws.options(), head_named(head, settings), name))
+    options = aws.options() if name is None else Places(services, settings, aws).options(name)
+    return Slurm(services.operations.head(settings, options, head_named(head, settings), name))

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
-from fmctl.base.errors import CapacityUnavailable, ExitCode, OperationFailed, PermissionDenied
+from fmctl.base.errors import (
+    CapacityUnavailable,
+    ExitCode,
+    OperationFailed,
+    PermissionDenied,
+    UnknownName,
+    UsageError,
+)
 from fmctl.domain.purchase import ON_DEMAND
 from fmctl.usecases.operator import operator
 from fmctl.usecases.options import Aws, Consent, Wanted
@@ -19,12 +26,16 @@ if TYPE_CHECKING:
     from fmctl.domain.cluster import ClusterSpec
     from fmctl.domain.hardware import Instance
     from fmctl.operate.actions import Action, Money
+    from fmctl.operate.launch import Price
     from fmctl.report.view import Answer
     from fmctl.targets.rendering import Rendering
     from fmctl.targets.target import Check
 
 _CAPACITY = ("offering", "addresses", "quota", "reservation", "purchase")
 _RIGHTS = ("account", "permissions")
+# Checks that tell of money or capacity: what is not as it should be there has to be agreed to, by name or by a person.
+AGREED = ("price", "budget", *_CAPACITY, "storage")
+WARNING, UNKNOWN = "warning", "unknown"
 Confirm = Callable[[str, str], bool]
 """Asked once, before anything is made or destroyed: the cluster's name, and what a person has to read."""
 
@@ -53,6 +64,13 @@ class Caller:
     say: Callable[[str], None] | None = None
     checks: Callable[[], None] = lambda: None
     hear: Callable[[Check], None] = lambda check: None
+    accepted: Sequence[str] = ()  # names of checks that are agreed to as they are
+
+    def __post_init__(self) -> None:
+        """Raise UsageError where what is agreed to is no check that can be."""
+        for name in self.accepted:
+            if name not in AGREED:
+                raise UnknownName("check to accept", name, AGREED, next="fmctl preflight PLAN")
 
 
 def launch(
@@ -64,6 +82,7 @@ def launch(
     Raises:
         StalePlan: the plan was changed since it was saved.
         PermissionDenied, CapacityUnavailable, OperationFailed: a check fails, or the launch does.
+        UsageError: something about money or capacity is not as the plan says, and nobody is asked about it.
     """
     from fmctl.operate import launch as launches
     from fmctl.report.clusters import actions_answer, confirmation, launch_answer
@@ -74,20 +93,53 @@ def launch(
     if caller.say is not None:
         ports = replace(ports, say=caller.say)
     refuse_stale(plan_name, stale)
-    steps, money = launches.plan_launch(spec, files, ports)
+    price = _price(services, spec)
+    steps, money = launches.plan_launch(spec, files, ports, price=price)
     if consent.dry_run:
         return actions_answer("launch", spec.name, steps, money)
     # A launch that goes on has been looked at: its name is taken by itself now.
-    if not skip_preflight and any(step.name == "create" for step in steps):
-        stop_on_fail(tuple(_heard(checked(services, spec, instance, files, settings, aws), caller)))
+    new = any(step.name == "create" for step in steps)
+    looked = checked(services, spec, instance, files, settings, aws) if not skip_preflight else _of_price(spec, price)
+    found = tuple(_heard(looked, caller)) if new else ()
+    stop_on_fail(found)
+    doubts = [check for check in found if check.name in AGREED and check.state in (WARNING, UNKNOWN)]
+    if consent.yes:
+        _refuse_doubts([check for check in doubts if check.name not in caller.accepted])
 
     def confirm(steps: Sequence[Action], money: Money) -> bool:
-        return caller.confirm(spec.name, confirmation(spec.name, money, steps))
+        return caller.confirm(spec.name, confirmation(spec.name, money, steps, doubts))
 
-    found = launches.launch(
-        spec, files, ports, confirm=confirm, timeout_s=consent.timeout_s(), break_lock=consent.break_lock
+    made = launches.launch(
+        spec, files, ports, confirm=confirm, price=price, timeout_s=consent.timeout_s(), break_lock=consent.break_lock
     )
-    return launch_answer(found)
+    return launch_answer(made)
+
+
+def _price(services: Services, spec: ClusterSpec) -> Price:
+    """What the nodes cost now; where nobody knows, what the plan says, which the checks then tell."""
+    from fmctl.operate.launch import Price
+
+    option = str(spec.row["cost"].get("price_option") or ON_DEMAND)
+    found = services.catalogue.find_price(spec.instance, spec.site.region, option, services.now().date())
+    if found.usd_per_h is None:
+        return Price(spec.usd_per_h, spec.price_date)
+    return Price(found.usd_per_h * spec.nodes, found.date)
+
+
+def _of_price(spec: ClusterSpec, price: Price) -> Iterator[Check]:
+    """The one check that nobody may skip: what is agreed to is what it costs."""
+    from fmctl.targets.checks import price_check
+
+    yield price_check(spec, price.usd_per_h)
+
+
+def _refuse_doubts(doubts: Sequence[Check]) -> None:
+    if doubts:
+        raise UsageError(
+            "what the launch costs or gets is not as the plan says, and nobody is asked",
+            why="; ".join(f"{check.name}: {check.found}" for check in doubts),
+            next=" ".join(f"--accept {check.name}" for check in doubts),
+        )
 
 
 def _heard(checks: Iterator[Check], caller: Caller) -> Iterator[Check]:
@@ -119,10 +171,8 @@ def checked(
     operations = services.operations
     survey = operations.survey(settings, aws.options(), spec.site)
     now = services.now()
-    price = services.catalogue.find_price(
-        spec.instance, spec.site.region, str(spec.row["cost"].get("price_option") or ON_DEMAND), now.date()
-    )
-    each = price.usd_per_h
+    option = str(spec.row["cost"].get("price_option") or ON_DEMAND)
+    each = services.catalogue.find_price(spec.instance, spec.site.region, option, now.date()).usd_per_h
     today = Today(now, None if each is None else each * spec.nodes, None)
     target = operations.target(settings, aws.options(), spec.site)
     yield from target.checks(spec, instance, survey, today, files.config)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import UnknownName, shorten
+from fmctl.domain.digest import intact
 from fmctl.operate import store
 from fmctl.operate.state.plans import load_plan, plan_names
 from fmctl.usecases.services import Services
@@ -49,4 +50,4 @@ def plan_document(name: str, shared: StateStore | None = None) -> tuple[PlanOrEs
 
 
 def _intact(document: PlanOrEstimate) -> bool:
-    return document.get("schema") != "fmctl.plan/1" or store.intact(document)
+    return document.get("schema") != "fmctl.plan/1" or intact(document)

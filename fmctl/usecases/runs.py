@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, cast
 
 from fmctl.base.config import Settings
 from fmctl.base.errors import FmctlError, UnknownName, UsageError
-from fmctl.operate.runs import Run, read_run, read_runs, write_run
+from fmctl.operate.runs import Run, known_runs, read_run, write_run
 from fmctl.usecases.beside import beside_for
 from fmctl.usecases.following import items_of_file, items_of_job
 from fmctl.usecases.operator import operator
 from fmctl.usecases.options import Aws, Nodes
+from fmctl.usecases.places import Places
 from fmctl.usecases.services import Services
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from fmctl.operate.state import StateStore
     from fmctl.progress.formats import Parser
     from fmctl.report.view import Answer
+
+# What is brought up to date before a cluster goes: so many of its runs, in so long. It stops no teardown, but GPUs run.
+_NEWEST, _LONGEST_S = 20, 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -43,7 +47,8 @@ class Reach:
 
     def head(self, cluster: str) -> Head:
         """The head node of a cluster."""
-        return self.services.operations.head(self.settings, self.aws.options(), self.how, cluster)
+        options = Places(self.services, self.settings, self.aws).options(cluster)
+        return self.services.operations.head(self.settings, options, self.how, cluster)
 
 
 def report(run_name: str, reach: Reach, log: str | None, offline: bool) -> Answer:
@@ -58,7 +63,8 @@ def report(run_name: str, reach: Reach, log: str | None, offline: bool) -> Answe
     settled = run.over and run.log is not None and log is None
     if not offline and not settled:
         run, warnings = brought_up(run, reach, store, log)
-    return report_answer(run, read_runs(store), warnings)
+    known = known_runs(store)
+    return report_answer(run, known.runs, (*warnings, *known.warnings))
 
 
 def recorded(names: Sequence[str], store: StateStore) -> Answer:
@@ -68,7 +74,8 @@ def recorded(names: Sequence[str], store: StateStore) -> Answer:
     first = read_run(store, names[0])
     if len(names) > 1:
         return runs_diff_answer((first, read_run(store, names[1])))
-    return report_answer(first, read_runs(store))
+    known = known_runs(store)
+    return report_answer(first, known.runs, known.warnings)
 
 
 def note(run_name: str, quality: Sequence[str], text: str | None, reach: Reach) -> Answer:
@@ -86,21 +93,34 @@ def note(run_name: str, quality: Sequence[str], text: str | None, reach: Reach) 
 
 
 def bring_up_to_date(cluster: str, reach: Reach, say: Callable[[str], None]) -> None:
-    """Read job and log of each of a cluster's runs that is not over, for soon nobody can; what fails is said."""
-    store = reach.store()
-    for run in read_runs(store):
-        if run.cluster == cluster and run.job is not None and not (run.over and run.log is not None):
-            _, warnings = brought_up(run, reach, store, None)
-            for text in warnings:
-                say(f"warning: {text}")
+    """Read job and log of each of a cluster's newest runs that is not over, for soon nobody can; what fails is said."""
+    from time import monotonic
+
+    from fmctl.operate.runs import runs_of
+
+    store, until = reach.store(), monotonic() + _LONGEST_S
+    known = runs_of(store, cluster, _NEWEST)
+    for text in known.warnings:
+        say(f"warning: {text}")
+    unfinished = [run for run in known.runs if run.job is not None and not (run.over and run.log is not None)]
+    head = reach.head(cluster) if unfinished else None
+    for run in unfinished:
+        if monotonic() > until:
+            say(f"warning: {run.name} and what is older were left as they are: there was no more time")
+            return
+        _, warnings = brought_up(run, reach, store, None, head)
+        for text in warnings:
+            say(f"warning: {text}")
 
 
-def brought_up(run: Run, reach: Reach, store: StateStore, log: str | None) -> tuple[Run, tuple[str, ...]]:
-    """The run as it is now, kept; where nobody answers as it was, and why."""
+def brought_up(
+    run: Run, reach: Reach, store: StateStore, log: str | None, head: Head | None = None
+) -> tuple[Run, tuple[str, ...]]:
+    """The run as it is now, kept; where nobody answers as it was, and why. head: that of its cluster, where known."""
     if run.job is None:
         return run, (f"{run.name} has no job: its submission was refused or lost; fmctl submit tries again",)
     try:
-        found, warnings = _read(run, store, reach, log)
+        found, warnings = _read(run, store, reach, log, head)
     except FmctlError as error:
         if log is not None:
             raise
@@ -110,7 +130,7 @@ def brought_up(run: Run, reach: Reach, store: StateStore, log: str | None) -> tu
     return found, warnings
 
 
-def _read(run: Run, store: StateStore, reach: Reach, log: str | None) -> tuple[Run, tuple[str, ...]]:
+def _read(run: Run, store: StateStore, reach: Reach, log: str | None, head: Head | None) -> tuple[Run, tuple[str, ...]]:
     """The run with what job, log and metrics say now, and what could not be had."""
     from fmctl.operate.records import read_record
     from fmctl.operate.runs import cost_of, energy_of, job_facts, job_of_facts, parent_of, with_cluster
@@ -124,12 +144,12 @@ def _read(run: Run, store: StateStore, reach: Reach, log: str | None) -> tuple[R
     assert known is not None, "a run without a job has no log"
     parser = Parser(job_of(run.row), source=log or f"job {known['id']}")
     summary, kept = Summary(parser.job), Chronicle(parser.job)
-    job, items = _job_and_log(run, None if log is not None else reach.head(run.cluster), log, parser)
+    job, items = _job_and_log(run, None if log is not None else head or reach.head(run.cluster), log, parser)
     summary.add_all(kept.listening(items))
     told = kept.as_dict()
     if job is None:
         job = job_of_facts(known, told["starts"])
-    record = read_record(store, run.cluster) if run.cluster in _clusters(store) else None
+    record = read_record(store, run.cluster)
     instance = reach.services.catalogue.load_instance(run.row["instance"])
     progress = summary.progress()
     beside = beside_for(run.row, run.cluster, reach.nodes, record, (reach.services, reach.settings))
@@ -148,7 +168,7 @@ def _read(run: Run, store: StateStore, reach: Reach, log: str | None) -> tuple[R
         energy=energy_of(run.row, told["starts"], power["measured"]),
         seen_at=now.isoformat(timespec="seconds"),
     )
-    return replace(found, parent=parent_of(found, read_runs(store))), answer.warnings
+    return replace(found, parent=parent_of(found, lambda: known_runs(store).runs)), answer.warnings
 
 
 def _known_of(before: RunJob, now: RunJob) -> RunJob:
@@ -170,9 +190,3 @@ def _job_and_log(run: Run, head: Head | None, log: str | None, parser: Parser) -
     except UnknownName:
         job = None
     return job, items_of_job(slurm, job or job_of_facts(known), parser)
-
-
-def _clusters(store: StateStore) -> list[str]:
-    from fmctl.operate.records import cluster_names
-
-    return cluster_names(store)

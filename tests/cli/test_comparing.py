@@ -97,14 +97,15 @@ def test_plans_cannot_take_a_models_name(cli: Any) -> None:
 
 
 def test_a_saved_plan_carries_a_digest_of_what_a_launch_relies_on(saved: Any, tmp_path: Path) -> None:
+    from fmctl.domain.digest import intact
     from fmctl.operate import store
 
     document = store.load("a")
     assert document["saved"]["digest"].startswith("sha256:")
     assert document["saved"]["saved_at"] == "2026-11-22T12:00:00+00:00"
-    assert store.intact(document)
+    assert intact(document)
     document["result"]["rows"][0]["layout"]["tp"] = 2
-    assert not store.intact(document)
+    assert not intact(document)
 
 
 @pytest.mark.parametrize(

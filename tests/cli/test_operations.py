@@ -147,9 +147,9 @@ def test_another_account_than_the_sites(ops: Any, tmp_path: Path) -> None:
 
 
 def test_a_plan_that_was_changed_is_stale(ops: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fmctl.operate import store
+    from fmctl.usecases import plans
 
-    monkeypatch.setattr(store, "intact", lambda document: False)
+    monkeypatch.setattr(plans, "intact", lambda document: False)
     ran = ops("launch", "a1", *CAPPED)
     assert (ran.code, made(ops)) == (6, [])
 

@@ -20,6 +20,7 @@ from fmctl.cli import prompts
 from fmctl.operate.watch import Event
 from fmctl.report.formats import as_markdown, found
 from fmctl.report.view import Column, Report, Section, Table
+from fmctl.targets.target import Condition, State
 from fmctl.usecases import clusters
 
 STEERING = "train\x1b]0;owned\x07\x1b[2K\rjob 7 (idle-test) is pending on no nodes yet"
@@ -78,20 +79,18 @@ def test_the_question_before_a_job_ends_names_that_job(named: Any, text: str, mo
 
 def test_the_questions_of_launch_and_teardown_are_lines_whatever_stands_in_them() -> None:
     from fmctl.operate.actions import Actual
-    from fmctl.report.clusters import teardown_text
+    from fmctl.report.removals import teardown_text
 
     class Step:
         destroys = ("stack\x1b[2K\nstays: everything", "\u202eb")
         keeps = (STEERING,)
 
-    class Nothing(Actual):  # type: ignore[misc]
-        def __init__(self) -> None:
-            pass
-
-        nodes = ()
-
-    lines = teardown_text("live", [Step()], Nothing()).splitlines()  # type: ignore[list-item]
-    assert [line.partition(":")[0] for line in lines] == ["teardown of live", "goes", "stays"]
+    at = datetime(2026, 11, 22, 9, tzinfo=UTC)
+    tags = {"fmctl:created-by": "eve\x1b[2K\ngoes: nothing", "\u202e": STEERING}
+    there = Actual(State("live", Condition.READY, "CREATE_COMPLETE\rGONE", "", at, tags))
+    lines = teardown_text("live", [Step()], there, "us-east-1", at).splitlines()  # type: ignore[list-item]
+    starts = ["teardown of live in us-east-1", "made by eve", "tags", "goes", "stays"]
+    assert all(line.startswith(start) for line, start in zip(lines, starts, strict=True))
     assert all(line.isprintable() for line in lines)
 
 

@@ -68,11 +68,11 @@ CASES: dict[str, Case] = {
     ),
     "teardown --all --dry-run": (
         LAUNCHED, ("teardown", "--all", "--dry-run"),
-        ("a1, live: dry run, nothing is done", "- stack a1", "- stack live"), {"dry_run": True, "done": False},
+        ("2 clusters: dry run, nothing is done", "stack a1", "stack live"), {"dry_run": True, "done": False},
     ),
     "teardown --all --dry-run of nothing": (
         (("teardown", "--all", "--yes"),), ("teardown", "--all", "--dry-run"),
-        ("no cluster: dry run, nothing is done",), {"actions": []},
+        ("0 clusters: dry run, nothing is done",), {"actions": []},
     ),
     "prices refresh": ((), ("prices", "refresh"), ("prices of 2026-11-22", "Kept in"), {"day": "2026-11-22"}),
     "lab start": ((), ("lab", "start"), ("A local AWS", "endpoint"), {"running": True}),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from fmctl.adapters.aws.errors import asked, code_of, reading
 from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.aws.session import Session, pages
 from fmctl.base.errors import OperationFailed, OperationTimeout, shorten
+from fmctl.domain.end import End, Whose
+from fmctl.domain.policy import Place
 from fmctl.domain.ports import Identity, Leftover, Lent, Node, Reservation, Stack, StackEvent
 
 if TYPE_CHECKING:
@@ -23,6 +26,19 @@ if TYPE_CHECKING:
 
 _LIVING = ["pending", "running", "stopping", "stopped", "shutting-down"]
 _STREAMS_A_QUESTION = 100
+
+
+@dataclass(slots=True)
+class _Read:
+    """How far the events of a stack and of those nested in it were read."""
+
+    last: str = ""  # id of the event that was given last
+    newest: dict[str, str] = field(default_factory=dict)  # id of the newest event, by stack
+    labels: dict[str, str] = field(default_factory=dict)  # of nested stacks, by their ids
+
+    def stacks(self, root: str) -> tuple[tuple[str, str], ...]:
+        """Every stack to be read, with its label."""
+        return ((root, ""), *self.labels.items())
 
 
 class AwsCloud:
@@ -39,6 +55,7 @@ class AwsCloud:
         self._sleep = sleep
         self._ends = Ends(self.session, marks, sleep)
         self._who: Identity | None = None
+        self._read: dict[str, _Read] = {}
 
     @reading("who we are")
     def identity(self) -> Identity:
@@ -63,6 +80,22 @@ class AwsCloud:
         living = [_stack(one) for one in found if one["StackStatus"] != "DELETE_COMPLETE"]
         return max(living, key=lambda one: one.created, default=None)
 
+    @reading("when a stack went")
+    def deleted(self, stack_id: str) -> datetime | None:
+        """When a stack was deleted; None where it was not, or where AWS has forgotten it (after 90 days)."""
+        from botocore.exceptions import ClientError
+
+        client = self.session.client("cloudformation")
+        with asked("a deleted stack"):
+            try:
+                found = client.describe_stacks(StackName=stack_id)["Stacks"]
+            except ClientError as error:
+                if code_of(error) == "ValidationError" and "does not exist" in str(error):
+                    return None
+                raise
+        at = found[0].get("DeletionTime") if found and found[0]["StackStatus"] == "DELETE_COMPLETE" else None
+        return None if at is None else _utc(at)
+
     @reading("the stacks")
     def stacks(self, tag: str) -> tuple[Stack, ...]:
         """Stacks that carry the tag key and are not deleted."""
@@ -74,21 +107,28 @@ class AwsCloud:
     @reading("the events of a stack")
     def stack_events(self, name: str, after: str | None = None) -> tuple[StackEvent, ...]:
         """Events, oldest first. stack: "" for the root, else the logical id of the nested stack."""
-        events = list(self._events(name, ""))
+        known = self._read.get(name)
+        if known is None or after is None or known.last != after:
+            known = _Read()
+        events = [event for stack, label in known.stacks(name) for event in self._events(stack, label, known)]
         events.reverse()  # AWS gives the newest first; events of one moment keep the order they came in
         events.sort(key=lambda one: one.at)
-        if after is not None:
+        if after is not None and not known.last:
             ids = [one.id for one in events]
-            events = events[ids.index(after) + 1 :] if after in ids else events
+            if after in ids:
+                known.last = after
+                events = events[ids.index(after) + 1 :]
+        known.last = events[-1].id if events else known.last
+        self._read[name] = known
         return tuple(events)
 
-    def delete_stack(self, name: str, retain: Sequence[str] = ()) -> None:
+    def delete_stack(self, stack: str, retain: Sequence[str] = ()) -> None:
         """Ask CloudFormation to delete; one that is gone is no error."""
         client = self.session.client("cloudformation")
-        given: DeleteStackInputTypeDef = {"StackName": name}
+        given: DeleteStackInputTypeDef = {"StackName": stack}
         if retain:
             given["RetainResources"] = list(retain)
-        with asked(f"the deletion of {name}"):
+        with asked(f"the deletion of {stack}"):
             client.delete_stack(**given)
 
     @reading("the instances")
@@ -98,26 +138,49 @@ class AwsCloud:
             {"Name": f"tag:{self._marks.cluster_tag}", "Values": [cluster]},
             {"Name": "instance-state-name", "Values": _LIVING},
         ]
+        return tuple(self._node(one) for one in self._instances(wanted))
+
+    def nodes_of_all(self) -> Mapping[str, tuple[Node, ...]]:
+        """Instances of every cluster that are not terminated, by its name."""
+        tag, found = self._marks.cluster_tag, dict[str, list[Node]]()
+        wanted: list[FilterTypeDef] = [
+            {"Name": "tag-key", "Values": [tag]},
+            {"Name": "instance-state-name", "Values": _LIVING},
+        ]
+        for one in self._instances(wanted):
+            names = [str(each["Value"]) for each in one.get("Tags", ()) if each["Key"] == tag]
+            found.setdefault(names[0] if names else "", []).append(self._node(one))
+        return {name: tuple(nodes) for name, nodes in found.items()}
+
+    def _instances(self, wanted: list[FilterTypeDef]) -> Iterator[InstanceTypeDef]:
         listed = self.session.client("ec2").get_paginator("describe_instances").paginate(Filters=wanted)
-        groups = (group for page in pages("instances", listed) for group in page.get("Reservations", ()))
-        return tuple(self._node(one) for group in groups for one in group["Instances"])
+        for page in pages("instances", listed):
+            for group in page.get("Reservations", ()):
+                yield from group["Instances"]
 
-    def end_role(self, cluster: str, boundary: str | None) -> str:
-        """Make or find the role; its ARN."""
+    def end_role(self, cluster: str, boundary: str | None, whose: Whose) -> str:
+        """Make, or find as this launch's, the role; its ARN."""
+        return self._ends.role(cluster, boundary, self._place(), whose)
+
+    def put_end(self, cluster: str, at: datetime, role_arn: str, token: str, whose: Whose) -> None:
+        """Schedule the deletion, in place of an earlier one of the same launch."""
+        self._ends.put(cluster, at, role_arn, token, whose)
+
+    def end(self, cluster: str, stack: str = "") -> End | None:
+        """The scheduled end, and whether it would come about now."""
+        return self._ends.get(cluster, self._place(), stack)
+
+    def ends(self, clusters: Sequence[str]) -> frozenset[str]:
+        """Which of these clusters have a schedule for their end."""
+        return self._ends.of(clusters)
+
+    def remove_end(self, cluster: str, launch: str = "") -> tuple[str, ...]:
+        """Remove schedule and role, as far as they are the cluster's and the launch's; what was left, and why."""
+        return self._ends.remove(cluster, self._place(), launch)
+
+    def _place(self) -> Place:
         who = self._who or self.identity()
-        return self._ends.role(cluster, boundary, who.account, who.arn.split(":")[1])
-
-    def put_end(self, cluster: str, at: datetime, role_arn: str, token: str) -> None:
-        """Schedule the deletion, in place of an earlier one."""
-        self._ends.put(cluster, at, role_arn, token)
-
-    def end(self, cluster: str) -> datetime | None:
-        """When the stack will be deleted."""
-        return self._ends.get(cluster)
-
-    def remove_end(self, cluster: str) -> None:
-        """Remove schedule and role."""
-        self._ends.remove(cluster)
+        return Place(who.account, self.session.region, who.arn.split(":")[1])
 
     def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
         """What still exists."""
@@ -226,11 +289,16 @@ class AwsCloud:
             launched=_utc(found["LaunchTime"]),
         )
 
-    def _events(self, stack: str, label: str) -> Iterator[StackEvent]:
+    def _events(self, stack: str, label: str, known: _Read) -> Iterator[StackEvent]:
+        """Events of a stack since it was last read, newest first, and all of those nested in it that are new."""
         nested: dict[str, str] = {}
         client = self.session.client("cloudformation")
         listed = pages(f"events of {stack}", client.get_paginator("describe_stack_events").paginate(StackName=stack))
+        seen, newest = known.newest.get(stack), ""
         for one in (one for page in listed for one in page.get("StackEvents", ())):
+            if one["EventId"] == seen:
+                break  # the pages after it were read before
+            newest = newest or one["EventId"]
             physical = one.get("PhysicalResourceId", "")
             yield StackEvent(
                 at=_utc(one["Timestamp"]),
@@ -243,8 +311,11 @@ class AwsCloud:
             )
             if one.get("ResourceType") == "AWS::CloudFormation::Stack" and physical and physical != one["StackId"]:
                 nested[physical] = one["LogicalResourceId"]
+        known.newest[stack] = newest or seen or ""
         for physical, logical in nested.items():
-            yield from self._events(physical, f"{label}/{logical}" if label else logical)
+            if physical not in known.labels:
+                known.labels[physical] = f"{label}/{logical}" if label else logical
+                yield from self._events(physical, known.labels[physical], known)
 
 
 def _stack(found: StackTypeDef) -> Stack:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
-from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.marks import Marks
 from fmctl.adapters.aws.session import Session, pages
 from fmctl.base.errors import FmctlError, UnknownName
-from fmctl.domain.end import end_name, warning_name
+from fmctl.domain.cluster import CLUSTER_TAG
+from fmctl.domain.end import end_name, role_name
 from fmctl.domain.ports import Leftover
 
 if TYPE_CHECKING:
@@ -94,37 +93,21 @@ def _log_groups(session: Session, cluster: str, marks: Marks) -> Iterator[Leftov
 
 
 def _end(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
-    from botocore.exceptions import ClientError
+    from fmctl.adapters.aws.end import POLICY, Ends
+    from fmctl.domain.policy import Place
 
-    name, warning = end_name(cluster), warning_name(cluster)
-    scheduler = session.client("scheduler")
-    looks: tuple[tuple[str, str, Callable[[], object], str], ...] = (
-        *(
-            (
-                "schedule",
-                one,
-                partial(scheduler.get_schedule, Name=one, GroupName="default"),
-                f"aws scheduler delete-schedule --name {one}{_region(session)}",
+    who = session.caller()
+    place = Place(who["Account"], session.region, who["Arn"].split(":")[1])
+    ends = Ends(session, marks)
+    for name in ends.schedules(cluster):
+        yield Leftover("schedule", name, 0.0, f"aws scheduler delete-schedule --name {name}{_region(session)}")
+    for name in (role_name(cluster, session.region), end_name(cluster)):
+        if ends.is_role(name, cluster, place):
+            command = (
+                f"aws iam delete-role-policy --role-name {name} --policy-name {POLICY}; "
+                f"aws iam delete-role --role-name {name}"
             )
-            for one in (name, warning)
-        ),
-        (
-            "IAM role",
-            name,
-            lambda: session.client("iam").get_role(RoleName=name),
-            f"aws iam delete-role-policy --role-name {name} --policy-name delete-cluster; "
-            f"aws iam delete-role --role-name {name}",
-        ),
-    )
-    for kind, one, look, command in looks:
-        with asked(f"the {kind} of the end"):
-            try:
-                look()
-            except ClientError as error:
-                if code_of(error) in ("ResourceNotFoundException", "NoSuchEntity"):
-                    continue
-                raise
-        yield Leftover(kind, one, 0.0, command)
+            yield Leftover("IAM role", name, 0.0, command)
 
 
 def _reservations(session: Session, cluster: str, marks: Marks) -> Iterator[Leftover]:
@@ -132,7 +115,7 @@ def _reservations(session: Session, cluster: str, marks: Marks) -> Iterator[Left
 
     Others of the account may be somebody else's: a command that cancels them is not put into anybody's hands.
     """
-    mine: TagTypeDef = {"Key": "fmctl:cluster", "Value": cluster}
+    mine: TagTypeDef = {"Key": CLUSTER_TAG, "Value": cluster}
     wanted: list[FilterTypeDef] = [
         {"Name": "state", "Values": ["active"]},
         {"Name": f"tag:{mine['Key']}", "Values": [cluster]},

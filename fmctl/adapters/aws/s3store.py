@@ -6,12 +6,13 @@ New objects go with `If-None-Match: *`, updates with `If-Match: <ETag>`; S3 answ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from fmctl.adapters.aws.errors import asked, code_of
 from fmctl.adapters.aws.session import Session, pages
-from fmctl.base.errors import UnreadableFile, UsageError
+from fmctl.base.errors import FmctlError, UnreadableFile, UsageError
 from fmctl.base.files import LARGEST
 from fmctl.domain.state import Stored
 
@@ -24,6 +25,7 @@ _FASTER = {"PreconditionFailed", "412"}
 _AT_ONCE = {"ConditionalRequestConflict", "409", "OperationAborted"}
 _TRIES = 4
 _ASIDE = "put it aside, then the same command again"
+_AT_A_TIME = 16
 
 
 class S3Store:
@@ -51,7 +53,7 @@ class S3Store:
         return self._where
 
     def read(self, key: str) -> Stored | None:
-        """The text, None where there is none."""
+        """The text, None where there is none; bytes that are no UTF-8 are kept as they are."""
         from botocore.exceptions import ClientError
 
         client = self._session.client("s3")
@@ -65,10 +67,19 @@ class S3Store:
                 raise
         if len(content) > LARGEST:
             raise UnreadableFile(f"{self._where}/{key} is too large", why=f"more than {LARGEST:,} bytes", next=_ASIDE)
-        try:
-            return Stored(content.decode("utf-8"), found["ETag"])
-        except UnicodeDecodeError as error:
-            raise UnreadableFile(f"{self._where}/{key} is damaged", why=str(error), next=_ASIDE) from None
+        return Stored(content.decode("utf-8", "surrogateescape"), found["ETag"])
+
+    def read_all(self, keys: Iterable[str]) -> Iterator[Stored | FmctlError | None]:
+        """The texts, or why one cannot be read, in order; several are asked for at once."""
+
+        def one(key: str) -> Stored | FmctlError | None:
+            try:
+                return self.read(key)
+            except FmctlError as error:
+                return error
+
+        with ThreadPoolExecutor(_AT_A_TIME) as readers:
+            yield from readers.map(one, keys)
 
     def create(self, key: str, text: str) -> Stored | None:
         """Write a new object; None where it exists."""
@@ -94,10 +105,10 @@ class S3Store:
 
         return bool(self._conditionally(key, delete))
 
-    def keys(self, folder: str) -> tuple[str, ...]:
-        """Keys in one folder, sorted."""
+    def keys(self, folder: str, begin: str = "") -> tuple[str, ...]:
+        """Keys in one folder whose name begins so, sorted."""
         listed = self._session.client("s3").get_paginator("list_objects_v2")
-        found = pages(self._where, listed.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}{folder}/"))
+        found = pages(self._where, listed.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}{folder}/{begin}"))
         keys = [one["Key"] for page in found for one in page.get("Contents", ())]
         return tuple(sorted(key.removeprefix(self._prefix) for key in keys))
 
@@ -107,7 +118,7 @@ class S3Store:
         given: PutObjectRequestTypeDef = {
             "Bucket": self._bucket,
             "Key": self._prefix + key,
-            "Body": text.encode("utf-8"),
+            "Body": text.encode("utf-8", "surrogateescape"),
             "ContentType": "application/json",
         }
         if version is None:

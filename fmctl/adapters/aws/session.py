@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from threading import Thread
+from threading import RLock, Thread
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from fmctl import __version__
@@ -48,6 +48,7 @@ class Session:
         self._profile, self._region = profile, region
         self._session: Core | None = None
         self._clients: dict[str, object] = {}
+        self._making = RLock()
         self._wanted: set[str] = set()
         self._greeting: Thread | None = None
         self._greeted: GetCallerIdentityResponseTypeDef | None = None
@@ -106,11 +107,12 @@ class Session:
     def client(self, service: Literal["sts"]) -> STSClient: ...
     def client(self, service: str) -> object:
         """The client of a service; AWS_ENDPOINT_URL is honoured by boto3 itself."""
-        if service not in self._clients:
-            self._wanted.add(service)
-            with asked("a session"):
-                self._clients[service] = self._boto().create_client(service, config=self._config())
-        return self._clients[service]
+        with self._making:  # making a client is not safe among threads; using one is
+            if service not in self._clients:
+                self._wanted.add(service)
+                with asked("a session"):
+                    self._clients[service] = self._boto().create_client(service, config=self._config())
+            return self._clients[service]
 
     def _boto(self) -> Core:
         if self._session is None:

@@ -104,6 +104,16 @@ class LaunchDocument(Envelope):
     result: Launch
 
 
+class LeftoverRow(TypedDict):
+    """Something that outlived its cluster."""
+
+    kind: str
+    id: str
+    usd_per_day: float | None
+    command: str
+    why: str | None
+
+
 class CostLineRow(TypedDict):
     """What one line costs an hour, and at most since the stack began."""
 
@@ -117,7 +127,7 @@ class StatusRow(TypedDict):
     """A cluster as it was seen."""
 
     cluster: str
-    condition: Literal["missing", "creating", "ready", "failed", "deleting", "stuck"]
+    condition: Literal["missing", "creating", "ready", "failed", "deleting", "stuck", "unknown"]
     stack_status: str | None
     stack_reason: str | None
     instance: str | None
@@ -127,11 +137,14 @@ class StatusRow(TypedDict):
     lines: list[CostLineRow]
     cap_usd: float | None
     end: str | None
+    end_holds: NotRequired[bool | None]
     left_h: NotRequired[float | None]
     locked_by: str | None
     unsettled: list[str]
     trouble: str | None
     next: str
+    over: NotRequired[bool]
+    leftovers: NotRequired[list[LeftoverRow]]
     seen_at: str
     seen_from: str
 
@@ -149,16 +162,6 @@ class StatusDocument(Envelope):
     result: Statuses
 
 
-class LeftoverRow(TypedDict):
-    """Something that outlived its cluster."""
-
-    kind: str
-    id: str
-    usd_per_day: float | None
-    command: str
-    why: str | None
-
-
 class TeardownRow(TypedDict):
     """One cluster: whether it is gone, whether it was there, and what is left."""
 
@@ -167,6 +170,9 @@ class TeardownRow(TypedDict):
     was: bool
     retained: list[str]
     leftovers: list[LeftoverRow]
+    error: NotRequired[str | None]
+    next: NotRequired[str | None]
+    actions: NotRequired[list[ActionRow]]
 
 
 class Teardown(TypedDict):
@@ -175,6 +181,7 @@ class Teardown(TypedDict):
     clusters: NotRequired[list[TeardownRow]]
     cluster: NotRequired[str | None]
     dry_run: NotRequired[bool]
+    done: NotRequired[bool]
     actions: NotRequired[list[ActionRow]]
 
 
@@ -189,7 +196,7 @@ class HistoryRow(TypedDict):
     """One launch."""
 
     cluster: str
-    state: Literal["launching", "running", "failed", "deleting", "gone"]
+    state: Literal["launching", "running", "failed", "deleting", "gone", "over"]
     plan: str
     plan_digest: str
     config_digest: str

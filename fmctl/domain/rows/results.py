@@ -268,6 +268,7 @@ class Saved(TypedDict):
     name: str
     saved_at: str
     digest: str
+    seal: NotRequired[str | None]
 
 
 class EstimateDocument(Head):

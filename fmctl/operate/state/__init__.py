@@ -6,9 +6,10 @@ Every change names the version it builds on; who comes second is told, and nothi
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from fmctl.base.errors import StalePlan
+from fmctl.base.errors import FmctlError, StalePlan
 from fmctl.domain.state import Stored
 
 
@@ -27,6 +28,10 @@ class StateStore(Protocol):
         """The text, None where there is none."""
         ...
 
+    def read_all(self, keys: Iterable[str]) -> Iterator[Stored | FmctlError | None]:
+        """Many texts in the order of their keys; what cannot be read is given as its error, and stops no other."""
+        ...
+
     def create(self, key: str, text: str) -> Stored | None:
         """Write a new text whole; None where the key has one already."""
         ...
@@ -43,8 +48,8 @@ class StateStore(Protocol):
         """Remove the text of that version; False where it changed or went meanwhile."""
         ...
 
-    def keys(self, folder: str) -> tuple[str, ...]:
-        """Keys in `plans`, `clusters`, `runs`, `journals` or `locks`, sorted."""
+    def keys(self, folder: str, begin: str = "") -> tuple[str, ...]:
+        """Keys in `plans`, `clusters`, `runs`, `journals` or `locks` whose name begins so, sorted."""
         ...
 
 

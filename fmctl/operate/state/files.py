@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import get_ident
 
-from fmctl.base.errors import UnreadableFile, UnwritableFile
+from fmctl.base.errors import FmctlError, UnreadableFile, UnwritableFile
 from fmctl.base.files import make_folders, read_bytes
 from fmctl.base.folders import data_folder
 from fmctl.domain.state import Stored
@@ -36,6 +37,14 @@ class FileStore:
         """The text, None where there is none; bytes that are no UTF-8 are kept as they are."""
         found = self._bytes(key)
         return None if found is None else _stored(found)
+
+    def read_all(self, keys: Iterable[str]) -> Iterator[Stored | FmctlError | None]:
+        """The texts, or why one cannot be read, in order."""
+        for key in keys:
+            try:
+                yield self.read(key)
+            except FmctlError as error:
+                yield error
 
     def create(self, key: str, text: str) -> Stored | None:
         """Write a new file whole; None where it exists."""
@@ -102,15 +111,17 @@ class FileStore:
             _sync(path.parent)
         return True
 
-    def keys(self, folder: str) -> tuple[str, ...]:
-        """Keys in one folder, sorted; none where there is no folder."""
+    def keys(self, folder: str, begin: str = "") -> tuple[str, ...]:
+        """Keys in one folder whose name begins so, sorted; none where there is no folder."""
         try:
             names = os.listdir(self._folder / folder)  # noqa: PTH208 - names are all that is wanted
         except FileNotFoundError:
             return ()
         except OSError as error:
             raise _unreadable(self._folder / folder, error) from error
-        return tuple(sorted(f"{folder}/{name}" for name in names if not name.startswith(".")))
+        return tuple(
+            sorted(f"{folder}/{name}" for name in names if name.startswith(begin) and not name.startswith("."))
+        )
 
     def _path(self, key: str) -> Path:
         return self._folder / key
@@ -160,7 +171,7 @@ def _stored(content: bytes) -> Stored:
 
 
 def _write_beside(path: Path, content: bytes) -> Path:
-    beside = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
+    beside = path.with_name(f".{path.name[:100]}.{os.getpid()}-{get_ident()}.tmp")  # threads write too
     with suppress(FileNotFoundError):
         beside.unlink()  # of a process that had our number and was killed
     _write_new(beside, content)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -80,7 +80,16 @@ def alive(holder: Holder) -> bool | None:
     return _started(holder.pid) == holder.started
 
 
-def take(store: StateStore, name: str, me: Holder, clock: Clock, *, is_alive: Alive, break_lock: bool = False) -> Lock:
+def take(
+    store: StateStore,
+    name: str,
+    me: Holder,
+    clock: Clock,
+    *,
+    is_alive: Alive,
+    break_lock: bool = False,
+    place: Mapping[str, str] | None = None,
+) -> Lock:
     """Lock a cluster name.
 
     Args:
@@ -90,12 +99,13 @@ def take(store: StateStore, name: str, me: Holder, clock: Clock, *, is_alive: Al
         clock: for the time it says.
         is_alive: judges another holder.
         break_lock: take it from a holder on another host, too.
+        place: region and account (masked) of the cluster; told to whoever reads the lock.
 
     Raises:
-        OperationFailed: somebody holds it; says who, since when, and what to do.
+        Held: somebody holds it; says who, since when, and what to do.
     """
     key = f"locks/{name}.json"
-    text = json.dumps({**asdict(me), "at": clock.now().isoformat(timespec="seconds")}) + "\n"
+    text = json.dumps({**asdict(me), **(place or {}), "at": clock.now().isoformat(timespec="seconds")}) + "\n"
     for _ in range(3):
         made = store.create(key, text)
         if made is not None:
@@ -124,11 +134,15 @@ def holder_of(store: StateStore, name: str) -> str:
     return "" if found is None else _said(*_holder(found))
 
 
-def _held(name: str, holder: Holder | None, since: str, running: bool | None) -> OperationFailed:
+class Held(OperationFailed):
+    """Somebody else holds the lock."""
+
+
+def _held(name: str, holder: Holder | None, since: str, running: bool | None) -> Held:
     next_step = f"wait for it, or stop it and repeat the command; meanwhile: fmctl status {name}"
     if running is None:
         next_step = "repeat with --break-lock, once you know that it no longer runs"
-    return OperationFailed(f"{name} is locked", why=f"held by {_said(holder, since)}", next=next_step)
+    return Held(f"{name} is locked", why=f"held by {_said(holder, since)}", next=next_step)
 
 
 def _holder(found: Stored) -> tuple[Holder | None, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fmctl.base.errors import UnknownName
-from fmctl.domain.digest import plan_digest
+from fmctl.domain.digest import sealed
 from fmctl.operate.state import StateStore, save
 from fmctl.operate.store import NAME, check_name, parse
 
@@ -25,8 +25,7 @@ def plan_names(store: StateStore) -> list[str]:
 
 def save_plan(store: StateStore, name: str, document: Mapping[str, object], saved_at: str) -> None:
     """Keep a plan document (`fmctl.plan/1`) under a name, replacing what had it; `saved_at` is an ISO time."""
-    sealed = {**document, "saved": {"name": name, "saved_at": saved_at, "digest": plan_digest(document)}}
-    text = json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(sealed(document, name, saved_at), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     save(store, f"{_FOLDER}/{check_name(name)}{_SUFFIX}", text)
 
 

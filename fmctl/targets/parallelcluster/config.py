@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fmctl.base.errors import UsageError
 from fmctl.domain.checked import checked, whole
-from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.cluster import CLUSTER_TAG, ClusterSpec
 from fmctl.domain.hardware import Instance
 from fmctl.targets import sites
 from fmctl.targets.parallelcluster import capacity, head, rights, storage
@@ -89,7 +89,7 @@ def creator(spec: ClusterSpec) -> str:
 
 def tags(spec: ClusterSpec) -> Iterator[Tag]:
     """By which fmctl finds its clusters again, then the user's."""
-    yield Tag("fmctl:cluster", spec.name)
+    yield Tag(CLUSTER_TAG, spec.name)
     yield Tag("fmctl:plan", spec.plan)
     yield Tag("fmctl:plan-digest", spec.plan_digest)
     yield Tag("fmctl:max-hours", f"{spec.max_hours:g}")

@@ -9,6 +9,7 @@ from fmctl.adapters.aws.marks import Call
 from fmctl.targets.parallelcluster.rights import CLUSTER_TAG
 
 ROLE_TAG = "parallelcluster:node-type"
+VERSION_TAG = "parallelcluster:version"
 
 
 def delete(cluster: str) -> Call:

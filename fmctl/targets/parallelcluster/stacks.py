@@ -42,6 +42,7 @@ def state_of(stack: Stack) -> State:
         created=stack.created,
         tags=stack.tags,
         changing=stack.status.endswith("IN_PROGRESS"),
+        id=stack.id,
     )
 
 

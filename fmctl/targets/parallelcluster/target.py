@@ -7,7 +7,8 @@ from contextlib import suppress
 from datetime import datetime
 
 from fmctl.base.errors import FmctlError, OperationFailed
-from fmctl.domain.cluster import ClusterSpec
+from fmctl.domain.cluster import CLUSTER_TAG, ClusterSpec
+from fmctl.domain.end import End, Whose
 from fmctl.domain.hardware import Instance
 from fmctl.domain.ports import (
     Cloud,
@@ -21,11 +22,11 @@ from fmctl.domain.ports import (
     StackEvent,
     Survey,
 )
-from fmctl.targets.parallelcluster import failures
+from fmctl.targets.parallelcluster import end, failures
 from fmctl.targets.parallelcluster.failures import Cause
 from fmctl.targets.parallelcluster.port import Pcluster
 from fmctl.targets.parallelcluster.stacks import part_of, state_of
-from fmctl.targets.target import Ask, Beside, Check, Part, Rendering, State, Today, Trouble, Words
+from fmctl.targets.target import Ask, Beside, Check, Overview, Part, Rendering, State, Today, Trouble, Words
 
 WORDS = Words("ParallelCluster", "cloudformation", "CloudFormation", ("CloudWatch logs", "ParallelCluster's bucket"))
 
@@ -68,14 +69,29 @@ class ParallelCluster:
         stack = self.cloud.stack(cluster)
         return None if stack is None else state_of(stack)
 
+    def overview(self, clusters: Sequence[str]) -> Overview:
+        stacks = {one.name: state_of(one) for one in self.cloud.stacks(CLUSTER_TAG)}
+        ends = self.cloud.ends(clusters)
+        return Overview(stacks, self.cloud.nodes_of_all(), ends)
+
     def parts(self, cluster: str, after: str | None = None) -> tuple[Part, ...]:
         return tuple(map(part_of, self.cloud.stack_events(cluster, after)))
 
     def nodes(self, cluster: str) -> tuple[Node, ...]:
         return self.cloud.nodes(cluster)
 
-    def end(self, cluster: str) -> datetime | None:
-        return self.cloud.end(cluster)
+    def end(self, cluster: str, state: State | None = None) -> End | None:
+        return self.cloud.end(cluster, "" if state is None else state.id)
+
+    def deleted(self, id: str) -> datetime | None:
+        return self.cloud.deleted(id)
+
+    def foreign(self, state: State) -> str:
+        if not state.tags.get(end.VERSION_TAG):
+            return f"its stack has no tag {end.VERSION_TAG}: ParallelCluster did not make it"
+        if state.tags.get(CLUSTER_TAG) != state.name:
+            return f"its stack has no tag {CLUSTER_TAG} = {state.name}: fmctl did not launch it"
+        return ""
 
     def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
         return self.cloud.leftovers(cluster)
@@ -145,14 +161,14 @@ class ParallelCluster:
     def create(self, cluster: str, rendering: Rendering, region: str) -> None:
         self.pcluster.create(cluster, rendering.config, region)
 
-    def end_role(self, cluster: str, boundary: str | None) -> str:
-        return self.cloud.end_role(cluster, boundary)
+    def end_role(self, cluster: str, boundary: str | None, whose: Whose) -> str:
+        return self.cloud.end_role(cluster, boundary, whose)
 
-    def put_end(self, cluster: str, at: datetime, role: str, token: str) -> None:
-        self.cloud.put_end(cluster, at, role, token)
+    def put_end(self, cluster: str, at: datetime, role: str, token: str, whose: Whose) -> None:
+        self.cloud.put_end(cluster, at, role, token, whose)
 
-    def remove_end(self, cluster: str) -> None:
-        self.cloud.remove_end(cluster)
+    def remove_end(self, cluster: str, launch: str = "") -> tuple[str, ...]:
+        return self.cloud.remove_end(cluster, launch)
 
     def stop(self, cluster: str, region: str) -> None:
         self.pcluster.stop_fleet(cluster, region)
@@ -160,11 +176,11 @@ class ParallelCluster:
     def delete(self, cluster: str, region: str) -> None:
         self.pcluster.delete(cluster, region)
 
-    def delete_parts(self, cluster: str, leave: Sequence[str] = ()) -> None:
+    def delete_parts(self, state: State, leave: Sequence[str] = ()) -> None:
         if leave:
-            self.cloud.delete_stack(cluster, leave)
+            self.cloud.delete_stack(state.id, leave)
         else:
-            self.cloud.delete_stack(cluster)
+            self.cloud.delete_stack(state.id)
 
     def by_hand(self, cluster: str, region: str, *, ours: bool) -> str:
         if ours:

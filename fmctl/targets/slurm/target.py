@@ -10,9 +10,10 @@ from fmctl.adapters.slurm.commands import Slurm
 from fmctl.adapters.slurm.heads import LocalHead, SshHead
 from fmctl.base.errors import CannotRun, FmctlError, OperationFailed, PermissionDenied
 from fmctl.domain.cluster import ClusterSpec, SlurmSite
+from fmctl.domain.end import End, Whose
 from fmctl.domain.hardware import Instance
 from fmctl.domain.ports import Finding, Head, Identity, Leftover, Node, Reservation, Resource, Survey
-from fmctl.targets.target import Ask, Beside, Check, Condition, Part, Rendering, State, Today, Trouble, Words
+from fmctl.targets.target import Ask, Beside, Check, Condition, Overview, Part, Rendering, State, Today, Trouble, Words
 
 WORDS = Words("Slurm", "slurm", "Slurm", ("the cluster itself, which fmctl did not make",))
 _LIVING = {"IDLE", "ALLOCATED", "MIXED", "COMPLETING"}
@@ -49,10 +50,14 @@ class SlurmCluster:
             for one in found
         )
 
+    def overview(self, clusters: Sequence[str]) -> Overview:
+        found = {name: state for name in clusters if (state := self.state(name)) is not None}
+        return Overview(found, {name: self.nodes(name) for name in found}, frozenset())
+
     def parts(self, cluster: str, after: str | None = None) -> tuple[Part, ...]:
         return ()
 
-    def end(self, cluster: str) -> datetime | None:
+    def end(self, cluster: str, state: State | None = None) -> End | None:
         return None
 
     def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
@@ -106,14 +111,20 @@ class SlurmCluster:
     def create(self, cluster: str, rendering: Rendering, region: str) -> None:
         raise self._not_ours("launched")
 
-    def end_role(self, cluster: str, boundary: str | None) -> str:
+    def end_role(self, cluster: str, boundary: str | None, whose: Whose) -> str:
         raise self._not_ours("given an end")
 
-    def put_end(self, cluster: str, at: datetime, role: str, token: str) -> None:
+    def put_end(self, cluster: str, at: datetime, role: str, token: str, whose: Whose) -> None:
         raise self._not_ours("given an end")
 
-    def remove_end(self, cluster: str) -> None:
-        return
+    def remove_end(self, cluster: str, launch: str = "") -> tuple[str, ...]:
+        return ()
+
+    def deleted(self, id: str) -> datetime | None:
+        return None
+
+    def foreign(self, state: State) -> str:
+        return "it is a Slurm cluster that was there before"
 
     def stop(self, cluster: str, region: str) -> None:
         raise self._not_ours("stopped")
@@ -121,7 +132,7 @@ class SlurmCluster:
     def delete(self, cluster: str, region: str) -> None:
         raise self._not_ours("deleted")
 
-    def delete_parts(self, cluster: str, leave: Sequence[str] = ()) -> None:
+    def delete_parts(self, state: State, leave: Sequence[str] = ()) -> None:
         raise self._not_ours("deleted")
 
     def by_hand(self, cluster: str, region: str, *, ours: bool) -> str:

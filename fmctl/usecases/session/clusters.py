@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from fmctl.base.config import Settings
-from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied
+from fmctl.base.errors import OperationFailed, PermissionDenied
 from fmctl.base.printing import block
 from fmctl.report.view import Answer
 from fmctl.usecases import clusters
-from fmctl.usecases.options import Consent, head_named
+from fmctl.usecases.options import Aws, Consent, head_named
+from fmctl.usecases.places import Places
 from fmctl.usecases.services import Services
 from fmctl.usecases.session.items import Confirm, Measured, Part, Say, Told
 
@@ -40,14 +41,15 @@ class Clusters:
         self, services: Services, settings: Settings, options: Mapping[str, str | None], read_only: bool
     ) -> None:
         self._services, self._settings = services, settings
-        self._options, self._read_only = options, read_only
-        self._looking: Ports | None = None
+        self._aws = Aws(**{name: options.get(name) for name in ("profile", "region", "store")})
+        self._read_only = read_only
+        self._places = Places(services, settings, self._aws)  # of what only looks
         self._runs: dict[tuple[str, int], Following] = {}
         self._lock = threading.Lock()
 
     def status(self, name: str | None = None) -> Answer:
         """See `tui.running.Clusters`."""
-        return self._look(lambda ports: clusters.status(name or None, ports))
+        return self._looked(lambda: clusters.status(name or None, self._places))
 
     def timeline(self, name: str) -> Answer:
         """See `tui.running.Clusters`."""
@@ -59,11 +61,11 @@ class Clusters:
             events = ports.target.parts(name) if there else ()
             return timeline_answer(name, phase(spans(events, ports.clock.now())))
 
-        return self._look(look)
+        return self._look(name, look)
 
     def events(self, name: str, stop: threading.Event) -> Iterator[Event]:
         """See `tui.running.Clusters`."""
-        ports = self._ports(read_only=True)
+        ports = Places(self._services, self._settings, self._aws).of(name)
         try:
             yield from clusters.events(name, ports, clock=_Stoppable(ports.clock, stop), stopped=stop.is_set)
         except _Stopped:
@@ -103,7 +105,7 @@ class Clusters:
             lines = tuple(f"{at:%H:%M:%S} {line}" for at, line in found)
             return Part(lines, at=found[-1][0] if found else after)
 
-        return self._look(look)
+        return self._look(name, look)
 
     def told(self, name: str) -> Told | None:
         """See `tui.running.Clusters`."""
@@ -127,7 +129,7 @@ class Clusters:
             cost = "an unknown sum" if usd is None else f"${usd:,.2f}"
             return confirm(name, f"extend {name}\nnew end: {end:%Y-%m-%d %H:%M} UTC\ncosts: {cost} at most, {more:g} h")
 
-        return clusters.extend(name, hours, self._changing(), Consent(), asked)
+        return clusters.extend(name, hours, self._changing(name), Consent(), asked)
 
     def stop_fleet(self, name: str, say: Say, confirm: Confirm) -> Answer:
         """See `tui.running.Clusters`."""
@@ -140,20 +142,20 @@ class Clusters:
                 name, block([f"stop the fleet of {name}", f"goes: {goes}", f"stays: {stays}", steps[0].what])
             )
 
-        done, steps = stop_fleet(name, replace(self._changing(), say=say), confirm=asked)
+        done, steps = stop_fleet(name, replace(self._changing(name), say=say), confirm=asked)
         return change_answer("teardown", name, steps, done=done, said="was asked to stop its compute nodes")
 
     def teardown(self, name: str, say: Say, confirm: Confirm) -> Answer:
         """See `tui.running.Clusters`."""
-        ports = replace(self._changing(), say=say)
-        return clusters.teardown(clusters.Removal(name), ports, Consent(yes=True), confirm)
+        places = Places(self._services, self._settings, self._aws, read_only=False, say=say)
+        return clusters.teardown(clusters.Removal(name), self._permitted(places), Consent(yes=True), confirm)[0]
 
     # What they share.
 
     def _record(self, name: str) -> Record:
         from fmctl.operate.records import read_record
 
-        record = self._look(lambda ports: read_record(ports.store, name))
+        record = read_record(self._places.store, name)
         if record is None:
             raise OperationFailed(f"this store knows no plan of {name}", next=f"fmctl progress PLAN --cluster {name}")
         return record
@@ -162,27 +164,27 @@ class Clusters:
         from fmctl.adapters.slurm.commands import Slurm
 
         how = head_named(None, self._settings)
-        return Slurm(self._services.operations.head(self._settings, self._options, how, name))
+        return Slurm(self._services.operations.head(self._settings, self._places.options(name), how, name))
 
-    def _look(self, call: Callable[[Ports], T]) -> T:
-        """What only looks, in the kept session; after a refusal the next look begins a new one (a new login)."""
-        if self._looking is None:
-            self._looking = self._ports(read_only=True)
+    def _look(self, name: str, call: Callable[[Ports], T]) -> T:
+        return self._looked(lambda: call(self._places.of(name)))
+
+    def _looked(self, call: Callable[[], T]) -> T:
+        """What only looks, in the kept sessions; after a refusal the next look begins new ones (a new login)."""
         try:
-            return call(self._looking)
-        except FmctlError as error:
-            if isinstance(error, PermissionDenied):
-                self._looking = None
+            return call()
+        except PermissionDenied:
+            self._places = Places(self._services, self._settings, self._aws)
             raise
 
-    def _changing(self) -> Ports:
+    def _changing(self, name: str) -> Ports:
         """The world for what spends or destroys. Raises PermissionDenied under read-only."""
+        return self._permitted(Places(self._services, self._settings, self._aws, read_only=False)).of(name)
+
+    def _permitted(self, places: Places) -> Places:
         if self._read_only:
             raise PermissionDenied("nothing is spent or destroyed under read-only", next="without --read-only")
-        return self._ports(read_only=False)
-
-    def _ports(self, *, read_only: bool) -> Ports:
-        return self._services.operations.ports(self._settings, self._options, None, read_only)
+        return places
 
 
 class _Stopped(Exception):

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cluster_fakes import NAME, FakeCloud, FakePcluster, Gate, World, ports, rendering, said, spec
 
 from fmctl.base.errors import FmctlError
+from fmctl.domain.end import Whose
 from fmctl.domain.state import Stored
 from fmctl.operate.launch import launch
 from fmctl.operate.state.files import FileStore
@@ -35,7 +36,8 @@ class Kept(World):
             name: raw | {key: raw[key].isoformat() for key in ("since", "created")} for name, raw in self.stacks.items()
         }
         ends = {name: at.isoformat() for name, at in self.ends.items()}
-        found = {"now": self.now.isoformat(), "stacks": stacks, "roles": sorted(self.roles), "ends": ends}
+        found = {"now": self.now.isoformat(), "stacks": stacks, "roles": self.roles, "ends": ends}
+        found["whose"] = {name: [one.launch, one.stack, one.before] for name, one in self.whose.items()}
         self.file.write_text(json.dumps(found | {"made": self.made}))
 
     @classmethod
@@ -49,7 +51,8 @@ class Kept(World):
                 name: raw | {key: datetime.fromisoformat(raw[key]) for key in ("since", "created")}
                 for name, raw in found["stacks"].items()
             }
-            world.roles, world.made = set(found["roles"]), found["made"]
+            world.roles, world.made = found["roles"], found["made"]
+            world.whose = {name: Whose(*one) for name, one in found["whose"].items()}
             world.ends = {name: datetime.fromisoformat(at) for name, at in found["ends"].items()}
         return world
 

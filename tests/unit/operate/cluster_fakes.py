@@ -7,7 +7,7 @@ kill the process before or after it, tear the write, refuse it, lose its answer.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,9 +15,11 @@ from typing import Any, TypeVar
 
 from fmctl.base.errors import FmctlError, OperationFailed, PermissionDenied, ServiceUnavailable, UnwritableFile
 from fmctl.domain.cluster import Capacity, ClusterSpec, Site, site_with
-from fmctl.domain.end import end_name
+from fmctl.domain.end import End, Whose, role_name
 from fmctl.domain.ports import Finding, Identity, Leftover, Node, Reservation, Resource, Stack, StackEvent
 from fmctl.domain.state import Stored
+from fmctl.operate.journal import Journal, Record
+from fmctl.operate.state import StateStore
 from fmctl.operate.state.locks import Holder
 from fmctl.operate.steps import Ports
 from fmctl.targets.parallelcluster.target import ParallelCluster
@@ -87,8 +89,11 @@ class World:
 
     now: datetime = START
     stacks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    roles: set[str] = field(default_factory=set)
+    roles: dict[str, str] = field(default_factory=dict)  # the launch whose it is, by cluster
     ends: dict[str, datetime] = field(default_factory=dict)
+    whose: dict[str, Whose] = field(default_factory=dict)  # with `ends`: by which launch, of which stack
+    wrong: dict[str, tuple[str, ...]] = field(default_factory=dict)  # why an end would not come
+    gone: dict[str, datetime] = field(default_factory=dict)  # when a stack was deleted, by id
     made: list[str] = field(default_factory=list)
     fate: str = ""
     code: str = "ClusterCreationFailure"
@@ -120,15 +125,20 @@ class World:
                 self.stuck -= 1
                 stack["status"] = "DELETE_FAILED"
             else:
-                del self.stacks[name]
+                self.gone[self.stacks.pop(name)["id"]] = self.now
 
     def create(self, name: str, tags: Mapping[str, str]) -> None:
         if name in self.stacks:
             raise OperationFailed(f"Bad Request: Cluster {name} already exists.")
-        self.stacks[name] = {"status": "CREATE_IN_PROGRESS", "since": self.now, "created": self.now, "tags": dict(tags)}
+        tags = {**tags, "parallelcluster:version": "3.16.1", "parallelcluster:cluster-name": name}
+        self.stacks[name] = {
+            "status": "CREATE_IN_PROGRESS", "since": self.now, "created": self.now, "tags": tags,
+            "id": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/{len(self.made)}",
+        }  # fmt: skip
         self.made.append(f"stack {name}")
 
     def delete(self, name: str, retain: Sequence[str] = ()) -> None:
+        name = next((one for one, stack in self.stacks.items() if stack["id"] == name), name)
         if name in self.stacks and self.stacks[name]["status"] != "DELETE_IN_PROGRESS":
             self.stacks[name] |= {"status": "DELETE_IN_PROGRESS", "since": self.now}
             self.retained += retain
@@ -199,15 +209,32 @@ class FakeCloud:
             raw = self.world.seen(name)
             if raw is None:
                 return None
-            return Stack(name, f"arn/{name}", raw["status"], self._reason(raw), raw["created"], raw["tags"])
+            return Stack(name, raw["id"], raw["status"], self._reason(raw), raw["created"], raw["tags"])
 
         return self.gate.call("Cloud.stack", found)
 
     def _reason(self, raw: Mapping[str, Any]) -> str:
         return "The following resource(s) failed to create: [Queue0]." if raw["status"] == "CREATE_FAILED" else ""
 
+    def deleted(self, stack_id: str) -> datetime | None:
+        return self.gate.call("Cloud.deleted", lambda: self.world.gone.get(stack_id))
+
     def stacks(self, tag: str) -> tuple[Stack, ...]:
-        raise AssertionError("never asked")
+        found = [(name, raw) for name in self.world.stacks if (raw := self.world.seen(name)) is not None]
+        return self.gate.call(
+            "Cloud.stacks",
+            lambda: tuple(
+                Stack(name, raw["id"], raw["status"], self._reason(raw), raw["created"], raw["tags"])
+                for name, raw in found
+                if tag in raw["tags"]
+            ),
+        )
+
+    def ends(self, clusters: Sequence[str]) -> frozenset[str]:
+        return self.gate.call("Cloud.ends", lambda: frozenset({*clusters} & self.world.ends.keys()))
+
+    def nodes_of_all(self) -> Mapping[str, tuple[Node, ...]]:
+        return self.gate.call("Cloud.nodes_of_all", lambda: {name: self._nodes(name) for name in self.world.stacks})
 
     def stack_events(self, name: str, after: str | None = None) -> tuple[StackEvent, ...]:
         def events() -> tuple[StackEvent, ...]:
@@ -221,52 +248,81 @@ class FakeCloud:
 
         return self.gate.call("Cloud.stack_events", events)
 
-    def delete_stack(self, name: str, retain: Sequence[str] = ()) -> None:
-        self.gate.call("Cloud.delete_stack", lambda: self.world.delete(name, retain))
+    def delete_stack(self, stack: str, retain: Sequence[str] = ()) -> None:
+        self.gate.call("Cloud.delete_stack", lambda: self.world.delete(stack, retain))
 
     def nodes(self, cluster: str) -> tuple[Node, ...]:
-        def there() -> tuple[Node, ...]:
-            raw = self.world.seen(cluster)
-            up = raw is not None and raw["status"] in ("CREATE_COMPLETE", "CREATE_FAILED")
-            count = self.world.fleet if up else 0
-            return tuple(
-                Node(f"i-{i}", "p5.48xlarge", "compute", "running", "use1-az1", f"10.0.0.{i}", self.world.now)
-                for i in range(count)
-            )
+        return self.gate.call("Cloud.nodes", lambda: self._nodes(cluster))
 
-        return self.gate.call("Cloud.nodes", there)
+    def _nodes(self, cluster: str) -> tuple[Node, ...]:
+        raw = self.world.seen(cluster)
+        up = raw is not None and raw["status"] in ("CREATE_COMPLETE", "CREATE_FAILED")
+        count = self.world.fleet if up else 0
+        return tuple(
+            Node(f"i-{i}", "p5.48xlarge", "compute", "running", "use1-az1", f"10.0.0.{i}", self.world.now)
+            for i in range(count)
+        )
 
-    def end_role(self, cluster: str, boundary: str | None) -> str:
+    def end_role(self, cluster: str, boundary: str | None, whose: Whose) -> str:
+        launch = whose.launch
+
         def make() -> str:
+            if self.world.roles.get(cluster, launch) != launch:
+                raise OperationFailed(f"{cluster} was launched by somebody else", next="another name")
             if cluster not in self.world.roles:
                 self.world.made.append(f"role {cluster}")
             self.world.boundary = boundary
-            self.world.roles.add(cluster)
-            return f"arn:aws:iam::{ACCOUNT}:role/{end_name(cluster)}"
+            self.world.roles[cluster] = launch
+            return f"arn:aws:iam::{ACCOUNT}:role/{role_name(cluster, self.who.region)}"
 
         return self.gate.call("Cloud.end_role", make)
 
-    def put_end(self, cluster: str, at: datetime, role_arn: str, token: str) -> None:
+    def put_end(self, cluster: str, at: datetime, role_arn: str, token: str, whose: Whose) -> None:
         def put() -> None:
             if cluster not in self.world.roles:
                 raise OperationFailed("the role does not exist")
-            self.world.ends[cluster] = at
+            before = self.world.whose.get(cluster, whose).launch
+            if cluster in self.world.ends and before not in {whose.launch, *whose.before}:
+                raise OperationFailed(f"an end of {cluster} was arranged by somebody else", next="another name")
+            self.world.ends[cluster], self.world.whose[cluster] = at, whose
+            self.world.wrong.pop(cluster, None)
 
         self.gate.call("Cloud.put_end", put)
 
-    def end(self, cluster: str) -> datetime | None:
-        return self.gate.call("Cloud.end", lambda: self.world.ends.get(cluster))
+    def end(self, cluster: str, stack: str = "") -> End | None:
+        def found() -> End | None:
+            if cluster not in self.world.ends:
+                return None
+            whose = self.world.whose.get(cluster, Whose(""))
+            wrong = self.world.wrong.get(cluster, ())
+            if cluster not in self.world.roles:
+                wrong = (*wrong, "its role does not exist")
+            if whose.stack and stack and whose.stack != stack:
+                wrong = (*wrong, "its schedule deletes another stack of that name")
+            return End(self.world.ends[cluster], whose.launch, whose.stack, wrong)
 
-    def remove_end(self, cluster: str) -> None:
-        def remove() -> None:
-            self.world.ends.pop(cluster, None)
-            self.world.roles.discard(cluster)
+        return self.gate.call("Cloud.end", found)
 
-        self.gate.call("Cloud.remove_end", remove)
+    def remove_end(self, cluster: str, launch: str = "") -> tuple[str, ...]:
+        def remove() -> tuple[str, ...]:
+            left = []
+            if launch and self.world.roles.get(cluster, launch) != launch:
+                left.append("the role was left: it is another launch's")
+            else:
+                self.world.roles.pop(cluster, None)
+            if launch and self.world.whose.get(cluster, Whose(launch)).launch not in ("", launch):
+                left.append("the schedule was left: another launch arranged it")
+            else:
+                self.world.ends.pop(cluster, None)
+                self.world.whose.pop(cluster, None)
+            return tuple(left)
+
+        return self.gate.call("Cloud.remove_end", remove)
 
     def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
         def left() -> tuple[Leftover, ...]:
-            role = [Leftover("IAM role", end_name(cluster), 0.0, "aws iam ...")] * (cluster in self.world.roles)
+            name = role_name(cluster, self.who.region)
+            role = [Leftover("IAM role", name, 0.0, "aws iam ...")] * (cluster in self.world.roles)
             return (Leftover("log group", f"/aws/parallelcluster/{cluster}-1", None, "aws logs ..."), *role)
 
         return self.gate.call("Cloud.leftovers", left)
@@ -343,8 +399,15 @@ class FakeStore:
 
         return self.gate.call(f"remove {_kind(key)}", act)
 
-    def keys(self, folder: str) -> tuple[str, ...]:
-        return tuple(sorted(key for key in self.texts if key.startswith(f"{folder}/")))
+    def keys(self, folder: str, begin: str = "") -> tuple[str, ...]:
+        return tuple(sorted(key for key in self.texts if key.startswith(f"{folder}/{begin}")))
+
+    def read_all(self, keys: Iterable[str]) -> Iterator[Stored | FmctlError | None]:
+        for key in keys:
+            try:
+                yield self.read(key)
+            except FmctlError as error:
+                yield error
 
     def _get(self, key: str) -> Stored | None:
         return Stored(self.texts[key], _of(self.texts[key])) if key in self.texts else None
@@ -430,3 +493,8 @@ def _of(text: str) -> str:
 def said(error: FmctlError) -> str:
     """An error as the table has it."""
     return f"exit {int(error.exit_code)}: {error.what}; next: {error.next}"
+
+
+def written(store: StateStore, name: str = NAME) -> list[Record]:
+    """What stands in a cluster's journal."""
+    return Journal(store, name, FakeClock(World()), holder(0)).records

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from cluster_fakes import NAME, spec
+from cluster_fakes import NAME, REGION, spec
 
 from fmctl.domain.cluster import Capacity, FileSystem
+from fmctl.domain.end import End
 from fmctl.domain.ports import Leftover, Node
 from fmctl.operate.actions import (
     Action,
@@ -41,7 +42,7 @@ def state(now: Condition, **tags: str) -> State:
 
 
 def launched(now: Condition | None, end: datetime | None = None) -> tuple[Action, ...]:
-    return launch_actions(spec(), WORDS, BESIDE, Actual(None if now is None else state(now), end), END)
+    return launch_actions(spec(), WORDS, BESIDE, Actual(None if now is None else state(now), end and End(end)), END)
 
 
 def names(found: tuple[Action, ...]) -> list[str]:
@@ -67,7 +68,7 @@ def test_a_launch_does_what_is_missing_and_the_end_comes_first(
 def test_a_launch_says_what_it_makes_and_costs() -> None:
     steps = {step.name: step for step in launched(None)}
     assert steps["check"].what == "plan, account, region and The Target's validators; nothing is made"
-    assert steps["end-role"].creates == (f"IAM role fmctl-end-{NAME}",)
+    assert steps["end-role"].creates == (f"IAM role fmctl-end-{NAME}-{REGION}",)
     assert steps["end-schedule"].creates == (f"schedule fmctl-end-{NAME}",)
     assert "2026-11-23 12:00 UTC" in steps["end-schedule"].what
     made = spec()
@@ -119,27 +120,27 @@ def test_what_is_used_and_what_stays() -> None:
     ],
 )
 def test_a_teardown_takes_down_what_there_is(now: Condition | None, wanted: list[str]) -> None:
-    assert names(teardown_actions(NAME, "d", Actual(None if now is None else state(now)))) == wanted
+    assert names(teardown_actions(NAME, "d", REGION, Actual(None if now is None else state(now)))) == wanted
 
 
 def test_an_end_without_a_cluster_is_removed() -> None:
     left = Leftover("role", f"arn:aws:iam::1:role/fmctl-end-{NAME}", None, "", "")
     other = Leftover("volume", "vol-1", None, "", "")
-    for actual, arranged in ((Actual(end=END), False), (Actual(), True), (Actual(leftovers=(other, left)), False)):
-        assert names(teardown_actions(NAME, "d", actual, arranged=arranged)) == ["remove-end", "sweep"]
-    assert teardown_actions(NAME, "d", Actual(leftovers=(other,))) == ()
+    for actual, arranged in ((Actual(end=End(END)), False), (Actual(), True), (Actual(leftovers=(other, left)), False)):
+        assert names(teardown_actions(NAME, "d", REGION, actual, arranged=arranged)) == ["remove-end", "sweep"]
+    assert teardown_actions(NAME, "d", REGION, Actual(leftovers=(other,))) == ()
 
 
 def test_a_teardown_says_what_goes() -> None:
-    steps = {s.name: s for s in teardown_actions(NAME, "d", Actual(state(Condition.READY), END, RUNNING))}
+    steps = {s.name: s for s in teardown_actions(NAME, "d", REGION, Actual(state(Condition.READY), End(END), RUNNING))}
     goes = ("1 x p4d.24xlarge", "3 x p5.48xlarge", "1 head or login node(s)")
     assert steps["stop-fleet"].destroys == goes
     assert steps["delete"].destroys == (f"stack {NAME}", *goes)
     assert steps["delete"].keeps == ("file systems and volumes with Retain", "buckets", "logs")
     assert steps["remove-end"].destroys == (
-        f"schedules fmctl-end-{NAME} and fmctl-warn-{NAME}", f"IAM role fmctl-end-{NAME}"
+        f"schedules fmctl-end-{NAME} and fmctl-warn-{NAME}", f"IAM role fmctl-end-{NAME}-{REGION}"
     )  # fmt: skip
-    bare = teardown_actions(NAME, "d", Actual(state(Condition.READY)))
+    bare = teardown_actions(NAME, "d", REGION, Actual(state(Condition.READY)))
     assert bare[0].destroys == ()
 
 
@@ -155,7 +156,7 @@ def test_tokens_tell_clusters_wishes_and_steps_apart() -> None:
     assert steps["create"] == token(NAME, digest, "create")
     assert steps["end-role"] == token(NAME, digest, "end-role")
     assert steps["end-schedule"] == token(NAME, digest, end_step(END))
-    going = {s.name: s.token for s in teardown_actions(NAME, "d", Actual(state(Condition.READY)))}
+    going = {s.name: s.token for s in teardown_actions(NAME, "d", REGION, Actual(state(Condition.READY)))}
     assert [going[name] for name in ("stop-fleet", "delete", "remove-end")] == [
         token(NAME, "d", name) for name in ("stop-fleet", "delete", "remove-end")
     ]

@@ -33,11 +33,12 @@ from fmctl.base.errors import (
     UsageError,
 )
 from fmctl.catalog.pricing import find_price
-from fmctl.domain.end import end_name, warning_name
+from fmctl.domain.end import End, Whose, end_name, role_name, warning_name
 from fmctl.domain.ports import Leftover
 from fmctl.operate.retry import passing
 from fmctl.targets.parallelcluster.marks import MARKS
 
+MINE = Whose("l1")
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TAGS = [{"Key": "parallelcluster:cluster-name", "Value": NAME}, {"Key": "fmctl:cluster", "Value": NAME}]
 OURS = [{"Key": "fmctl:cluster", "Value": NAME}]
@@ -101,19 +102,19 @@ def test_a_stack_is_found_listed_and_deleted(cloud: AwsCloud) -> None:
 
 def test_the_end_is_made_moved_and_removed(cloud: AwsCloud) -> None:
     assert cloud.end(NAME) is None
-    role = cloud.end_role(NAME, None)
-    assert cloud.end_role(NAME, "arn:aws:iam::123456789012:policy/edge") == role
-    cloud.put_end(NAME, AT, role, "token1")
-    assert cloud.end(NAME) == AT
+    role = cloud.end_role(NAME, None, MINE)
+    assert cloud.end_role(NAME, "arn:aws:iam::123456789012:policy/edge", MINE) == role
+    cloud.put_end(NAME, AT, role, "token1", MINE)
+    assert cloud.end(NAME) == End(AT, "l1")
     later = AT.replace(hour=21)
-    cloud.put_end(NAME, later, role, "token2")
-    assert cloud.end(NAME) == later
+    cloud.put_end(NAME, later, role, "token2", MINE)
+    assert cloud.end(NAME) == End(later, "l1")
     target = cloud.session.client("scheduler").get_schedule(Name=end_name(NAME))["Target"]
     assert json.loads(target["Input"]) == {"StackName": NAME}
     assert target["Arn"].endswith(":aws-sdk:cloudformation:deleteStack")
     assert {one.kind for one in cloud.leftovers(NAME)} >= {"schedule", "IAM role"}
     iam = cloud.session.client("iam")
-    found = iam.get_role(RoleName=end_name(NAME))["Role"]
+    found = iam.get_role(RoleName=role_name(NAME, "us-east-1"))["Role"]
     assert found["PermissionsBoundary"]["PermissionsBoundaryArn"].endswith("policy/edge")
     (statement,) = found["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
@@ -127,7 +128,7 @@ def test_the_end_is_made_moved_and_removed(cloud: AwsCloud) -> None:
 
 
 def test_a_new_role_that_is_not_known_yet_is_waited_for(cloud: AwsCloud) -> None:
-    role = cloud.end_role(NAME, None)
+    role = cloud.end_role(NAME, None, MINE)
     client = cloud.session.client("scheduler")
     make, refusals = client.create_schedule, [1, 2, 3]
 
@@ -141,8 +142,8 @@ def test_a_new_role_that_is_not_known_yet_is_waited_for(cloud: AwsCloud) -> None
         return make(**given)
 
     client.create_schedule = slow
-    cloud.put_end(NAME, AT, role, "token")
-    assert cloud.end(NAME) == AT
+    cloud.put_end(NAME, AT, role, "token", MINE)
+    assert cloud.end(NAME) == End(AT, "l1")
 
 
 def test_names_of_ends_are_never_too_long_and_never_the_same() -> None:
@@ -329,8 +330,8 @@ def test_without_a_region_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_end_is_warned_of_half_an_hour_before(cloud: AwsCloud) -> None:
-    role = cloud.end_role(NAME, None)
-    cloud.put_end(NAME, AT, role, "t" * 32)
+    role = cloud.end_role(NAME, None, MINE)
+    cloud.put_end(NAME, AT, role, "t" * 32, MINE)
     found = cloud.session.client("scheduler").get_schedule(Name=warning_name(NAME))
     before = AT - timedelta(minutes=30)
     assert found["ScheduleExpression"] == before.strftime("at(%Y-%m-%dT%H:%M:%S)")
@@ -345,7 +346,7 @@ def test_the_end_is_warned_of_half_an_hour_before(cloud: AwsCloud) -> None:
         "tag:parallelcluster:node-type",
     }
     # Moved with the end, and gone with it.
-    cloud.put_end(NAME, AT + timedelta(hours=5), role, "u" * 32)
+    cloud.put_end(NAME, AT + timedelta(hours=5), role, "u" * 32, MINE)
     moved = cloud.session.client("scheduler").get_schedule(Name=warning_name(NAME))
     assert moved["ScheduleExpression"] != found["ScheduleExpression"]
     cloud.remove_end(NAME)

@@ -24,6 +24,10 @@ def test_every_intent_and_outcome_is_a_point_where_it_was_killed() -> None:
         "outcome end-schedule",
         "intent create",
         "outcome create",
+        "intent end-role",  # bound to the stack, now that there is one
+        "outcome end-role",
+        "intent end-schedule",
+        "outcome end-schedule",
     ]
 
 

@@ -11,6 +11,7 @@ import pytest
 from cluster_chaos import Case, points, prepared
 from cluster_fakes import (
     NAME,
+    REGION,
     START,
     FakeClock,
     FakeCloud,
@@ -22,6 +23,7 @@ from cluster_fakes import (
     ports,
     rendering,
     spec,
+    written,
 )
 
 from fmctl.base.errors import (
@@ -36,12 +38,12 @@ from fmctl.base.errors import (
     UsageError,
 )
 from fmctl.domain.cluster import Capacity, FileSystem
-from fmctl.domain.end import end_name, warning_name
+from fmctl.domain.end import End, Whose, end_name, role_name, warning_name
 from fmctl.domain.ports import Finding, Leftover, Reservation, Stack
 from fmctl.operate import actions
 from fmctl.operate.actions import Actual, launch_actions, spec_digest, teardown_actions, token
 from fmctl.operate.extension import extend
-from fmctl.operate.journal import progress, read_records
+from fmctl.operate.journal import progress
 from fmctl.operate.launch import launch, plan_launch
 from fmctl.operate.records import cluster_names, read_record, write_record
 from fmctl.operate.retry import LONGEST_S, TRIES, passing, patiently, pause
@@ -79,39 +81,40 @@ def test_the_end_comes_before_the_first_gpu() -> None:
 
 
 def test_what_is_there_is_not_made_again() -> None:
-    assert names(launch_actions(spec(), WORDS, Beside(), Actual(stack("CREATE_IN_PROGRESS"), END), END)) == [
+    assert names(launch_actions(spec(), WORDS, Beside(), Actual(stack("CREATE_IN_PROGRESS"), End(END)), END)) == [
         "check",
         "lock",
         "wait",
         "verify",
     ]
-    assert names(launch_actions(spec(), WORDS, Beside(), Actual(stack(), END), END)) == ["check", "lock", "verify"]
+    assert names(launch_actions(spec(), WORDS, Beside(), Actual(stack(), End(END)), END)) == ["check", "lock", "verify"]
     assert "end-schedule" in names(launch_actions(spec(), WORDS, Beside(), Actual(stack()), END))
 
 
 def test_a_teardown_does_what_is_left_to_do() -> None:
     everything = ["stop-fleet", "delete", "wait", "remove-end", "sweep"]
-    assert names(teardown_actions(NAME, "d", Actual(stack(), END))) == everything
-    assert names(teardown_actions(NAME, "d", Actual(stack("CREATE_FAILED"), END))) == everything[1:]
-    assert names(teardown_actions(NAME, "d", Actual(stack("DELETE_IN_PROGRESS"), END))) == everything[2:]
-    assert names(teardown_actions(NAME, "d", Actual(end=END))) == everything[3:]
-    assert teardown_actions(NAME, "d", Actual()) == ()
-    assert names(teardown_actions(NAME, "d", Actual(), arranged=True)) == everything[3:]
-    role = Leftover("IAM role", end_name(NAME), 0.0, "")
-    assert names(teardown_actions(NAME, "d", Actual(leftovers=(role,)))) == everything[3:]
+    assert names(teardown_actions(NAME, "d", REGION, Actual(stack(), End(END)))) == everything
+    assert names(teardown_actions(NAME, "d", REGION, Actual(stack("CREATE_FAILED"), End(END)))) == everything[1:]
+    assert names(teardown_actions(NAME, "d", REGION, Actual(stack("DELETE_IN_PROGRESS"), End(END)))) == everything[2:]
+    assert names(teardown_actions(NAME, "d", REGION, Actual(end=End(END)))) == everything[3:]
+    assert teardown_actions(NAME, "d", REGION, Actual()) == ()
+    assert names(teardown_actions(NAME, "d", REGION, Actual(), arranged=True)) == everything[3:]
+    role = Leftover("IAM role", role_name(NAME, REGION), 0.0, "")
+    assert names(teardown_actions(NAME, "d", REGION, Actual(leftovers=(role,)))) == everything[3:]
 
 
 @pytest.mark.parametrize("length", [54, 55, 57, 60])
 def test_the_end_of_a_long_name_is_planned_and_torn_down_by_the_name_that_aws_knows(length: int) -> None:
     name = "c" * length
-    role = Leftover("IAM role", f"arn:aws:iam::123456789012:role/{end_name(name)}", 0.0, "")
-    steps = teardown_actions(name, "d", Actual(leftovers=(role,)))
+    role = Leftover("IAM role", f"arn:aws:iam::123456789012:role/{role_name(name, REGION)}", 0.0, "")
+    steps = teardown_actions(name, "d", REGION, Actual(leftovers=(role,)))
     assert names(steps) == ["remove-end", "sweep"]
-    assert steps[0].destroys == (f"schedules {end_name(name)} and {warning_name(name)}", f"IAM role {end_name(name)}")
-    assert max(len(end_name(name)), len(warning_name(name))) <= 64
+    schedules, role_of = f"schedules {end_name(name)} and {warning_name(name)}", f"IAM role {role_name(name, REGION)}"
+    assert steps[0].destroys == (schedules, role_of)
+    assert max(len(end_name(name)), len(warning_name(name)), len(role_name(name, REGION))) <= 64
     named = launch_actions(replace(spec(), name=name), WORDS, Beside(), Actual(), END)
     assert {thing for step in named if step.name.startswith("end-") for thing in step.creates} == {
-        f"IAM role {end_name(name)}", f"schedule {end_name(name)}",
+        f"IAM role {role_name(name, REGION)}", f"schedule {end_name(name)}",
     }  # fmt: skip
 
 
@@ -301,7 +304,7 @@ def test_a_wrong_place_is_refused_for_every_command() -> None:
         with pytest.raises(PermissionDenied) as caught:
             command()
         assert "123456789012" not in str(caught.value.lines())
-    with pytest.raises(PermissionDenied, match="not in eu-west-1"):
+    with pytest.raises(PermissionDenied, match="belongs to another region"):
         teardown(NAME, ports(case.world, Gate(), case.texts), confirm=lambda *_: True, region="eu-west-1")
 
 
@@ -345,8 +348,8 @@ def test_an_extension_counts_from_the_end_that_aws_has_else_from_the_record_s() 
 @pytest.mark.parametrize(("seconds", "stands"), [(-60, True), (60, True), (-61, False), (61, False)])
 def test_an_end_stands_where_it_is_at_most_a_minute_from_what_was_wanted(seconds: int, stands: bool) -> None:
     class Rounding(FakeCloud):
-        def put_end(self, cluster: str, at: datetime, role_arn: str, token: str) -> None:
-            super().put_end(cluster, at + timedelta(seconds=seconds), role_arn, token)
+        def put_end(self, cluster: str, at: datetime, role_arn: str, token: str, whose: Whose) -> None:
+            super().put_end(cluster, at + timedelta(seconds=seconds), role_arn, token, whose)
 
     case = Case()
     case.changes["cloud"] = Rounding(case.world, Gate())
@@ -372,6 +375,7 @@ def test_an_end_that_nobody_knows_is_counted_from_the_creation_in_whole_seconds(
     case = Case(World(now=START + timedelta(microseconds=7)))
     case.run("launch")
     case.world.ends.clear()
+    case.world.roles.clear()
     case.texts.clear()
     assert case.run("launch") == "running"
     created = case.world.stacks[NAME]["created"]
@@ -431,7 +435,7 @@ def test_what_may_have_been_done_is_on_record_as_unknown(error: type[FmctlError]
     case = Case()
     case.changes["pcluster"] = Failing(case.world, Gate())
     case.run("launch")
-    last = read_records(ports(case.world, Gate(), case.texts).store, NAME)[-1]
+    last = written(ports(case.world, Gate(), case.texts).store, NAME)[-1]
     assert (last.action, last.kind, last.data["result"]) == ("create", "outcome", result)
 
 
@@ -474,9 +478,7 @@ def test_the_journal_says_why_a_step_failed() -> None:
     case = Case()
     asked = points("launch").index("Pcluster.create")
     case.run("launch", Gate("expired", asked))
-    (failed,) = [
-        one for one in read_records(ports(case.world, Gate(), case.texts).store, NAME) if one.data.get("error")
-    ]
+    (failed,) = [one for one in written(ports(case.world, Gate(), case.texts).store, NAME) if one.data.get("error")]
     assert (failed.action, failed.kind) == ("create", "outcome")
     assert failed.data == {
         "result": "failed", "error": "permission", "what": "the credentials have expired", "why": "ExpiredToken",
@@ -486,15 +488,15 @@ def test_the_journal_says_why_a_step_failed() -> None:
 def test_a_teardown_that_broke_off_after_the_cluster_was_gone_is_brought_to_its_end() -> None:
     case = prepared("teardown")
     assert case.run("teardown") == "gone"
-    case.world.roles.add(NAME)
+    case.world.roles[NAME] = ""
     again = Gate("after", None)
     case.run("teardown", again)
-    case.world.roles.add(NAME)
+    case.world.roles[NAME] = ""
     case.run("teardown", Gate("after", again.points.index("Cloud.remove_end")))
     store = ports(case.world, Gate(), case.texts).store
-    assert progress(read_records(store, NAME)).open == {"remove-end"}
+    assert progress(written(store, NAME)).open == {"remove-end"}
     assert case.run("teardown") == "gone"
-    assert not progress(read_records(store, NAME)).open
+    assert not progress(written(store, NAME)).open
 
 
 def test_status_says_out_of_the_logs_why_nodes_are_missing() -> None:
@@ -546,15 +548,14 @@ def test_status_counts_the_money_and_says_what_is_next() -> None:
     assert found.next == f"fmctl watch {NAME}"
     assert cluster_names(seen.store) == [NAME]
     del case.world.ends[NAME]
-    assert "no end" in status(NAME, seen).next
+    assert status(NAME, seen).trouble == "nothing will delete it by itself"
+    assert status(NAME, seen).next == f"fmctl extend {NAME} HOURS arranges it again, or fmctl teardown {NAME}"
     case.world.stacks[NAME]["status"] = "ROLLBACK_COMPLETE"
     assert status(NAME, seen).next == f"fmctl teardown {NAME}"
     case.world.stacks.clear()
     case.world.roles.clear()
     assert status(NAME, seen).condition == "missing"
-    assert status(NAME, seen).next == "nothing to do"
-    case.world.ends[NAME] = END
-    assert status(NAME, seen).next == f"fmctl teardown {NAME}"
+    assert status(NAME, seen).next == f"fmctl teardown {NAME} removes what its end left"
     with pytest.raises(UnknownName) as caught:
         status("run2", seen)
     assert caught.value.suggestions == [NAME]
@@ -734,4 +735,6 @@ def test_whoever_waits_hears_what_happens() -> None:
         "create",
         "CREATE_IN_PROGRESS",
         "CREATE_COMPLETE",
+        "end-role",  # bound to the very stack, now that there is one
+        "end-schedule",
     ]

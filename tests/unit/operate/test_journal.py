@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cluster_fakes import NAME, FakeClock, World, holder
+from cluster_fakes import NAME, FakeClock, World, holder, written
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fmctl.base.errors import ExitCode, StalePlan, UnreadableFile, UnwritableFile
 from fmctl.documents import cluster as documents
-from fmctl.operate.journal import Journal, masked, progress, read_records
+from fmctl.operate.journal import Journal, masked, progress
 from fmctl.operate.state.files import FileStore
 from fmctl.operate.state.plans import load_plan, plan_names, save_plan
 
@@ -84,7 +84,7 @@ def test_a_torn_last_line_is_put_aside_and_said(tmp_path: Path, cut: int) -> Non
     assert "torn" in again.repaired
     again.outcome("end-role", "t1", {"result": "done"})
     assert path(tmp_path).read_text().startswith(whole)
-    assert len(read_records(FileStore(tmp_path), NAME)) == 2
+    assert len(written(FileStore(tmp_path), NAME)) == 2
     (aside,) = (tmp_path / "journals").glob("*.torn-*")
     assert aside.read_text().rstrip("\n") == torn[len(whole) :]
 

@@ -32,9 +32,9 @@ def journal(tmp_path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-# Seven writes of a launch and eight of a teardown, before and after each.
+# Eleven writes of a launch and eight of a teardown, before and after each.
 @pytest.mark.slow
-@pytest.mark.parametrize("point", range(14))
+@pytest.mark.parametrize("point", range(22))
 def test_a_killed_launch_goes_on_and_makes_nothing_twice(tmp_path: Path, point: int) -> None:
     assert run(tmp_path, "launch", point)[0] == -signal.SIGKILL
     seen = {record["action"] for record in journal(tmp_path) if record["kind"] == "intent"}
@@ -59,5 +59,5 @@ def test_a_killed_teardown_goes_on_until_nothing_is_left(tmp_path: Path, point: 
 
 
 def test_nothing_is_left_to_kill_after_those_points(tmp_path: Path) -> None:
-    assert run(tmp_path, "launch", 14) == (0, "running")
+    assert run(tmp_path, "launch", 22) == (0, "running")
     assert run(tmp_path, "teardown", 16) == (0, "gone")

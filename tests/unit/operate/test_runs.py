@@ -22,11 +22,11 @@ from fmctl.operate.runs import (
     figure,
     job_facts,
     job_of_facts,
+    known_runs,
     noted,
     of_job,
     parent_of,
     read_run,
-    read_runs,
     run_names,
     running_s,
     with_cluster,
@@ -95,9 +95,9 @@ def test_a_parent_saved_where_the_first_start_went_on_from() -> None:
     later = run("llama-3", "2026-11-23T10:00:00+00:00", log=logged(start(0.0, 1.0, checkpoints="/fsx/c")))
     heir = run("llama-2", "2026-11-22T12:00:00+00:00",
                log=logged(start(0.0, 1.0, checkpoints="/fsx/c", from_step="9")))  # fmt: skip
-    assert parent_of(heir, [first, other, later, heir]) == "llama-1"
-    assert parent_of(later, [first, heir]) is None, "it began anew"
-    assert parent_of(heir, [other]) is None
+    assert parent_of(heir, lambda: [first, other, later, heir]) == "llama-1"
+    assert parent_of(later, lambda: [first, heir]) is None, "it began anew"
+    assert parent_of(heir, lambda: [other]) is None
 
 
 def test_records_are_numbered_and_a_lost_submission_is_taken_up(tmp_path: Any) -> None:
@@ -149,7 +149,7 @@ def test_the_newest_run_is_the_first(tmp_path: Any) -> None:
     for name, at in (("a-1", "2026-11-20T10:00:00+00:00"), ("c-1", "2026-11-22T10:00:00+00:00"),
                      ("b-1", "2026-11-22T10:00:00+00:00")):  # fmt: skip
         write_run(store, run(name, at))
-    assert [one.name for one in read_runs(store)] == ["c-1", "b-1", "a-1"]
+    assert [one.name for one in known_runs(store).runs] == ["c-1", "b-1", "a-1"]
 
 
 def test_a_run_is_found_by_its_cluster_job_and_token(tmp_path: Any) -> None:
@@ -225,9 +225,9 @@ def test_a_parent_is_no_younger_and_the_newest_of_several() -> None:
     heir = run("llama-4", "2026-11-22T12:00:00+00:00", log=logged(start(0.0, 1.0, checkpoints="/fsx/c", from_step="9")))
     older, newer = run("llama-1", log=same), run("llama-2", "2026-11-22T11:00:00+00:00", log=same)
     at_once = run("llama-3", "2026-11-22T12:00:00+00:00", log=same)
-    assert parent_of(heir, [newer, older]) == "llama-2"
-    assert parent_of(heir, [older, at_once]) == "llama-3"
-    assert parent_of(run(), [older]) is None
+    assert parent_of(heir, lambda: [newer, older]) == "llama-2"
+    assert parent_of(heir, lambda: [older, at_once]) == "llama-3"
+    assert parent_of(run(), lambda: [older]) is None
 
 
 def test_notes_are_signed_and_dated_and_a_figure_is_replaced() -> None:

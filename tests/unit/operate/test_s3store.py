@@ -5,12 +5,11 @@ from collections.abc import Iterator
 
 import moto
 import pytest
-from cluster_fakes import NAME, Gate, World, holder, ports, rendering, spec
+from cluster_fakes import NAME, Gate, World, holder, ports, rendering, spec, written
 
 from fmctl.adapters.aws.s3store import S3Store
 from fmctl.adapters.aws.session import Session
 from fmctl.base.errors import FmctlError, OperationFailed, UsageError
-from fmctl.operate.journal import read_records
 from fmctl.operate.launch import launch
 from fmctl.operate.state import StateStore, save
 from fmctl.operate.state.files import FileStore
@@ -154,7 +153,7 @@ def test_two_operators_share_what_one_launched(bucket: Session) -> None:
     bob = ports(world, Gate(), {}, 2, store=S3Store(bucket, "s3://team/ml"), me=holder(2, "desktop"))
     assert launch(spec(), rendering(), ada, confirm=lambda *_: True).done
     assert status(NAME, bob).condition == "ready"
-    assert [record.who for record in read_records(bob.store, NAME)][-1] == "ada"
+    assert [record.who for record in written(bob.store, NAME)][-1] == "ada"
     assert teardown(NAME, bob, confirm=lambda *_: True).was
     assert world.nothing()
     assert bob.store.keys("locks") == ()

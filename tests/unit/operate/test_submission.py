@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from cluster_fakes import Gate, World, ports, rendering, spec
+from cluster_fakes import FakeClock, Gate, World, ports, rendering, spec
 
 from fmctl.base.errors import FmctlError, OperationFailed, ServiceUnavailable, UnwritableFile, UsageError
 from fmctl.domain.job import Job
@@ -14,8 +14,9 @@ from fmctl.operate.launch import launch
 from fmctl.operate.records import read_record
 from fmctl.operate.runs import read_run, run_names
 from fmctl.operate.state.files import FileStore
-from fmctl.operate.submission import Submission, submit_once, token, with_variables
+from fmctl.operate.submission import Submission, Turn, submit_once, token, with_variables
 
+TURN = Turn(FakeClock(World()))
 FILES = {"job.sbatch": "#!/bin/sh\n", "job.env": "A=1\n"}
 
 
@@ -67,7 +68,7 @@ def asked() -> Submission:
 
 
 def test_a_job_is_on_record_before_slurm_hears_of_it(store: FileStore, slurm: FakeSlurm) -> None:
-    run, made, new = submit_once(asked(), slurm, store)
+    run, made, new = submit_once(asked(), slurm, store, TURN)
     name = f"{spec().name}-1"
     assert (new, made.id, run.name, slurm.known_first) == (True, 7, name, [[name]])
     kept = read_run(store, name)
@@ -80,26 +81,26 @@ def test_a_job_is_on_record_before_slurm_hears_of_it(store: FileStore, slurm: Fa
 
 
 def test_the_same_again_finds_the_job(store: FileStore, slurm: FakeSlurm) -> None:
-    first, made, _ = submit_once(asked(), slurm, store)
-    again, found, new = submit_once(asked(), slurm, store)
+    first, made, _ = submit_once(asked(), slurm, store, TURN)
+    again, found, new = submit_once(asked(), slurm, store, TURN)
     assert (again.name, found, new) == (first.name, made, False)
     assert len(slurm.known_first) == 1, "Slurm is not asked to submit again"
     assert run_names(store) == [first.name]
 
 
 def test_a_job_whose_record_went_gets_one(store: FileStore, slurm: FakeSlurm) -> None:
-    first, made, _ = submit_once(asked(), slurm, store)
+    first, made, _ = submit_once(asked(), slurm, store, TURN)
     stored = store.read(f"runs/{first.name}.json")
     assert stored is not None
     store.remove(f"runs/{first.name}.json", stored.version)
-    again, found, new = submit_once(asked(), slurm, store)
+    again, found, new = submit_once(asked(), slurm, store, TURN)
     assert (found, new, read_run(store, again.name).job) == (made, False, again.job)
 
 
 def test_a_refused_job_leaves_no_record(store: FileStore, slurm: FakeSlurm) -> None:
     slurm.refusal = OperationFailed("Batch job submission failed")
     with pytest.raises(OperationFailed):
-        submit_once(asked(), slurm, store)
+        submit_once(asked(), slurm, store, TURN)
     assert run_names(store) == []
 
 
@@ -107,11 +108,11 @@ def test_a_refused_job_leaves_no_record(store: FileStore, slurm: FakeSlurm) -> N
 def test_a_lost_answer_is_taken_up_by_whoever_asks_again(store: FileStore, slurm: FakeSlurm, lost: bool) -> None:
     slurm.refusal, slurm.lost = ServiceUnavailable("no answer"), lost
     with pytest.raises(ServiceUnavailable):
-        submit_once(asked(), slurm, store)
+        submit_once(asked(), slurm, store, TURN)
     [name] = run_names(store)
     assert read_run(store, name).state == "not submitted"
     slurm.refusal = None
-    run, made, new = submit_once(asked(), slurm, store)
+    run, made, new = submit_once(asked(), slurm, store, TURN)
     assert (run.name, made.id, new) == (name, 7, not lost)
     assert read_run(store, name).state == "PENDING"
 
@@ -122,7 +123,7 @@ def test_without_a_record_there_is_no_job(store: FileStore, slurm: FakeSlurm, mo
 
     monkeypatch.setattr(FileStore, "create", full)
     with pytest.raises(UnwritableFile):
-        submit_once(asked(), slurm, store)
+        submit_once(asked(), slurm, store, TURN)
     assert slurm.jobs == {}
 
 
@@ -154,7 +155,7 @@ def test_the_run_knows_the_cluster_that_it_is_submitted_to() -> None:
     made = ports(world, Gate(), {})
     launch(spec(), rendering(), made, confirm=lambda steps, money: True)
     slurm = FakeSlurm(made.store)  # type: ignore[arg-type]
-    run, _, _ = submit_once(asked(), slurm, made.store)
+    run, _, _ = submit_once(asked(), slurm, made.store, TURN)
     record = read_record(made.store, spec().name)
     assert record is not None
     assert (run.region, run.account) == (record.region, record.account) != (None, None)

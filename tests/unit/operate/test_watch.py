@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fmctl.base.errors import OperationFailed, PermissionDenied
+from fmctl.domain.end import End
 from fmctl.domain.ports import Node, Stack, StackEvent
 from fmctl.operate.watch import FAILED_LOOKS, Event, Watch
 from fmctl.targets.parallelcluster.stacks import usual_s
@@ -79,9 +80,9 @@ class FakeCloud:
         told = stream == "clustermgtd" and self.clock.minute() >= 2 and (after is None or at > after)
         return [(at, line)] if told else []
 
-    def end(self, cluster: str) -> datetime | None:
+    def end(self, cluster: str, stack: str = "") -> End | None:
         self._called()
-        return self.ends
+        return None if self.ends is None else End(self.ends)
 
 
 def _no_program() -> Any:

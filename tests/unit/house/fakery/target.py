@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fmctl.base.errors import OperationFailed
+from fmctl.domain.end import End, Whose
 from fmctl.domain.ports import Identity, Leftover, Node
-from fmctl.targets.target import Beside, Check, Condition, Part, State, Words
+from fmctl.targets.target import Beside, Check, Condition, Overview, Part, State, Words
 from tests.cli.conftest import FakeHead
 
 
@@ -33,6 +34,10 @@ class FakeTarget:
     def state(self, cluster: str) -> State | None:
         return self.clusters.get(cluster)
 
+    def overview(self, clusters: Sequence[str]) -> Overview:
+        found = {name: self.clusters[name] for name in clusters if name in self.clusters}
+        return Overview(found, {name: self.nodes(name) for name in found}, frozenset(self.ends))
+
     def parts(self, cluster: str, after: str | None = None) -> tuple[Part, ...]:
         return ()
 
@@ -43,8 +48,14 @@ class FakeTarget:
         count = self.sizes[cluster]
         return tuple(Node(f"n{i}", "fake.1", "compute", "running", "here", "", at) for i in range(count))
 
-    def end(self, cluster: str) -> datetime | None:
-        return self.ends.get(cluster)
+    def end(self, cluster: str, state: State | None = None) -> End | None:
+        return End(self.ends[cluster]) if cluster in self.ends else None
+
+    def deleted(self, id: str) -> datetime | None:
+        return None
+
+    def foreign(self, state: State) -> str:
+        return ""
 
     def leftovers(self, cluster: str) -> tuple[Leftover, ...]:
         return (Leftover("memory", f"of {cluster}", 0.0, "forget"),)
@@ -87,14 +98,15 @@ class FakeTarget:
         self.clusters[cluster] = State(cluster, Condition.READY, "UP", "", datetime.now(UTC), rendering.tags)
         self.sizes[cluster] = int(rendering.tags["fmctl:nodes"])
 
-    def end_role(self, cluster: str, boundary: str | None) -> str:
+    def end_role(self, cluster: str, boundary: str | None, whose: Whose) -> str:
         return "a role"
 
-    def put_end(self, cluster: str, at: datetime, role: str, token: str) -> None:
+    def put_end(self, cluster: str, at: datetime, role: str, token: str, whose: Whose) -> None:
         self.ends[cluster] = at
 
-    def remove_end(self, cluster: str) -> None:
+    def remove_end(self, cluster: str, launch: str = "") -> tuple[str, ...]:
         self.ends.pop(cluster, None)
+        return ()
 
     def stop(self, cluster: str, region: str) -> None:
         self.asked.append(f"stop {cluster}")
@@ -104,7 +116,7 @@ class FakeTarget:
         self.asked.append(f"delete {cluster}")
         del self.clusters[cluster]
 
-    def delete_parts(self, cluster: str, leave: Sequence[str] = ()) -> None:
+    def delete_parts(self, state: State, leave: Sequence[str] = ()) -> None:
         raise AssertionError("never asked")
 
     def by_hand(self, cluster: str, region: str, *, ours: bool) -> str:
