@@ -49,7 +49,7 @@ def _identity(state: State, now: datetime) -> list[str]:
     return [f"{made}; {state.status}", f"tags: {tags or 'none'}"]
 
 
-def removals_answer(planned: Mapping[str, Sequence[Action] | FmctlError]) -> Answer:
+def removals_answer(planned: Mapping[str, Sequence[Action] | FmctlError], warnings: Sequence[str] = ()) -> Answer:
     """What a teardown of several would do, cluster by cluster (`--dry-run`)."""
     rows: list[TeardownRow] = [
         {**_row(name), "error": _said(found), "next": found.next}
@@ -59,8 +59,9 @@ def removals_answer(planned: Mapping[str, Sequence[Action] | FmctlError]) -> Ans
     ]
     steps = [step for found in planned.values() if not isinstance(found, FmctlError) for step in action_rows(found)]
     result = {"clusters": rows, "cluster": ", ".join(planned), "dry_run": True, "done": False, "actions": steps}
-    document: TeardownDocument = envelope("teardown", result)
-    return Answer(document, document["result"]["clusters"], lambda: _planned_report(document))
+    document: TeardownDocument = envelope("teardown", result, warnings=warnings)
+    said = tuple(document["warnings"])
+    return Answer(document, document["result"]["clusters"], lambda: _planned_report(document), said)
 
 
 def _planned_report(document: TeardownDocument) -> Report:
@@ -78,7 +79,7 @@ def _would(row: TeardownRow) -> str:
     return "; ".join(goes) or "nothing, it is gone"
 
 
-def teardown_answer(found: Mapping[str, Torn | FmctlError]) -> Answer:
+def teardown_answer(found: Mapping[str, Torn | FmctlError], passed: Sequence[str] = ()) -> Answer:
     """One row per cluster, and what still costs money with the command that removes it."""
     rows: list[TeardownRow] = [
         {**_row(name), "error": _said(one), "next": one.next}
@@ -92,7 +93,8 @@ def teardown_answer(found: Mapping[str, Torn | FmctlError]) -> Answer:
         }
         for name, one in found.items()
     ]
-    warnings = [warning for one in found.values() if isinstance(one, Torn) for warning in one.warnings]
+    warnings = [*passed]
+    warnings += [warning for one in found.values() if isinstance(one, Torn) for warning in one.warnings]
     document: TeardownDocument = envelope("teardown", {"clusters": rows}, warnings=warnings)
     return Answer(document, rows, lambda: _teardown_report(document), tuple(document["warnings"]))
 

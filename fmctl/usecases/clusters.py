@@ -86,12 +86,13 @@ def _listed(places: Places, regions: Mapping[str, str | None]) -> Callable[[str]
     return reach
 
 
-def living(store: StateStore) -> list[str]:
-    """Clusters of the store that are not gone, and those whose record cannot be read."""
+def living(store: StateStore) -> tuple[list[str], tuple[str, ...]]:
+    """(clusters of the store that are not gone, and those whose record cannot be read; what was passed over)."""
     from fmctl.operate.records import known_clusters
 
     known = known_clusters(store)
-    return sorted([*(one.name for one in known.records if one.state != "gone"), *known.unread])
+    names = sorted([*(one.name for one in known.records if one.state != "gone"), *known.unread])
+    return names, known.warnings
 
 
 def check_there(name: str, ports: Ports) -> bool:
@@ -172,12 +173,12 @@ class Removal:
     expect: str | None = None  # how many that has to be
     region: str | None = None  # as --region
 
-    def names(self, store: StateStore) -> list[str]:
-        """The clusters that are meant. Raises UsageError where there are not as many as expected."""
-        names = [self.name] if self.name is not None else living(store)
+    def names(self, store: StateStore) -> tuple[list[str], tuple[str, ...]]:
+        """(the clusters that are meant, what of the store was passed over). Raises UsageError where they are not N."""
+        names, passed = ([self.name], ()) if self.name is not None else living(store)
         if self.expect is not None and len(names) != int(parse_number(self.expect, what="--expect")):
             raise UsageError(f"there are {len(names)} clusters, not {self.expect}", next="fmctl status")
-        return names
+        return names, passed
 
 
 def teardown(
@@ -204,7 +205,7 @@ def teardown(
     from fmctl.report.clusters import actions_answer
     from fmctl.report.removals import removals_answer, teardown_answer
 
-    names = removal.names(places.store)
+    names, passed = removal.names(places.store)
     if consent.dry_run:
         if removal.name is not None:
             return actions_answer("teardown", removal.name, plan_teardown(
@@ -212,7 +213,7 @@ def teardown(
         regions = {name: places.region_of(name) for name in names}
         reach = _listed(places, regions)
         planned = _each(names, lambda one: plan_teardown(one, reach(one), region=regions[one])[0])
-        return removals_answer(planned), None
+        return removals_answer(planned, passed), None
     asking = Lock()
 
     def one_of(name: str) -> Torn:
@@ -234,7 +235,7 @@ def teardown(
         return teardown_answer({removal.name: one_of(removal.name)}), None
     found = _each(names, one_of)
     errors = [one for one in found.values() if isinstance(one, FmctlError)]
-    return teardown_answer(found), max(errors, key=lambda error: error.exit_code, default=None)
+    return teardown_answer(found, passed), max(errors, key=lambda error: error.exit_code, default=None)
 
 
 def _each(names: Sequence[str], call: Callable[[str], T]) -> dict[str, T | FmctlError]:
@@ -244,12 +245,11 @@ def _each(names: Sequence[str], call: Callable[[str], T]) -> dict[str, T | Fmctl
 
     waiting: SimpleQueue[str] = SimpleQueue()
     found: dict[str, T | FmctlError] = {}
-    wrong: list[Exception] = []
     for name in names:
         waiting.put(name)
 
     def work() -> None:
-        while not wrong:
+        while True:
             try:
                 name = waiting.get_nowait()
             except Empty:
@@ -258,16 +258,15 @@ def _each(names: Sequence[str], call: Callable[[str], T]) -> dict[str, T | Fmctl
                 found[name] = call(name)
             except FmctlError as error:
                 found[name] = error
-            except Exception as error:
-                wrong.append(error)
+            except Exception as error:  # a fault of ours in one keeps no other from going
+                why = f"{type(error).__name__}: {error}"
+                found[name] = OperationFailed(f"an internal error at {name}", why=why, next=f"fmctl teardown {name}")
 
     threads = [Thread(target=work, daemon=True) for _ in range(min(len(names), _AT_A_TIME))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    if wrong:
-        raise wrong[0]
     return {name: found[name] for name in names if name in found}
 
 
