@@ -18,7 +18,7 @@ from fmctl.domain.ports import Clock
 from fmctl.operate import runs
 from fmctl.operate.records import read_record
 from fmctl.operate.state import StateStore, locks
-from fmctl.operate.state.locks import Alive, Held, Holder
+from fmctl.operate.state.locks import HELD, Alive, Holder
 
 # How often, and after how many seconds, somebody who submits at the same time looks whether it is their turn.
 _TURNS, _TURN_S = 60, 1.0
@@ -104,7 +104,9 @@ def _in_turn(cluster: str, store: StateStore, turn: Turn) -> Iterator[None]:
                 store, f"{cluster}.submit", turn.me, turn.clock, is_alive=turn.is_alive, break_lock=turn.break_lock
             )
             break
-        except Held as error:
+        except OperationFailed as error:
+            if error.cause != HELD:
+                raise
             if attempt == _TURNS - 1:
                 what = f"somebody else submits to {cluster}, and does not come to an end"
                 raise OperationFailed(what, why=error.why, next=error.next) from None

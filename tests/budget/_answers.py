@@ -19,7 +19,6 @@ from tests.budget._mutate import Mutator, dump_json, plain
 def state() -> Mapping[str, Kind]:  # noqa: PLR0915 - four readers of one store
     """State."""
     from fmctl.operate.journal import Journal, progress
-    from fmctl.operate.journal import read_records as read_journal
     from fmctl.operate.records import read_record
     from fmctl.operate.runs import Run, job_of_facts, read_run, write_run
     from fmctl.operate.state.locks import alive, holder_of, take, this_process
@@ -47,7 +46,7 @@ def state() -> Mapping[str, Kind]:  # noqa: PLR0915 - four readers of one store
     def record(text: str) -> object:
         found = read_record(Texts(**{"clusters__cc.json": text}), "cc")  # type: ignore[arg-type]
         assert found is not None
-        answer = history_answer([found], [])
+        answer = history_answer([found], [], datetime(2026, 11, 22, tzinfo=UTC))
         for form in (TABLE, JSON, CSV):
             form.answer(answer)
         return replace(found, lines=()), {"line": [one.usd_per_h for one in found.lines]}  # a line may be free
@@ -67,9 +66,9 @@ def state() -> Mapping[str, Kind]:  # noqa: PLR0915 - four readers of one store
 
     def journals(text: str) -> object:
         store: Any = Texts(**{"journals__c.jsonl": text})
-        found = read_journal(store, "c")
-        progress(found)
         whole = Journal(store, "c", clock, me)
+        found = list(whole.records)
+        progress(found)
         whole.note("looked", {})
         assert [one.seq for one in found] == list(range(1, len(found) + 1)), "lines were lost or doubled"
         return found

@@ -232,7 +232,8 @@ def measured(file: Files) -> Mapping[str, Kind]:
 
 def plans(file: Files) -> Mapping[str, Kind]:
     """Plans."""
-    from fmctl.operate.store import intact, read_document
+    from fmctl.domain.digest import intact
+    from fmctl.operate.store import read_document
     from fmctl.report import formats
     from fmctl.report.estimates import estimate_report
     from fmctl.report.explains import explain_answer

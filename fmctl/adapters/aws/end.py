@@ -328,15 +328,20 @@ def _stack_named(found: GetScheduleOutputTypeDef) -> str:
 
 def _time(found: GetScheduleOutputTypeDef) -> tuple[datetime | None, list[str]]:
     """(when a schedule comes, in UTC, what is wrong about it)."""
-    text, zone = found.get("ScheduleExpression", ""), found.get("ScheduleExpressionTimezone") or "UTC"
     try:
-        local = datetime.strptime(text, _AT)  # noqa: DTZ007 - the zone is told beside it
-    except ValueError:
-        return None, [f"its schedule is {shorten(text)}, and no single time"]
+        return _moment(found.get("ScheduleExpression"), found.get("ScheduleExpressionTimezone")), []
+    except OperationFailed as error:
+        return None, [f"its schedule is {error.why}, and no single time"]
+
+
+def _moment(said: object, zone: object) -> datetime:
+    """The moment of a one-time schedule. Raises OperationFailed where it is another's, or none."""
     try:
-        return local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC), []
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None, [f"its schedule is in the time zone {shorten(zone)}, which nobody knows"]
+        told = datetime.strptime(str(said), _AT).replace(tzinfo=ZoneInfo(str(zone or "UTC")))
+        return told.astimezone(UTC)
+    except (ValueError, OverflowError, OSError, ZoneInfoNotFoundError):
+        why = shorten(f"{said} in {zone or 'UTC'}")
+        raise OperationFailed("the scheduled end cannot be read", why=why, next="fmctl status NAME") from None
 
 
 def _schedule(name: str, what: str, at: datetime, token: str, target: TargetTypeDef) -> CreateScheduleInputTypeDef:

@@ -34,6 +34,7 @@ class Holder:
     started: str  # clock ticks
 
 
+HELD = "held"
 Alive = Callable[[Holder], bool | None]
 """Whether a holder still runs; None where it cannot be known, because it is on another host."""
 
@@ -102,7 +103,7 @@ def take(
         place: region and account (masked) of the cluster; told to whoever reads the lock.
 
     Raises:
-        Held: somebody holds it; says who, since when, and what to do.
+        OperationFailed: somebody holds it (its `cause` is HELD); says who, since when, and what to do.
     """
     key = f"locks/{name}.json"
     text = json.dumps({**asdict(me), **(place or {}), "at": clock.now().isoformat(timespec="seconds")}) + "\n"
@@ -134,15 +135,11 @@ def holder_of(store: StateStore, name: str) -> str:
     return "" if found is None else _said(*_holder(found))
 
 
-class Held(OperationFailed):
-    """Somebody else holds the lock."""
-
-
-def _held(name: str, holder: Holder | None, since: str, running: bool | None) -> Held:
+def _held(name: str, holder: Holder | None, since: str, running: bool | None) -> OperationFailed:
     next_step = f"wait for it, or stop it and repeat the command; meanwhile: fmctl status {name}"
     if running is None:
         next_step = "repeat with --break-lock, once you know that it no longer runs"
-    return Held(f"{name} is locked", why=f"held by {_said(holder, since)}", next=next_step)
+    return OperationFailed(f"{name} is locked", why=f"held by {_said(holder, since)}", next=next_step, cause=HELD)
 
 
 def _holder(found: Stored) -> tuple[Holder | None, str]:

@@ -95,9 +95,9 @@ def test_an_end_says_whose_it_is_and_holds(cloud: AwsCloud) -> None:
     ("given", "said"),
     [
         ({"State": "DISABLED"}, "its schedule is switched off"),
-        ({"ScheduleExpression": "rate(1 day)"}, "its schedule is rate(1 day), and no single time"),
-        ({"ScheduleExpression": "cron(0 9 * * ? *)"}, "its schedule is cron(0 9 * * ? *), and no single time"),
-        ({"ScheduleExpressionTimezone": "Mars/Olympus"}, "its schedule is in the time zone Mars/Olympus"),
+        ({"ScheduleExpression": "rate(1 day)"}, "its schedule is rate(1 day) in UTC, and no single time"),
+        ({"ScheduleExpression": "cron(0 9 * * ? *)"}, "its schedule is cron(0 9 * * ? *) in UTC, and no single time"),
+        ({"ScheduleExpressionTimezone": "Mars/Olympus"}, "in Mars/Olympus, and no single time"),
     ],
 )
 def test_an_end_that_would_not_come_says_why(cloud: AwsCloud, given: dict[str, Any], said: str) -> None:
