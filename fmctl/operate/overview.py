@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from fmctl.base.errors import PermissionDenied
 from fmctl.domain.end import End
 from fmctl.domain.ports import Identity, Leftover, Node
 from fmctl.targets.target import Overview, State, Target
@@ -19,7 +20,11 @@ def listing(target: Target, clusters: Sequence[str]) -> Target:
     """The target, with what there is of these clusters listed beforehand, where they are many."""
     if len(clusters) < _MANY:
         return target
-    return cast("Target", _Listed(target, target.identity(), target.overview(clusters)))
+    try:
+        found = target.overview(clusters)
+    except PermissionDenied:
+        return target  # who may look at a few clusters may not be allowed to list all of the account
+    return cast("Target", _Listed(target, target.identity(), found))
 
 
 class _Listed:

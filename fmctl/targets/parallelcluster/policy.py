@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fmctl.adapters.parallelcluster.leftovers import bucket
-from fmctl.domain.end import end_name, warning_name
+from fmctl.domain.end import end_name, role_name, warning_name
 from fmctl.domain.policy import Place, Statement
 from fmctl.targets.parallelcluster import creation, rights
 from fmctl.targets.parallelcluster.creation import Wants
@@ -204,17 +204,18 @@ def _bucket(named: Named) -> tuple[Statement, ...]:
 
 def _end(named: Named) -> tuple[Statement, ...]:
     place, end, warning = named.place, end_name(named.cluster), warning_name(named.cluster)
-    role = place.iam(f"role/{end}")
+    role, older = (place.iam(f"role/{name}") for name in (role_name(named.cluster, place.region), end))
     return (
         Statement(
             "EndRole",
-            "the role that deletes the cluster at its end, by its exact name",
+            "the role that deletes the cluster at its end, by its exact name, and by that which an older fmctl gave it",
             (
-                "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:ListRolePolicies",
+                "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy",
+                "iam:ListRolePolicies",
                 "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:TagRole", "iam:UpdateAssumeRolePolicy",
             ),
-            (role,),
-            steps=("launch", "extend", "teardown"),
+            (role, older),
+            steps=("launch", "status", "watch", "extend", "teardown"),
         ),
         Statement(
             "PassEndRole",

@@ -66,13 +66,14 @@ def test_everything_that_an_operator_may_change_is_the_cluster_s_or_by_cloudform
 def test_an_operator_of_one_cluster_does_nothing_to_another(name: str) -> None:
     held, other = whole(granted("operator", made())), made(name=name)
     place = place_of(other)
-    end = f"fmctl-end-{name}"
+    end, role = f"fmctl-end-{name}", f"fmctl-end-{name}-{place.region}"
     for action, arn in (
         ("cloudformation:CreateStack", place.arn("cloudformation", f"stack/{name}/1")),
         ("cloudformation:DeleteStack", place.arn("cloudformation", f"stack/{name}/1")),
-        ("iam:CreateRole", place.iam(f"role/{end}")),
-        ("iam:PutRolePolicy", place.iam(f"role/{end}")),
-        ("iam:PassRole", place.iam(f"role/{end}")),
+        ("iam:CreateRole", place.iam(f"role/{role}")),
+        ("iam:PutRolePolicy", place.iam(f"role/{role}")),
+        ("iam:GetRolePolicy", place.iam(f"role/{role}")),
+        ("iam:PassRole", place.iam(f"role/{role}")),
         ("scheduler:DeleteSchedule", place.arn("scheduler", f"schedule/default/{end}")),
         ("dynamodb:UpdateItem", place.arn("dynamodb", f"table/parallelcluster-{name}")),
         ("logs:FilterLogEvents", place.arn("logs", f"log-group:/aws/parallelcluster/{name}-202612011511:*")),
