@@ -156,7 +156,7 @@ class Head:
         return self.first if self.asked == 1 else self.more
 
 
-PACKED = base64.b64encode(gzip.compress(b"words")).decode()
+PACKED = base64.b64encode(gzip.compress(b"words", mtime=0)).decode()
 
 
 @pytest.mark.parametrize(("size", "text", "more"), [
@@ -173,7 +173,7 @@ def test_a_damaged_answer_of_a_head_is_an_error_and_ends(size: object, text: str
 
 def test_an_answer_that_unpacks_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fmctl.adapters.slurm.heads._MOST_UNPACKED", 1000)
-    packed = base64.b64encode(gzip.compress(b"\0" * 10_000)).decode()
+    packed = base64.b64encode(gzip.compress(b"\0" * 10_000, mtime=0)).decode()
     head: Any = Head(f"/tmp/fmctl.a/answer {len(packed)}\n{packed}", "")
     with pytest.raises(OperationFailed, match="cannot be read"):
         SsmHead(head, "c", JobUser("ubuntu")).run(["cat"])
