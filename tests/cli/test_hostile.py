@@ -94,6 +94,7 @@ SITE = """\
 region: us-east-1
 compute_subnet: subnet-0123456789abcdef0
 head_subnet: subnet-0123456789abcdef1
+account: "123456789012"
 """
 CONFIG = {
     "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 4096, "num_hidden_layers": 32,
