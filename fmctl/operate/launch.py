@@ -281,7 +281,7 @@ def _end_before(run: Run, spec: ClusterSpec, known: Record | None, end: End | No
         raise OperationFailed(
             f"somebody is launching {spec.name}, or a launch of it broke off elsewhere",
             why=f"an end is scheduled{until} that this store knows nothing of",
-            next=f"another name, or fmctl teardown {spec.name} once nobody works on it",
+            next=f"another name, or remove what fmctl teardown {spec.name} names, once nobody works on it",
         )
     now, whole = run.ports.clock.now(), timedelta(hours=spec.max_hours * _STILL_WHOLE)
     if begun and known is not None and known.state == "launching" and whole <= known.end - now <= whole / _STILL_WHOLE:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from fmctl import __version__
 from fmctl.base.errors import FmctlError, UnreadableFile, UsageError, shorten
+from fmctl.base.parse import NotParsed, from_json
 from fmctl.domain.checked import KINDS
 from fmctl.domain.cluster import ClusterSpec
 from fmctl.domain.ports import Identity
@@ -138,6 +139,23 @@ def _record(text: str, name: str, store: StateStore) -> Record:
     known["lines"] = tuple(CostLine(**one) for one in found.get("lines", ()))
     known |= {key: tuple(found.get(key, ())) for key in ("retained", "reused")}
     return Record(**known)
+
+
+def region_of(store: StateStore, name: str) -> str | None:
+    """The region that a record names, where it is one of a cluster that is not gone; None where it tells none.
+
+    Read without the record's whole schema: AWS is asked while that is loaded.
+    """
+    check_name(name)
+    stored = store.read(f"{FOLDER}/{name}{_SUFFIX}")
+    try:
+        found = from_json(stored.text) if stored is not None else None
+    except NotParsed:
+        return None
+    if not isinstance(found, Mapping) or found.get("state") == "gone":
+        return None
+    region = found.get("region")
+    return region if isinstance(region, str) and re.fullmatch(KINDS["region"].pattern, region) else None
 
 
 def check_name(name: str) -> None:

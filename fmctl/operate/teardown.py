@@ -161,6 +161,8 @@ def _teardown(seen: _Seen, beside: Callable[[], None] | None) -> Torn:
     run, record, steps, name = seen.run, seen.record, seen.steps, seen.run.name
     state = seen.actual.state
     if not steps:
+        if record is None and seen.actual.end is not None:
+            run.warnings.append("its end is that of a launch which this store knows nothing of, and was left")
         _close(run, record, (), _spent(seen))
         left = seen.actual.leftovers + _reserved(run, record)
         return Torn(name, done=True, was=False, leftovers=left, warnings=said(run))
@@ -209,6 +211,8 @@ def _remove_end(run: Run, client_token: str, record: Record | None) -> None:
 def _actions(run: Run, record: Record | None, actual: Actual) -> tuple[Action, ...]:
     so_far = run.progress
     arranged = so_far.meant("end-role") or so_far.meant("end-schedule") or bool(so_far.open) or run.journal.damaged
+    if record is None and actual.state is None and not arranged:
+        return ()  # an end without a stack is that of a launch which this store knows nothing of, and may be under way
     digest = record.spec_digest if record else ""
     return actions.teardown_actions(run.name, digest, run.region, actual, arranged=arranged)
 

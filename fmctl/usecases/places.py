@@ -50,13 +50,12 @@ class Places:
         """The region of a cluster: as said, else as its record has it; None where neither tells."""
         if self.aws.region is not None:
             return self.aws.region
-        from fmctl.operate.records import read_record
+        from fmctl.operate.records import region_of
 
         try:
-            record = read_record(self.store, name)
-        except FmctlError:
+            return region_of(self.store, name)
+        except FmctlError:  # a name that is none, a store that cannot be read: whoever asks next says so
             return None
-        return None if record is None or record.state == "gone" else record.region
 
     def options(self, name: str) -> dict[str, str | None]:
         """The options by which a cluster is reached."""

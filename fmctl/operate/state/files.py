@@ -181,7 +181,7 @@ def _write_beside(path: Path, content: bytes) -> Path:
 def _link_new(beside: Path, path: Path, content: bytes) -> None:
     """Give the written file its name, unless that is taken: nobody ever sees a lock that is half written."""
     try:
-        os.link(beside, path)  # noqa: PTH - Path.hardlink_to has its arguments the other way round
+        os.link(beside, path)
     except FileExistsError:
         raise
     except OSError:  # a file system without links

@@ -366,6 +366,9 @@ def document() -> str:
             f"| {point + 1} | {row.label} | {_short(row.then['launch'])} | {_short(late.then['launch'])} |"
             for (point, row), late in zip(both["before"].items(), both["after"].values(), strict=True)
         ]
+    import cluster_meeting
+
+    lines += ["", "## Two operators at once", "", FOURTH, *cluster_meeting.table()]
     lines += ["", "## Every point", "", THIRD, *details]
     return "\n".join(lines) + "\n"
 
@@ -394,6 +397,11 @@ SECOND = """\
 Each command is broken once at each of its calls to a port and each of its writes, in each way; after that, in worlds of
 their own, `launch` and `teardown` follow. In brackets: at how many points. A fault that cannot strike a point (a disk
 at a call to AWS) leaves the command undisturbed there.
+"""
+FOURTH = """\
+At each call and each write of one operator's command, another runs a whole command, on another machine: with the same
+store or their own. The first goes on, or is killed there. After each, every cluster has an end of its own launch that
+would come and deletes that very stack, nothing is there twice, and teardowns leave nothing.
 """
 THIRD = "A kill at any of them, then `launch`. `teardown` instead ends in `gone` at every one.\n"
 

@@ -110,7 +110,8 @@ class World:
         self.now += timedelta(seconds=seconds)
         for name, at in list(self.ends.items()):
             if at <= self.now:
-                self.delete(name)
+                if name in self.roles:  # without its role a schedule calls for nothing
+                    self.delete(name)
                 del self.ends[name]
         for name in list(self.stacks):
             self._age(name)
@@ -280,7 +281,7 @@ class FakeCloud:
     def put_end(self, cluster: str, at: datetime, role_arn: str, token: str, whose: Whose) -> None:
         def put() -> None:
             if cluster not in self.world.roles:
-                raise OperationFailed("the role does not exist")
+                raise OperationFailed("the role does not exist", next="the same command again")
             before = self.world.whose.get(cluster, whose).launch
             if cluster in self.world.ends and before not in {whose.launch, *whose.before}:
                 raise OperationFailed(f"an end of {cluster} was arranged by somebody else", next="another name")

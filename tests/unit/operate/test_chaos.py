@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 from cluster_chaos import COMMANDS, DOCUMENT, FAULTS, KILLS, REFUSALS, Case, breakings, document, points, settle
 from cluster_fakes import Gate
+from cluster_meeting import COMMANDS as MEETING
+from cluster_meeting import meetings
 
 
 @pytest.mark.parametrize("scene", COMMANDS)
@@ -12,6 +14,14 @@ def test_nothing_is_lost_wherever_it_breaks(scene: str, how: str) -> None:
     assert len(broken) >= 4
     if how in KILLS:
         assert {row.said for row in broken} == {"killed"}
+
+
+@pytest.mark.parametrize("second", MEETING)
+@pytest.mark.parametrize("first", MEETING)
+def test_two_operators_at_once_lose_double_and_move_nothing(first: str, second: str) -> None:
+    met = list(meetings(first, second))
+    assert len(met) == 4 * len({one.point for one in met}) > 60
+    assert all(one.heard for one in met)
 
 
 def test_every_intent_and_outcome_is_a_point_where_it_was_killed() -> None:
