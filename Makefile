@@ -36,7 +36,7 @@ check: $(DEV_STAMP)
 	$(BIN)/python -m pytest -n auto $(TESTS)
 
 bench: $(DEV_STAMP)
-	@set -e; for script in $(filter-out %/accuracy.py %/fidelity.py %/kernels.py %/mutants.py,$(wildcard tests/budget/[a-z]*.py)); do \
+	@set -e; for script in $(filter-out %/accuracy.py %/fidelity.py %/kernels.py %/mutants.py %/fuzz.py %/kills.py,$(wildcard tests/budget/[a-z]*.py)); do \
 	  echo "$$script"; $(BIN)/python "$$script"; done
 
 fidelity: $(DEV_STAMP)

@@ -2,8 +2,8 @@
 
     python tests/budget/kills.py --python ENV/bin/python [--kills 200] [--seed 1]
 
-Processes get SIGKILL at a moment drawn by seed; the same command follows until it comes to its end. In every second case
-a second operator does something at the same time, with the same store or their own. After each case the lab is asked:
+Processes get SIGKILL at a moment drawn by seed; the same command follows until it comes to its end. Every second time
+another operator does something meanwhile, with the same store or their own. After each case the lab is asked:
 nothing may be orphaned (a stack without an end, an end, role or instance without a stack), doubled, moved or lost.
 Prints one line a case and a table of kills by command; exits 1 where anything was not as it should be.
 
