@@ -16,6 +16,11 @@ from cluster_chaos import Case
 from cluster_fakes import NAME, Gate, Killed, World, holder
 
 COMMANDS = ("launch", "extend", "teardown")
+PAIRS = tuple(product(COMMANDS, COMMANDS))
+HEAD = (
+    "| one | meanwhile another | store | the first | points | the first is told | the other is told |",
+    "|---|---|---|---|---|---|---|",
+)
 
 
 @dataclass
@@ -113,17 +118,15 @@ def meetings(first: str, second: str) -> Iterator[Met]:
             yield Met(first, second, shared, killed, point, label, said, gate.heard)
 
 
-def table() -> Iterator[str]:
+def rows(first: str, second: str) -> Iterator[str]:
     """What each was told, counted."""
-    yield "| one | meanwhile another | store | the first | points | the first is told | the other is told |"
-    yield "|---|---|---|---|---|---|---|"
-    for first, second in product(COMMANDS, COMMANDS):
-        found = list(meetings(first, second))
-        for shared, killed in product((True, False), (False, True)):
-            rows = [one for one in found if (one.shared, one.killed) == (shared, killed)]
-            where, how = "one" if shared else "each their own", "is killed there" if killed else "goes on"
-            cells = [_counted(one.said for one in rows), _counted(one.heard for one in rows)]
-            yield f"| {first} | {second} | {where} | {how} | {len(rows)} | {' | '.join(cells)} |"
+    found = list(meetings(first, second))
+    assert all(one.heard for one in found)
+    for shared, killed in product((True, False), (False, True)):
+        some = [one for one in found if (one.shared, one.killed) == (shared, killed)]
+        where, how = "one" if shared else "each their own", "is killed there" if killed else "goes on"
+        cells = [_counted(one.said for one in some), _counted(one.heard for one in some)]
+        yield f"| {first} | {second} | {where} | {how} | {len(some)} | {' | '.join(cells)} |"
 
 
 def _counted(found: Iterator[str]) -> str:
