@@ -108,6 +108,8 @@ def _status(name: str, ports: Ports, record: Record | None, warnings: list[str])
         trouble, do_next = _trouble(name, mine, actual, ports)
     if run.journal.damaged:
         warnings.append(run.journal.repaired)
+    if actual.end is not None and actual.end.unseen:
+        warnings.append(f"of the end of {name} it is not known {actual.end.unseen}")
     return Status(
         name=name,
         condition=now,

@@ -126,6 +126,7 @@ GOES_ON: Mapping[str, str] = {
     "ec2:DescribeVolumes": "leftovers not listed",
     "ec2:GetSpotPlacementScores": "a section of capacity that was not asked",
     "fsx:DescribeFileSystems": "leftovers not listed",
+    "iam:GetRolePolicy": "whether the end's role has its rights is not known, which `status` says",
     "iam:ListRoles": "leftovers not listed",
     "iam:SimulatePrincipalPolicy": "the check of rights is unknown",
     "logs:DescribeLogGroups": "leftovers not listed; no line of a log explains what is missing",

@@ -10,6 +10,7 @@ from typing import Any
 
 import moto
 import pytest
+from botocore.exceptions import ClientError
 from cluster_fakes import NAME
 
 from fmctl.adapters.aws.cloud import AwsCloud
@@ -147,6 +148,19 @@ def test_an_end_without_its_role_its_trust_or_its_rights_is_none(cloud: AwsCloud
     iam.delete_role_policy(RoleName=name, PolicyName=POLICY)
     iam.delete_role(RoleName=name)
     assert said(cloud) == f"its role {name} does not exist"
+
+
+def test_what_may_not_be_looked_at_is_said_and_is_no_fault(cloud: AwsCloud) -> None:
+    arranged(cloud)
+    iam = cloud.session.client("iam")
+
+    def refused(**given: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "iam:GetRole"}}, "GetRole")
+
+    iam.get_role = refused  # type: ignore[method-assign]
+    found = cloud.end(NAME)
+    assert found is not None and found.holds
+    assert found.unseen.startswith("whether its role can do it: ")
 
 
 def said(cloud: AwsCloud) -> str:
