@@ -162,7 +162,7 @@ class Harness:
     def killed(self, who: Operator, command: str, cluster: str) -> bool:
         """Start the command and kill it at a drawn moment; False where it was over before."""
         process = who.start(command, cluster)
-        wait = self.draw.random() * self.usual[command]
+        wait = self.draw.random() * self.usual[command] * 0.8
         began = time.monotonic()
         try:
             process.communicate(timeout=wait)
@@ -250,7 +250,9 @@ class Harness:
         clusters = {name} if kind != "all" else {name, f"{name}b"}
         if kind != "launch":
             for one in sorted(clusters):
+                began = time.monotonic()
                 code, said = ada.run("launch", one)
+                self.usual["launch"] = 0.5 * (self.usual["launch"] + time.monotonic() - began)
                 self.expect(title, code == 0, f"launch of {one}: {code} {said[-300:]}")
         before = self.ends()
         meanwhile = self.other(bob, kind, name)
